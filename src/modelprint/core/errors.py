@@ -1,0 +1,41 @@
+"""Errors a user can read: each says what was wrong, with the value, and what to do."""
+
+from __future__ import annotations
+
+
+class ModelprintError(Exception):
+    """Base of every error raised on purpose; the command line prints it without a traceback.
+
+    Attributes:
+        exit_code: what the command line exits with (1: the user can mend it).
+    """
+
+    exit_code = 1
+
+
+class DataError(ModelprintError):
+    """A data set is missing, malformed, or out of range."""
+
+
+class ModelError(ModelprintError):
+    """A model file is missing, refused, or does not fit its architecture."""
+
+
+class SuspectError(ModelprintError):
+    """A suspect answered wrongly, or not at all."""
+
+
+class FingerprintError(ModelprintError):
+    """A fingerprint cannot be made, or does not fit what it is used on."""
+
+
+class IntegrityError(ModelprintError):
+    """Something is not what its hash says: it was changed after it was made."""
+
+    exit_code = 3
+
+
+class UsageError(ModelprintError):
+    """The words of a command do not fit together."""
+
+    exit_code = 2

@@ -1,0 +1,77 @@
+"""Files that are whole or absent: written beside their place, flushed, then renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from modelprint.core.errors import ModelprintError
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn the system's refusal (full disk, no permission) into an error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelprintError(
+            f"cannot write {path}: {reason}; nothing was left half-written. Free some space or choose another place"
+        ) from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees all of it or none.
+
+    Raises:
+        ModelprintError: the disk is full or the place cannot be written.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_folder(path: Path, files: dict[str, bytes]) -> None:
+    """Write a folder of files in one rename; an older folder of the same name is replaced.
+
+    Raises:
+        ModelprintError: the disk is full, or the name is taken by something that this would destroy.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not (path.is_dir() and {entry.name for entry in path.iterdir()} <= set(files)):
+            raise ModelprintError(f"{path} exists and is something else: choose another name, or remove it")
+        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        try:
+            for name, data in files.items():
+                write_bytes(fresh / name, data)
+            fresh.chmod(0o755)
+            if path.exists():
+                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+                os.replace(path, old)
+                os.replace(fresh, path)
+                shutil.rmtree(old)
+            else:
+                os.replace(fresh, path)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise

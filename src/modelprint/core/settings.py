@@ -1,0 +1,80 @@
+"""Fields of a frozen dataclass set from text, as `--set key=value` gives them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from modelprint.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+
+def with_settings(base: T, settings: Mapping[str, str], *, who: str) -> T:
+    """A copy of a dataclass with some of its fields set from text; mappings are written as JSON objects.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Walk:
+    ...     steps: int = 3
+    >>> with_settings(Walk(), {"steps": "5"}, who="walk").steps
+    5
+
+    Raises:
+        UsageError: no such field, or a value of another type; the message lists the fields.
+    """
+    hints = get_type_hints(type(base))
+    known = {entry.name for entry in fields(base)}
+    values: dict[str, Any] = {}
+    for key, text in settings.items():
+        if key not in known:
+            raise UsageError(f"{who} has no parameter {key!r}: it has {', '.join(sorted(known)) or 'none'}")
+        values[key] = parse(key, text, hints[key])
+    try:
+        return replace(base, **values)
+    except ValueError as error:
+        raise UsageError(f"{who}: {error}") from error
+
+
+def parse(key: str, text: str, hint: Any) -> Any:
+    """The value that a text stands for, by the field's type: a number, bool, string, literal, mapping, or one or none.
+
+    >>> parse("rate", "0.5", float | None), parse("rate", "none", float | None)
+    (0.5, None)
+
+    Raises:
+        UsageError: the text is not of that type.
+    """
+    if get_origin(hint) is Literal:
+        if text not in get_args(hint):
+            raise UsageError(f"{key}={text!r}: use one of {', '.join(map(str, get_args(hint)))}")
+        return text
+    if get_origin(hint) in (dict, Mapping):
+        return _parse_object(key, text)
+    if get_args(hint) and type(None) in get_args(hint):
+        if text.lower() in ("none", "null"):
+            return None
+        hint = next(option for option in get_args(hint) if option is not type(None))
+    if hint is bool:
+        if text.lower() not in ("true", "false"):
+            raise UsageError(f"{key}={text!r}: use true or false")
+        return text.lower() == "true"
+    try:
+        return hint(text)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{key}={text!r} is not a {getattr(hint, '__name__', hint)}") from error
+
+
+def _parse_object(key: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"""{key}={text!r} is not JSON ({error}): write {key}='{{"name": 1}}'""") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"""{key}={text!r}: expected a JSON object such as '{{"name": 1}}'""")
+    return value

@@ -1,0 +1,122 @@
+"""A suspect as a scheme sees it: images in, answers out; whether it is a file or an API stays hidden."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelprint.core.access import Access
+from modelprint.core.errors import DataError, SuspectError
+
+UNANSWERED = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a model said to n queries.
+
+    Attributes:
+        labels: top-1 labels, int64 of shape (n,); -1 where there was no answer.
+        scores: probabilities or logits as given, float32 of shape (n, classes), NaN rows where there was no
+            answer; None when only labels were asked for.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray | None = None
+
+    @property
+    def answered(self) -> np.ndarray:
+        """A mask of shape (n,): which queries were answered."""
+        return self.labels != UNANSWERED
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: np.ndarray) -> Answers:
+        """The answers to some of the queries."""
+        return Answers(labels=self.labels[index], scores=None if self.scores is None else self.scores[index])
+
+    def restricted(self, access: Access) -> Answers:
+        """Only what this access level shows."""
+        return self if access >= Access.SCORES else Answers(labels=self.labels)
+
+
+class Suspect(ABC):
+    """Anything that classifies images. Subclasses write `_ask`; `ask` checks and hides.
+
+    Attributes:
+        identity: "sha256:..." of what was asked, or its URL.
+        access: the most that it can give.
+        free: whether asking costs nothing (a local model), so that figures may ask more.
+    """
+
+    identity: str
+    access: Access = Access.SCORES
+    free: bool = True
+
+    def ask(self, images: np.ndarray, *, access: Access = Access.LABELS) -> Answers:
+        """Answers to images.
+
+        Args:
+            images: uint8 in 0..255, or float32 in [0, 1], of shape (n, channels, height, width).
+            access: with `labels`, nothing but top-1 leaves this method.
+
+        Raises:
+            DataError: images outside [0, 1] or of the wrong shape.
+            SuspectError: the suspect cannot give this access, or its answers make no sense.
+        """
+        check_images(images)
+        if access > self.access:
+            raise SuspectError(
+                f"{self.identity} gives {self.access} only, {access} were asked for: use --access {self.access}"
+            )
+        answers = self._ask(images, access)
+        if len(answers) != len(images):
+            raise SuspectError(f"{self.identity} gave {len(answers)} answers to {len(images)} images")
+        return answers.restricted(access)
+
+    @abstractmethod
+    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+        """Answers to checked images."""
+
+
+def check_images(images: np.ndarray) -> None:
+    """Refuse images that are not (n, c, h, w) in 8 bits or in [0, 1].
+
+    >>> check_images(np.full((1, 1, 2, 2), 255.0, np.float32))
+    Traceback (most recent call last):
+    modelprint.core.errors.DataError: expected inputs in [0, 1], got min 255.0, max 255.0: divide by 255 or pass uint8
+    """
+    if images.ndim != 4:
+        raise DataError(f"expected images of shape (n, channels, height, width), got {images.shape}")
+    if images.dtype == np.uint8 or not images.size:
+        return
+    if not np.issubdtype(images.dtype, np.floating):
+        raise DataError(f"expected uint8 or float images, got {images.dtype}")
+    low, high = float(images.min()), float(images.max())
+    if not (low >= 0.0 and high <= 1.0):  # written so that NaN is refused, too
+        raise DataError(
+            f"expected inputs in [0, 1], got min {low:.4g}, max {high:.4g}: divide by 255 or pass uint8"
+            if np.isfinite([low, high]).all()
+            else "expected inputs in [0, 1], got NaN or infinite values: look at how the images are made"
+        )
+
+
+def answers_from_scores(scores: np.ndarray, *, who: str) -> Answers:
+    """Answers made from a score matrix (n, classes).
+
+    Raises:
+        SuspectError: NaN, infinite, or not a matrix of at least two classes.
+    """
+    scores = np.asarray(scores, dtype=np.float32)
+    if scores.ndim != 2 or scores.shape[1] < 2:
+        raise SuspectError(f"{who} gave outputs of shape {scores.shape}: expected (n, classes), two classes or more")
+    if not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores)).any(axis=1).sum())
+        raise SuspectError(
+            f"{who} gave NaN or infinite outputs for {bad} of {len(scores)} images: "
+            "the model is broken, or its weights do not fit its architecture"
+        )
+    return Answers(labels=scores.argmax(axis=1).astype(np.int64), scores=scores)

@@ -1,0 +1,70 @@
+"""The verdict: the record that `verify` prints."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_serializer
+from pydantic.functional_serializers import SerializerFunctionWrapHandler
+
+from modelprint.core.records import Record
+
+Outcome = Literal["derived", "not-shown", "inconclusive"]
+_TRAJECTORY_FIELDS = ("matched", "trajectories", "mean_mutation_rate")
+
+
+class FalseAccusations(Record):
+    """What the threshold does to the calibration models.
+
+    Attributes:
+        count: calibration models above the threshold.
+        n: calibration models.
+        upper_95: one-sided 95 % Clopper-Pearson bound of the rate of false accusations.
+    """
+
+    count: int = Field(ge=0)
+    n: int = Field(ge=1)
+    upper_95: float = Field(ge=0, le=1)
+
+
+class Verdict(Record):
+    """Whether a suspect was made from the source, and how sure that is.
+
+    Attributes:
+        score: higher = more likely derived; null when nothing could be scored.
+        alpha: the accepted rate of false accusations.
+        threshold: the score that must be exceeded; null without enough calibration models.
+        p_value: rank of the score among the calibration models; never 0; null without any.
+        queries: how many were asked.
+        matched, trajectories, mean_mutation_rate: of ADV-TRA only.
+        message: the verdict in plain words, with what is missing; not part of the printed object.
+    """
+
+    schema_version: int = Field(default=1, serialization_alias="schema", validation_alias="schema")
+    verdict: Outcome
+    scheme: str
+    score: float | None
+    alpha: float = Field(gt=0, lt=1)
+    threshold: float | None
+    p_value: float | None = Field(gt=0, le=1)
+    false_accusations: FalseAccusations | None
+    queries: int = Field(ge=0)
+    access: str
+    fingerprint: str
+    suspect: str
+    matched: int | None = None
+    trajectories: int | None = None
+    mean_mutation_rate: float | None = None
+    message: str = Field(default="", exclude=True)
+
+    @model_serializer(mode="wrap")
+    def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if self.trajectories is None:
+            for name in _TRAJECTORY_FIELDS:
+                fields.pop(name, None)
+        return fields
+
+    def to_json(self) -> str:
+        """The printed object (contract: `verify --format json`)."""
+        return self.model_dump_json(by_alias=True)

@@ -1,0 +1,1 @@
+"""Labelled images: named sets, folders, npz files, and their fixed, disjoint splits."""

@@ -1,0 +1,88 @@
+"""npz files and folders of images, brought to uint8 (n, channels, height, width)."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from modelprint.core.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
+
+
+def to_uint8_nchw(images: np.ndarray, *, who: str) -> np.ndarray:
+    """Images as uint8 (n, c, h, w), from uint8 or float in [0, 1], NHWC, NHW or NCHW.
+
+    >>> to_uint8_nchw(np.ones((2, 4, 4, 3), np.float32), who="x").shape
+    (2, 3, 4, 4)
+
+    Raises:
+        DataError: a float outside [0, 1], another type, or no axis of 1 or 3 channels.
+    """
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.ndim == 4 and images.shape[-1] in (1, 3):
+        images = images.transpose(0, 3, 1, 2)
+    elif images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise DataError(f"{who}: expected NHWC, NHW or NCHW images with 1 or 3 channels, got shape {images.shape}")
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    if not np.issubdtype(images.dtype, np.floating):
+        raise DataError(f"{who}: expected uint8, or float in [0, 1], got {images.dtype}")
+    low, high = float(images.min(initial=0.0)), float(images.max(initial=0.0))
+    if not (low >= 0.0 and high <= 1.0):
+        raise DataError(f"{who}: expected inputs in [0, 1], got min {low:.4g}, max {high:.4g}: divide by 255 first")
+    return np.ascontiguousarray(np.rint(images * 255.0).astype(np.uint8))
+
+
+def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz`, read without unpickling.
+
+    Raises:
+        DataError: missing, truncated, or holding Python objects.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError) as error:
+        raise DataError(f"{path} cannot be read as npz ({error}): it is truncated, or holds Python objects") from error
+
+
+def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Images, labels and class names of a folder with one folder per class, sorted by name.
+
+    Raises:
+        DataError: no class folders, no images, or images of different sizes.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if len(folders) < 2:
+        raise DataError(f"{root}: expected one folder of images per class, found {len(folders)} folders")
+    files = [
+        (path, label)
+        for label, folder in enumerate(folders)
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    if not files:
+        raise DataError(f"{root}: no images (png, jpg ...) in its class folders")
+    pictures: list[np.ndarray] = []
+    for path, _ in files:
+        try:
+            with Image.open(path) as image:
+                grey = image.mode in ("1", "L", "I;16")
+                pictures.append(np.asarray(image.convert("L" if grey else "RGB")))
+        except (UnidentifiedImageError, OSError) as error:
+            raise DataError(f"{path} cannot be read as an image ({error}): remove it or make it again") from error
+        if pictures[-1].shape != pictures[0].shape:
+            raise DataError(
+                f"{path} is {pictures[-1].shape} but {files[0][0]} is {pictures[0].shape}: "
+                "bring all images to one size and mode"
+            )
+    labels = np.array([label for _, label in files], dtype=np.int64)
+    return to_uint8_nchw(np.stack(pictures), who=str(root)), labels, tuple(folder.name for folder in folders)

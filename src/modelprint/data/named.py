@@ -1,0 +1,176 @@
+"""The named sets: digits, fashion-mnist and cifar10, found on disk or downloaded with a checksum."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from modelprint.core.errors import DataError
+from modelprint.data.arrays import read_npz_arrays, to_uint8_nchw
+
+DEBIAN_DATASETS = Path("/usr/share/datasets")
+DATA_VARIABLE = "MODELPRINT_DATA"
+
+# Facts about the published files. Fashion-MNIST: Xiao, Rasul, Vollgraf, 2017 (MIT licence), md5 from its README;
+# CIFAR-10: Krizhevsky, 2009, md5 from its page.
+FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+FASHION_FILES = {
+    "train-images-idx3-ubyte.gz": "md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "md5:25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
+}
+CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+CIFAR10_MD5 = "md5:c58f30108f718f92721af3b95e74349a"
+
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawSet:
+    """A whole set in its published order.
+
+    Attributes:
+        train_images: uint8 (n, c, h, w); likewise the test part. A set without published parts has an empty test part.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def search_folders() -> list[Path]:
+    """Where named sets are looked for, in order: $MODELPRINT_DATA, the user cache."""
+    import pooch
+
+    places = [Path(os.environ[DATA_VARIABLE])] if os.environ.get(DATA_VARIABLE) else []
+    return [*places, Path(pooch.os_cache("modelprint"))]
+
+
+def load_digits() -> RawSet:
+    """scikit-learn's bundled digits: 1,797 grey images of 8 x 8 (0-16 stretched to 0-255)."""
+    from sklearn.datasets import load_digits as bundled
+
+    raw = bundled()
+    images = np.rint(raw.images * (255 / 16)).astype(np.uint8)[:, None]
+    labels = raw.target.astype(np.int64)
+    names = tuple(str(name) for name in raw.target_names)
+    return RawSet(
+        train_images=images,
+        train_labels=labels,
+        test_images=images[:0],
+        test_labels=labels[:0],
+        class_names=names,
+    )
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """An IDX file of unsigned bytes (gzip or plain), in LeCun's format.
+
+    Raises:
+        DataError: truncated, or not an IDX file.
+    """
+    try:
+        data = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, OSError) as error:
+        raise DataError(f"{path} cannot be read ({error}): download it again") from error
+    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
+        raise DataError(f"{path} is not an IDX file of bytes: it starts with {data[:4].hex()}")
+    dimensions = data[3]
+    shape = np.frombuffer(data, ">u4", dimensions, offset=4).astype(int)
+    body = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
+    if body.size != shape.prod():
+        raise DataError(f"{path} is truncated: {body.size} bytes where {tuple(shape)} needs {shape.prod()}")
+    return body.reshape(shape)
+
+
+def load_fashion() -> RawSet:
+    """Fashion-MNIST: 60,000 + 10,000 grey images of 28 x 28."""
+    folders = [place / "fashion-mnist" for place in search_folders()] + [DEBIAN_DATASETS / "fashion-mnist"]
+    for folder in folders:
+        if all((folder / name).exists() for name in FASHION_FILES):
+            paths = [folder / name for name in FASHION_FILES]
+            break
+    else:
+        paths = [_download(FASHION_URL + name, known, folders[-2]) for name, known in FASHION_FILES.items()]
+    train_images, train_labels, test_images, test_labels = (read_idx(path) for path in paths)
+    return RawSet(
+        train_images=train_images[:, None],
+        train_labels=train_labels.astype(np.int64),
+        test_images=test_images[:, None],
+        test_labels=test_labels.astype(np.int64),
+        class_names=FASHION_CLASSES,
+    )
+
+
+def load_cifar10() -> RawSet:
+    """CIFAR-10: 50,000 + 10,000 colour images of 32 x 32, from `cifar10.npz` (Keras layout) or the original archive."""
+    for place in search_folders():
+        path = place / "cifar10.npz"
+        if path.exists():
+            arrays = read_npz_arrays(path)
+            return RawSet(
+                train_images=to_uint8_nchw(arrays["x_train"], who=str(path)),
+                train_labels=arrays["y_train"].reshape(-1).astype(np.int64),
+                test_images=to_uint8_nchw(arrays["x_test"], who=str(path)),
+                test_labels=arrays["y_test"].reshape(-1).astype(np.int64),
+                class_names=CIFAR10_CLASSES,
+            )
+    archive = _download(CIFAR10_URL, CIFAR10_MD5, search_folders()[-1])
+    return _cifar10_from_archive(archive)
+
+
+def _cifar10_from_archive(archive: Path) -> RawSet:
+    """Read the published archive, whose checksum was verified; its batches are pickles of plain arrays."""
+    import pickle
+    import tarfile
+
+    images: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    with tarfile.open(archive) as tar:
+        for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+            stream = tar.extractfile(f"cifar-10-batches-py/{name}")
+            assert stream is not None
+            batch = pickle.load(stream, encoding="bytes")  # noqa: S301 - the archive's checksum is known
+            images.append(batch[b"data"].reshape(-1, 3, 32, 32))
+            labels.append(np.array(batch[b"labels"], dtype=np.int64))
+    return RawSet(
+        train_images=np.concatenate(images[:5]),
+        train_labels=np.concatenate(labels[:5]),
+        test_images=images[5],
+        test_labels=labels[5],
+        class_names=CIFAR10_CLASSES,
+    )
+
+
+def _download(url: str, known_hash: str, folder: Path) -> Path:
+    import pooch
+
+    try:
+        return Path(pooch.retrieve(url, known_hash=known_hash, fname=url.rsplit("/", 1)[-1], path=folder))
+    except Exception as error:
+        raise DataError(
+            f"could not download {url} ({error}): put the files under ${DATA_VARIABLE}, "
+            "or install the Debian package dataset-fashion-mnist for fashion-mnist"
+        ) from error
+
+
+NAMED_SETS = {"digits": load_digits, "fashion-mnist": load_fashion, "cifar10": load_cifar10}

@@ -1,0 +1,187 @@
+"""`load_data("cifar10:owner")`: a named, fixed part of a set.
+
+`train` and `test` are the standard parts. `owner`, `stranger`, `attacker`, `queries` and `holdout` are disjoint parts
+of all images of a set: what the source learns from, what independent models of other data learn from, what an attacker
+holds, what queries are made of, and what accuracy is measured on. The order is one permutation per set, from a constant
+seed, so that a slice means the same images to everybody.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from modelprint.core.errors import DataError
+from modelprint.data.arrays import read_image_folder, read_npz_arrays, to_uint8_nchw
+from modelprint.data.image_set import ImageSet
+from modelprint.data.named import NAMED_SETS, RawSet
+
+ORDER_SEED = 20_241_123
+SPLITS = ("owner", "stranger", "attacker", "queries", "holdout")
+# Shares for any set; the named ones have the sizes of the published experiments.
+_SHARES = {"owner": 1 / 3, "stranger": 1 / 3, "attacker": 1 / 6, "queries": 1 / 12, "holdout": 1 / 12}
+_SIZES = {
+    "digits": {"owner": 600, "stranger": 600, "attacker": 297, "queries": 150, "holdout": 150},
+    "fashion-mnist": {"owner": 25_000, "stranger": 25_000, "attacker": 10_000, "queries": 5_000, "holdout": 5_000},
+    "cifar10": {"owner": 20_000, "stranger": 20_000, "attacker": 10_000, "queries": 5_000, "holdout": 5_000},
+}
+_DIGITS_TEST = 500
+_REFERENCE = re.compile(r"^(?P<name>.+?)(?::(?P<split>[a-z]+))?(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
+
+
+def fixed_order(count: int, *, salt: int = 0) -> np.ndarray:
+    """The permutation of a set of that size; the legacy generator's stream is frozen by NumPy's policy.
+
+    >>> fixed_order(5).tolist()
+    [1, 4, 0, 2, 3]
+    """
+    return np.random.RandomState(ORDER_SEED + salt).permutation(count)
+
+
+def split_sizes(name: str, count: int) -> dict[str, int]:
+    """How many images each zoo split of a set of `count` images has.
+
+    >>> split_sizes("cifar10", 60000)["owner"], sum(split_sizes("anything", 1000).values())
+    (20000, 1000)
+    """
+    if name in _SIZES:
+        return _SIZES[name]
+    sizes = {split: int(count * share) for split, share in _SHARES.items()}
+    sizes["owner"] += count - sum(sizes.values())
+    return sizes
+
+
+def load_data(reference: str) -> ImageSet:
+    """The images that a DATA argument names: a named set, a folder of class folders, or an npz, perhaps a part of it.
+
+    Args:
+        reference: "digits", "cifar10:train[0:20000]", "shots.npz:test", "photos/".
+
+    Raises:
+        DataError: nothing there, an unknown split, or an empty slice; the message says which.
+    """
+    name, split, start, stop = parse_reference(reference)
+    raw = load_raw(name)
+    images, labels = _part(name, raw, split)
+    lower, upper = start or 0, len(labels) if stop is None else stop
+    if not lower < upper <= len(labels):
+        raise DataError(f"{reference}: [{lower}:{upper}] is not a part of the {len(labels)} images of {name}:{split}")
+    return ImageSet(
+        name=reference,
+        images=np.ascontiguousarray(images[lower:upper]),
+        labels=labels[lower:upper],
+        class_names=raw.class_names,
+    )
+
+
+def parse_reference(reference: str) -> tuple[str, str, int | None, int | None]:
+    """Name, split ("train" unless said) and slice of a DATA argument.
+
+    >>> parse_reference("cifar10:owner[0:500]")
+    ('cifar10', 'owner', 0, 500)
+    >>> parse_reference("photos")
+    ('photos', 'train', None, None)
+    """
+    match = _REFERENCE.match(reference)
+    if match is None:
+        raise DataError(f"{reference!r} is not NAME, NAME:SPLIT or NAME:SPLIT[a:b]")
+    start, stop = (int(text) if text else None for text in (match["start"], match["stop"]))
+    return match["name"], match["split"] or "train", start, stop
+
+
+@lru_cache(maxsize=4)
+def load_raw(name: str) -> RawSet:
+    """A whole set by name or path, in its own order; kept for the next call."""
+    if name in NAMED_SETS:
+        return NAMED_SETS[name]()
+    path = Path(name)
+    if path.is_dir():
+        images, labels, class_names = read_image_folder(path)
+        return RawSet(
+            train_images=images,
+            train_labels=labels,
+            test_images=images[:0],
+            test_labels=labels[:0],
+            class_names=class_names,
+        )
+    if path.suffix == ".npz":
+        return _raw_from_npz(path)
+    known = ", ".join(NAMED_SETS)
+    raise DataError(f"{name!r} is no data set: use {known}, a folder of class folders, or an .npz file")
+
+
+def _raw_from_npz(path: Path) -> RawSet:
+    arrays = read_npz_arrays(path)
+    if not {"x_train", "y_train"} <= set(arrays):
+        raise DataError(f"{path} holds {sorted(arrays)}: expected Keras' layout, x_train, y_train, x_test, y_test")
+    train = to_uint8_nchw(arrays["x_train"], who=f"{path}: x_train")
+    train_labels = _labels(arrays["y_train"], path)
+    test, test_labels = train[:0], train_labels[:0]
+    if "x_test" in arrays and "y_test" in arrays:
+        test = to_uint8_nchw(arrays["x_test"], who=f"{path}: x_test")
+        test_labels = _labels(arrays["y_test"], path)
+    names = arrays.get("class_names")
+    classes = int(max(train_labels.max(initial=0), test_labels.max(initial=0))) + 1
+    class_names = tuple(map(str, names)) if names is not None else tuple(str(label) for label in range(classes))
+    return RawSet(
+        train_images=train,
+        train_labels=train_labels,
+        test_images=test,
+        test_labels=test_labels,
+        class_names=class_names,
+    )
+
+
+def _labels(labels: np.ndarray, path: Path) -> np.ndarray:
+    labels = labels.reshape(-1)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{path}: labels must be class numbers, got {labels.dtype}")
+    return labels.astype(np.int64)
+
+
+def _part(name: str, raw: RawSet, split: str) -> tuple[np.ndarray, np.ndarray]:
+    if split in ("train", "test"):
+        return _standard_part(name, raw, split)
+    if split not in SPLITS:
+        raise DataError(f"{name}:{split}: unknown split, use train, test, {', '.join(SPLITS)}")
+    images = np.concatenate([raw.train_images, raw.test_images])
+    labels = np.concatenate([raw.train_labels, raw.test_labels])
+    order = fixed_order(len(labels))
+    start = 0
+    for other, size in split_sizes(name, len(labels)).items():
+        if other == split:
+            index = order[start : start + size]
+            return images[index], labels[index]
+        start += size
+    raise AssertionError(split)
+
+
+def _standard_part(name: str, raw: RawSet, split: str) -> tuple[np.ndarray, np.ndarray]:
+    if not len(raw.test_labels):  # no published parts: a fixed stratified cut
+        test_size = _DIGITS_TEST if name == "digits" else len(raw.train_labels) // 5
+        index = _stratified(raw.train_labels, test_size)[split]
+        return raw.train_images[index], raw.train_labels[index]
+    images, labels = (
+        (raw.train_images, raw.train_labels) if split == "train" else (raw.test_images, raw.test_labels)
+    )
+    order = fixed_order(len(labels), salt=1 if split == "train" else 2)
+    return images[order], labels[order]
+
+
+def _stratified(labels: np.ndarray, test_size: int) -> dict[str, np.ndarray]:
+    """A fixed cut in which every class keeps its share (largest remainders)."""
+    order = fixed_order(len(labels), salt=1)
+    counts = np.bincount(labels)
+    quota = counts * test_size / len(labels)
+    take = np.floor(quota).astype(int)
+    for label in np.argsort(take - quota, kind="stable")[: test_size - take.sum()]:
+        take[label] += 1
+    rank = np.zeros(len(labels), dtype=int)  # position of each image within its class, in the fixed order
+    for label in range(len(counts)):
+        members = order[labels[order] == label]
+        rank[members] = np.arange(len(members))
+    in_test = rank < take[labels]
+    return {"test": order[in_test[order]], "train": order[~in_test[order]]}

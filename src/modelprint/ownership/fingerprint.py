@@ -1,0 +1,244 @@
+"""A fingerprint on disk: a manifest and its tensors, checked byte for byte when read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from modelprint.core.errors import FingerprintError, IntegrityError
+from modelprint.core.files import write_folder
+from modelprint.core.identity import canonical_json, digest
+from modelprint.core.records import Record
+from modelprint.core.suspect import Answers
+
+MANIFEST = "manifest.json"
+TENSORS = "tensors.safetensors"
+_STATE = "state."
+
+
+class InputSpec(Record):
+    """What the models take: (channels, height, width) in [0, 1], and the classes they tell apart."""
+
+    channels: int = Field(ge=1)
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    class_names: tuple[str, ...] = Field(min_length=2)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        return self.channels, self.height, self.width
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+
+class CalibrationModel(Record):
+    """An independent model whose answers calibrate the threshold.
+
+    Attributes:
+        name: its file name.
+        identity: SHA-256 of its file.
+        accuracy: on the enrollment's seeds.
+        kind: SAST, SADT, DAST, DADT or SHARED, where known.
+    """
+
+    name: str
+    identity: str
+    accuracy: float | None = None
+    kind: str | None = None
+
+
+class Manifest(Record):
+    """Everything about a fingerprint but its tensors.
+
+    Attributes:
+        parameters: the scheme's hyper-parameters.
+        source: SHA-256 of the source's file or weights.
+        source_accuracy: on the seeds.
+        data: SHA-256 and name of the seeds.
+        report: what crafting did.
+        calibration: the independent models, in the order of their answers.
+        tensors: SHA-256 of the tensors file.
+    """
+
+    schema_version: Literal[1] = 1
+    scheme: str
+    parameters: dict[str, Any]
+    seed: int
+    input: InputSpec
+    codec: Literal["uint8-image", "float32"]
+    source: str
+    source_accuracy: float
+    data: str
+    data_name: str
+    report: dict[str, Any]
+    calibration: tuple[CalibrationModel, ...]
+    library: str
+    tensors: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """What enrolling makes, and all that verifying needs.
+
+    Attributes:
+        queries: (n, c, h, w), uint8 or float32 in [0, 1].
+        true_labels: int64 (n,).
+        source: the source's answers, with scores.
+        state: the scheme's own named arrays.
+        calibration: the answers of each calibration model to every query.
+        plane: a planar slice through one query's neighbourhood for the report ("images" (k, k, c, h, w) float32 and
+            "labels" (k, k) of the source); may be empty.
+    """
+
+    manifest: Manifest
+    queries: np.ndarray
+    true_labels: np.ndarray
+    source: Answers
+    state: Mapping[str, np.ndarray]
+    calibration: tuple[Answers, ...] = ()
+    plane: Mapping[str, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 of the manifest, which binds the tensors."""
+        return digest(canonical_json(self.manifest.model_dump(mode="json")))
+
+    @classmethod
+    def bind(
+        cls,
+        manifest: Mapping[str, Any],
+        *,
+        queries: np.ndarray,
+        true_labels: np.ndarray,
+        source: Answers,
+        state: Mapping[str, np.ndarray],
+        calibration: tuple[Answers, ...] = (),
+        plane: Mapping[str, np.ndarray] | None = None,
+    ) -> Self:
+        """A fingerprint whose manifest binds its tensors; `manifest` holds every field but `tensors`."""
+        data = save(_flatten(queries, true_labels, source, state, calibration, plane))
+        record = Manifest.model_validate({**manifest, "tensors": digest(data)})
+        return cls(
+            manifest=record,
+            queries=queries,
+            true_labels=true_labels,
+            source=source,
+            state=state,
+            calibration=calibration,
+            plane=plane,
+        )
+
+    def recalibrated(self, models: tuple[CalibrationModel, ...], answers: tuple[Answers, ...]) -> Fingerprint:
+        """The same queries with other calibration models (its identity changes)."""
+        fields = self.manifest.model_dump(mode="json", exclude={"tensors", "calibration"})
+        return Fingerprint.bind(
+            {**fields, "calibration": [model.model_dump(mode="json") for model in models]},
+            queries=self.queries,
+            true_labels=self.true_labels,
+            source=self.source,
+            state=self.state,
+            calibration=answers,
+            plane=self.plane,
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the folder, whole or not at all.
+
+        Raises:
+            ModelprintError: the place cannot be written.
+        """
+        tensors = save(
+            _flatten(self.queries, self.true_labels, self.source, self.state, self.calibration, self.plane)
+        )
+        manifest = canonical_json(self.manifest.model_dump(mode="json"))
+        write_folder(Path(path), {MANIFEST: manifest, TENSORS: tensors, "SHA256": self.identity.encode()})
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read and check a fingerprint.
+
+        Raises:
+            FingerprintError: missing, or of a format this version does not know.
+            IntegrityError: any byte differs from what was written.
+        """
+        folder = Path(path)
+        if not (folder / MANIFEST).is_file():
+            raise FingerprintError(f"{folder} is no fingerprint: it has no {MANIFEST}. `modelprint enroll` makes one")
+        try:
+            manifest_bytes = (folder / MANIFEST).read_bytes()
+            tensor_bytes = (folder / TENSORS).read_bytes()
+            stated = (folder / "SHA256").read_bytes()
+        except OSError as error:
+            raise IntegrityError(f"{folder} is incomplete: {error}") from error
+        if stated != digest(manifest_bytes).encode():
+            raise IntegrityError(f"{folder / MANIFEST} was changed after enrollment: its SHA-256 is not the stated one")
+        try:
+            manifest = Manifest.model_validate_json(manifest_bytes)
+        except ValidationError as error:
+            raise FingerprintError(f"{folder / MANIFEST} is not a manifest this version reads: {error}") from error
+        if manifest.tensors != "sha256:" + hashlib.sha256(tensor_bytes).hexdigest():
+            raise IntegrityError(f"{folder / TENSORS} was changed after enrollment: its SHA-256 is not the stated one")
+        try:
+            arrays = load(tensor_bytes)
+            return cls._from_arrays(manifest, arrays)
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise FingerprintError(f"{folder / TENSORS} does not hold a fingerprint's tensors: {error}") from error
+
+    @classmethod
+    def _from_arrays(cls, manifest: Manifest, arrays: dict[str, np.ndarray]) -> Self:
+        labels = arrays.get("calibration.labels", np.zeros((0, 0), np.int64))
+        scores = arrays.get("calibration.scores")
+        calibration = tuple(
+            Answers(labels=labels[i].astype(np.int64), scores=None if scores is None else scores[i])
+            for i in range(len(manifest.calibration))
+        )
+        plane = {name: arrays[f"plane.{name}"] for name in ("images", "labels") if f"plane.{name}" in arrays}
+        return cls(
+            manifest=manifest,
+            queries=arrays["queries"],
+            true_labels=arrays["true_labels"],
+            source=Answers(labels=arrays["source.labels"].astype(np.int64), scores=arrays.get("source.scores")),
+            state={name[len(_STATE) :]: value for name, value in arrays.items() if name.startswith(_STATE)},
+            calibration=calibration,
+            plane=plane or None,
+        )
+
+
+def _flatten(
+    queries: np.ndarray,
+    true_labels: np.ndarray,
+    source: Answers,
+    state: Mapping[str, np.ndarray],
+    calibration: tuple[Answers, ...],
+    plane: Mapping[str, np.ndarray] | None,
+) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {
+        "queries": queries,
+        "true_labels": true_labels.astype(np.int64),
+        "source.labels": source.labels.astype(np.int64),
+        **{_STATE + name: value for name, value in state.items()},
+        **{f"plane.{name}": value for name, value in (plane or {}).items()},
+    }
+    if source.scores is not None:
+        arrays["source.scores"] = source.scores.astype(np.float32)
+    if calibration:
+        arrays["calibration.labels"] = np.stack([answers.labels for answers in calibration]).astype(np.int64)
+        if all(answers.scores is not None for answers in calibration):
+            arrays["calibration.scores"] = np.stack([answers.scores for answers in calibration]).astype(np.float32)
+    return {name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())}

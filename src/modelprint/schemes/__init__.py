@@ -1,0 +1,4 @@
+"""Fingerprinting schemes, one file each, after the paper that proposed it."""
+
+from modelprint.schemes import adv_tra as adv_tra
+from modelprint.schemes.base import SCHEMES as SCHEMES

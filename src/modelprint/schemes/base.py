@@ -1,0 +1,191 @@
+"""The face of every scheme: craft queries, fit a state, ask, score.
+
+A scheme separates its query source (at enrollment) from what it makes of the answers, and sees a suspect only through
+its answers. Adding a scheme is one file that registers one frozen dataclass, whose fields are the hyper-parameters.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from torch import nn
+
+from modelprint.core.access import Access
+from modelprint.core.errors import FingerprintError
+from modelprint.core.registry import Registry
+from modelprint.core.settings import with_settings
+from modelprint.core.suspect import Answers
+from modelprint.data.image_set import ImageSet
+
+Codec = Literal["uint8-image", "float32"]
+State = Mapping[str, np.ndarray]
+Progress = Callable[[str, int, int], None]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """A progress callback that says nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a scheme asks for.
+
+    Attributes:
+        access: of the suspect, at verification.
+        shadows: whether it learns from shadow copies and shadow strangers at enrollment.
+        train_images: whether enrollment needs images of the source's training data.
+        same_classes: whether suspect and source must have the same classes.
+    """
+
+    access: Access = Access.LABELS
+    shadows: bool = False
+    train_images: bool = False
+    same_classes: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enrollment:
+    """What a scheme makes its queries from.
+
+    Attributes:
+        source: in evaluation mode; takes inputs in [0, 1], returns logits.
+        seeds: labelled images that the source was not trained on.
+        train_images: images of the source's training data, or none.
+        shadow_copies, shadow_strangers: models made from the source, and independent of it.
+        budget: the most queries that the fingerprint may hold.
+        progress: called with a stage, and how much of it is done.
+    """
+
+    source: nn.Module
+    seeds: ImageSet
+    train_images: ImageSet | None = None
+    shadow_copies: tuple[nn.Module, ...] = ()
+    shadow_strangers: tuple[nn.Module, ...] = ()
+    budget: int | None = None
+    progress: Progress = silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queries:
+    """The inputs to send.
+
+    Attributes:
+        images: (n, c, h, w), uint8 ("uint8-image") or float32 in [0, 1] ("float32").
+        labels: the true label of the image that each query was made from, int64 (n,).
+        group: which trajectory, view ... each query belongs to, int64 (n,).
+        columns: more about each query, arrays of length n.
+        report: what crafting did, as JSON (success rate, path lengths, evaluations ...).
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    group: np.ndarray
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def codec(self) -> Codec:
+        """How the images are stored."""
+        return "uint8-image" if self.images.dtype == np.uint8 else "float32"
+
+
+class Asker:
+    """Chooses the next queries from the answers so far; this one asks all at once."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def next(self, answers: Answers, asked: np.ndarray) -> np.ndarray:
+        """Indices of the next batch; empty when done.
+
+        Args:
+            answers: of all queries, -1 where not asked.
+            asked: mask of shape (n,).
+        """
+        return np.flatnonzero(~asked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme(ABC):
+    """Base of every scheme. The fields of a subclass are its hyper-parameters."""
+
+    name: ClassVar[str]
+    needs: ClassVar[Needs] = Needs()
+
+    @abstractmethod
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """Queries made from the source and the seeds.
+
+        Raises:
+            FingerprintError: no fingerprint can be made; the message says why.
+        """
+
+    def fit(self, queries: Queries, source: Answers, shadows: Mapping[str, Answers]) -> State:
+        """Named arrays that scoring needs; the queries' groups and columns unless a scheme says otherwise."""
+        return {"group": queries.group, **queries.columns}
+
+    def asker(self, state: State) -> Asker:
+        """What chooses the queries; all at once unless a scheme says otherwise."""
+        return Asker(len(state["group"]))
+
+    @abstractmethod
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """How alike suspect and source are, over the answered queries; higher = more likely derived."""
+
+    def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
+        """More fields of the verdict, for schemes that have them."""
+        return {}
+
+    def parameters(self) -> dict[str, Any]:
+        """The hyper-parameters, as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def configured(cls, settings: Mapping[str, str], base: Self | None = None) -> Self:
+        """The scheme with some of its fields set from text, as `--set key=value` gives them.
+
+        Raises:
+            UsageError: no such field, or a value of another type; the message lists the fields.
+        """
+        return with_settings(base if base is not None else cls(), settings, who=f"scheme {cls.name}")
+
+
+SCHEMES: Registry[type[Scheme]] = Registry("scheme")
+
+
+def right_and_wrong(source: nn.Module, seeds: ImageSet) -> np.ndarray:
+    """A mask (n,) of the seeds that the source classifies rightly.
+
+    Raises:
+        FingerprintError: the source classifies no better than chance, or answers NaN or a constant.
+    """
+    from modelprint.training.loop import predict
+
+    logits = predict(source, torch.from_numpy(seeds.images))
+    if logits.ndim != 2 or logits.shape[1] != seeds.classes:
+        raise FingerprintError(
+            f"the source has outputs of shape {tuple(logits.shape)} but {seeds.name} has {seeds.classes} classes"
+        )
+    if not torch.isfinite(logits).all():
+        raise FingerprintError("the source gives NaN or infinite outputs: look at its weights and normalisation")
+    labels = logits.argmax(1).numpy()
+    if len(np.unique(labels)) == 1 and len(labels) > 10:
+        raise FingerprintError(
+            f"the source answers class {labels[0]} to every image of {seeds.name}: look at its normalisation"
+        )
+    right: np.ndarray = labels == seeds.labels
+    chance = max(np.bincount(seeds.labels).max() / len(seeds), 1 / seeds.classes)
+    if right.mean() <= 1.2 * chance:
+        raise FingerprintError(
+            f"the source classifies {right.mean():.1%} of {seeds.name} rightly, no better than chance ({chance:.1%}): "
+            "look at its normalisation, its class order, and that DATA is what it was trained for"
+        )
+    return right

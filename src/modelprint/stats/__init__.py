@@ -1,0 +1,1 @@
+"""Tests, intervals, ROC and calibration: pure functions of arrays."""
