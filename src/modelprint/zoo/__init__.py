@@ -1,1 +1,1 @@
-"""."""
+"""Populations of models made by recipes: sources, copies, strangers."""

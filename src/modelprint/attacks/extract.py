@@ -1,0 +1,112 @@
+"""Extraction: a student learns the source's answers to the attacker's images.
+
+F. Tramer, F. Zhang, A. Juels, M. Reiter, T. Ristenpart, "Stealing Machine Learning Models via Prediction APIs", USENIX
+Security 2016; with probabilities it is G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network",
+2015 (KL divergence between softened outputs, times T squared).
+
+Differs from the paper: each image is asked once, unchanged, and its answer is the target for every shifted or mirrored
+view of it; no true label is used; the student trains by the project's own short recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional
+
+from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes
+from modelprint.nn.spec import ModelSpec, build
+from modelprint.training.loop import Loss, fit, predict
+from modelprint.training.train import default_recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction(Attack):
+    """Base of the attacks that train a student on the source's answers.
+
+    Attributes:
+        arch: the student's architecture; the source's own when none is given.
+        arch_args: its arguments.
+        epochs: of the student's training; those of the data's default recipe when none are given.
+    """
+
+    family: ClassVar[Family] = "extraction"
+    takes: ClassVar[Takes] = "same-inputs"
+
+    arch: str | None = None
+    arch_args: Mapping[str, int | float | bool | str] = field(default_factory=dict)
+    epochs: int | None = None
+
+    def student_spec(self, source: ModelSpec) -> ModelSpec:
+        """What the student is: the source's spec, or another architecture with its inputs and classes."""
+        if self.arch is None and not self.arch_args:
+            return source
+        arch = self.arch or source.arch
+        return source.model_copy(update={"arch": arch, "arch_args": dict(self.arch_args)})
+
+    def train_student(self, loot: Loot, images: Tensor, targets: Tensor, loss: Loss | None = None) -> AttackResult:
+        """A fresh student fitted to targets, by the default recipe of the attacker's images."""
+        spec = self.student_spec(loot.spec)
+        student = build(spec, seed=loot.seed)
+        report = fit(
+            student,
+            images,
+            targets,
+            default_recipe(loot.data, epochs=self.epochs),
+            generator=loot.generator,
+            loss=loss,
+            on_epoch=loot.on_epoch,
+        )
+        return AttackResult(model=student, spec=spec, report={"losses": list(report.losses), "queries": len(images)})
+
+
+@ATTACKS.register("extract-soft")
+@dataclass(frozen=True, kw_only=True)
+class ExtractSoft(Extraction):
+    """From probabilities.
+
+    Attributes:
+        temperature: softens both sides, T >= 1.
+    """
+
+    name: ClassVar[str] = "extract-soft"
+
+    temperature: float = 4.0
+
+    def _run(self, loot: Loot) -> AttackResult:
+        answers = functional.log_softmax(predict(loot.copy, loot.images).clone(), dim=1)
+        return self.train_student(loot, loot.images, answers, distillation(self.temperature))
+
+
+@ATTACKS.register("extract-labels")
+@dataclass(frozen=True, kw_only=True)
+class ExtractLabels(Extraction):
+    """From top-1 labels alone."""
+
+    name: ClassVar[str] = "extract-labels"
+
+    def _run(self, loot: Loot) -> AttackResult:
+        return self.train_student(loot, loot.images, predict(loot.copy, loot.images).argmax(1).clone())
+
+
+def distillation(temperature: float) -> Loss:
+    """KL(teacher || student) of outputs softened by T, mean over the batch, times T squared.
+
+    >>> import torch
+    >>> answers = torch.tensor([[0.7, 0.3]]).log()
+    >>> round(float(distillation(2.0)(answers + 5.0, answers)), 6)
+    0.0
+    """
+
+    def loss(logits: Tensor, teacher: Tensor) -> Tensor:
+        return temperature**2 * functional.kl_div(
+            functional.log_softmax(logits / temperature, dim=1),
+            functional.log_softmax(teacher / temperature, dim=1),
+            reduction="batchmean",
+            log_target=True,
+        )
+
+    return loss

@@ -1,0 +1,116 @@
+"""One call from a source to an attacked model with its card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from modelprint.attacks.base import ATTACKS, Attack, OnEpoch
+from modelprint.core.identity import digest_arrays
+from modelprint.data.image_set import ImageSet
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.files import ModelCard
+from modelprint.nn.spec import ModelSpec
+from modelprint.training.loop import predict
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackedModel:
+    """A model in evaluation mode, its card, and what the attack did.
+
+    Attributes:
+        agreement: with the source, on the holdout's images; none without a holdout.
+    """
+
+    model: Normalized
+    card: ModelCard
+    agreement: float | None
+    report: Mapping[str, Any]
+
+
+def run_attack(
+    name: str,
+    settings: Mapping[str, str],
+    source: Normalized,
+    spec: ModelSpec,
+    data: ImageSet,
+    *,
+    seed: int,
+    holdout: ImageSet | None = None,
+    source_identity: str | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> AttackedModel:
+    """Attack a source by name and settings, as `modelprint attack` does.
+
+    Args:
+        name: registered, such as "ftal".
+        settings: hyper-parameters as text.
+        data: the attacker's images.
+        holdout: accuracy and agreement with the source are measured on it.
+        source_identity: "sha256:..." of the source's file; of its weights when not given.
+
+    Raises:
+        UsageError: no such attack or setting.
+        DataError: the images do not fit the source.
+        ModelError: training diverged, or the source lacks what the attack works on.
+    """
+    attack = ATTACKS[name].configured(settings)
+    return make(
+        attack, source, spec, data, seed=seed, holdout=holdout, source_identity=source_identity, on_epoch=on_epoch
+    )
+
+
+def make(
+    attack: Attack,
+    source: Normalized,
+    spec: ModelSpec,
+    data: ImageSet,
+    *,
+    seed: int,
+    holdout: ImageSet | None = None,
+    source_identity: str | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> AttackedModel:
+    """Run an attack, measure what it made, and write its card; arguments as in `run_attack`."""
+    result = attack.run(source, spec, data, seed=seed, on_epoch=on_epoch)
+    accuracy, agreement = measure(result.model, source, holdout)
+    recipe = {
+        "kind": attack.name,
+        "family": attack.family,
+        "source": source_identity or weights_digest(source),
+        "data": data.name,
+        "data_sha256": data.identity,
+        "seed": seed,
+        "parameters": attack.parameters(),
+        "agreement": agreement,
+    }
+    card = ModelCard(spec=result.spec, recipe=recipe, accuracy=accuracy)
+    return AttackedModel(model=result.model, card=card, agreement=agreement, report=result.report)
+
+
+def measure(model: Normalized, source: Normalized, holdout: ImageSet | None) -> tuple[float | None, float | None]:
+    """Accuracy of a model, and the share of images on which it answers as the source does.
+
+    None where they cannot be measured: no holdout, or a model that tells other classes apart.
+    """
+    if holdout is None:
+        return None, None
+    images = torch.from_numpy(holdout.images)
+    logits = predict(model, images)
+    if logits.shape[1] != holdout.classes:
+        return None, None
+    labels = logits.argmax(1)
+    agreement = float((labels == predict(source, images).argmax(1)).double().mean())
+    return float((labels == torch.from_numpy(holdout.labels)).double().mean()), agreement
+
+
+def weights_digest(model: Normalized) -> str:
+    """SHA-256 over the names, shapes and values of the weights and the normalisation."""
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in model.body.state_dict().items()}
+    return digest_arrays(
+        {**{f"body.{name}": array for name, array in arrays.items()},
+         "mean": model.mean.cpu().numpy(), "std": model.std.cpu().numpy()}
+    )  # fmt: skip
