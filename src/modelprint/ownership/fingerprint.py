@@ -99,8 +99,8 @@ class Fingerprint:
         source: the source's answers, with scores.
         state: the scheme's own named arrays.
         calibration: the answers of each calibration model to every query.
-        plane: a planar slice through one query's neighbourhood for the report ("images" (k, k, c, h, w) float32 and
-            "labels" (k, k) of the source); may be empty.
+        plane: a planar slice for the report: "anchors" (3, c, h, w), the queries it goes through, and "labels" (k, k)
+            of the source; may be absent.
     """
 
     manifest: Manifest
@@ -208,7 +208,7 @@ class Fingerprint:
             Answers(labels=labels[i].astype(np.int64), scores=None if scores is None else scores[i])
             for i in range(len(manifest.calibration))
         )
-        plane = {name: arrays[f"plane.{name}"] for name in ("images", "labels") if f"plane.{name}" in arrays}
+        plane = {name: arrays[f"plane.{name}"] for name in ("anchors", "labels") if f"plane.{name}" in arrays}
         return cls(
             manifest=manifest,
             queries=arrays["queries"],

@@ -1,1 +1,1 @@
-"""."""
+"""Gradient steps on inputs."""

@@ -110,7 +110,7 @@ class Asker:
             answers: of all queries, -1 where not asked.
             asked: mask of shape (n,).
         """
-        return np.flatnonzero(~asked)
+        return np.flatnonzero(~asked[: self.total])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +132,10 @@ class Scheme(ABC):
         """Named arrays that scoring needs; the queries' groups and columns unless a scheme says otherwise."""
         return {"group": queries.group, **queries.columns}
 
-    def asker(self, state: State) -> Asker:
+    def asker(self, state: State, budget: int | None = None) -> Asker:
         """What chooses the queries; all at once unless a scheme says otherwise."""
-        return Asker(len(state["group"]))
+        total = len(state["group"])
+        return Asker(total if budget is None else min(total, budget))
 
     @abstractmethod
     def score(self, state: State, source: Answers, answers: Answers) -> float:

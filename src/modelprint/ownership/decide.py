@@ -1,0 +1,121 @@
+"""From answers to a verdict; a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from modelprint.core.suspect import UNANSWERED, Answers
+from modelprint.core.verdict import FalseAccusations, Outcome
+from modelprint.schemes.base import Scheme, State
+from modelprint.stats.calibration import needed_models, rank_p_value, threshold, upper_bound
+
+LEAST_ANSWERED = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the answers show.
+
+    Attributes:
+        calibration_scores: of the calibration models, on the queries that the suspect answered.
+        details: the scheme's own fields of the verdict.
+    """
+
+    outcome: Outcome
+    message: str
+    score: float | None
+    p_value: float | None
+    threshold: float | None
+    false_accusations: FalseAccusations | None
+    calibration_scores: np.ndarray
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def only(answers: Answers, mask: np.ndarray) -> Answers:
+    """The answers to the masked queries; the others count as not asked."""
+    scores = None if answers.scores is None else np.where(mask[:, None], answers.scores, np.nan).astype(np.float32)
+    return Answers(labels=np.where(mask, answers.labels, UNANSWERED), scores=scores)
+
+
+def decide(
+    scheme: Scheme,
+    state: State,
+    source: Answers,
+    answers: Answers,
+    calibration: Sequence[Answers],
+    *,
+    alpha: float,
+    asked: np.ndarray,
+) -> Decision:
+    """Score a suspect, and rank it among the calibration models on the queries that it answered.
+
+    Args:
+        alpha: the accepted rate of false accusations.
+        asked: mask of shape (n,), the queries that were put to the suspect.
+    """
+    answered = asked & answers.answered
+    if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
+        return Decision(
+            outcome="inconclusive",
+            message=f"only {answered.sum()} of {asked.sum()} queries were answered, at least half are needed: ask again",
+            score=None,
+            p_value=None,
+            threshold=None,
+            false_accusations=None,
+            calibration_scores=np.zeros(0),
+        )
+    heard = only(answers, answered)
+    score = scheme.score(state, source, heard)
+    details = scheme.details(state, source, heard)
+    if not calibration:
+        return Decision(
+            outcome="inconclusive",
+            message=_missing(0, alpha),
+            score=score,
+            p_value=None,
+            threshold=None,
+            false_accusations=None,
+            calibration_scores=np.zeros(0),
+            details=details,
+        )
+    ranked = np.array([scheme.score(state, source, only(other, answered)) for other in calibration])
+    limit = threshold(ranked, alpha)
+    p_value = rank_p_value(score, ranked)
+    count = int((ranked > limit).sum()) if limit is not None else 0
+    errors = (
+        FalseAccusations(count=count, n=len(ranked), upper_95=upper_bound(count, len(ranked)))
+        if limit is not None
+        else None
+    )
+    outcome, message = _outcome(p_value, limit, len(ranked), alpha)
+    return Decision(
+        outcome=outcome,
+        message=message,
+        score=score,
+        p_value=p_value,
+        threshold=limit,
+        false_accusations=errors,
+        calibration_scores=ranked,
+        details=details,
+    )
+
+
+def _outcome(p_value: float, limit: float | None, n: int, alpha: float) -> tuple[Outcome, str]:
+    if limit is None:
+        return "inconclusive", _missing(n, alpha)
+    chance = f"p = {p_value:.3g}, rank among {n} independent models"
+    if p_value <= alpha:
+        return "derived", f"answers like a model made from the source ({chance}); accepted error rate {alpha:g}"
+    return "not-shown", f"no more like the source than independent models are ({chance}); that is no proof of innocence"
+
+
+def _missing(n: int, alpha: float) -> str:
+    need = needed_models(alpha)
+    return (
+        f"{n} calibration models, but an error rate of {alpha:g} needs at least {need}: "
+        "name a folder of independent models with --negatives, or have some trained with --negatives auto:N"
+    )

@@ -1,0 +1,250 @@
+"""Enroll a model: make its fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import modelprint
+from modelprint.core.errors import DataError, FingerprintError, ModelprintError, UsageError
+from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.data.image_set import ImageSet, shared_images
+from modelprint.data.splits import load_data
+from modelprint.nn.loading import LoadedModel, load_folder, load_model, weights_identity
+from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint, InputSpec
+from modelprint.ownership.plane import anchors, grid
+from modelprint.schemes import SCHEMES
+from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
+from modelprint.training.loop import predict
+
+Negatives = str | Path | Sequence[nn.Module | LoadedModel]
+SHARED_BY_CHANCE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Negative:
+    """An independent model, ready to be asked."""
+
+    module: nn.Module
+    record: CalibrationModel
+
+
+def enroll(
+    model: str | Path | nn.Module | LoadedModel,
+    data: str | ImageSet,
+    *,
+    scheme: str | Scheme = "adv-tra",
+    settings: Mapping[str, str] | None = None,
+    negatives: Negatives = (),
+    train_data: str | ImageSet | None = None,
+    budget: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: Progress = silent,
+) -> Fingerprint:
+    """The fingerprint of a model.
+
+    Args:
+        model: a file that `load_model` reads, or a module in evaluation mode that takes inputs in [0, 1].
+        data: labelled images that the model was not trained on, or their name ("digits:queries").
+        scheme: a registered name, or a configured scheme.
+        settings: hyper-parameters as text, for a scheme that is named ({"l": "2"}).
+        negatives: independent models that calibrate the threshold: a folder, modules, or "auto:N" to have N trained
+            on `train_data`.
+        train_data: images of the source's training set; must share no image with `data`.
+        budget: the most queries that the fingerprint may hold.
+        seed: of every random choice.
+        out: where to save the fingerprint.
+
+    Raises:
+        ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
+    """
+    seeds = data if isinstance(data, ImageSet) else load_data(data)
+    source = _opened(model, seeds)
+    chosen = SCHEMES[scheme].configured(settings or {}) if isinstance(scheme, str) else scheme
+    trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
+    if trained_on is not None:
+        seeds = without_shared(seeds, trained_on)
+    right = right_and_wrong(source.module, seeds)
+    context = Enrollment(
+        source=source.module, seeds=seeds, train_images=trained_on, budget=budget, progress=progress
+    )
+    queries = chosen.craft(context, torch.Generator().manual_seed(seed))
+    told = answers_from_scores(predict(source.module, torch.from_numpy(queries.images)).numpy(), who="the source")
+    state = chosen.fit(queries, told, {})
+    others = negative_models(negatives, source=source, seeds=seeds, train_data=trained_on, seed=seed, progress=progress)
+    points = anchors(queries.images, queries.group, told)
+    fingerprint = Fingerprint.bind(
+        {
+            "scheme": chosen.name,
+            "parameters": chosen.parameters(),
+            "seed": seed,
+            "input": InputSpec(
+                channels=seeds.shape[0], height=seeds.shape[1], width=seeds.shape[2], class_names=seeds.class_names
+            ),
+            "codec": queries.codec,
+            "source": source.identity,
+            "source_accuracy": float(right.mean()),
+            "data": seeds.identity,
+            "data_name": seeds.name,
+            "report": dict(queries.report),
+            "calibration": [other.record for other in others],
+            "library": modelprint.__version__,
+        },
+        queries=queries.images,
+        true_labels=queries.labels,
+        source=told,
+        state=state,
+        calibration=ask_negatives(others, queries.images, seeds.classes, progress=progress),
+        plane={"anchors": points, "labels": plane_labels(source.module, points)},
+    )
+    if out is not None:
+        fingerprint.save(out)
+    return fingerprint
+
+
+def without_shared(seeds: ImageSet, train_data: ImageSet) -> ImageSet:
+    """The seeds that do not stand in the training data.
+
+    A set may hold the odd duplicate of its own; those seeds are dropped.
+
+    Raises:
+        DataError: more than 1 % of the seeds are training images.
+    """
+    if not shared_images(seeds, train_data):
+        return seeds
+    from modelprint.core.identity import image_hashes
+
+    known = set(image_hashes(train_data.images))
+    fresh = np.array([value not in known for value in image_hashes(seeds.images)])
+    if (~fresh).mean() > SHARED_BY_CHANCE:
+        raise DataError(
+            f"{(~fresh).sum()} of {len(seeds)} images of {seeds.name} stand in the training data {train_data.name}: "
+            "independent models that memorised the queries would make the threshold too low and accuse innocents; "
+            "enroll with images that no model was trained on"
+        )
+    return seeds.take(np.flatnonzero(fresh))
+
+
+def negative_models(
+    negatives: Negatives,
+    *,
+    source: LoadedModel | None,
+    seeds: ImageSet | None,
+    train_data: ImageSet | None = None,
+    seed: int = 0,
+    shape: tuple[int, int, int] | None = None,
+    classes: int | None = None,
+    progress: Progress = silent,
+) -> list[Negative]:
+    """The independent models that a user named, loaded or trained.
+
+    Raises:
+        UsageError: "auto:N" without training data, or for a source whose architecture is not known.
+    """
+    if isinstance(negatives, str) and negatives.startswith("auto:"):
+        return _trained(negatives, source=source, train_data=train_data, seed=seed, progress=progress)
+    if seeds is not None:
+        shape, classes = seeds.shape, seeds.classes
+    if isinstance(negatives, str | Path):
+        found: Sequence[nn.Module | LoadedModel] = load_folder(negatives, shape=shape, classes=classes)
+    else:
+        found = negatives
+    return [_named(model, number, seeds) for number, model in enumerate(found)]
+
+
+def ask_negatives(
+    negatives: Sequence[Negative], images: np.ndarray, classes: int, *, progress: Progress = silent
+) -> tuple[Answers, ...]:
+    """What each independent model says to every query.
+
+    Raises:
+        ModelprintError: a model with other classes, or NaN outputs.
+    """
+    queries = torch.from_numpy(images)
+    answers: list[Answers] = []
+    for number, negative in enumerate(negatives):
+        progress("calibration models", number, len(negatives))
+        told = answers_from_scores(predict(negative.module, queries).numpy(), who=negative.record.name)
+        assert told.scores is not None
+        if told.scores.shape[1] != classes:
+            raise ModelprintError(
+                f"{negative.record.name} tells {told.scores.shape[1]} classes apart, the fingerprint {classes}: "
+                "calibrate on models of the same task"
+            )
+        answers.append(told)
+    return tuple(answers)
+
+
+def plane_labels(module: nn.Module, points: np.ndarray) -> np.ndarray:
+    """Labels (k, k) of a model on the planar slice through three points."""
+    images = grid(points)
+    side = len(images)
+    flat = torch.from_numpy(images.reshape(side * side, *images.shape[2:]))
+    return predict(module, flat).argmax(1).numpy().reshape(side, side)
+
+
+def _opened(model: str | Path | nn.Module | LoadedModel, seeds: ImageSet) -> LoadedModel:
+    if isinstance(model, LoadedModel):
+        return model
+    if isinstance(model, nn.Module):
+        return LoadedModel(module=model.eval(), identity=weights_identity(model), spec=None, card=None, path=None)
+    return load_model(model, shape=seeds.shape, classes=seeds.classes)
+
+
+def _named(model: nn.Module | LoadedModel, number: int, seeds: ImageSet | None) -> Negative:
+    if isinstance(model, nn.Module):
+        model = LoadedModel(module=model.eval(), identity=weights_identity(model), spec=None, card=None, path=None)
+    name = model.path.name if model.path is not None else f"model-{number}"
+    recipe = model.card.recipe if model.card is not None else {}
+    if seeds is not None and recipe.get("data_sha256") == seeds.identity:
+        raise FingerprintError(
+            f"{name} was trained on {seeds.name}, the images that the queries are made of: "
+            "it would make the threshold too low; leave it out"
+        )
+    accuracy = None
+    if seeds is not None:
+        predicted = predict(model.module, torch.from_numpy(seeds.images)).argmax(1).numpy()
+        accuracy = float((predicted == seeds.labels).mean())
+    kind = recipe.get("independence")
+    record = CalibrationModel(name=name, identity=model.identity, accuracy=accuracy, kind=kind)
+    return Negative(module=model.module, record=record)
+
+
+def _trained(
+    negatives: str, *, source: LoadedModel | None, train_data: ImageSet | None, seed: int, progress: Progress
+) -> list[Negative]:
+    from modelprint.zoo.independents import auto_negatives
+
+    try:
+        count = int(negatives.removeprefix("auto:"))
+    except ValueError:
+        raise UsageError(f"--negatives {negatives}: N in auto:N is a whole number") from None
+    if train_data is None:
+        raise UsageError(
+            f"--negatives {negatives} trains models: name the source's training images with --train-data; they must "
+            "share no image with the data that queries are made of, or the threshold would accuse innocents"
+        )
+    if source is None or source.spec is None:
+        raise UsageError(
+            f"--negatives {negatives} trains the source's architecture, which this file does not name: "
+            "give --arch, or a folder of independent models"
+        )
+    trained = auto_negatives(train_data, source.spec, count, seed=seed, progress=progress)
+    return [
+        Negative(
+            module=model.model,
+            record=CalibrationModel(
+                name=f"auto-{number}",
+                identity=weights_identity(model.model),
+                accuracy=model.card.accuracy,
+                kind=model.card.recipe.get("independence"),
+            ),
+        )
+        for number, model in enumerate(trained)
+    ]

@@ -1,0 +1,218 @@
+"""ADV-TRA: adversarial trajectories.
+
+T. Xu, C. Wang, G. Liu, Y. Yang, K. Peng, W. Liu, "United We Stand, Divided We Fall: Fingerprinting Deep Neural Networks
+via Adversarial Trajectories", NeurIPS 2024. Equation numbers are the paper's.
+
+Differs from the paper:
+- The default imposes s_{i+1} = a_brk s_i and finds the one scale left by doubling and bisection (`probing.py`), for all
+  base samples in one batch; `paper()` is the published probing.
+- Points are rounded to 8 bits before the source sees them, in probing, too, so that a stored PNG flips the label as the
+  probed point did. `paper()` keeps floats.
+- A failed leg tries another target before its base is given up; the joint of two legs is stored once.
+- Bases are images the source was not trained on, and classifies rightly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
+from modelprint.schemes.base import SCHEMES, Asker, Enrollment, Queries, Scheme, State, right_and_wrong
+from modelprint.schemes.surface import SurfaceWalk, Trajectories
+
+
+@SCHEMES.register("adv-tra")
+@dataclass(frozen=True, kw_only=True)
+class AdvTra(Scheme):
+    """Surface trajectories: m fixed-length, bilateral legs, each across the boundary of another class.
+
+    Attributes:
+        trajectories: base samples that end in a trajectory (paper: 100).
+        l: steps up to the boundary; a leg has 2 l (paper: 2).
+        m: classes spanned; at most one less than there are (paper: 10 of 100).
+        brake: a_brk, each step over the one before (paper: .9).
+        match: a trajectory matches when its mutation rate is below this (paper: .5).
+        probing: "bisection" of one scale, or "length-control" of every step as published.
+        first_step: the first step size tried, on the [0, 1] scale.
+        largest_step: bisection gives a target up beyond this.
+        attempts: walks per target (released code: 300).
+        retries: other targets that a failed leg may try.
+        length_control: a_lc (released code: .9).
+        rate: learning rate of the brake and forward losses.
+        loss: towards the target: cross-entropy, or minus its logit (released code).
+        border: pixels that would leave [0, 1] are clipped, or stay where they are for that step (released code).
+        eight_bit: whether points are rounded to 8 bits.
+        batch: trajectories under way at once; bounds the memory.
+    """
+
+    name: ClassVar[str] = "adv-tra"
+
+    trajectories: int = 100
+    l: int = 2  # noqa: E741 - the paper's symbol
+    m: int = 9
+    brake: float = 0.9
+    match: float = 0.5
+    probing: Literal["bisection", "length-control"] = "bisection"
+    first_step: float = 0.02
+    largest_step: float = 0.5
+    attempts: int = 10
+    retries: int = 8
+    length_control: float = 0.9
+    rate: float = 0.1
+    loss: TargetLoss = "cross-entropy"
+    border: Literal["clip", "stay"] = "clip"
+    eight_bit: bool = True
+    batch: int = 256
+
+    def __post_init__(self) -> None:
+        if min(self.trajectories, self.l, self.m, self.attempts, self.batch) < 1:
+            raise ValueError("trajectories, l, m, attempts and batch must be at least 1")
+        if not (0 < self.brake < 1 and 0 < self.length_control < 1 and 0 < self.match <= 1):
+            raise ValueError("brake, length_control and match must lie between 0 and 1")
+
+    @classmethod
+    def paper(cls) -> AdvTra:
+        """The published settings (m = 10 there, for 100 classes and more)."""
+        return cls(
+            m=10,
+            probing="length-control",
+            first_step=0.05,
+            attempts=300,
+            retries=0,
+            loss="logit",
+            border="stay",
+            eight_bit=False,
+        )
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """One surface trajectory from each of the first bases that the source classifies rightly."""
+        right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
+        order = right[torch.randperm(len(right), generator=generator).numpy()]
+        wanted = self.trajectories
+        if context.budget is not None:
+            wanted = min(wanted, context.budget // self.points(context.seeds.classes))
+            if not wanted:
+                raise FingerprintError(
+                    f"a budget of {context.budget} holds no whole trajectory of {self.points(context.seeds.classes)} "
+                    "queries: raise it, or lower l or m"
+                )
+        made, tried, evaluator = self._walk_bases(context, order, wanted, generator)
+        if not made:
+            raise FingerprintError(
+                f"none of {tried} bases ended in a trajectory of l={self.l}, m={self.m}: lower m or l, raise attempts"
+            )
+        trajectories = Trajectories.joined(made)
+        return self._queries(trajectories, context, order, tried, evaluator)
+
+    def points(self, classes: int) -> int:
+        """Queries of one trajectory: x_0 and 2 l m points after it."""
+        return 2 * self.l * min(self.m, classes - 1) + 1
+
+    def _walk_bases(
+        self, context: Enrollment, order: np.ndarray, wanted: int, generator: torch.Generator
+    ) -> tuple[list[Trajectories], int, Evaluator]:
+        device = next(context.source.parameters()).device
+        made: list[Trajectories] = []
+        done = tried = 0
+        with frozen(context.source) as model:
+            evaluator = Evaluator(model, loss=self.loss, eight_bit=self.eight_bit)
+            while done < wanted and tried < len(order):
+                context.progress("trajectories", done, wanted)
+                index = order[tried : tried + min(self.batch, wanted - done)]
+                walk = SurfaceWalk(
+                    scheme=self,
+                    evaluator=evaluator,
+                    bases=torch.from_numpy(context.seeds.images[index]).to(device),
+                    labels=context.seeds.labels[index],
+                    classes=context.seeds.classes,
+                    generator=generator,
+                )
+                trajectories = walk.run().numbered_from(tried)
+                tried += len(index)
+                done += len(trajectories)
+                made.append(trajectories)
+        context.progress("trajectories", min(done, wanted), wanted)
+        return [part for part in made if len(part)], tried, evaluator
+
+    def _queries(
+        self, made: Trajectories, context: Enrollment, order: np.ndarray, tried: int, evaluator: Evaluator
+    ) -> Queries:
+        count, points = made.labels.shape
+        images = made.images.reshape(count * points, *made.images.shape[2:])
+        true_labels = context.seeds.labels[order[made.base]]
+        steps = (points - 1) * count
+        return Queries(
+            images=images,
+            labels=np.repeat(true_labels, points),
+            group=np.repeat(np.arange(count), points),
+            columns={
+                "position": np.tile(np.arange(points), count),
+                "target": made.targets.reshape(-1),
+                "probed": made.labels.reshape(-1),
+            },
+            report={
+                "trajectories": count,
+                "bases_tried": tried,
+                "success_rate": count / tried,
+                "path_length_linf": float(made.path_lengths().mean()),
+                "flips_per_trajectory": float((np.diff(made.labels, axis=1) != 0).sum(1).mean()),
+                "classes_per_trajectory": float(np.mean([len(np.unique(row)) for row in made.labels])),
+                "forward_evaluations": evaluator.forwards,
+                "backward_evaluations": evaluator.backwards,
+                "steps": steps,
+            },
+        )
+
+    def asker(self, state: State, budget: int | None = None) -> Asker:
+        """Whole trajectories only."""
+        group = state["group"]
+        if budget is None or budget >= len(group):
+            return Asker(len(group))
+        sizes = np.bincount(group)
+        return Asker(int(sizes[np.cumsum(sizes) <= budget].sum()))
+
+    def mutation_rates(
+        self, state: State, source: Answers, answers: Answers
+    ) -> Float[np.ndarray, " t"]:
+        """r_mut of each trajectory over its answered points after x_0 (Eq. 9); NaN where none was answered."""
+        counted = (state["position"] > 0) & answers.answered
+        mutated = counted & (answers.labels != source.labels)
+        total = np.bincount(state["group"][counted], minlength=int(state["group"].max()) + 1)
+        changed = np.bincount(state["group"][mutated], minlength=len(total))
+        with np.errstate(invalid="ignore"):
+            rates: Float[np.ndarray, " t"] = np.where(total > 0, changed / np.maximum(total, 1), np.nan)
+        return rates
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """The detection rate, ties broken by the mean mutation rate."""
+        rates = self.mutation_rates(state, source, answers)
+        rates = rates[~np.isnan(rates)]
+        return float((rates < self.match).mean() + 0.001 * (1 - rates.mean()))
+
+    def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
+        """Matched trajectories, of how many, and their mean mutation rate."""
+        rates = self.mutation_rates(state, source, answers)
+        rates = rates[~np.isnan(rates)]
+        return {
+            "matched": int((rates < self.match).sum()),
+            "trajectories": len(rates),
+            "mean_mutation_rate": float(rates.mean()),
+        }
+
+    def fit(self, queries: Queries, source: Answers, shadows: Mapping[str, Answers]) -> State:
+        """Trajectory, position and target of each query."""
+        return {
+            "group": queries.group.astype(np.int64),
+            "position": queries.columns["position"].astype(np.int64),
+            "target": queries.columns["target"].astype(np.int64),
+        }
+
+
