@@ -44,6 +44,7 @@ def enroll(
     train_data: str | ImageSet | None = None,
     budget: int | None = None,
     seed: int = 0,
+    jobs: int = 1,
     out: str | Path | None = None,
     progress: Progress = silent,
 ) -> Fingerprint:
@@ -59,6 +60,7 @@ def enroll(
         train_data: images of the source's training set; must share no image with `data`.
         budget: the most queries that the fingerprint may hold.
         seed: of every random choice.
+        jobs: processes that train independent models.
         out: where to save the fingerprint.
 
     Raises:
@@ -66,7 +68,7 @@ def enroll(
     """
     seeds = data if isinstance(data, ImageSet) else load_data(data)
     source = _opened(model, seeds)
-    chosen = SCHEMES[scheme].configured(settings or {}) if isinstance(scheme, str) else scheme
+    chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
     trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
     if trained_on is not None:
         seeds = without_shared(seeds, trained_on)
@@ -77,7 +79,9 @@ def enroll(
     queries = chosen.craft(context, torch.Generator().manual_seed(seed))
     told = answers_from_scores(predict(source.module, torch.from_numpy(queries.images)).numpy(), who="the source")
     state = chosen.fit(queries, told, {})
-    others = negative_models(negatives, source=source, seeds=seeds, train_data=trained_on, seed=seed, progress=progress)
+    others = negative_models(
+        negatives, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
+    )
     points = anchors(queries.images, queries.group, told)
     fingerprint = Fingerprint.bind(
         {
@@ -140,6 +144,7 @@ def negative_models(
     seed: int = 0,
     shape: tuple[int, int, int] | None = None,
     classes: int | None = None,
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> list[Negative]:
     """The independent models that a user named, loaded or trained.
@@ -148,7 +153,7 @@ def negative_models(
         UsageError: "auto:N" without training data, or for a source whose architecture is not known.
     """
     if isinstance(negatives, str) and negatives.startswith("auto:"):
-        return _trained(negatives, source=source, train_data=train_data, seed=seed, progress=progress)
+        return _trained(negatives, source=source, train_data=train_data, seed=seed, jobs=jobs, progress=progress)
     if seeds is not None:
         shape, classes = seeds.shape, seeds.classes
     if isinstance(negatives, str | Path):
@@ -211,13 +216,19 @@ def _named(model: nn.Module | LoadedModel, number: int, seeds: ImageSet | None) 
     if seeds is not None:
         predicted = predict(model.module, torch.from_numpy(seeds.images)).argmax(1).numpy()
         accuracy = float((predicted == seeds.labels).mean())
-    kind = recipe.get("independence")
+    kind = recipe.get("independent")
     record = CalibrationModel(name=name, identity=model.identity, accuracy=accuracy, kind=kind)
     return Negative(module=model.module, record=record)
 
 
 def _trained(
-    negatives: str, *, source: LoadedModel | None, train_data: ImageSet | None, seed: int, progress: Progress
+    negatives: str,
+    *,
+    source: LoadedModel | None,
+    train_data: ImageSet | None,
+    seed: int,
+    jobs: int,
+    progress: Progress,
 ) -> list[Negative]:
     from modelprint.zoo.independents import auto_negatives
 
@@ -235,7 +246,14 @@ def _trained(
             f"--negatives {negatives} trains the source's architecture, which this file does not name: "
             "give --arch, or a folder of independent models"
         )
-    trained = auto_negatives(train_data, source.spec, count, seed=seed, progress=progress)
+    trained = auto_negatives(
+        train_data,
+        source.spec,
+        count,
+        seed=seed,
+        jobs=jobs,
+        progress=lambda done, total: progress("calibration models", done, total),
+    )
     return [
         Negative(
             module=model.model,
@@ -243,7 +261,7 @@ def _trained(
                 name=f"auto-{number}",
                 identity=weights_identity(model.model),
                 accuracy=model.card.accuracy,
-                kind=model.card.recipe.get("independence"),
+                kind=model.card.recipe.get("independent"),
             ),
         )
         for number, model in enumerate(trained)

@@ -5,9 +5,9 @@ via Adversarial Trajectories", NeurIPS 2024. Equation numbers are the paper's.
 
 Differs from the paper:
 - The default imposes s_{i+1} = a_brk s_i and finds the one scale left by doubling and bisection (`probing.py`), for all
-  base samples in one batch; `paper()` is the published probing.
+  base samples in one batch; the preset "paper" has the published probing.
 - Points are rounded to 8 bits before the source sees them, in probing, too, so that a stored PNG flips the label as the
-  probed point did. `paper()` keeps floats.
+  probed point did. the preset "paper" keeps floats.
 - A failed leg tries another target before its base is given up; the joint of two legs is stored once.
 - Bases are images the source was not trained on, and classifies rightly.
 """
@@ -79,8 +79,10 @@ class AdvTra(Scheme):
             raise ValueError("brake, length_control and match must lie between 0 and 1")
 
     @classmethod
-    def paper(cls) -> AdvTra:
-        """The published settings (m = 10 there, for 100 classes and more)."""
+    def preset(cls, name: str) -> AdvTra:
+        """ "paper": as published (m = 10 there, for 100 classes and more; the released code's other constants)."""
+        if name != "paper":
+            return super().preset(name)
         return cls(
             m=10,
             probing="length-control",

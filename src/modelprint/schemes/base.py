@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from modelprint.core.access import Access
-from modelprint.core.errors import FingerprintError
+from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.registry import Registry
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
@@ -150,13 +150,23 @@ class Scheme(ABC):
         return asdict(self)
 
     @classmethod
-    def configured(cls, settings: Mapping[str, str], base: Self | None = None) -> Self:
+    def preset(cls, name: str) -> Self:
+        """The scheme with a named set of hyper-parameters.
+
+        Raises:
+            UsageError: this scheme has no preset of that name.
+        """
+        if name != "default":
+            raise UsageError(f"scheme {cls.name} has no preset {name!r}: use default")
+        return cls()
+
+    def with_settings(self, settings: Mapping[str, str]) -> Self:
         """The scheme with some of its fields set from text, as `--set key=value` gives them.
 
         Raises:
             UsageError: no such field, or a value of another type; the message lists the fields.
         """
-        return with_settings(base if base is not None else cls(), settings, who=f"scheme {cls.name}")
+        return with_settings(self, settings, who=f"scheme {self.name}")
 
 
 SCHEMES: Registry[type[Scheme]] = Registry("scheme")

@@ -1,0 +1,72 @@
+"""`modelprint`: the commands, and the edge at which errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+import modelprint
+from modelprint.cli.console import err
+from modelprint.core.errors import ModelprintError
+
+INTERRUPTED = 130
+
+app = App(
+    name="modelprint",
+    help="Was this model made from mine? Enroll an image classifier, then check suspects, with a stated error rate.\n\n"
+    "Results go to stdout, progress to stderr. --debug shows tracebacks. Exit codes: 0 ran, 1 an error you can mend, "
+    "2 usage, 3 integrity failure.",
+    version=modelprint.__version__,
+)
+_COMMANDS = {
+    "demo": ("demo:demo", "Train, copy, enroll and check on bundled data, in about a minute."),
+    "train": ("models:train", "Train a classifier."),
+    "attack": ("models:attack", "Make a copy as a thief would: fine-tune, prune, extract ..."),
+    "enroll": ("ownership:enroll", "Make the fingerprint of a model."),
+    "inspect": ("ownership:inspect", "Show what a fingerprint holds; export its queries as PNGs."),
+    "verify": ("ownership:verify", "Check a suspect: derived, not shown, or inconclusive."),
+    "record": ("ownership:record", "Ask a suspect now, judge later."),
+    "serve-model": ("models:serve_model", "Serve a model over the Open Inference Protocol."),
+    "data": ("models:data", "Show a data set and its splits."),
+}
+for _name, (_place, _help) in _COMMANDS.items():
+    app.command(f"modelprint.cli.{_place}", name=_name, help=_help)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 ran, 1 an error the user can mend, 2 usage, 3 integrity failure."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; its exit code."""
+    debug = "--debug" in arguments
+    words = [word for word in arguments if word != "--debug"]
+    try:
+        code = app(words, exit_on_error=False, print_error=True, error_console=err, result_action="return_value")
+    except CycloptsError:
+        return 2
+    except ModelprintError as error:
+        if debug:
+            traceback.print_exc()
+        err.print(f"error: {error}", style="bold red", markup=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        err.print("interrupted: files are whole or absent, and answers already received are kept", markup=False)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        err.print(
+            f"error: unexpected {type(error).__name__}: {error}\nrun again with --debug for the traceback",
+            style="bold red",
+            markup=False,
+            soft_wrap=True,
+        )
+        return 1
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,189 @@
+"""The main job on bundled data: train, copy, enroll, check, report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from modelprint.cli.console import out, progress, say
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from modelprint.report import Case
+
+ALPHA = 0.05
+CALIBRATION = 24
+ATTACKS: tuple[tuple[str, dict[str, str], str], ...] = (
+    ("ftll", {}, "fine-tuned, last layer"),
+    ("ftal", {}, "fine-tuned, all layers"),
+    ("rtal", {}, "last layer re-trained, then all"),
+    ("prune", {"rate": "0.4", "finetune_epochs": "0"}, "40 % pruned"),
+    ("prune", {"rate": "0.6", "finetune_epochs": "10"}, "60 % pruned, fine-tuned"),
+    ("extract-soft", {}, "extracted from probabilities"),
+    ("extract-labels", {}, "extracted from labels"),
+)
+INDEPENDENT: tuple[tuple[str, str, str, int], ...] = (
+    ("SAST", "owner", "cnn", 11),
+    ("SAST", "owner", "cnn", 12),
+    ("SADT", "stranger", "cnn", 13),
+    ("DAST", "owner", "vgg", 14),
+    ("DADT", "stranger", "mlp", 15),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Suspect:
+    """A model to check, and what it truly is."""
+
+    name: str
+    role: Literal["derived", "independent"]
+    kind: str
+    model: nn.Module
+    accuracy: float | None
+
+
+def demo(
+    *,
+    out_: Annotated[Path, Parameter(name="--out")] = Path("demo"),
+    seed: int = 0,
+    jobs: int = 2,
+) -> None:
+    """Train a source, copies and independent models on digits; enroll; check each; write report.html.
+
+    Parameters
+    ----------
+    out_
+        A folder for the source, its fingerprint and the report.
+    jobs
+        Processes that train the independent models.
+    """
+    from modelprint.data.splits import load_data
+    from modelprint.nn.files import save_model
+    from modelprint.nn.loading import load_model
+    from modelprint.ownership.enroll import enroll
+    from modelprint.ownership.verify import examine
+    from modelprint.report import Case, write_report
+    from modelprint.training.train import default_recipe, spec_for, train_model
+
+    started = time.perf_counter()
+    owner, holdout = load_data("digits:owner"), load_data("digits:holdout")
+    spec = spec_for(owner, "cnn")
+    say("training the source on digits:owner ...")
+    trained = train_model(owner, spec, default_recipe(owner), seed=seed, holdout=holdout)
+    save_model(out_ / "source.safetensors", trained.model, trained.card)
+    source = load_model(out_ / "source.safetensors")
+
+    say(f"enrolling it, and training {CALIBRATION} independent models that calibrate the threshold ...")
+    with progress() as report:
+        fingerprint = enroll(
+            source,
+            "digits:queries",
+            negatives=f"auto:{CALIBRATION}",
+            train_data=owner,
+            seed=seed,
+            jobs=jobs,
+            out=out_ / "source.fingerprint",
+            progress=report,
+        )
+    say("making copies and more independent models, and checking each ...")
+    cases: list[Case] = []
+    with progress() as report:
+        suspects = [*_derived(trained.model, source.identity, spec, holdout), *_independent(holdout)]
+        for number, suspect in enumerate(suspects):
+            report("suspects", number, len(suspects))
+            found = examine(fingerprint, suspect.model, alpha=ALPHA)
+            cases.append(
+                Case(
+                    name=suspect.name,
+                    role=suspect.role,
+                    kind=suspect.kind,
+                    verdict=found.verdict,
+                    answers=found.answers,
+                    plane_labels=found.plane_labels,
+                    accuracy=suspect.accuracy,
+                )
+            )
+    write_report(
+        out_ / "report.html",
+        fingerprint,
+        cases,
+        calibration_scores=found.calibration_scores,
+        title="modelprint demo: digits",
+    )
+    _print(cases, trained.card.accuracy)
+    seconds = time.perf_counter() - started
+    out.print(f"{len(fingerprint)} queries, top-1 labels only; {seconds:.0f} s; report: {out_ / 'report.html'}")
+
+
+def _derived(source: nn.Module, identity: str, spec: object, holdout: object) -> list[_Suspect]:
+    from modelprint.attacks import run_attack
+    from modelprint.data.image_set import ImageSet
+    from modelprint.data.splits import load_data
+    from modelprint.nn.architectures import Normalized
+    from modelprint.nn.spec import ModelSpec
+
+    assert isinstance(source, Normalized)
+    assert isinstance(spec, ModelSpec)
+    assert isinstance(holdout, ImageSet)
+    attacker = load_data("digits:attacker")
+    suspects = []
+    for number, (kind, settings, words) in enumerate(ATTACKS):
+        made = run_attack(
+            kind, settings, source, spec, attacker, seed=100 + number, holdout=holdout, source_identity=identity
+        )
+        suspects.append(
+            _Suspect(name=words, role="derived", kind=kind, model=made.model, accuracy=made.card.accuracy)
+        )
+    return suspects
+
+
+def _independent(holdout: object) -> list[_Suspect]:
+    from modelprint.data.image_set import ImageSet
+    from modelprint.data.splits import load_data
+    from modelprint.training.train import default_recipe, spec_for, train_model
+
+    assert isinstance(holdout, ImageSet)
+    suspects = []
+    for kind, split, arch, seed in INDEPENDENT:
+        images = load_data(f"digits:{split}")
+        trained = train_model(images, spec_for(images, arch), default_recipe(images), seed=seed, holdout=holdout)
+        suspects.append(
+            _Suspect(
+                name=f"{arch}, trained on {split} data, seed {seed}",
+                role="independent",
+                kind=kind,
+                model=trained.model,
+                accuracy=trained.card.accuracy,
+            )
+        )
+    return suspects
+
+
+def _print(cases: list[Case], accuracy: float | None) -> None:
+    table = Table(title=f"Was this model made from mine? (source accuracy {accuracy:.3f})")
+    for column in ("suspect", "truth", "accuracy", "matched", "score", "p", "verdict"):
+        table.add_column(column)
+    for case in cases:
+        verdict = case.verdict
+        table.add_row(
+            case.name,
+            case.role,
+            "-" if case.accuracy is None else f"{case.accuracy:.3f}",
+            f"{verdict.matched}/{verdict.trajectories}",
+            f"{verdict.score:.3f}",
+            f"{verdict.p_value:.3f}",
+            verdict.verdict,
+        )
+    out.print(table)
+    errors = cases[0].verdict.false_accusations
+    if errors is not None:
+        out.print(
+            f"accepted error rate {ALPHA}: {errors.count} of {errors.n} calibration models above the threshold, "
+            f"true rate at most {errors.upper_95:.3f} (95 %)"
+        )

@@ -1,0 +1,202 @@
+"""Commands on models and data: train, attack, serve-model, data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from modelprint.cli.console import out, progress, say
+from modelprint.cli.options import ModelOptions, Settings, settings
+
+if TYPE_CHECKING:
+    from modelprint.data.image_set import ImageSet
+
+
+def train(
+    data: str,
+    *,
+    arch: str = "cnn",
+    out_: Annotated[Path, Parameter(name="--out")],
+    arch_args: str | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    holdout: str | None = None,
+    device: str = "cpu",
+    set_: Settings = None,
+) -> None:
+    """Train a classifier with a short recipe (one-cycle, augmentation on the fly).
+
+    Parameters
+    ----------
+    data
+        digits, fashion-mnist, cifar10, a folder of class folders, or an npz; a part as NAME:SPLIT[a:b].
+    arch
+        mlp, cnn, vgg (no BatchNorm), resnet20, wide, mobile (depthwise-separable).
+    out_
+        The safetensors file to write; it says what it is.
+    arch_args
+        Arguments of the architecture as JSON.
+    epochs
+        Passes over the data; a good number for the set unless given.
+    holdout
+        Images to measure accuracy on; the set's holdout or test part unless given.
+    set_
+        Any other part of the recipe: lr, batch_size, weight_decay, augment, shift, label_smoothing ...
+    """
+    from modelprint.core.settings import with_settings
+    from modelprint.data.splits import load_data
+    from modelprint.nn.files import save_model
+    from modelprint.training.train import default_recipe, spec_for, train_model
+
+    images = load_data(data)
+    spec = spec_for(images, arch, ModelOptions(arch_args=arch_args).arguments())
+    recipe = with_settings(default_recipe(images, epochs=epochs), settings(set_), who="training")
+    with progress() as report:
+        trained = train_model(
+            images,
+            spec,
+            recipe,
+            seed=seed,
+            holdout=_holdout(data, holdout),
+            device=device,
+            on_epoch=lambda epoch, loss: report(f"epochs (loss {loss:.3f})", epoch, recipe.epochs),
+        )
+    save_model(out_, trained.model, trained.card)
+    measured = "not measured" if trained.card.accuracy is None else f"{trained.card.accuracy:.4f}"
+    speed = f"{trained.report.images_per_second:.0f} images/s, {trained.report.seconds:.1f} s"
+    out.print(f"{out_}: {arch}, accuracy {measured}, {speed}", markup=False)
+
+
+def attack(
+    model: str,
+    data: str,
+    *,
+    kind: str,
+    out_: Annotated[Path, Parameter(name="--out")],
+    seed: int = 0,
+    holdout: str | None = None,
+    set_: Settings = None,
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Make a copy as a thief would, and measure what it is worth.
+
+    Parameters
+    ----------
+    model
+        The source: a model file.
+    data
+        The attacker's images, which the source was not trained on ("cifar10:attacker").
+    kind
+        ftll, ftal, rtll, rtal, prune, extract-labels, extract-soft ...
+    out_
+        The safetensors file to write.
+    """
+    from modelprint.attacks import run_attack
+    from modelprint.core.errors import ModelError
+    from modelprint.data.splits import load_data
+    from modelprint.nn.architectures import Normalized
+    from modelprint.nn.files import save_model
+
+    images = load_data(data)
+    source = how.load(model, images)
+    if source.spec is None or not isinstance(source.module, Normalized):
+        raise ModelError(f"{model} is no registered architecture: attacks rebuild the model, so name one with --arch")
+    with progress() as report:
+        made = run_attack(
+            kind,
+            settings(set_),
+            source.module,
+            source.spec,
+            images,
+            seed=seed,
+            holdout=_holdout(data, holdout),
+            source_identity=source.identity,
+            on_epoch=lambda epoch, loss: report(f"{kind} (loss {loss:.3f})", epoch, epoch),
+        )
+    save_model(out_, made.model, made.card)
+    accuracy = "not measured" if made.card.accuracy is None else f"{made.card.accuracy:.4f}"
+    agreement = "not measured" if made.agreement is None else f"{made.agreement:.4f}"
+    out.print(f"{out_}: {kind}, accuracy {accuracy}, agreement with the source {agreement}", markup=False)
+
+
+def serve_model(
+    model: str,
+    *,
+    port: int,
+    access: Literal["labels", "scores"] = "labels",
+    name: str = "model",
+    host: str = "127.0.0.1",
+    shape: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
+    classes: int | None = None,
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Serve a model over the Open Inference Protocol until Ctrl-C.
+
+    Parameters
+    ----------
+    port
+        0 takes a free one; the address is printed.
+    access
+        labels: nothing but top-1 leaves the server.
+    shape
+        Channels, height and width, for a file that does not say.
+    """
+    from modelprint.core.access import Access
+    from modelprint.suspects.open import SuspectOptions, open_suspect
+    from modelprint.suspects.serving import create_app, serve
+
+    shape_ = (shape[0], shape[1], shape[2]) if shape and len(shape) == 3 else None
+    classes_ = classes
+    if not model.endswith(".onnx"):
+        from modelprint.nn.loading import load_model
+
+        loaded = load_model(
+            model,
+            arch=how.arch,
+            arch_args=how.arguments(),
+            mean=how.mean,
+            std=how.std,
+            shape=shape_,
+            classes=classes,
+            trust_code=how.trust_code,
+        )
+        if loaded.spec is not None:
+            shape_ = (loaded.spec.channels, loaded.spec.size, loaded.spec.size)
+            classes_ = loaded.spec.classes
+    options = SuspectOptions(
+        arch=how.arch, arch_args=how.arguments(), mean=how.mean, std=how.std, trust_code=how.trust_code
+    )
+    options = replace(options, input_shape=shape_, classes=classes_)
+    suspect = open_suspect(model, options)
+    application = create_app(
+        suspect, name=name, input_shape=shape_, classes=classes_, access=Access.parse(access)
+    )
+    say(f"serving {model} ({access}) as {name!r}; stop with Ctrl-C")
+    serve(application, port=port, host=host)
+
+
+def data(reference: str) -> None:
+    """Show a data set: its size, classes, splits and hash."""
+    from modelprint.data.splits import SPLITS, load_data, parse_reference
+
+    images = load_data(reference)
+    name, _, _, _ = parse_reference(reference)
+    channels, height, width = images.shape
+    out.print(f"{images.name}: {len(images)} images of {channels} x {height} x {width}, {images.classes} classes")
+    out.print(f"classes: {', '.join(images.class_names)}", markup=False)
+    out.print(f"hash: {images.identity}")
+    sizes = ", ".join(f"{split} {len(load_data(f'{name}:{split}'))}" for split in ("train", "test", *SPLITS))
+    out.print(f"splits: {sizes}")
+
+
+def _holdout(reference: str, chosen: str | None) -> ImageSet | None:
+    from modelprint.data.splits import SPLITS, load_data, parse_reference
+
+    if chosen is not None:
+        return load_data(chosen)
+    name, split, _, _ = parse_reference(reference)
+    part = load_data(f"{name}:holdout" if split in SPLITS else f"{name}:test")
+    return part if len(part) else None

@@ -1,0 +1,131 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from modelprint.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from modelprint.data.image_set import ImageSet
+    from modelprint.nn.loading import LoadedModel
+    from modelprint.suspects.open import SuspectOptions
+
+Format = Literal["table", "json"]
+Settings = Annotated[
+    list[str] | None,
+    Parameter(name="--set", consume_multiple=True, help="Hyper-parameters as key=value; may be repeated."),
+]
+
+_MODEL = Group("Model files", help="For weights that do not say what they are.")
+_API = Group("APIs", help="For suspects behind a server.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """How to read weights that do not say what they are."""
+
+    arch: Annotated[str | None, Parameter(group=_MODEL)] = None
+    "A registered architecture, or path/to/file.py:callable, or package.module:callable."
+    arch_args: Annotated[str | None, Parameter(group=_MODEL)] = None
+    "Its arguments as JSON: '{\"width\": 16}'."
+    mean: Annotated[list[float] | None, Parameter(group=_MODEL, consume_multiple=True, negative_iterable="")] = None
+    "Mean per channel, on the [0, 1] scale, that the model normalises by."
+    std: Annotated[list[float] | None, Parameter(group=_MODEL, consume_multiple=True, negative_iterable="")] = None
+    "Spread per channel."
+    trust_code: Annotated[bool, Parameter(group=_MODEL, negative="")] = False
+    "Run code that a model file names."
+
+    def arguments(self) -> dict[str, Any] | None:
+        """The architecture's arguments.
+
+        Raises:
+            UsageError: not a JSON object.
+        """
+        if self.arch_args is None:
+            return None
+        try:
+            value = json.loads(self.arch_args)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"--arch-args {self.arch_args!r} is not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise UsageError(f"--arch-args {self.arch_args!r} is not a JSON object such as '{{\"width\": 16}}'")
+        return value
+
+    def load(self, reference: str, data: ImageSet | None = None) -> LoadedModel:
+        """The model at a path, fitted to the data where its file does not say."""
+        from modelprint.nn.loading import load_model
+
+        return load_model(
+            reference,
+            arch=self.arch,
+            arch_args=self.arguments(),
+            mean=self.mean,
+            std=self.std,
+            shape=None if data is None else data.shape,
+            classes=None if data is None else data.classes,
+            trust_code=self.trust_code,
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ApiOptions:
+    """How to talk to a server."""
+
+    api: Annotated[Literal["auto", "oip", "mlflow", "image", "mapping"], Parameter(group=_API)] = "auto"
+    "Open Inference Protocol, MLflow's /invocations, image bytes, or a mapping file; asked for unless given."
+    mapping: Annotated[Path | None, Parameter(group=_API)] = None
+    "A TOML file that says where images go and where labels come back."
+    model_name: Annotated[str | None, Parameter(group=_API)] = None
+    "Which of a server's models."
+    timeout: Annotated[float, Parameter(group=_API)] = 30.0
+    "Seconds to wait for one answer."
+    ledger: Annotated[Path | None, Parameter(group=_API)] = None
+    "Where answers are kept as they arrive; a broken run resumes from it."
+
+
+def suspect_options(model: ModelOptions, api: ApiOptions, *, budget: int | None) -> SuspectOptions:
+    """Both groups of options as the suspects' own record."""
+    from modelprint.suspects.open import SuspectOptions
+
+    return SuspectOptions(
+        api=api.api,
+        mapping=api.mapping,
+        model_name=api.model_name,
+        timeout=api.timeout,
+        ledger=api.ledger,
+        budget=budget,
+        arch=model.arch,
+        arch_args=model.arguments(),
+        mean=model.mean,
+        std=model.std,
+        trust_code=model.trust_code,
+    )
+
+
+def settings(pairs: Sequence[str] | None) -> dict[str, str]:
+    """The key=value pairs of --set.
+
+    >>> settings(["l=2", "m=9"])
+    {'l': '2', 'm': '9'}
+
+    Raises:
+        UsageError: a pair without =, or a key given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set {pair!r} is not key=value")
+        if key in found:
+            raise UsageError(f"--set {key} is given twice")
+        found[key] = value
+    return found

@@ -1,0 +1,258 @@
+"""Commands on fingerprints: enroll, inspect, verify, record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from modelprint.cli.console import out, progress, say
+from modelprint.cli.options import ApiOptions, Format, ModelOptions, Settings, settings, suspect_options
+
+if TYPE_CHECKING:
+    from modelprint.core.verdict import Verdict
+
+EXIT_CODES = {"derived": 10, "inconclusive": 11, "not-shown": 0}
+
+
+def enroll(
+    model: str,
+    data: str,
+    *,
+    out_: Annotated[Path, Parameter(name="--out")],
+    scheme: str = "adv-tra",
+    preset: Literal["default", "paper"] = "default",
+    train_data: str | None = None,
+    negatives: str | None = None,
+    budget: int | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+    set_: Settings = None,
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Make the fingerprint of a model.
+
+    Parameters
+    ----------
+    model
+        The source: a model file.
+    data
+        Labelled images that the source was NOT trained on; queries are made from them.
+    out_
+        The fingerprint: a folder.
+    scheme
+        adv-tra.
+    preset
+        default, or as published.
+    train_data
+        Images of the source's training set, for what is trained at enrollment.
+    negatives
+        Independent models that calibrate the threshold: a folder, or auto:N to have N trained on --train-data.
+    budget
+        The most queries that the fingerprint may hold.
+    jobs
+        Processes that train independent models.
+    set_
+        Hyper-parameters of the scheme, key=value (adv-tra: trajectories, l, m, brake, match ...).
+    """
+    from modelprint.data.splits import load_data
+    from modelprint.ownership.enroll import enroll as make
+    from modelprint.schemes import SCHEMES
+
+    seeds = load_data(data)
+    source = how.load(model, seeds)
+    chosen = SCHEMES[scheme].preset(preset).with_settings(settings(set_))
+    with progress() as report:
+        fingerprint = make(
+            source,
+            seeds,
+            scheme=chosen,
+            negatives=negatives or (),
+            train_data=train_data,
+            budget=budget,
+            seed=seed,
+            jobs=jobs,
+            out=out_,
+            progress=report,
+        )
+    made = fingerprint.manifest.report
+    rate = f", {made['success_rate']:.1%} of bases succeeded" if "success_rate" in made else ""
+    out.print(f"{out_}: {len(fingerprint)} queries by {scheme}{rate}", markup=False)
+    out.print(f"{len(fingerprint.calibration)} calibration models, {fingerprint.identity}", markup=False)
+
+
+def inspect(
+    fingerprint: Path, *, export_queries: Path | None = None, format_: Annotated[Format, Parameter(name="--format")] = "table"
+) -> None:
+    """Show what a fingerprint holds.
+
+    Parameters
+    ----------
+    export_queries
+        A folder that gets one PNG per query and index.csv, to query anything by hand.
+    """
+    from modelprint.ownership.export import export_queries as export
+    from modelprint.ownership.fingerprint import Fingerprint
+
+    loaded = Fingerprint.load(fingerprint)
+    manifest = loaded.manifest
+    if format_ == "json":
+        out.print(json.dumps({"identity": loaded.identity, "queries": len(loaded), **manifest.model_dump(mode="json")}),
+                  markup=False)
+    else:
+        table = Table(show_header=False, box=None)
+        rows: dict[str, object] = {
+            "identity": loaded.identity,
+            "scheme": manifest.scheme,
+            "parameters": ", ".join(f"{key}={value}" for key, value in manifest.parameters.items()),
+            "queries": f"{len(loaded)} ({manifest.codec})",
+            "input": " x ".join(map(str, manifest.input.shape)) + f", {manifest.input.classes} classes",
+            "source": f"{manifest.source}, accuracy {manifest.source_accuracy:.4f}",
+            "made from": f"{manifest.data_name} ({manifest.data}), seed {manifest.seed}",
+            "crafting": ", ".join(f"{key} {_short(value)}" for key, value in manifest.report.items()),
+            "calibration": f"{len(manifest.calibration)} independent models",
+            "made by": f"modelprint {manifest.library}",
+        }
+        for key, value in rows.items():
+            table.add_row(key, str(value))
+        out.print(table)
+    if export_queries is not None:
+        export(loaded, export_queries)
+        say(f"{len(loaded)} PNGs and index.csv in {export_queries}")
+
+
+def verify(
+    fingerprint: Path,
+    suspect: str,
+    *,
+    negatives: str | None = None,
+    access: Literal["labels", "scores"] = "labels",
+    budget: int | None = None,
+    alpha: float = 0.05,
+    format_: Annotated[Format, Parameter(name="--format")] = "table",
+    report: Path | None = None,
+    exit_code: Annotated[bool, Parameter(negative="")] = False,
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Check a suspect: derived, not shown, or inconclusive.
+
+    Parameters
+    ----------
+    suspect
+        A model file, an http(s) address, or recorded answers (.jsonl, .npz).
+    negatives
+        A folder of independent models to calibrate on, in place of those of the fingerprint.
+    access
+        labels: only top-1 is used.
+    budget
+        The most queries to ask.
+    alpha
+        The accepted rate of false accusations.
+    report
+        An HTML file to write.
+    exit_code
+        Exit with 10 when derived, 11 when inconclusive.
+    """
+    from modelprint.ownership.fingerprint import Fingerprint
+    from modelprint.ownership.verify import examine, recalibrated
+
+    loaded = Fingerprint.load(fingerprint)
+    with progress() as bars:
+        if negatives is not None:
+            loaded = recalibrated(loaded, negatives, progress=bars)
+        found = examine(
+            loaded,
+            suspect,
+            access=access,
+            alpha=alpha,
+            budget=budget,
+            options=suspect_options(how, api, budget=budget),
+            progress=bars,
+            slice_plane=report is not None,
+        )
+    if format_ == "json":
+        out.print(found.verdict.to_json(), markup=False)
+        say(found.verdict.message)
+    else:
+        print_verdict(found.verdict, suspect)
+    if report is not None:
+        from modelprint.report import Case, write_report
+
+        case = Case(
+            name=suspect,
+            role="suspect",
+            verdict=found.verdict,
+            answers=found.answers,
+            plane_labels=found.plane_labels,
+        )
+        write_report(report, loaded, [case], calibration_scores=found.calibration_scores)
+        say(f"report: {report}")
+    return EXIT_CODES[found.verdict.verdict] if exit_code else 0
+
+
+def record(
+    fingerprint: Path,
+    suspect: str,
+    *,
+    out_: Annotated[Path, Parameter(name="--out")],
+    access: Literal["labels", "scores"] = "labels",
+    budget: int | None = None,
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Ask a suspect every query now, and keep its answers to judge later.
+
+    Parameters
+    ----------
+    out_
+        answers.jsonl or answers.npz.
+    """
+    from modelprint.ownership.fingerprint import Fingerprint
+    from modelprint.ownership.verify import record_answers
+
+    with progress() as bars:
+        count = record_answers(
+            Fingerprint.load(fingerprint),
+            suspect,
+            out=out_,
+            access=access,
+            budget=budget,
+            options=suspect_options(how, api, budget=budget),
+            progress=bars,
+        )
+    out.print(f"{out_}: {count} answers ({access})", markup=False)
+
+
+def print_verdict(verdict: Verdict, name: str) -> None:
+    """The verdict as a table and a sentence."""
+    colour = {"derived": "bold red", "not-shown": "bold green", "inconclusive": "bold yellow"}[verdict.verdict]
+    out.print(f"{name}: ", end="", markup=False)
+    out.print(verdict.verdict, style=colour, markup=False)
+    out.print(verdict.message, markup=False)
+    table = Table(show_header=False, box=None)
+    errors = verdict.false_accusations
+    rows = {
+        "score": _short(verdict.score),
+        "threshold": _short(verdict.threshold),
+        "p-value": _short(verdict.p_value),
+        "false accusations": f"{errors.count} of {errors.n} calibration models, rate at most {errors.upper_95:.3f} (95 %)"
+        if errors
+        else "not calibrated",
+        "queries": f"{verdict.queries} ({verdict.access})",
+    }
+    if verdict.trajectories is not None:
+        rows["matched"] = f"{verdict.matched} of {verdict.trajectories} trajectories"
+        rows["mutation rate"] = _short(verdict.mean_mutation_rate)
+    for key, value in rows.items():
+        table.add_row(key, value)
+    out.print(table)
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,107 @@
+"""The decision is the contract's rule, at every edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelprint.core.suspect import Answers
+from modelprint.ownership.decide import decide, only
+from modelprint.schemes.base import Enrollment, Queries, Scheme, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement(Scheme):
+    """The share of answered queries on which suspect and source agree."""
+
+    name: ClassVar[str] = "agreement"
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        raise AssertionError("not asked for")
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        heard = answers.answered
+        return float((answers.labels[heard] == source.labels[heard]).mean())
+
+
+QUERIES = 20
+SOURCE = Answers(labels=np.zeros(QUERIES, np.int64))
+ALL = np.ones(QUERIES, dtype=bool)
+
+
+def agreeing(count: int) -> Answers:
+    return Answers(labels=np.array([0] * count + [1] * (QUERIES - count)))
+
+
+@given(st.lists(st.integers(0, 20), min_size=0, max_size=60), st.integers(0, 20), st.sampled_from([0.01, 0.05, 0.1]))
+def test_derived_is_score_above_threshold_is_small_p(counts: list[int], suspect: int, alpha: float) -> None:
+    decision = decide(
+        Agreement(), {}, SOURCE, agreeing(suspect), [agreeing(count) for count in counts], alpha=alpha, asked=ALL
+    )
+    if len(counts) < round(1 / alpha) - 1:
+        assert decision.outcome == "inconclusive"
+        assert decision.threshold is None
+        assert decision.false_accusations is None
+        return
+    assert decision.p_value is not None
+    assert decision.threshold is not None
+    assert decision.score is not None
+    assert (decision.outcome == "derived") == (decision.score > decision.threshold) == (decision.p_value <= alpha)
+    assert decision.false_accusations is not None
+    assert decision.false_accusations.count == sum(count / 20 > decision.threshold for count in counts)
+    assert decision.false_accusations.count <= alpha * (len(counts) + 1)
+
+
+def test_too_few_answers_are_inconclusive() -> None:
+    labels = np.zeros(QUERIES, np.int64)
+    labels[9:] = -1
+    decision = decide(Agreement(), {}, SOURCE, Answers(labels=labels), [agreeing(3)] * 40, alpha=0.05, asked=ALL)
+    assert decision.outcome == "inconclusive"
+    assert decision.score is None
+    assert "9 of 20" in decision.message
+
+
+def test_calibration_models_are_scored_on_what_the_suspect_answered() -> None:
+    labels = np.zeros(QUERIES, np.int64)
+    labels[12:] = -1
+    late = Answers(labels=np.array([1] * 12 + [0] * 8))  # agrees only where the suspect was silent
+    decision = decide(Agreement(), {}, SOURCE, Answers(labels=labels), [late] * 19, alpha=0.05, asked=ALL)
+    assert decision.outcome == "derived"
+    assert (decision.calibration_scores == 0).all()
+
+
+def test_message_says_how_many_models_are_missing() -> None:
+    decision = decide(Agreement(), {}, SOURCE, agreeing(20), [agreeing(1)] * 5, alpha=0.01, asked=ALL)
+    assert decision.outcome == "inconclusive"
+    assert decision.p_value == pytest.approx(1 / 6)
+    assert "5 calibration models" in decision.message
+    assert "at least 99" in decision.message
+
+
+def test_p_values_of_innocents_are_no_smaller_than_uniform() -> None:
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(400):
+        counts = generator.binomial(20, 0.4, size=40)
+        decision = decide(
+            Agreement(), {}, SOURCE, agreeing(int(counts[0])), [agreeing(int(c)) for c in counts[1:]], alpha=0.05,
+            asked=ALL,
+        )
+        found.append(decision.p_value)
+    for level in (0.05, 0.1, 0.25, 0.5):
+        share = np.mean([p is not None and p <= level for p in found])
+        assert share <= level + 3 * np.sqrt(level * (1 - level) / 400)
+
+
+def test_only_masks_labels_and_scores() -> None:
+    answers = Answers(labels=np.array([1, 2]), scores=np.array([[0.1, 0.9], [0.2, 0.8]], np.float32))
+    masked = only(answers, np.array([True, False]))
+    assert masked.labels.tolist() == [1, -1]
+    assert masked.scores is not None
+    assert np.isnan(masked.scores[1]).all()
