@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import alternating, provenance, ratio, write_result
 from reference_adv_tra import reference_trajectories
 
+from common import alternating, provenance, ratio, write_result
 from modelprint.data.splits import load_data
 from modelprint.nn.architectures import Normalized
 from modelprint.ownership.enroll import enroll

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import RESULTS, provenance, write_result
 
+from common import RESULTS, provenance, write_result
 from modelprint.attacks import run_attack
 from modelprint.data.splits import load_data
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.verify import examine, scheme_of
+from modelprint.ownership.verify import examine
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.stats.intervals import clopper_pearson
 from modelprint.training.loop import accuracy
@@ -67,7 +67,9 @@ def plan(data: str) -> list[Entry]:
     """Source, copies and four independent models."""
     same: dict[str, Any] = {"arch": "resnet20"} if data == "cifar10" else {"arch": "cnn"}
     other: dict[str, Any] = (
-        {"arch": "wide", "arch_args": {"width": 24}} if data == "cifar10" else {"arch": "vgg", "arch_args": {"width": 8}}
+        {"arch": "wide", "arch_args": {"width": 24}}
+        if data == "cifar10"
+        else {"arch": "vgg", "arch_args": {"width": 8}}
     )
     return [
         trained("source", "source", "owner", same, 0, (1.0, 0.0)),
@@ -121,11 +123,11 @@ def measure(data: str, folder: Path) -> dict[str, Any]:
     models = {entry.name: load_model(folder / f"{entry.name}.safetensors") for entry in entries}
     holdout = load_data(f"{data}:holdout")
     images, labels = torch.from_numpy(holdout.images), torch.from_numpy(holdout.labels)
-    fingerprints = [
-        enroll(models["source"], f"{data}:queries", scheme=AdvTra(), seed=seed) for seed in SEEDS
+    fingerprints = [enroll(models["source"], f"{data}:queries", scheme=AdvTra(), seed=seed) for seed in SEEDS]
+    rows = [
+        row(entry, models[entry.name], fingerprints, accuracy(models[entry.name].module, images, labels))
+        for entry in entries
     ]
-    rows = [row(entry, models[entry.name], fingerprints, accuracy(models[entry.name].module, images, labels))
-            for entry in entries]
     return {
         "data": data,
         "scheme": asdict(AdvTra()),

@@ -90,7 +90,12 @@ def test_p_values_of_innocents_are_no_smaller_than_uniform() -> None:
     for _ in range(400):
         counts = generator.binomial(20, 0.4, size=40)
         decision = decide(
-            Agreement(), {}, SOURCE, agreeing(int(counts[0])), [agreeing(int(c)) for c in counts[1:]], alpha=0.05,
+            Agreement(),
+            {},
+            SOURCE,
+            agreeing(int(counts[0])),
+            [agreeing(int(c)) for c in counts[1:]],
+            alpha=0.05,
             asked=ALL,
         )
         found.append(decision.p_value)

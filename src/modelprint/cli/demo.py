@@ -63,6 +63,8 @@ def demo(
     jobs
         Processes that train the independent models.
     """
+    import torch
+
     from modelprint.data.splits import load_data
     from modelprint.nn.files import save_model
     from modelprint.nn.loading import load_model
@@ -72,6 +74,7 @@ def demo(
     from modelprint.training.train import default_recipe, spec_for, train_model
 
     started = time.perf_counter()
+    torch.set_num_threads(1)  # digits nets are small: threads would wait for each other
     owner, holdout = load_data("digits:owner"), load_data("digits:holdout")
     spec = spec_for(owner, "cnn")
     say("training the source on digits:owner ...")
@@ -137,9 +140,7 @@ def _derived(source: nn.Module, identity: str, spec: object, holdout: object) ->
         made = run_attack(
             kind, settings, source, spec, attacker, seed=100 + number, holdout=holdout, source_identity=identity
         )
-        suspects.append(
-            _Suspect(name=words, role="derived", kind=kind, model=made.model, accuracy=made.card.accuracy)
-        )
+        suspects.append(_Suspect(name=words, role="derived", kind=kind, model=made.model, accuracy=made.card.accuracy))
     return suspects
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ModelOptions, Settings, settings
+from modelprint.cli.options import ModelOptions, Settings, settings, use_threads
 
 if TYPE_CHECKING:
+    from modelprint.core.suspect import Suspect
     from modelprint.data.image_set import ImageSet
+
+Shape = tuple[int, int, int]
 
 
 def train(
@@ -25,6 +27,7 @@ def train(
     seed: int = 0,
     holdout: str | None = None,
     device: str = "cpu",
+    threads: int | None = None,
     set_: Settings = None,
 ) -> None:
     """Train a classifier with a short recipe (one-cycle, augmentation on the fly).
@@ -43,6 +46,8 @@ def train(
         Passes over the data; a good number for the set unless given.
     holdout
         Images to measure accuracy on; the set's holdout or test part unless given.
+    threads
+        Processor threads; one for small images unless given, where more would wait for each other.
     set_
         Any other part of the recipe: lr, batch_size, weight_decay, augment, shift, label_smoothing ...
     """
@@ -54,7 +59,7 @@ def train(
     images = load_data(data)
     spec = spec_for(images, arch, ModelOptions(arch_args=arch_args).arguments())
     recipe = with_settings(default_recipe(images, epochs=epochs), settings(set_), who="training")
-    with progress() as report:
+    with progress() as report, use_threads(threads, images.shape):
         trained = train_model(
             images,
             spec,
@@ -101,10 +106,10 @@ def attack(
     from modelprint.nn.files import save_model
 
     images = load_data(data)
-    source = how.load(model, images)
+    source = how.load(model, shape=images.shape, classes=images.classes)
     if source.spec is None or not isinstance(source.module, Normalized):
         raise ModelError(f"{model} is no registered architecture: attacks rebuild the model, so name one with --arch")
-    with progress() as report:
+    with progress() as report, use_threads(None, images.shape):
         made = run_attack(
             kind,
             settings(set_),
@@ -145,37 +150,38 @@ def serve_model(
         Channels, height and width, for a file that does not say.
     """
     from modelprint.core.access import Access
-    from modelprint.suspects.open import SuspectOptions, open_suspect
+    from modelprint.core.errors import UsageError
     from modelprint.suspects.serving import create_app, serve
 
-    shape_ = (shape[0], shape[1], shape[2]) if shape and len(shape) == 3 else None
-    classes_ = classes
-    if not model.endswith(".onnx"):
-        from modelprint.nn.loading import load_model
-
-        loaded = load_model(
-            model,
-            arch=how.arch,
-            arch_args=how.arguments(),
-            mean=how.mean,
-            std=how.std,
-            shape=shape_,
-            classes=classes,
-            trust_code=how.trust_code,
-        )
-        if loaded.spec is not None:
-            shape_ = (loaded.spec.channels, loaded.spec.size, loaded.spec.size)
-            classes_ = loaded.spec.classes
-    options = SuspectOptions(
-        arch=how.arch, arch_args=how.arguments(), mean=how.mean, std=how.std, trust_code=how.trust_code
-    )
-    options = replace(options, input_shape=shape_, classes=classes_)
-    suspect = open_suspect(model, options)
+    given = (shape[0], shape[1], shape[2]) if shape and len(shape) == 3 else None
+    suspect, input_shape, told_classes = _opened(model, given, classes, how)
+    if input_shape is None or told_classes is None:
+        raise UsageError(f"{model} does not say what it takes: give --shape CHANNELS HEIGHT WIDTH and --classes N")
     application = create_app(
-        suspect, name=name, input_shape=shape_, classes=classes_, access=Access.parse(access)
+        suspect, name=name, input_shape=input_shape, classes=told_classes, access=Access.parse(access)
     )
-    say(f"serving {model} ({access}) as {name!r}; stop with Ctrl-C")
-    serve(application, port=port, host=host)
+    serve(
+        application,
+        port=port,
+        host=host,
+        on_start=lambda url: say(f"serving {model} ({access}) as {name!r} at {url}; stop with Ctrl-C"),
+    )
+
+
+def _opened(
+    model: str, shape: Shape | None, classes: int | None, how: ModelOptions
+) -> tuple[Suspect, Shape | None, int | None]:
+    if model.endswith(".onnx"):
+        from modelprint.suspects.onnx import OnnxSuspect
+
+        mean, std = how.normalisation()
+        return OnnxSuspect(model, mean=mean, std=std, classes=classes), shape, classes
+    from modelprint.suspects.local import TorchSuspect
+
+    loaded = how.load(model, shape=shape, classes=classes)
+    if loaded.spec is not None:
+        shape, classes = (loaded.spec.channels, loaded.spec.size, loaded.spec.size), loaded.spec.classes
+    return TorchSuspect(loaded.module, loaded.identity, classes=classes), shape, classes
 
 
 def data(reference: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +14,6 @@ from cyclopts import Group, Parameter
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from modelprint.data.image_set import ImageSet
     from modelprint.nn.loading import LoadedModel
     from modelprint.suspects.open import SuspectOptions
 
@@ -59,8 +59,14 @@ class ModelOptions:
             raise UsageError(f"--arch-args {self.arch_args!r} is not a JSON object such as '{{\"width\": 16}}'")
         return value
 
-    def load(self, reference: str, data: ImageSet | None = None) -> LoadedModel:
-        """The model at a path, fitted to the data where its file does not say."""
+    def normalisation(self) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+        """Mean and spread."""
+        return None if self.mean is None else tuple(self.mean), None if self.std is None else tuple(self.std)
+
+    def load(
+        self, reference: str, *, shape: tuple[int, int, int] | None = None, classes: int | None = None
+    ) -> LoadedModel:
+        """The model at a path, fitted to a shape and classes where its file does not say."""
         from modelprint.nn.loading import load_model
 
         return load_model(
@@ -69,8 +75,8 @@ class ModelOptions:
             arch_args=self.arguments(),
             mean=self.mean,
             std=self.std,
-            shape=None if data is None else data.shape,
-            classes=None if data is None else data.classes,
+            shape=shape,
+            classes=classes,
             trust_code=self.trust_code,
         )
 
@@ -96,17 +102,18 @@ def suspect_options(model: ModelOptions, api: ApiOptions, *, budget: int | None)
     """Both groups of options as the suspects' own record."""
     from modelprint.suspects.open import SuspectOptions
 
+    mean, std = model.normalisation()
     return SuspectOptions(
         api=api.api,
         mapping=api.mapping,
-        model_name=api.model_name,
+        model=api.model_name,
         timeout=api.timeout,
         ledger=api.ledger,
         budget=budget,
         arch=model.arch,
-        arch_args=model.arguments(),
-        mean=model.mean,
-        std=model.std,
+        arch_args=model.arguments() or {},
+        mean=mean,
+        std=std,
         trust_code=model.trust_code,
     )
 
@@ -129,3 +136,16 @@ def settings(pairs: Sequence[str] | None) -> dict[str, str]:
             raise UsageError(f"--set {key} is given twice")
         found[key] = value
     return found
+
+
+@contextmanager
+def use_threads(threads: int | None, shape: tuple[int, int, int]) -> Iterator[None]:
+    """Inside, torch computes on that many threads; on one for images of less than 16 x 16 unless said otherwise."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or (1 if shape[1] * shape[2] < 256 else before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

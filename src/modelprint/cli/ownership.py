@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ApiOptions, Format, ModelOptions, Settings, settings, suspect_options
+from modelprint.cli.options import ApiOptions, Format, ModelOptions, Settings, settings, suspect_options, use_threads
 
 if TYPE_CHECKING:
     from modelprint.core.verdict import Verdict
@@ -63,9 +63,9 @@ def enroll(
     from modelprint.schemes import SCHEMES
 
     seeds = load_data(data)
-    source = how.load(model, seeds)
+    source = how.load(model, shape=seeds.shape, classes=seeds.classes)
     chosen = SCHEMES[scheme].preset(preset).with_settings(settings(set_))
-    with progress() as report:
+    with progress() as report, use_threads(None, seeds.shape):
         fingerprint = make(
             source,
             seeds,
@@ -85,7 +85,10 @@ def enroll(
 
 
 def inspect(
-    fingerprint: Path, *, export_queries: Path | None = None, format_: Annotated[Format, Parameter(name="--format")] = "table"
+    fingerprint: Path,
+    *,
+    export_queries: Path | None = None,
+    format_: Annotated[Format, Parameter(name="--format")] = "table",
 ) -> None:
     """Show what a fingerprint holds.
 
@@ -100,8 +103,10 @@ def inspect(
     loaded = Fingerprint.load(fingerprint)
     manifest = loaded.manifest
     if format_ == "json":
-        out.print(json.dumps({"identity": loaded.identity, "queries": len(loaded), **manifest.model_dump(mode="json")}),
-                  markup=False)
+        out.print(
+            json.dumps({"identity": loaded.identity, "queries": len(loaded), **manifest.model_dump(mode="json")}),
+            markup=False,
+        )
     else:
         table = Table(show_header=False, box=None)
         rows: dict[str, object] = {
@@ -158,18 +163,17 @@ def verify(
         Exit with 10 when derived, 11 when inconclusive.
     """
     from modelprint.ownership.fingerprint import Fingerprint
-    from modelprint.ownership.verify import examine, recalibrated
+    from modelprint.ownership.verify import examine
 
     loaded = Fingerprint.load(fingerprint)
     with progress() as bars:
-        if negatives is not None:
-            loaded = recalibrated(loaded, negatives, progress=bars)
         found = examine(
             loaded,
             suspect,
             access=access,
             alpha=alpha,
             budget=budget,
+            negatives=negatives or (),
             options=suspect_options(how, api, budget=budget),
             progress=bars,
             slice_plane=report is not None,
@@ -189,7 +193,7 @@ def verify(
             answers=found.answers,
             plane_labels=found.plane_labels,
         )
-        write_report(report, loaded, [case], calibration_scores=found.calibration_scores)
+        write_report(report, found.fingerprint, [case], calibration_scores=found.calibration_scores)
         say(f"report: {report}")
     return EXIT_CODES[found.verdict.verdict] if exit_code else 0
 
@@ -211,8 +215,8 @@ def record(
     out_
         answers.jsonl or answers.npz.
     """
+    from modelprint.ownership.ask import record_answers
     from modelprint.ownership.fingerprint import Fingerprint
-    from modelprint.ownership.verify import record_answers
 
     with progress() as bars:
         count = record_answers(
@@ -239,9 +243,9 @@ def print_verdict(verdict: Verdict, name: str) -> None:
         "score": _short(verdict.score),
         "threshold": _short(verdict.threshold),
         "p-value": _short(verdict.p_value),
-        "false accusations": f"{errors.count} of {errors.n} calibration models, rate at most {errors.upper_95:.3f} (95 %)"
-        if errors
-        else "not calibrated",
+        "false accusations": "not calibrated"
+        if errors is None
+        else f"{errors.count} of {errors.n} calibration models, rate at most {errors.upper_95:.3f} (95 %)",
         "queries": f"{verdict.queries} ({verdict.access})",
     }
     if verdict.trajectories is not None:

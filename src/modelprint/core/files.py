@@ -38,8 +38,8 @@ def write_bytes(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -67,11 +67,11 @@ def write_folder(path: Path, files: dict[str, bytes]) -> None:
             fresh.chmod(0o755)
             if path.exists():
                 old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
-                os.replace(path, old)
-                os.replace(fresh, path)
+                path.replace(old)
+                fresh.replace(path)
                 shutil.rmtree(old)
             else:
-                os.replace(fresh, path)
+                fresh.replace(path)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise

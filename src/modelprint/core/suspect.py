@@ -29,7 +29,8 @@ class Answers:
     @property
     def answered(self) -> np.ndarray:
         """A mask of shape (n,): which queries were answered."""
-        return self.labels != UNANSWERED
+        mask: np.ndarray = self.labels != UNANSWERED
+        return mask
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,6 +77,9 @@ class Suspect(ABC):
         if len(answers) != len(images):
             raise SuspectError(f"{self.identity} gave {len(answers)} answers to {len(images)} images")
         return answers.restricted(access)
+
+    def finish(self) -> None:  # noqa: B027 - most suspects have nothing to finish
+        """Told when the last question was asked and every answer came."""
 
     @abstractmethod
     def _ask(self, images: np.ndarray, access: Access) -> Answers:

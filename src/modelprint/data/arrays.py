@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,9 @@ def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         raise DataError(f"{path} does not exist")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError) as error:
         raise DataError(f"{path} cannot be read as npz ({error}): it is truncated, or holds Python objects") from error
 
 

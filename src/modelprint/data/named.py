@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,8 @@ FASHION_FILES = {
     "t10k-images-idx3-ubyte.gz": "md5:bef4ecab320f06d8554ea6380940ec79",
     "t10k-labels-idx1-ubyte.gz": "md5:bb300cfdad3c16e7a12a480ee83cd310",
 }
-CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-CIFAR10_MD5 = "md5:c58f30108f718f92721af3b95e74349a"
+CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CIFAR10_MD5 = "md5:c32a1d4ab5d03f1284b67883e8d87530"
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FASHION_CLASSES = (
@@ -89,8 +90,8 @@ def read_idx(path: Path) -> np.ndarray:
         DataError: truncated, or not an IDX file.
     """
     try:
-        data = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, OSError) as error:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, OSError, zlib.error) as error:
         raise DataError(f"{path} cannot be read ({error}): download it again") from error
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise DataError(f"{path} is not an IDX file of bytes: it starts with {data[:4].hex()}")
@@ -139,19 +140,18 @@ def load_cifar10() -> RawSet:
 
 
 def _cifar10_from_archive(archive: Path) -> RawSet:
-    """Read the published archive, whose checksum was verified; its batches are pickles of plain arrays."""
-    import pickle
+    """Read the published binary archive: records of one label byte and 3,072 pixel bytes, channels first."""
     import tarfile
 
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     with tarfile.open(archive) as tar:
         for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
-            stream = tar.extractfile(f"cifar-10-batches-py/{name}")
+            stream = tar.extractfile(f"cifar-10-batches-bin/{name}.bin")
             assert stream is not None
-            batch = pickle.load(stream, encoding="bytes")  # noqa: S301 - the archive's checksum is known
-            images.append(batch[b"data"].reshape(-1, 3, 32, 32))
-            labels.append(np.array(batch[b"labels"], dtype=np.int64))
+            records = np.frombuffer(stream.read(), np.uint8).reshape(-1, 3073)
+            images.append(records[:, 1:].reshape(-1, 3, 32, 32))
+            labels.append(records[:, 0].astype(np.int64))
     return RawSet(
         train_images=np.concatenate(images[:5]),
         train_labels=np.concatenate(labels[:5]),

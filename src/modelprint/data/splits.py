@@ -164,9 +164,7 @@ def _standard_part(name: str, raw: RawSet, split: str) -> tuple[np.ndarray, np.n
         test_size = _DIGITS_TEST if name == "digits" else len(raw.train_labels) // 5
         index = _stratified(raw.train_labels, test_size)[split]
         return raw.train_images[index], raw.train_labels[index]
-    images, labels = (
-        (raw.train_images, raw.train_labels) if split == "train" else (raw.test_images, raw.test_labels)
-    )
+    images, labels = (raw.train_images, raw.train_labels) if split == "train" else (raw.test_images, raw.test_labels)
     order = fixed_order(len(labels), salt=1 if split == "train" else 2)
     return images[order], labels[order]
 

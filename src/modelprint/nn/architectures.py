@@ -18,7 +18,8 @@ from modelprint.core.registry import Registry
 class Architecture(Protocol):
     """A callable that builds an untrained network which takes normalised inputs and returns logits."""
 
-    def __call__(self, *, channels: int, size: int, classes: int) -> nn.Module: ...
+    def __call__(self, *, channels: int, size: int, classes: int) -> nn.Module:
+        """An untrained network."""
 
 
 ARCHITECTURES: Registry[Architecture] = Registry("architecture")
@@ -111,9 +112,7 @@ class Residual(nn.Module):
         same = stride == 1 and inputs == outputs
         self.shortcut: nn.Module = nn.Identity()
         if not same:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Feature maps at the block's stride."""

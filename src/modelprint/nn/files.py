@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -27,15 +27,13 @@ class ModelCard(Record):
         accuracy: on the holdout of its data, where measured.
     """
 
-    schema_version: int = 1
+    schema_version: Literal[1] = 1
     spec: ModelSpec
     recipe: dict[str, Any] = Field(default_factory=dict)
     accuracy: float | None = None
 
 
-def save_model(
-    path: Path, model: Normalized, card: ModelCard, *, dtype: torch.dtype = torch.float32
-) -> None:
+def save_model(path: Path, model: Normalized, card: ModelCard, *, dtype: torch.dtype = torch.float32) -> None:
     """Write weights and card, atomically."""
     state = {
         name: (tensor.detach().cpu().to(dtype) if tensor.is_floating_point() else tensor.detach().cpu()).contiguous()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Self
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import nn
 
 from modelprint.core.errors import ModelError
@@ -16,6 +16,7 @@ from modelprint.nn.architectures import ARCHITECTURES, Normalized
 
 MAX_SIDE = 4096
 MAX_CLASSES = 100_000
+MAX_ARGUMENT = 10_000
 
 
 class ModelSpec(Record):
@@ -41,6 +42,22 @@ class ModelSpec(Record):
             raise ValueError(f"std must be positive, got {value}")
         return value
 
+    @field_validator("arch_args")
+    @classmethod
+    def _bounded(cls, value: dict[str, int | float | bool | str]) -> dict[str, int | float | bool | str]:
+        for name, argument in value.items():
+            if isinstance(argument, int | float) and abs(argument) > MAX_ARGUMENT:
+                raise ValueError(f"{name}={argument} is beyond {MAX_ARGUMENT}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_per_channel(self) -> Self:
+        if not {len(self.mean), len(self.std)} <= {1, self.channels}:
+            raise ValueError(
+                f"{len(self.mean)} means and {len(self.std)} stds for {self.channels} channels: give one per channel"
+            )
+        return self
+
     def canonical(self) -> str:
         """The one spelling of this spec."""
         return canonical_json(self.model_dump(mode="json")).decode()
@@ -61,7 +78,5 @@ def build(spec: ModelSpec, *, seed: int = 0) -> Normalized:
     arguments: dict[str, Any] = dict(spec.arch_args)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body: nn.Module = architecture(
-            channels=spec.channels, size=spec.size, classes=spec.classes, **arguments
-        )
+        body: nn.Module = architecture(channels=spec.channels, size=spec.size, classes=spec.classes, **arguments)
     return Normalized(body, spec.mean, spec.std)

@@ -61,7 +61,7 @@ def decide(
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
         return Decision(
             outcome="inconclusive",
-            message=f"only {answered.sum()} of {asked.sum()} queries were answered, at least half are needed: ask again",
+            message=f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again",
             score=None,
             p_value=None,
             threshold=None,

@@ -73,9 +73,7 @@ def enroll(
     if trained_on is not None:
         seeds = without_shared(seeds, trained_on)
     right = right_and_wrong(source.module, seeds)
-    context = Enrollment(
-        source=source.module, seeds=seeds, train_images=trained_on, budget=budget, progress=progress
-    )
+    context = Enrollment(source=source.module, seeds=seeds, train_images=trained_on, budget=budget, progress=progress)
     queries = chosen.craft(context, torch.Generator().manual_seed(seed))
     told = answers_from_scores(predict(source.module, torch.from_numpy(queries.images)).numpy(), who="the source")
     state = chosen.fit(queries, told, {})
@@ -198,14 +196,18 @@ def _opened(model: str | Path | nn.Module | LoadedModel, seeds: ImageSet) -> Loa
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, nn.Module):
-        return LoadedModel(module=model.eval(), identity=weights_identity(model), spec=None, card=None, path=None)
+        return _of_module(model)
     return load_model(model, shape=seeds.shape, classes=seeds.classes)
+
+
+def _of_module(module: nn.Module) -> LoadedModel:
+    return LoadedModel(module=module.eval(), identity=weights_identity(module), spec=None, card=None, path=None)
 
 
 def _named(model: nn.Module | LoadedModel, number: int, seeds: ImageSet | None) -> Negative:
     if isinstance(model, nn.Module):
-        model = LoadedModel(module=model.eval(), identity=weights_identity(model), spec=None, card=None, path=None)
-    name = model.path.name if model.path is not None else f"model-{number}"
+        model = _of_module(model)
+    name = f"model-{number}" if model.path is None else model.path.name
     recipe = model.card.recipe if model.card is not None else {}
     if seeds is not None and recipe.get("data_sha256") == seeds.identity:
         raise FingerprintError(

@@ -50,5 +50,3 @@ def export_queries(fingerprint: Fingerprint, folder: Path) -> None:
         true, told = fingerprint.true_labels[number], fingerprint.source.labels[number]
         writer.writerow([file, value, names[true], names[told]])
     write_text(folder / "index.csv", rows.getvalue())
-
-

@@ -163,9 +163,7 @@ class Fingerprint:
         Raises:
             ModelprintError: the place cannot be written.
         """
-        tensors = save(
-            _flatten(self.queries, self.true_labels, self.source, self.state, self.calibration, self.plane)
-        )
+        tensors = save(_flatten(self.queries, self.true_labels, self.source, self.state, self.calibration, self.plane))
         manifest = canonical_json(self.manifest.model_dump(mode="json"))
         write_folder(Path(path), {MANIFEST: manifest, TENSORS: tensors, "SHA256": self.identity.encode()})
 
@@ -220,7 +218,7 @@ class Fingerprint:
         )
 
 
-def _flatten(
+def _flatten(  # noqa: PLR0917 - the parts of one folder, in order
     queries: np.ndarray,
     true_labels: np.ndarray,
     source: Answers,
@@ -239,6 +237,7 @@ def _flatten(
         arrays["source.scores"] = source.scores.astype(np.float32)
     if calibration:
         arrays["calibration.labels"] = np.stack([answers.labels for answers in calibration]).astype(np.int64)
-        if all(answers.scores is not None for answers in calibration):
-            arrays["calibration.scores"] = np.stack([answers.scores for answers in calibration]).astype(np.float32)
+        scores = [answers.scores for answers in calibration if answers.scores is not None]
+        if len(scores) == len(calibration):
+            arrays["calibration.scores"] = np.stack(scores).astype(np.float32)
     return {name: np.ascontiguousarray(value) for name, value in sorted(arrays.items())}

@@ -80,7 +80,7 @@ class AdvTra(Scheme):
 
     @classmethod
     def preset(cls, name: str) -> AdvTra:
-        """ "paper": as published (m = 10 there, for 100 classes and more; the released code's other constants)."""
+        """The default, or as published ("paper": m = 10, for 100 classes and more; the released code's constants)."""
         if name != "paper":
             return super().preset(name)
         return cls(
@@ -181,9 +181,7 @@ class AdvTra(Scheme):
         sizes = np.bincount(group)
         return Asker(int(sizes[np.cumsum(sizes) <= budget].sum()))
 
-    def mutation_rates(
-        self, state: State, source: Answers, answers: Answers
-    ) -> Float[np.ndarray, " t"]:
+    def mutation_rates(self, state: State, source: Answers, answers: Answers) -> Float[np.ndarray, " t"]:
         """r_mut of each trajectory over its answered points after x_0 (Eq. 9); NaN where none was answered."""
         counted = (state["position"] > 0) & answers.answered
         mutated = counted & (answers.labels != source.labels)
@@ -216,5 +214,3 @@ class AdvTra(Scheme):
             "position": queries.columns["position"].astype(np.int64),
             "target": queries.columns["target"].astype(np.int64),
         }
-
-

@@ -101,7 +101,7 @@ class Bisection:
 
 
 class LengthControl:
-    """The published probing: all steps times a_lc (early) or 1/a_lc (late), then a step down the brake and forward losses.
+    """The published probing: all steps times a_lc (early) or 1/a_lc (late), then down the brake and forward losses.
 
     a_lc approaches 1 as attempts go by, so that the length settles.
     """

@@ -1,8 +1,8 @@
 """The walk of ADV-TRA: bilateral legs joined into surface trajectories, for many bases in one batch.
 
-Every base is a row with a state of its own (its leg, its target, its step sizes). A round is one walk of l steps (Eq. 2)
-for every row under way, wherever it stands; rows whose walk satisfies Eq. 3 go on to the far side (Eq. 7) and to their
-next leg (Eq. 8), so that the batch stays full.
+Every base is a row with a state of its own (leg, target, step sizes). A round is one walk of l steps (Eq. 2) for every
+row under way, wherever it stands; rows whose walk satisfies Eq. 3 go on to the far side (Eq. 7) and to their next leg
+(Eq. 8), so that the batch stays full.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class SurfaceWalk:
         self.target = torch.zeros(count, dtype=torch.int64, device=device)
         self.leg = np.zeros(count, dtype=np.int64)
         # Targets are drawn at random among the other classes, without replacement.
-        self.remaining = [
+        self.remaining: list[list[int]] = [
             [t for t in torch.randperm(classes, generator=generator).tolist() if t != label] for label in labels
         ]
         self.failed: list[set[int]] = [set() for _ in range(count)]
@@ -206,7 +206,7 @@ class SurfaceWalk:
         """The next class of the row's draw; after failures, a class visited before; -1 when the base is given up."""
         if len(self.failed[row]) > self.scheme.retries:
             return -1
-        barred = self.failed[row] | {label}
+        barred: set[int] = self.failed[row] | {label}
         for target in self.remaining[row]:
             if target not in barred:
                 return target

@@ -97,9 +97,10 @@ def fit(
         moving, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.momentum > 0
     )
     batches = max(1, -(-len(images) // recipe.batch_size))
+    steps = max(2, recipe.epochs * batches)
     scheduler = (
         torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.lr, total_steps=max(2, recipe.epochs * batches), pct_start=0.25, cycle_momentum=False
+            optimizer, recipe.lr, total_steps=steps, pct_start=max(0.25, 1.25 / steps), cycle_momentum=False
         )
         if recipe.schedule == "one-cycle"
         else None
@@ -114,7 +115,7 @@ def fit(
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(images), generator=generator)
         total = 0.0
-        for index in order.split(recipe.batch_size):
+        for index in torch.split(order, recipe.batch_size):
             if len(index) == 1 and len(images) > 1:
                 continue  # BatchNorm has no variance of one image
             inputs = augmented(padded, index, recipe, images.shape[-2:], generator).to(device)
@@ -202,7 +203,7 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int = 512) -> Float
             if batch.dtype == torch.uint8
             else batch.to(device, memory_format=torch.channels_last)
         ).cpu()
-        for batch in images.split(batch_size)
+        for batch in torch.split(images, batch_size)
     ]
     return torch.cat(outputs)
 

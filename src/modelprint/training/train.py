@@ -29,7 +29,7 @@ def default_recipe(data: ImageSet, *, epochs: int | None = None) -> TrainRecipe:
     """A short recipe that suits a data set: one-cycle, shifts, mirrored only where that keeps the class (colour)."""
     channels, _, width = data.shape
     if width < 16:
-        return TrainRecipe(epochs=epochs or 30, lr=0.1, batch_size=64, augment="shift", shift=1)
+        return TrainRecipe(epochs=epochs or 20, lr=0.1, batch_size=64, augment="shift", shift=1)
     if channels == 1:
         return TrainRecipe(epochs=epochs or 10, lr=0.1, augment="shift-flip", shift=2)
     return TrainRecipe(epochs=epochs or 24, lr=0.1, augment="shift-flip", shift=4)

@@ -1,0 +1,145 @@
+"""Ask a suspect the queries of a fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from modelprint.core.access import Access
+from modelprint.core.errors import FingerprintError, SuspectError
+from modelprint.core.suspect import UNANSWERED, Answers, Suspect
+from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.schemes import SCHEMES
+from modelprint.schemes.base import Progress, Scheme, silent
+from modelprint.suspects.local import CallableSuspect, TorchSuspect
+from modelprint.suspects.open import SuspectOptions, open_suspect
+from modelprint.suspects.recorded import record, write_recording
+
+AnySuspect = str | Path | Suspect | LoadedModel | nn.Module | Callable[[np.ndarray], np.ndarray]
+
+
+def scheme_of(fingerprint: Fingerprint) -> Scheme:
+    """The scheme a fingerprint was made by, with its hyper-parameters.
+
+    Raises:
+        FingerprintError: this version does not know the scheme or its parameters.
+    """
+    try:
+        return SCHEMES[fingerprint.manifest.scheme](**fingerprint.manifest.parameters)
+    except (TypeError, ValueError) as error:
+        raise FingerprintError(
+            f"the fingerprint's {fingerprint.manifest.scheme} parameters do not fit this version: {error}"
+        ) from error
+
+
+def opened(suspect: AnySuspect, fingerprint: Fingerprint, options: SuspectOptions | None = None) -> Suspect:
+    """A suspect of any form, behind the one protocol."""
+    if isinstance(suspect, Suspect):
+        return suspect
+    if isinstance(suspect, LoadedModel):
+        return TorchSuspect(suspect.module, identity=suspect.identity)
+    if isinstance(suspect, nn.Module):
+        return TorchSuspect(suspect.eval(), identity=weights_identity(suspect))
+    if callable(suspect):
+        return CallableSuspect(suspect)
+    needs = fingerprint.manifest.input
+    chosen = replace(
+        options or SuspectOptions(),
+        class_names=needs.class_names,
+        input_shape=needs.shape,
+        fingerprint=fingerprint.identity,
+    )
+    return open_suspect(str(suspect), chosen)
+
+
+def interrogate(
+    fingerprint: Fingerprint,
+    scheme: Scheme,
+    suspect: Suspect,
+    *,
+    access: Access,
+    budget: int | None = None,
+    progress: Progress = silent,
+) -> tuple[Answers, np.ndarray]:
+    """The suspect's answers, -1 where not asked, and the mask (n,) of what was asked.
+
+    Raises:
+        SuspectError: answers that are constant, or of other classes than the fingerprint's.
+        FingerprintError: the budget holds not one unit of the scheme (a trajectory, a view).
+    """
+    total, classes = len(fingerprint), fingerprint.manifest.input.classes
+    labels = np.full(total, UNANSWERED, dtype=np.int64)
+    scores = np.full((total, classes), np.nan, dtype=np.float32) if access >= Access.SCORES else None
+    asked = np.zeros(total, dtype=bool)
+    asker = scheme.asker(fingerprint.state, budget)
+    if not asker.total:
+        raise FingerprintError(f"a budget of {budget} is less than this fingerprint can use: raise it")
+    while True:
+        batch = asker.next(Answers(labels=labels, scores=scores), asked)
+        if not len(batch):
+            break
+        progress("queries", int(asked.sum()), asker.total)
+        whole = len(batch) == total
+        answers = suspect.ask(fingerprint.queries if whole else fingerprint.queries[batch], access=access)
+        _check(answers, classes, suspect.identity)
+        labels[batch] = answers.labels
+        if scores is not None and answers.scores is not None:
+            scores[batch] = answers.scores
+        asked[batch] = True
+    progress("queries", int(asked.sum()), asker.total)
+    suspect.finish()
+    _check_varied(labels[asked], fingerprint.source.labels[asked], suspect.identity)
+    return Answers(labels=labels, scores=scores), asked
+
+
+def _check(answers: Answers, classes: int, who: str) -> None:
+    if answers.scores is not None and answers.scores.shape[1] != classes:
+        raise SuspectError(
+            f"{who} tells {answers.scores.shape[1]} classes apart, the fingerprint {classes}: this scheme compares "
+            "models of the same classes"
+        )
+    if len(answers) and answers.labels.max() >= classes:
+        raise SuspectError(
+            f"{who} answered class {answers.labels.max()}, the fingerprint has classes 0 to {classes - 1}: "
+            "is it a model of the same task, and are its labels mapped to indices?"
+        )
+
+
+def _check_varied(labels: np.ndarray, source: np.ndarray, who: str) -> None:
+    heard = labels[labels != UNANSWERED]
+    if len(heard) >= 20 and len(np.unique(heard)) == 1 and len(np.unique(source)) > 1:
+        raise SuspectError(
+            f"{who} answers class {heard[0]} to all of {len(heard)} queries: its outputs are constant. Is its "
+            "normalisation right (--mean, --std), and does it take inputs in [0, 1]?"
+        )
+
+
+def record_answers(
+    fingerprint: Fingerprint,
+    suspect: AnySuspect,
+    *,
+    out: Path | str,
+    access: str | Access = Access.LABELS,
+    budget: int | None = None,
+    options: SuspectOptions | None = None,
+    progress: Progress = silent,
+) -> int:
+    """Ask a suspect now, write its answers to `out` (.jsonl or .npz) to judge later; how many answers there are.
+
+    Raises:
+        ModelprintError: the suspect does not fit, cannot be asked, or the file cannot be written.
+    """
+    level = Access.parse(access) if isinstance(access, str) else access
+    respondent = opened(suspect, fingerprint, options)
+    answers, _ = interrogate(
+        fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget, progress=progress
+    )
+    write_recording(
+        out, record(fingerprint.queries, answers, suspect=respondent.identity, fingerprint=fingerprint.identity)
+    )
+    return int(answers.answered.sum())
