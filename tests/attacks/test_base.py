@@ -16,7 +16,10 @@ from modelprint.nn.architectures import Normalized
 from modelprint.nn.spec import build
 from tests.attacks.conftest import World
 
-QUICK = {"epochs": "1", "finetune_epochs": "1"}
+QUICK = {
+    "epochs": "1", "finetune_epochs": "1", "iterations": "4", "round_epochs": "1", "seeds": "20", "rounds": "2",
+    "budget": "200", "generator_steps": "2", "hardening_epochs": "1",
+}  # fmt: skip
 
 
 def quick(name: str) -> dict[str, str]:

@@ -122,6 +122,10 @@ class Attack(ABC):
     def _run(self, loot: Loot) -> AttackResult:
         """Change the copy, or train a student on its answers."""
 
+    def task(self, data: ImageSet) -> ImageSet:
+        """The images of the task that the made model serves: the source's own, unless the attack changes classes."""
+        return data
+
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters, as JSON."""
         return asdict(self)

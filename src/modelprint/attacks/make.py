@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from modelprint.attacks.base import ATTACKS, Attack, OnEpoch
 from modelprint.core.identity import digest_arrays
@@ -22,7 +23,7 @@ class AttackedModel:
     """A model in evaluation mode, its card, and what the attack did.
 
     Attributes:
-        agreement: with the source, on the holdout's images; none without a holdout.
+        agreement: with the source, on the holdout's images; none without a holdout, or between different classes.
     """
 
     model: Normalized
@@ -76,7 +77,11 @@ def make(
 ) -> AttackedModel:
     """Run an attack, measure what it made, and write its card; arguments as in `run_attack`."""
     result = attack.run(source, spec, data, seed=seed, on_epoch=on_epoch)
-    accuracy, agreement = measure(result.model, source, holdout)
+    accuracy = agreement = None
+    if holdout is not None:
+        accuracy = accuracy_of(result.model, attack.task(holdout))
+        if result.spec.classes == spec.classes:
+            agreement = agreement_of(result.model, source, holdout)
     recipe = {
         "kind": attack.name,
         "family": attack.family,
@@ -91,20 +96,18 @@ def make(
     return AttackedModel(model=result.model, card=card, agreement=agreement, report=result.report)
 
 
-def measure(model: Normalized, source: Normalized, holdout: ImageSet | None) -> tuple[float | None, float | None]:
-    """Accuracy of a model, and the share of images on which it answers as the source does.
+def accuracy_of(model: Normalized, data: ImageSet) -> float:
+    """The share of images classified rightly."""
+    return float((_labels(model, data) == torch.from_numpy(data.labels)).double().mean())
 
-    None where they cannot be measured: no holdout, or a model that tells other classes apart.
-    """
-    if holdout is None:
-        return None, None
-    images = torch.from_numpy(holdout.images)
-    logits = predict(model, images)
-    if logits.shape[1] != holdout.classes:
-        return None, None
-    labels = logits.argmax(1)
-    agreement = float((labels == predict(source, images).argmax(1)).double().mean())
-    return float((labels == torch.from_numpy(holdout.labels)).double().mean()), agreement
+
+def agreement_of(model: Normalized, source: Normalized, data: ImageSet) -> float:
+    """The share of images on which a model answers as the source does."""
+    return float((_labels(model, data) == _labels(source, data)).double().mean())
+
+
+def _labels(model: Normalized, data: ImageSet) -> Tensor:
+    return predict(model, torch.from_numpy(data.images)).argmax(1)
 
 
 def weights_digest(model: Normalized) -> str:

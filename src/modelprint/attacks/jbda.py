@@ -1,0 +1,72 @@
+"""JBDA: a few seeds grow into a transfer set along the student's own gradients.
+
+N. Papernot, P. McDaniel, I. Goodfellow, S. Jha, Z. B. Celik, A. Swami, "Practical Black-Box Attacks against Machine
+Learning", AsiaCCS 2017, algorithm 1; M. Juuti et al. (PRADA), EuroS&P 2019, defend against it.
+
+Differs from the paper: the student trains on between rounds (it does not start anew) and once more at the end; the
+source is asked with points rounded to 8 bits, as an API would be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from modelprint.attacks.base import ATTACKS, AttackResult, Loot
+from modelprint.attacks.extract import Extraction
+from modelprint.nn.spec import build
+from modelprint.perturb.evaluate import frozen
+from modelprint.training.loop import TrainRecipe, fit, predict, to_unit
+from modelprint.training.train import default_recipe
+
+
+@ATTACKS.register("jbda")
+@dataclass(frozen=True, kw_only=True)
+class JBDA(Extraction):
+    """Jacobian-based dataset augmentation.
+
+    Attributes:
+        seeds: the attacker's images at the start; each round doubles the set.
+        rounds: of augmentation.
+        step: lambda, on the [0, 1] scale.
+        round_epochs: training in each round; `epochs` is the training at the end.
+    """
+
+    name: ClassVar[str] = "jbda"
+
+    seeds: int = 150
+    rounds: int = 6
+    step: float = 0.1
+    round_epochs: int = 10
+    epochs: int | None = 10
+
+    def _run(self, loot: Loot) -> AttackResult:
+        spec = self.student_spec(loot.spec)
+        student = build(spec, seed=loot.seed).eval()
+        chosen = torch.randperm(len(loot.data), generator=loot.generator)[: self.seeds]
+        points = loot.images[chosen]
+        labels = predict(loot.copy, points).argmax(1).clone()
+        between = TrainRecipe(epochs=self.round_epochs, lr=0.02, batch_size=64, schedule="constant", augment="none")
+        for _ in range(self.rounds):
+            fit(student, points, labels, between, generator=loot.generator)
+            fresh = jacobian_step(student, points, labels, self.step)
+            points = torch.cat([points, fresh])
+            labels = torch.cat([labels, predict(loot.copy, fresh).argmax(1)])
+        recipe = default_recipe(loot.data, epochs=self.epochs)
+        report = fit(student, points, labels, recipe, generator=loot.generator, on_epoch=loot.on_epoch)
+        return AttackResult(model=student, spec=spec, report={"losses": list(report.losses), "queries": len(points)})
+
+
+def jacobian_step(student: nn.Module, points: Tensor, labels: Tensor, step: float) -> Tensor:
+    """X' = x + lambda sign(dF_label(x)/dx) for points of 8 bits, rounded to 8 bits again."""
+    moved: list[Tensor] = []
+    with frozen(student):
+        for batch, target in zip(torch.split(points, 512), torch.split(labels, 512), strict=True):
+            inputs = to_unit(batch).requires_grad_()
+            outputs = student(inputs).gather(1, target[:, None]).sum()
+            (gradient,) = torch.autograd.grad(outputs, inputs)
+            moved.append((inputs.detach() + step * gradient.sign()).clamp(0, 1))
+    return (torch.cat(moved) * 255).round().to(torch.uint8)

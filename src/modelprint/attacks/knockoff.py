@@ -1,0 +1,55 @@
+"""Knockoff Nets: a student learns the source's probabilities on images of another distribution.
+
+T. Orekondy, B. Schiele, M. Fritz, "Knockoff Nets: Stealing Functionality of Black-Box Models", CVPR 2019; random
+selection, soft cross-entropy.
+
+Differs from the paper: the transfer set is whatever images are given (Fashion-MNIST for digits, CIFAR-10 in grey for
+Fashion-MNIST ...), resized and brought to the source's channels; the student starts from scratch, not from ImageNet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch.nn import functional
+
+from modelprint.attacks.base import ATTACKS, AttackResult, Loot, Takes
+from modelprint.attacks.extract import Extraction
+from modelprint.data.image_set import ImageSet
+from modelprint.nn.spec import ModelSpec
+from modelprint.training.loop import predict
+
+
+@ATTACKS.register("knockoff")
+@dataclass(frozen=True, kw_only=True)
+class Knockoff(Extraction):
+    """Knockoff Nets.
+
+    Attributes:
+        budget: how many images are asked; all when none is given.
+    """
+
+    name: ClassVar[str] = "knockoff"
+    takes: ClassVar[Takes] = "any"
+
+    budget: int | None = None
+
+    def _run(self, loot: Loot) -> AttackResult:
+        asked = fitted(loot.data, loot.spec)
+        if self.budget is not None:
+            asked = asked.take(torch.randperm(len(asked), generator=loot.generator)[: self.budget].numpy())
+        loot = replace(loot, data=asked)
+        return self.train_student(loot, loot.images, predict(loot.copy, loot.images).clone().softmax(1))
+
+
+def fitted(data: ImageSet, spec: ModelSpec) -> ImageSet:
+    """Images brought to a model's size (bilinear) and channels (grey is their mean, colour repeats grey)."""
+    images = torch.from_numpy(data.images).float()
+    if data.shape[1:] != (spec.size, spec.size):
+        images = functional.interpolate(images, (spec.size, spec.size), mode="bilinear", antialias=True)
+    if images.shape[1] != spec.channels:
+        images = images.mean(1, keepdim=True).expand(-1, spec.channels, -1, -1)
+    eight_bit = images.round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
+    return ImageSet(name=data.name, images=eight_bit, labels=data.labels, class_names=data.class_names)

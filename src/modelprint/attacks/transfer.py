@@ -1,0 +1,77 @@
+"""Transfer learning: a new last layer for other classes, then all layers are fine-tuned.
+
+N. Lukas, E. Jiang, X. Li, F. Kerschbaum, "SoK: How Robust is Image Classification Deep Neural Network Watermarking?",
+S&P 2022, section 4; Y. Guan, J. Liang, R. He (SAC), NeurIPS 2022, count it among the thefts.
+
+Differs from the paper: the new task may be the first few classes of the same data, so that any data set can serve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes, head_of
+from modelprint.core.errors import DataError, ModelError
+from modelprint.data.image_set import ImageSet
+from modelprint.nn.architectures import Net
+from modelprint.training.loop import TrainRecipe, fit
+
+
+@ATTACKS.register("transfer")
+@dataclass(frozen=True, kw_only=True)
+class Transfer(Attack):
+    """Transfer to other classes.
+
+    Attributes:
+        classes: the first so many classes of the images are the new task; all of them when none is given.
+    """
+
+    name: ClassVar[str] = "transfer"
+    family: ClassVar[Family] = "transfer"
+    takes: ClassVar[Takes] = "same-inputs"
+
+    classes: int | None = 5
+    epochs: int = 10
+    lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and self.classes < 2:
+            raise ValueError(f"classes must be at least 2, got {self.classes}")
+
+    def task(self, data: ImageSet) -> ImageSet:
+        """The images of the new task."""
+        if self.classes is None:
+            return data
+        if self.classes > data.classes:
+            raise DataError(f"{data.name} has {data.classes} classes, {self.classes} were asked for")
+        part = data.take(np.flatnonzero(data.labels < self.classes))
+        return ImageSet(
+            name=f"{data.name} (first {self.classes} classes)",
+            images=part.images,
+            labels=part.labels,
+            class_names=data.class_names[: self.classes],
+        )
+
+    def _run(self, loot: Loot) -> AttackResult:
+        task, net = self.task(loot.data), loot.copy.body
+        if not isinstance(net, Net):
+            raise ModelError(f"transfer knows the registered architectures only, not {type(net).__name__}")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(loot.seed)
+            net.head = nn.Linear(head_of(loot.copy).in_features, task.classes)
+        recipe = TrainRecipe(epochs=self.epochs, lr=self.lr, schedule="constant", augment="none")
+        report = fit(
+            loot.copy,
+            torch.from_numpy(task.images),
+            torch.from_numpy(task.labels),
+            recipe,
+            generator=loot.generator,
+            on_epoch=loot.on_epoch,
+        )
+        spec = loot.spec.model_copy(update={"classes": task.classes})
+        return AttackResult(model=loot.copy, spec=spec, report={"losses": list(report.losses)})
