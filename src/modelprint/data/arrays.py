@@ -49,7 +49,7 @@ def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError) as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, RuntimeError, AttributeError) as error:
         raise DataError(f"{path} cannot be read as npz ({error}): it is truncated, or holds Python objects") from error
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""What can be asked: local models, ONNX files, HTTP servers, recorded answers, any callable."""

@@ -1,0 +1,134 @@
+"""What servers speak: how a batch of images becomes a request, and a response becomes answers."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from modelprint.core.access import Access
+from modelprint.core.errors import SuspectError
+from modelprint.core.suspect import Answers
+from modelprint.suspects.interpret import ClassIndex, answers_from_json
+from modelprint.suspects.options import Picture
+from modelprint.suspects.tensors import TensorFormat, picture
+from modelprint.suspects.wire import Call, shown_url
+
+
+class Dialect(ABC):
+    """A protocol, with the address it is spoken at.
+
+    Attributes:
+        url: where images are sent.
+        access: the most that it may give.
+        largest_batch: images that one request may hold; None where that is open.
+        index: the classes, as far as they are known.
+    """
+
+    url: str
+    access: Access = Access.SCORES
+    largest_batch: int | None = None
+    index: ClassIndex
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes, where it is known."""
+        return self.index.classes
+
+    @property
+    def endpoint(self) -> str:
+        """The address without secrets."""
+        return shown_url(self.url)
+
+    @abstractmethod
+    def request(self, images: np.ndarray, access: Access) -> Call:
+        """The request that asks for images (n, c, h, w)."""
+
+    @abstractmethod
+    def answers(self, body: bytes, count: int, access: Access) -> Answers:
+        """The answers in a response to `count` images.
+
+        Raises:
+            SuspectError: garbage, too few answers, NaN, other classes; the message names the address.
+        """
+
+
+class Invocations(Dialect):
+    """MLflow's scoring server: POST /invocations with {"inputs": tensor}, answered by {"predictions": ...}.
+
+    Source: MLflow documentation, "Deploy MLflow Model as a Local Inference Server".
+    """
+
+    def __init__(self, url: str, *, tensors: TensorFormat, index: ClassIndex) -> None:
+        self.url, self.tensors, self.index = url, tensors, index
+
+    def request(self, images: np.ndarray, access: Access) -> Call:
+        """The tensor as nested lists."""
+        return Call(url=self.url, method="POST", body=to_json({"inputs": self.tensors.encode(images).tolist()}))
+
+    def answers(self, body: bytes, count: int, access: Access) -> Answers:
+        """Predictions as labels, rows of scores, or records; also as an object with one such list per output."""
+        parsed = from_json(body, who=self.endpoint)
+        if not isinstance(parsed, dict) or "predictions" not in parsed:
+            raise SuspectError(
+                f'{self.endpoint} gave JSON without "predictions": it does not speak MLflow, check --api'
+            )
+        values = parsed["predictions"]
+        if isinstance(values, dict):
+            values = _column(values, access)
+        return answers_from_json(values, count, index=self.index, who=self.endpoint)
+
+
+class ImagePost(Dialect):
+    """One image file per request, answered by [{"label": ..., "score": ...}], as hosted inference APIs do.
+
+    JPEG changes pixels and with them, now and then, labels: PNG unless the server takes nothing else.
+    """
+
+    largest_batch = 1
+
+    def __init__(self, url: str, *, index: ClassIndex, kind: Picture = "png") -> None:
+        self.url, self.index, self.kind = url, index, kind
+
+    def request(self, images: np.ndarray, access: Access) -> Call:
+        """The bytes of the one image."""
+        return Call(url=self.url, method="POST", body=picture(images[0], self.kind), content_type=f"image/{self.kind}")
+
+    def answers(self, body: bytes, count: int, access: Access) -> Answers:
+        """The label with the highest score; scores only where every class has one."""
+        parsed = from_json(body, who=self.endpoint)
+        if isinstance(parsed, dict) and isinstance(parsed.get("predictions"), list):
+            parsed = parsed["predictions"]
+        return answers_from_json([parsed], count, index=self.index, who=self.endpoint)
+
+
+def to_json(value: Any) -> bytes:
+    """Compact JSON; the shortest digits that bring the same float32 back are the caller's business."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def from_json(body: bytes, *, who: str) -> Any:
+    """The value of a JSON text from outside.
+
+    Raises:
+        SuspectError: no JSON.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        start = ascii(body[:40].decode("utf-8", "replace"))
+        raise SuspectError(
+            f"{who} gave {len(body)} bytes that are not JSON, starting with {start}: "
+            "check the address and the protocol (--api)"
+        ) from error
+
+
+def _column(columns: dict[str, Any], access: Access) -> Any:
+    """The one output of several that answers what was asked for."""
+    names = ("label", "labels", "class", "prediction", "predictions", "scores", "probabilities", "logits")
+    for name in reversed(names) if access >= Access.SCORES else names:
+        if name in columns:
+            return columns[name]
+    return next(iter(columns.values())) if len(columns) == 1 else columns

@@ -1,0 +1,182 @@
+"""Suspects behind HTTP: batches, bounded concurrency, retries, a budget, and a ledger that loses nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from modelprint.core.access import Access
+from modelprint.core.errors import SuspectError
+from modelprint.core.identity import image_hashes
+from modelprint.core.suspect import Answers, Suspect
+from modelprint.suspects.dialects import Dialect
+from modelprint.suspects.discovery import find_dialect
+from modelprint.suspects.interpret import require_scores
+from modelprint.suspects.ledger import Ledger
+from modelprint.suspects.options import SuspectOptions
+from modelprint.suspects.wire import LostError, Wire, shown_url
+
+BATCH_SIZE = 32
+logger = logging.getLogger(__name__)
+
+
+class HttpSuspect(Suspect):
+    """A server's model. Queries that the ledger knows are not asked again, nor is the same query twice.
+
+    Args:
+        url: as the user gave it; the suspect's identity, but for secrets.
+        dialect: what it speaks, and where.
+        wire: sends requests.
+        ledger: where answers are kept as they arrive; None: in memory.
+        batch_size: images per request.
+        budget: the most images that are ever sent, those of retries and of the runs that this one resumes included.
+            When it is spent, the other queries stay unanswered.
+        progress: called with the number of queries answered, and of all.
+    """
+
+    free = False
+
+    def __init__(
+        self,
+        url: str,
+        dialect: Dialect,
+        wire: Wire,
+        *,
+        ledger: Path | None = None,
+        batch_size: int = BATCH_SIZE,
+        budget: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.identity = shown_url(url)
+        self.access = dialect.access
+        self.dialect = dialect
+        self.wire = wire
+        self.batch_size = min(batch_size, dialect.largest_batch or batch_size)
+        self.budget = budget
+        self.progress = progress
+        self.ledger = Ledger(ledger, suspect=self.identity, endpoint=dialect.endpoint)
+        self._counting = threading.Lock()
+
+    @classmethod
+    def connect(cls, url: str, options: SuspectOptions) -> Self:
+        """Find out what a server speaks, without sending an image.
+
+        Raises:
+            SuspectError: no server there, none of the protocols, no such model, other images or classes.
+        """
+        wire = Wire(
+            timeout=options.timeout,
+            retries=options.retries,
+            backoff=options.backoff,
+            connections=options.max_in_flight,
+            token_header=options.token_header,
+        )
+        with wire:
+            dialect = find_dialect(wire, url, options)
+        return cls(
+            url,
+            dialect,
+            wire,
+            ledger=options.ledger,
+            batch_size=options.batch_size or BATCH_SIZE,
+            budget=options.budget,
+            progress=options.progress,
+        )
+
+    def finish(self) -> None:
+        """Mark the ledger complete, so that the next run starts afresh; call it when the last question was asked."""
+        with self.ledger:
+            self.ledger.finish()
+
+    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+        scores = access >= Access.SCORES
+        queries = image_hashes(images)
+        with self.ledger:
+            places = {
+                query: place for place, query in enumerate(queries) if not self.ledger.knows(query, scores=scores)
+            }
+            known = len(set(queries)) - len(places)
+            if known and places:
+                logger.info("%s: %d of %d answers are in %s", self.identity, known, len(queries), self.ledger.place)
+            missing = sorted(places.values())
+            batches = [missing[start : start + self.batch_size] for start in range(0, len(missing), self.batch_size)]
+            try:
+                self._collect([(images[batch], [queries[place] for place in batch]) for batch in batches], access)
+            except SuspectError as error:
+                raise SuspectError(f"{error}. {self._kept(queries, scores)}") from error
+            return self.ledger.answers(queries, scores=scores, classes=self.dialect.classes)
+
+    def _collect(self, batches: list[tuple[np.ndarray, list[str]]], access: Access) -> None:
+        """Ask all batches, several at a time; the first failure stops what has not been sent."""
+        total = sum(len(queries) for _, queries in batches)
+        done = 0
+        with self.wire, ThreadPoolExecutor(self.wire.connections) as pool:
+            futures = [pool.submit(self._exchange, images, queries, access) for images, queries in batches]
+            try:
+                for future in as_completed(futures):
+                    done += future.result()
+                    if self.progress is not None:
+                        self.progress(done, total)
+            except BaseException:
+                self.wire.stopped.set()
+                for future in futures:
+                    future.cancel()
+                raise  # the pool waits for requests on their way, whose answers are still kept
+        if done < total:
+            logger.warning(
+                "%s: the budget of %s images is spent, %d queries stay unanswered",
+                self.identity,
+                self.budget,
+                total - done,
+            )
+
+    def _exchange(self, images: np.ndarray, queries: list[str], access: Access) -> int:
+        """Ask one batch until it is answered and kept, or the run stops; how many of its images were answered."""
+        try:
+            return self._repeat(images, queries, access)
+        except BaseException:
+            self.wire.stopped.set()  # here, so that no other thread begins a request meanwhile
+            raise
+
+    def _repeat(self, images: np.ndarray, queries: list[str], access: Access) -> int:
+        attempt = 0
+        while not self.wire.stopped.is_set():
+            allowed = self._allowed(len(images))
+            if not allowed:
+                return 0
+            images, queries = images[:allowed], queries[:allowed]
+            try:
+                body = self.wire.once(self.dialect.request(images, access))
+            except LostError as error:
+                if not error.sent:
+                    self.ledger.note_sent(-allowed)
+                if self.wire.stopped.is_set():
+                    break  # another thread's failure tells why
+                attempt += 1
+                self.wire.pause(error, attempt)
+                continue
+            answers = self.dialect.answers(body, allowed, access).restricted(access)
+            self.ledger.keep(queries, answers)
+            require_scores(answers, access, who=self.identity)
+            return allowed
+        return 0
+
+    def _allowed(self, images: int) -> int:
+        """How many of these images may be sent; they are counted as sent."""
+        with self._counting:
+            if self.budget is not None:
+                images = min(images, max(0, self.budget - self.ledger.sent))
+            if images:
+                self.ledger.note_sent(images)
+            return images
+
+    def _kept(self, queries: list[str], scores: bool) -> str:
+        kept = sum(self.ledger.knows(query, scores=scores) for query in queries)
+        advice = "the same command resumes there" if self.ledger.path is not None else "they are lost with this process"
+        return f"{kept} of {len(queries)} answers are kept in {self.ledger.place}: {advice}"

@@ -1,0 +1,211 @@
+"""What a model gave - arrays, or JSON in one of several spellings - as answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from modelprint.core.access import Access
+from modelprint.core.errors import SuspectError
+from modelprint.core.suspect import Answers, answers_from_scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassIndex:
+    """How what a suspect calls a class becomes a class number.
+
+    >>> index = ClassIndex(names=("cat", "dog"), aliases={"Hound": 1})
+    >>> [index.of(value, who="the API") for value in ("dog", "Hound", "LABEL_0", 1.0)]
+    [1, 1, 0, 1]
+
+    Attributes:
+        names: the class names, in order; empty when they are not known.
+        aliases: other names of classes, which go first.
+    """
+
+    names: tuple[str, ...] = ()
+    aliases: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes, where it is known."""
+        return len(self.names) or None
+
+    def of(self, value: object, *, who: str) -> int:
+        """The number of a class, given as a number, a name (in any case), or "LABEL_3".
+
+        Raises:
+            SuspectError: no class of that name or number.
+        """
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        number = None
+        if isinstance(value, int) and not isinstance(value, bool):
+            number = self.aliases.get(str(value), value)
+        elif isinstance(value, str):
+            number = self._named(value)
+        if number is None or number < 0 or (self.classes is not None and number >= self.classes):
+            known = ", ".join(self.names[:20]) or "their names were not given"
+            raise SuspectError(
+                f"{who} answered class {_shown(value)}, which is none of its {self.classes or 'unknown'} classes "
+                f"({known}): map its names to yours in a mapping file's [class_names]"
+            )
+        return number
+
+    def _named(self, text: str) -> int | None:
+        if text in self.aliases:
+            return self.aliases[text]
+        if text in self.names:
+            return self.names.index(text)
+        folded = [name.casefold().strip() for name in self.names]
+        if folded.count(text.casefold().strip()) == 1:
+            return folded.index(text.casefold().strip())
+        digits = text.removeprefix("LABEL_")
+        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else None
+
+
+def answers_from_array(values: np.ndarray, *, who: str, classes: int | None = None) -> Answers:
+    """Answers made from labels (n,) or (n, 1), or from scores (n, classes).
+
+    >>> answers_from_array(np.array([[0.1, 0.9]]), who="model").labels.tolist()
+    [1]
+
+    Raises:
+        SuspectError: NaN, another shape, or another number of classes than expected.
+    """
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.dtype.kind not in "iuf":
+        raise SuspectError(f"{who} gave outputs of type {values.dtype}: expected labels or scores, numbers")
+    if values.ndim != 1:
+        return checked(answers_from_scores(values, who=who), who=who, classes=classes)
+    if not np.isfinite(values).all():
+        raise SuspectError(f"{who} gave NaN or infinite labels: expected class numbers")
+    labels = values.astype(np.int64)
+    if (labels != values).any():
+        raise SuspectError(
+            f"{who} gave one number per image, such as {values[labels != values][0]:.4g}: "
+            "expected class numbers (n,) or scores (n, classes)"
+        )
+    return checked(Answers(labels=labels), who=who, classes=classes)
+
+
+def checked(answers: Answers, *, who: str, classes: int | None) -> Answers:
+    """The answers, if they name classes that there are.
+
+    Raises:
+        SuspectError: another number of classes, or a label out of range.
+    """
+    if classes is not None and answers.scores is not None and answers.scores.shape[1] != classes:
+        raise SuspectError(
+            f"{who} tells {answers.scores.shape[1]} classes apart, expected {classes}: "
+            "it was made for other classes, or this is the wrong fingerprint or address"
+        )
+    top = np.inf if classes is None else classes - 1
+    wrong = (answers.labels < 0) | (answers.labels > top)
+    if wrong.any():
+        expected = "0 or more" if classes is None else f"0 to {classes - 1}"
+        raise SuspectError(
+            f"{who} answered class {answers.labels[wrong][0]}, expected {expected}: it has other classes"
+        )
+    return answers
+
+
+def answers_from_json(values: Any, count: int, *, index: ClassIndex, who: str) -> Answers:
+    """Answers made from a JSON list with one entry per image.
+
+    An entry is a label (number or name), a list of scores, an object of scores by class name, an object with a label,
+    or a list of {"label", "score"}. Scores are kept only where every class has one.
+
+    >>> answers_from_json([[{"label": "dog", "score": 0.9}]], 1, index=ClassIndex(names=("cat", "dog")), who="api")
+    Answers(labels=array([1]), scores=None)
+
+    Raises:
+        SuspectError: too few answers, NaN, unknown classes, or none of these forms.
+    """
+    if not isinstance(values, list):
+        raise SuspectError(f"{who} gave {_shown(values)}: expected a list with one answer per image")
+    if len(values) != count:
+        raise SuspectError(f"{who} gave {len(values)} answers to {count} images: nothing tells which are missing")
+    rows = [_plain(row) for row in values]
+    if rows and all(_numbers(row) for row in rows):
+        if len({len(row) for row in rows}) != 1:
+            raise SuspectError(f"{who} gave different numbers of scores for images of one request")
+        return answers_from_array(_matrix(rows, who), who=who, classes=index.classes)
+    parts = [_one(row, index, who) for row in rows]
+    labels = np.array([label for label, _ in parts], dtype=np.int64)
+    found = [row for _, row in parts if row is not None]
+    if len(found) < len(parts) or not found or len({len(row) for row in found}) != 1:
+        return checked(Answers(labels=labels), who=who, classes=index.classes)
+    return checked(answers_from_scores(np.stack(found), who=who), who=who, classes=index.classes)
+
+
+def _plain(row: Any) -> Any:
+    """An entry without the brackets or the "label" key around a lone value."""
+    if isinstance(row, list) and len(row) == 1 and isinstance(row[0], list | str):
+        return _plain(row[0])
+    if isinstance(row, dict) and "score" not in row:
+        for key in ("label", "class", "prediction", "scores", "probabilities", "logits"):
+            if key in row:
+                return row[key]
+    return row
+
+
+def _numbers(row: Any) -> bool:
+    return isinstance(row, list) and bool(row) and all(_is_number(value) for value in row)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _matrix(rows: list[Any], who: str) -> np.ndarray:
+    try:
+        return np.array(rows, dtype=np.float64)
+    except OverflowError as error:
+        raise SuspectError(f"{who} gave numbers too large to be scores") from error
+
+
+def _one(row: Any, index: ClassIndex, who: str) -> tuple[int, np.ndarray | None]:
+    """Label and, where every class has a score, the scores (classes,) of one image."""
+    if isinstance(row, dict) and "label" in row:
+        row = [row]
+    if isinstance(row, dict):
+        return _ranked([(name, score) for name, score in row.items()], index, who)
+    if isinstance(row, list) and row and all(isinstance(entry, dict) and "label" in entry for entry in row):
+        return _ranked([(entry["label"], entry.get("score", -rank)) for rank, entry in enumerate(row)], index, who)
+    return index.of(row, who=who), None
+
+
+def _ranked(pairs: Sequence[tuple[object, object]], index: ClassIndex, who: str) -> tuple[int, np.ndarray | None]:
+    scores: dict[int, float] = {}
+    for name, score in pairs:
+        if not isinstance(score, int | float) or not abs(score) < 1e38:  # written so that NaN is refused, too
+            raise SuspectError(f"{who} gave {_shown(score)} (NaN, or no number) as the score of class {_shown(name)}")
+        scores[index.of(name, who=who)] = float(score)
+    if not scores:
+        raise SuspectError(f"{who} gave an empty answer for an image: expected a label")
+    label = max(scores, key=lambda number: scores[number])
+    if set(scores) != set(range(index.classes or 0)):
+        return label, None
+    return label, np.array([scores[number] for number in range(len(scores))], dtype=np.float32)
+
+
+def require_scores(answers: Answers, access: Access, *, who: str) -> Answers:
+    """The answers, if they show as much as was asked for.
+
+    Raises:
+        SuspectError: scores were asked for and only labels came.
+    """
+    if access >= Access.SCORES and answers.scores is None:
+        raise SuspectError(f"{who} gives labels only, {access} were asked for: use --access labels")
+    return answers
+
+
+def _shown(value: object) -> str:
+    """A value from outside, short and without control characters."""
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,110 @@
+"""Suspects in this process: torch modules, and any Python callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from modelprint.core.access import Access
+from modelprint.core.errors import SuspectError
+from modelprint.core.suspect import Answers, Suspect, answers_from_scores
+from modelprint.suspects.interpret import answers_from_array, checked, require_scores
+from modelprint.training.loop import predict
+
+
+class TorchSuspect(Suspect):
+    """A torch module that takes inputs in [0, 1] and returns logits; it is asked on the device where it lies.
+
+    Args:
+        module: put into evaluation mode.
+        identity: "sha256:..." of the file or weights.
+        batch_size: images per forward pass.
+        classes: how many it must tell apart, where that is known.
+    """
+
+    access = Access.WEIGHTS
+
+    def __init__(self, module: nn.Module, identity: str, *, batch_size: int = 512, classes: int | None = None) -> None:
+        self.module = module.eval()
+        self.identity = identity
+        self.batch_size = batch_size
+        self.classes = classes
+
+    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+        if images.dtype != np.uint8:
+            images = images.astype(np.float32, copy=False)
+        if not images.flags.writeable:  # torch would warn of it, though nothing here writes
+            images = images.copy()
+        try:
+            logits = predict(self.module, torch.from_numpy(images), batch_size=self.batch_size)
+        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise SuspectError(
+                f"{self.identity} does not take images of shape {images.shape[1:]} ({_first_line(error)}): "
+                "check that it was made for this data and returns logits"
+            ) from error
+        answers = answers_from_scores(logits.float().numpy(), who=self.identity)
+        return checked(answers, who=self.identity, classes=self.classes)
+
+
+class CallableSuspect(Suspect):
+    """Any Python callable from images, as the fingerprint holds them (uint8, or floats in [0, 1]), to labels or scores.
+
+    >>> brightness = CallableSuspect(lambda images: (images.mean(axis=(1, 2, 3)) > 127).astype(int), identity="lambda")
+    >>> brightness.ask(np.full((2, 1, 4, 4), 200, np.uint8)).labels.tolist()
+    [1, 1]
+
+    Args:
+        function: gets (n, channels, height, width); returns labels (n,) or scores (n, classes), an array, a tensor or
+            a list.
+        identity: what the verdict calls it; its module and name unless given.
+        batch_size: the most images that one call gets.
+        classes: how many it must tell apart, where that is known.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[np.ndarray], Any],
+        *,
+        identity: str | None = None,
+        batch_size: int = 512,
+        classes: int | None = None,
+    ) -> None:
+        self.function = function
+        named = getattr(function, "__qualname__", type(function).__qualname__)
+        self.identity = identity or f"callable:{getattr(function, '__module__', None) or 'unknown'}.{named}"
+        self.batch_size = batch_size
+        self.classes = classes
+
+    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+        parts = [
+            self._call(images[start : start + self.batch_size]) for start in range(0, len(images), self.batch_size)
+        ]
+        if not parts:
+            return Answers(labels=np.zeros(0, np.int64))
+        if len({part.shape[1:] for part in parts}) != 1:
+            raise SuspectError(f"{self.identity} gave outputs of different shapes: {[part.shape for part in parts]}")
+        answers = answers_from_array(np.concatenate(parts), who=self.identity, classes=self.classes)
+        return require_scores(answers, access, who=self.identity)
+
+    def _call(self, images: np.ndarray) -> np.ndarray:
+        result = self.function(images)
+        if isinstance(result, torch.Tensor):
+            result = result.detach().cpu().numpy()
+        try:
+            outputs = np.asarray(result)
+        except ValueError as error:  # ragged lists
+            raise SuspectError(f"{self.identity} gave no array of labels or scores: {error}") from error
+        if outputs.ndim not in (1, 2) or len(outputs) != len(images):
+            raise SuspectError(
+                f"{self.identity} gave outputs of shape {outputs.shape} to {len(images)} images: "
+                "expected labels (n,) or scores (n, classes)"
+            )
+        return outputs
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

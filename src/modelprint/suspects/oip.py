@@ -1,0 +1,227 @@
+"""The Open Inference Protocol (v2, REST), as KServe, Triton, MLServer and `modelprint serve-model` speak it.
+
+Source: github.com/kserve/open-inference-protocol, "inference_rest.md"; the model listing is Triton's model repository
+extension.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from modelprint.core.access import Access
+from modelprint.core.errors import SuspectError
+from modelprint.core.suspect import Answers
+from modelprint.suspects.dialects import Dialect, from_json, to_json
+from modelprint.suspects.interpret import ClassIndex, answers_from_array, answers_from_json
+from modelprint.suspects.options import SuspectOptions
+from modelprint.suspects.tensors import TensorFormat, layout_of
+from modelprint.suspects.wire import Call, StatusError, Wire, extended, shown_url, with_path
+
+_MODEL_PATH = re.compile(r"^(?P<server>.*?)/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/infer)?/?$")
+_FLOATS = ("FP16", "FP32", "FP64")
+_INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+
+
+class _Foreign(BaseModel):
+    """What other people's servers say; more fields than these are theirs to add."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TensorMetadata(_Foreign):
+    """Name, type and shape of an input or output; -1 = any size."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class ModelMetadata(_Foreign):
+    """The answer to GET /v2/models/NAME."""
+
+    name: str = ""
+    inputs: tuple[TensorMetadata, ...] = ()
+    outputs: tuple[TensorMetadata, ...] = ()
+
+
+class _Output(_Foreign):
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: list[Any]
+
+
+class _Response(_Foreign):
+    outputs: tuple[_Output, ...]
+
+
+class OpenInference(Dialect):
+    """One model of a server.
+
+    Args:
+        url: of the model, ".../v2/models/NAME", perhaps with "/versions/V".
+        metadata: what the server says of it.
+        options: class names, input shape, layout (where the metadata leave it open), mean and std.
+
+    Raises:
+        SuspectError: no image input, or another input size or number of classes than expected.
+    """
+
+    def __init__(self, url: str, metadata: ModelMetadata, options: SuspectOptions) -> None:
+        self.model_url = url
+        self.url = extended(url, "/infer")
+        self.options = options
+        self.index = ClassIndex(names=options.class_names)
+        if len(metadata.inputs) > 1:
+            names = ", ".join(ascii(entry.name) for entry in metadata.inputs)
+            raise SuspectError(f"{self.endpoint} takes several inputs ({names}): expected one, the images")
+        self._input = (*metadata.inputs, TensorMetadata(name="input-0", datatype="FP32", shape=(-1, -1, -1, -1)))[0]
+        if self._input.datatype not in ("FP32", "FP64", "UINT8"):
+            raise SuspectError(f"{self.endpoint} takes {self._input.datatype!a}: expected FP32 or UINT8 images")
+        self.largest_batch = self._input.shape[0] if self._input.shape and self._input.shape[0] > 0 else None
+        self._scores = _first(metadata.outputs, lambda entry: entry.datatype in _FLOATS and entry.shape[-1:] != (1,))
+        self._labels = _first(metadata.outputs, lambda entry: entry.datatype in (*_INTEGERS, "BYTES"))
+        if metadata.outputs and self._scores is None:
+            self.access = Access.LABELS
+        if options.input_shape is not None:
+            self._format(options.input_shape)
+        if (
+            self._scores is not None
+            and options.expected_classes
+            and self._scores.shape[-1] not in (-1, options.expected_classes)
+        ):
+            raise SuspectError(
+                f"{self.endpoint} tells {self._scores.shape[-1]} classes apart, expected {options.expected_classes}: "
+                "it was made for other classes, or this is the wrong fingerprint"
+            )
+
+    @property
+    def endpoint(self) -> str:
+        """The model's address, without secrets."""
+        return shown_url(self.model_url)
+
+    def request(self, images: np.ndarray, access: Access) -> Call:
+        """One tensor, with the one output that answers what was asked for."""
+        channels, height, width = images.shape[1:]
+        tensor = self._format((channels, height, width)).encode(images)
+        wanted = self._scores if access >= Access.SCORES or self._labels is None else self._labels
+        body: dict[str, Any] = {
+            "inputs": [
+                {
+                    "name": self._input.name,
+                    "datatype": self._input.datatype,
+                    "shape": list(tensor.shape),
+                    "data": tensor.reshape(-1).tolist(),
+                }
+            ]
+        }
+        if wanted is not None:
+            body["outputs"] = [{"name": wanted.name}]
+        return Call(url=self.url, method="POST", body=to_json(body))
+
+    def answers(self, body: bytes, count: int, access: Access) -> Answers:
+        """Scores where there are any and they are wanted, else labels."""
+        parsed = from_json(body, who=self.endpoint)
+        try:
+            outputs = _Response.model_validate(parsed).outputs
+        except ValidationError as error:
+            said = ascii(parsed.get("error"))[:160] if isinstance(parsed, dict) else ascii(parsed)[:40]
+            raise SuspectError(
+                f"{self.endpoint} gave JSON without outputs ({said}): it does not speak the Open Inference Protocol, "
+                "check --api"
+            ) from error
+        floats = [entry for entry in outputs if entry.datatype in _FLOATS and entry.shape[-1:] != (1,)]
+        labels = [entry for entry in outputs if entry not in floats]
+        chosen = (floats + labels if access >= Access.SCORES else labels + floats)[:1]
+        if not chosen:
+            raise SuspectError(f"{self.endpoint} gave no outputs: expected labels or scores")
+        return self._read(chosen[0], count)
+
+    def _read(self, output: _Output, count: int) -> Answers:
+        if output.shape[:1] != (count,):
+            raise SuspectError(
+                f"{self.endpoint} gave {output.shape[0] if output.shape else 1} answers to {count} images: "
+                "lower --batch-size, or check that the server takes batches"
+            )
+        if output.datatype == "BYTES":
+            return answers_from_json(output.data, count, index=self.index, who=self.endpoint)
+        try:
+            values = np.array(output.data, dtype=np.float64).reshape(output.shape)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise SuspectError(
+                f"{self.endpoint} gave an output that is not {output.datatype} of shape {list(output.shape)}: "
+                "too few numbers, or no numbers"
+            ) from error
+        return answers_from_array(values, who=self.endpoint, classes=self.options.expected_classes)
+
+    def _format(self, shape: tuple[int, int, int]) -> TensorFormat:
+        layout = layout_of(self._input.shape, shape, who=self.endpoint)
+        if self.options.layout is not None and all(size < 0 for size in self._input.shape[1:]):
+            layout = self.options.layout
+        if self._input.datatype == "UINT8":
+            return TensorFormat(layout=layout, dtype="uint8")
+        return TensorFormat(layout=layout, mean=self.options.mean, std=self.options.std)
+
+
+def model_url(wire: Wire, url: str, model: str | None) -> str:
+    """The address of one model: the one in the URL, the one that is named, or a server's only one.
+
+    Raises:
+        SuspectError: the server has several models, or none.
+    """
+    path = urlsplit(url).path
+    match = _MODEL_PATH.match(path)
+    if match is not None:
+        version = f"/versions/{match['version']}" if match["version"] else ""
+        return with_path(url, f"{match['server']}/v2/models/{match['model']}{version}")
+    server = with_path(url, path.rstrip("/").removesuffix("/v2"))
+    names = [model] if model is not None else _listed(wire, server)
+    if len(names) != 1:
+        have = ", ".join(ascii(name) for name in names[:20]) or "none that is ready"
+        raise SuspectError(f"{shown_url(url)} has {len(names)} models ({have}): name one with --model")
+    return extended(server, f"/v2/models/{quote(names[0], safe='')}")
+
+
+def read_metadata(wire: Wire, url: str) -> ModelMetadata:
+    """What a server says of the model at an address.
+
+    Raises:
+        SuspectError: no such model, or garbage.
+    """
+    parsed = from_json(wire.send(Call(url=url)), who=shown_url(url))
+    try:
+        return ModelMetadata.model_validate(parsed)
+    except ValidationError as error:
+        raise SuspectError(
+            f"{shown_url(url)} gave no model metadata: {error.errors()[0]['msg']}, check --api"
+        ) from error
+
+
+def _listed(wire: Wire, server: str) -> list[str]:
+    """The ready models, from the repository index, or from the listing at /v2/models."""
+    listings = (
+        Call(url=extended(server, "/v2/repository/index"), method="POST", body=b"{}"),
+        Call(url=extended(server, "/v2/models")),
+    )
+    for call in listings:
+        try:
+            parsed = from_json(wire.send(call), who=shown_url(call.url))
+        except StatusError:
+            continue
+        entries = parsed.get("models", []) if isinstance(parsed, dict) else parsed
+        names = [
+            entry.get("name") if isinstance(entry, dict) else entry
+            for entry in (entries if isinstance(entries, list) else [])
+            if not isinstance(entry, dict) or entry.get("state", "READY") == "READY"
+        ]
+        return sorted({name for name in names if isinstance(name, str)})
+    raise SuspectError(f"{shown_url(server)} does not list its models: name one with --model")
+
+
+def _first(entries: tuple[TensorMetadata, ...], test: Any) -> TensorMetadata | None:
+    return next((entry for entry in entries if test(entry)), None)

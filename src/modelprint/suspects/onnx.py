@@ -1,0 +1,146 @@
+"""ONNX files, run by onnxruntime."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelprint.core.access import Access
+from modelprint.core.errors import ModelError, SuspectError
+from modelprint.core.identity import digest
+from modelprint.core.suspect import Answers, Suspect
+from modelprint.suspects.interpret import answers_from_array, require_scores
+from modelprint.suspects.tensors import TensorFormat, layout_of
+
+_FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+
+
+class OnnxSuspect(Suspect):
+    """An ONNX classifier: images in, logits, probabilities or labels out.
+
+    Input layout (NCHW or NHWC) and batch size (any, or a fixed one) are read from the file. Nothing outside the file is
+    used: no custom operator libraries, no external tensors, which its hash would not cover.
+
+    Args:
+        path: the file.
+        mean, std: per channel on the [0, 1] scale, where normalisation is not part of the graph.
+        batch_size: images per run, where the file leaves it open.
+        threads: of onnxruntime.
+        classes: how many it must tell apart, where that is known.
+
+    Raises:
+        ModelError: onnxruntime is not installed, or the file is missing, broken, or not an image classifier.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        batch_size: int = 256,
+        threads: int = 2,
+        classes: int | None = None,
+    ) -> None:
+        self.path = Path(path)
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+        self.identity = digest(data)
+        self.mean, self.std, self.classes = mean, std, classes
+        self._session = _open_session(data, self.path, threads)
+        self._input = self._only_input()
+        self._declared = [size if isinstance(size, int) else None for size in self._input.shape]
+        self._fixed_batch = self._declared[0] if self._declared else None
+        self.batch_size = self._fixed_batch or batch_size
+        self._output = self._best_output()
+
+    @property
+    def input_shape(self) -> tuple[int, int, int] | None:
+        """(channels, height, width), where the file says."""
+        sizes = [size for size in self._declared[1:] if size is not None]
+        if len(sizes) != 3:
+            return None
+        first, second, third = sizes
+        return (third, first, second) if third in (1, 3) and first not in (1, 3) else (first, second, third)
+
+    def _only_input(self) -> Any:
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(entry.name for entry in inputs)
+            raise ModelError(f"{self.path} takes {len(inputs)} inputs ({names}): expected one, the images")
+        if inputs[0].type not in (*_FLOATS, "tensor(uint8)"):
+            raise ModelError(f"{self.path} takes {inputs[0].type}: expected floats in [0, 1], or uint8")
+        return inputs[0]
+
+    def _best_output(self) -> str:
+        """The scores, where there are any, else the labels."""
+        outputs = self._session.get_outputs()
+        scores = [entry.name for entry in outputs if entry.type in _FLOATS and len(entry.shape) == 2]
+        labels = [entry.name for entry in outputs if entry.type in ("tensor(int64)", "tensor(int32)")]
+        if not scores and not labels:
+            found = ", ".join(f"{entry.name}: {entry.type} {entry.shape}" for entry in outputs)
+            raise ModelError(f"{self.path} gives {found}: expected scores (n, classes) or labels (n,)")
+        return str((scores or labels)[0])
+
+    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+        layout = layout_of(self._declared, images.shape[1:], who=str(self.path))
+        if self._input.type == "tensor(uint8)":
+            encoder = TensorFormat(layout=layout, dtype="uint8")
+        else:
+            encoder = TensorFormat(layout=layout, mean=self.mean, std=self.std)
+        parts = [
+            self._run(encoder.encode(images[start : start + self.batch_size]))
+            for start in range(0, len(images), self.batch_size)
+        ]
+        if not parts:
+            return Answers(labels=np.zeros(0, np.int64))
+        answers = answers_from_array(np.concatenate(parts), who=str(self.path), classes=self.classes)
+        return require_scores(answers, access, who=str(self.path))
+
+    def _run(self, tensor: np.ndarray) -> np.ndarray:
+        count = len(tensor)
+        if self._fixed_batch and count < self._fixed_batch:
+            tensor = np.concatenate([tensor, np.repeat(tensor[-1:], self._fixed_batch - count, axis=0)])
+        if self._input.type in _FLOATS:
+            tensor = tensor.astype(_FLOATS[self._input.type], copy=False)
+        try:
+            output: np.ndarray = self._session.run([self._output], {self._input.name: tensor})[0]
+        except Exception as error:  # onnxruntime's errors share no base but this
+            raise SuspectError(f"{self.path} failed on images of shape {tensor.shape[1:]}: {_short(error)}") from error
+        if output.ndim == 0 or len(output) < count:
+            raise SuspectError(f"{self.path} gave outputs of shape {output.shape} to {count} images")
+        return output[:count]
+
+
+def _open_session(data: bytes, path: Path, threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ModelError("reading ONNX files needs onnxruntime: pip install 'modelprint[onnx]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    with tempfile.TemporaryDirectory() as empty:  # where tensors outside the file are looked for, in vain
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", empty)
+        try:
+            return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors share no base but this
+            if "external data" in str(error).lower():
+                raise ModelError(
+                    f"{path} keeps weights in other files, which its hash does not cover: "
+                    "save it as one file (onnx.save with save_as_external_data=False)"
+                ) from error
+            raise ModelError(f"{path} is not an ONNX file that onnxruntime can run: {_short(error)}") from error
+
+
+def _short(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,0 +1,78 @@
+"""From what the user wrote to a suspect that can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from modelprint.core.identity import digest_json
+from modelprint.core.suspect import Suspect
+from modelprint.suspects.options import Api as Api
+from modelprint.suspects.options import SuspectOptions as SuspectOptions
+
+
+def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspect:
+    """The suspect that a SUSPECT argument names: a URL, recorded answers, an ONNX file, or another model file.
+
+    Args:
+        reference: "http://127.0.0.1:8000", "answers.jsonl", "answers.npz", "model.onnx", "model.safetensors" ...
+
+    Raises:
+        SuspectError: the server or the recording cannot be used; the message says why.
+        ModelError: the file cannot be read as a model.
+    """
+    options = options or SuspectOptions()
+    if reference.lower().startswith(("http://", "https://")):
+        from modelprint.suspects.http import HttpSuspect
+
+        return HttpSuspect.connect(
+            reference, replace(options, ledger=options.ledger or default_ledger(reference, options))
+        )
+    suffix = Path(reference).suffix.lower()
+    if suffix in (".jsonl", ".npz"):
+        from modelprint.suspects.recorded import RecordedSuspect, read_recording
+
+        return RecordedSuspect(read_recording(reference), who=reference, fingerprint=options.fingerprint)
+    if suffix == ".onnx":
+        from modelprint.suspects.onnx import OnnxSuspect
+
+        return OnnxSuspect(
+            reference,
+            mean=options.mean,
+            std=options.std,
+            batch_size=options.batch_size or 256,
+            classes=options.expected_classes,
+        )
+    return _open_model(reference, options)
+
+
+def default_ledger(url: str, options: SuspectOptions) -> Path:
+    """Where the answers of a server are kept unless said otherwise: the user cache, named after what is asked.
+
+    The same command finds its own ledger again; another fingerprint, or another of the server's models, has another.
+    """
+    import pooch
+
+    asked = [url, options.model, options.fingerprint]
+    name = f"{urlsplit(url).hostname or 'server'}-{digest_json(asked).removeprefix('sha256:')[:16]}.jsonl"
+    return Path(pooch.os_cache("modelprint")) / "ledgers" / name
+
+
+def _open_model(reference: str, options: SuspectOptions) -> Suspect:
+    from modelprint.nn.loading import load_model
+    from modelprint.suspects.local import TorchSuspect
+
+    loaded = load_model(
+        reference,
+        arch=options.arch,
+        arch_args=options.arch_args,
+        mean=options.mean,
+        std=options.std,
+        shape=options.input_shape,
+        classes=options.expected_classes,
+        trust_code=options.trust_code,
+    )
+    return TorchSuspect(
+        loaded.module, loaded.identity, batch_size=options.batch_size or 512, classes=options.expected_classes
+    )

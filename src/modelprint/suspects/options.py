@@ -1,0 +1,82 @@
+"""How a suspect is opened: everything that its reference alone does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from modelprint.core.errors import UsageError
+
+Api = Literal["auto", "oip", "mlflow", "image", "mapping"]
+Layout = Literal["nchw", "nhwc"]
+Picture = Literal["png", "jpeg"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuspectOptions:
+    """What may be said of a suspect; each kind of suspect reads what concerns it.
+
+    Attributes:
+        class_names: of the fingerprint, in order; empty when not known.
+        classes: their number, where the names are not known. Another number of classes is refused.
+        input_shape: (channels, height, width) of the queries; None when not known.
+        fingerprint: the identity of the fingerprint that is going to ask, where there is one; the ledger is named
+            after it.
+        batch_size: images per forward pass or request; None: what suits the kind.
+
+        arch, arch_args, mean, std, trust_code: of model files, as `modelprint.nn.loading.load_model` takes them;
+            `mean` and `std` also normalise what ONNX files and servers of tensors get.
+
+        api: what a server speaks; "auto" asks it.
+        mapping: the mapping file of an API of another kind.
+        model: which of a server's models.
+        layout: of tensors, where the server does not say.
+        picture: the file type that image APIs get; JPEG changes pixels.
+        timeout: seconds for one request.
+        retries: how often a request is tried again.
+        backoff: seconds before the first of these, then doubled, with jitter.
+        max_in_flight: requests at a time.
+        budget: the most images that are ever sent, those of retries included; None: no limit.
+        ledger: where an API's answers are kept as they arrive; None: in the user cache, named after the address.
+        token_header: the header that carries the token of the environment variable MODELPRINT_API_TOKEN.
+        progress: called with the number of queries answered, and of all.
+    """
+
+    class_names: tuple[str, ...] = ()
+    classes: int | None = None
+    input_shape: tuple[int, int, int] | None = None
+    fingerprint: str | None = None
+    batch_size: int | None = None
+    arch: str | None = None
+    arch_args: Mapping[str, object] | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    trust_code: bool = False
+    api: Api = "auto"
+    mapping: Path | None = None
+    model: str | None = None
+    layout: Layout | None = None
+    picture: Picture = "png"
+    timeout: float = 30.0
+    retries: int = 5
+    backoff: float = 0.5
+    max_in_flight: int = 4
+    budget: int | None = None
+    ledger: Path | None = None
+    token_header: str = "Authorization"  # noqa: S105 - a header's name, not a secret
+    progress: Callable[[int, int], None] | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("max_in_flight", 1), ("budget", 0), ("retries", 0), ("backoff", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"{name} must be at least {least}, got {value}")
+        if self.timeout <= 0:
+            raise UsageError(f"timeout must be more than 0 seconds, got {self.timeout:g}")
+
+    @property
+    def expected_classes(self) -> int | None:
+        """The number of classes, where it is known."""
+        return len(self.class_names) or self.classes

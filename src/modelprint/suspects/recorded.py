@@ -1,0 +1,264 @@
+"""Recorded answers: `answers.jsonl` or `answers.npz`, asked now and judged later.
+
+A JSON Lines file starts with a header, then holds one line per answered query:
+
+    {"format": "modelprint-answers", "access": "labels", "suspect": "https://...", "fingerprint": "sha256:...", ...}
+    {"index": 0, "query": "9f86d08...", "label": 3, "scores": null}
+
+An npz file holds the same as arrays `header` (the JSON), `index`, `query`, `label` and, with scores, `scores`.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from modelprint.core.access import Access
+from modelprint.core.errors import DataError, SuspectError
+from modelprint.core.files import write_bytes
+from modelprint.core.identity import canonical_json, image_hashes
+from modelprint.core.records import Record
+from modelprint.core.suspect import UNANSWERED, Answers, Suspect
+from modelprint.data.arrays import read_npz_arrays
+
+RecordT = TypeVar("RecordT", bound=Record)
+_HASH = r"^[0-9a-f]{64}$"
+
+
+class RecordingHeader(Record):
+    """What a recording says about itself.
+
+    Attributes:
+        access: what was asked for.
+        suspect: who answered, "sha256:..." or a URL.
+        fingerprint: whose queries were asked, where they are a fingerprint's.
+        queries: how many were to be asked; fewer answers mean that some are missing.
+    """
+
+    format: Literal["modelprint-answers"] = "modelprint-answers"
+    schema_version: Literal[1] = 1
+    access: Literal["labels", "scores"]
+    suspect: str
+    fingerprint: str | None = None
+    queries: int = Field(ge=0)
+
+
+class RecordedAnswer(Record):
+    """One answer.
+
+    Attributes:
+        index: of the query, from 0.
+        query: SHA-256 of the query's pixels, in hexadecimal.
+        scores: as given; null where only labels were asked for.
+    """
+
+    index: int = Field(ge=0)
+    query: str = Field(pattern=_HASH)
+    label: int = Field(ge=0)
+    scores: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Answers to queries that are known by their hashes.
+
+    Attributes:
+        index: int64 (k,), of the answered queries.
+        queries: the SHA-256 of each.
+        answers: k answers.
+    """
+
+    header: RecordingHeader
+    index: np.ndarray
+    queries: tuple[str, ...]
+    answers: Answers
+
+
+def record(images: np.ndarray, answers: Answers, *, suspect: str, fingerprint: str | None = None) -> Recording:
+    """The recording of the answers to images (n, c, h, w); unanswered ones are left out."""
+    index = np.flatnonzero(answers.answered)
+    return Recording(
+        header=RecordingHeader(
+            access="labels" if answers.scores is None else "scores",
+            suspect=suspect,
+            fingerprint=fingerprint,
+            queries=len(images),
+        ),
+        index=index,
+        queries=tuple(image_hashes(images[index])),
+        answers=answers.take(index),
+    )
+
+
+def write_recording(path: Path | str, recording: Recording) -> None:
+    """Write a recording, whole or not at all; the suffix, .jsonl or .npz, says how.
+
+    Raises:
+        ModelprintError: the place cannot be written.
+        SuspectError: another suffix.
+    """
+    path = Path(path)
+    if path.suffix == ".jsonl":
+        write_bytes(path, b"".join(canonical_json(line.model_dump()) + b"\n" for line in _lines(recording)))
+    elif path.suffix == ".npz":
+        arrays = {
+            "header": np.array(recording.header.model_dump_json()),
+            "index": recording.index.astype(np.int64),
+            "query": np.array(recording.queries, dtype="S64"),
+            "label": recording.answers.labels.astype(np.int64),
+        }
+        if recording.answers.scores is not None:
+            arrays["scores"] = recording.answers.scores.astype(np.float32)
+        stream = io.BytesIO()
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+        write_bytes(path, stream.getvalue())
+    else:
+        raise SuspectError(f"{path}: recorded answers are .jsonl or .npz files")
+
+
+def read_recording(path: Path | str) -> Recording:
+    """Read a recording.
+
+    Raises:
+        SuspectError: missing, truncated or garbled; the message names the line.
+    """
+    path = Path(path)
+    return _read_jsonl(path) if path.suffix == ".jsonl" else _read_npz(path)
+
+
+class RecordedSuspect(Suspect):
+    """A suspect that answers from a recording, by the hash of each query.
+
+    Args:
+        recording: what was recorded.
+        who: the file, for messages.
+        fingerprint: the identity of the fingerprint that is going to ask, where there is one.
+    """
+
+    free = False  # other images than the recorded ones cannot be asked
+
+    def __init__(self, recording: Recording, *, who: str = "the recording", fingerprint: str | None = None) -> None:
+        self._same_set = fingerprint is not None and recording.header.fingerprint == fingerprint
+        self.recording = recording
+        self.who = who
+        self.identity = recording.header.suspect
+        self.access = Access.parse(recording.header.access)
+        self._place = {query: place for place, query in reversed(list(enumerate(recording.queries)))}
+
+    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+        places = np.array([self._place.get(query, UNANSWERED) for query in image_hashes(images)], dtype=np.int64)
+        found = places != UNANSWERED
+        header = self.recording.header
+        complete = len(self.recording.queries) == header.queries
+        if not found.all() and not self._same_set and (complete or not found.any()):
+            raise SuspectError(
+                f"{self.who} holds answers to other queries: {(~found).sum()} of these {len(images)} are not among the "
+                f"{header.queries} of {header.fingerprint or 'an unnamed set'} that it was recorded for. "
+                "Use that fingerprint, or record again"
+            )
+        labels = np.full(len(images), UNANSWERED, dtype=np.int64)
+        labels[found] = self.recording.answers.labels[places[found]]
+        if self.recording.answers.scores is None:
+            return Answers(labels=labels)
+        scores = np.full((len(images), self.recording.answers.scores.shape[1]), np.nan, dtype=np.float32)
+        scores[found] = self.recording.answers.scores[places[found]]
+        return Answers(labels=labels, scores=scores)
+
+
+def _lines(recording: Recording) -> list[Record]:
+    scores = recording.answers.scores
+    rows = [None] * len(recording.index) if scores is None else [tuple(row) for row in scores.tolist()]
+    columns = zip(recording.index.tolist(), recording.queries, recording.answers.labels.tolist(), rows, strict=True)
+    return [
+        recording.header,
+        *(RecordedAnswer(index=index, query=query, label=label, scores=row) for index, query, label, row in columns),
+    ]
+
+
+def _read_jsonl(path: Path) -> Recording:
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise SuspectError(f"{path} cannot be read: {error.strerror or error}") from error
+    header = _parse(RecordingHeader, lines[0], path, 1)
+    entries = [
+        _parse(RecordedAnswer, line, path, number)
+        for number, line in enumerate(lines[1:], start=2)
+        if line or number < len(lines)  # the last newline ends the last line
+    ]
+    rows = [entry.scores for entry in entries]
+    for number, row in enumerate(rows, start=2):
+        if (row is None) != (header.access == "labels") or (row is not None and len(row) != len(rows[0] or ())):
+            raise SuspectError(f"{path}, line {number}: its scores do not fit the header's access or the first line's")
+    return _assembled(
+        path,
+        header,
+        index=np.array([entry.index for entry in entries], dtype=np.int64),
+        queries=tuple(entry.query for entry in entries),
+        labels=np.array([entry.label for entry in entries], dtype=np.int64),
+        scores=None
+        if header.access == "labels"
+        else np.array(rows, dtype=np.float32).reshape(len(rows), len(rows[0] or ()) if rows else 0),
+    )
+
+
+def _parse(kind: type[RecordT], line: bytes, path: Path, number: int) -> RecordT:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SuspectError(
+            f"{path}, line {number} is no {'header' if number == 1 else 'answer'} of a recording "
+            f"({where + ': ' if where else ''}{first['msg']}): the file is truncated or garbled, record again"
+        ) from error
+
+
+def _read_npz(path: Path) -> Recording:
+    try:
+        arrays = read_npz_arrays(path)
+        header = RecordingHeader.model_validate_json(str(arrays["header"]))
+        queries = tuple(name.decode("ascii") for name in arrays["query"].astype("S64").tolist())
+        return _assembled(
+            path,
+            header,
+            index=arrays["index"].astype(np.int64, casting="safe"),
+            queries=queries,
+            labels=arrays["label"].astype(np.int64, casting="safe"),
+            scores=arrays["scores"].astype(np.float32, casting="same_kind") if header.access == "scores" else None,
+        )
+    except DataError as error:
+        raise SuspectError(str(error)) from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise SuspectError(f"{path} is no recording of answers ({reason}): it is garbled, record again") from error
+
+
+def _assembled(
+    path: Path,
+    header: RecordingHeader,
+    *,
+    index: np.ndarray,
+    queries: tuple[str, ...],
+    labels: np.ndarray,
+    scores: np.ndarray | None,
+) -> Recording:
+    """The recording, if its parts fit together."""
+    count = len(queries)
+    if index.shape != (count,) or labels.shape != (count,) or (scores is not None and len(scores) != count):
+        raise SuspectError(f"{path}: {count} queries, but {len(index)} indices and {len(labels)} labels")
+    if count and (index.min() < 0 or index.max() >= header.queries or len(np.unique(index)) != count):
+        raise SuspectError(f"{path}: indices must be distinct and below the {header.queries} queries of its header")
+    top = np.inf if scores is None else scores.shape[1] - 1
+    if count and (labels.min() < 0 or labels.max() > top):
+        raise SuspectError(
+            f"{path}: labels run from {labels.min()} to {labels.max()}, expected classes from 0 to {top}"
+        )
+    if scores is not None and not np.isfinite(scores).all():
+        raise SuspectError(f"{path}: scores hold NaN or infinite values")
+    return Recording(header=header, index=index, queries=queries, answers=Answers(labels=labels, scores=scores))

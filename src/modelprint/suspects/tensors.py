@@ -1,0 +1,105 @@
+"""Images as a foreign model wants them: layout, type, normalisation, PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Shaped, UInt8
+
+from modelprint.core.errors import SuspectError
+from modelprint.suspects.options import Layout, Picture
+
+
+def layout_of(declared: Sequence[int | None], shape: tuple[int, int, int], *, who: str) -> Layout:
+    """Whether a declared input shape, batch axis first, holds images channels first or last.
+
+    >>> layout_of([None, 32, 32, 3], (3, 32, 32), who="model")
+    'nhwc'
+
+    Args:
+        declared: sizes; None or -1 where any is taken.
+        shape: (channels, height, width) of the images.
+
+    Raises:
+        SuspectError: the images fit neither way; the message gives both shapes.
+    """
+    channels, height, width = shape
+    wanted = [None if size is None or size < 0 else size for size in declared[1:]]
+    layouts: dict[Layout, tuple[int, int, int]] = {
+        "nchw": (channels, height, width),
+        "nhwc": (height, width, channels),
+    }
+    for layout, sizes in layouts.items():
+        if len(wanted) == 3 and all(want in (None, size) for want, size in zip(wanted, sizes, strict=True)):
+            return layout
+    stated = ", ".join("any" if size is None else str(size) for size in wanted)
+    raise SuspectError(
+        f"{who} takes inputs of shape (n, {stated}) but the queries are (n, {channels}, {height}, {width}): "
+        "it was made for other images, or this is the wrong fingerprint"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorFormat:
+    """How images become a model's input tensor.
+
+    Attributes:
+        layout: channels first or last.
+        dtype: "float32" in [0, 1], or "uint8".
+        mean, std: per channel on the [0, 1] scale, taken off and divided by; none for "uint8".
+    """
+
+    layout: Layout = "nchw"
+    dtype: Literal["float32", "uint8"] = "float32"
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+
+    def encode(self, images: Shaped[np.ndarray, "n c h w"]) -> Shaped[np.ndarray, "n ..."]:
+        """The tensor: of `dtype`, in `layout`."""
+        tensor = to_bytes(images) if self.dtype == "uint8" else self._normalised(to_floats(images))
+        return np.ascontiguousarray(tensor.transpose(0, 2, 3, 1) if self.layout == "nhwc" else tensor)
+
+    def _normalised(self, images: Float[np.ndarray, "n c h w"]) -> Float[np.ndarray, "n c h w"]:
+        if self.mean is not None:
+            images = images - np.asarray(self.mean, np.float32)[:, None, None]
+        if self.std is not None:
+            images = images / np.asarray(self.std, np.float32)[:, None, None]
+        return images
+
+
+def to_floats(images: Shaped[np.ndarray, "n c h w"]) -> Float[np.ndarray, "n c h w"]:
+    """8-bit images as float32 in [0, 1]; floats stay what they are.
+
+    >>> to_floats(np.array([[[[255]]]], np.uint8)).item()
+    1.0
+    """
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255.0)
+    return images.astype(np.float32, copy=False)
+
+
+def to_bytes(images: Shaped[np.ndarray, "n c h w"]) -> UInt8[np.ndarray, "n c h w"]:
+    """Floats in [0, 1] rounded to 8 bits; 8-bit images stay what they are."""
+    return images if images.dtype == np.uint8 else np.rint(images * 255.0).astype(np.uint8)
+
+
+def picture(image: Shaped[np.ndarray, "c h w"], kind: Picture = "png") -> bytes:
+    """The file of one image, grey or RGB, 8 bits; JPEG (quality 95) changes pixels, PNG does not.
+
+    Raises:
+        SuspectError: neither 1 nor 3 channels.
+    """
+    from PIL import Image
+
+    if image.shape[0] not in (1, 3):
+        raise SuspectError(f"an image of {image.shape[0]} channels cannot be sent as a picture: expected 1 or 3")
+    pixels = to_bytes(image)
+    stream = io.BytesIO()
+    Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(
+        stream, format=kind.upper(), **({"quality": 95, "subsampling": 0} if kind == "jpeg" else {})
+    )
+    return stream.getvalue()

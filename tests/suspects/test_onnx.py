@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from modelprint.core.access import Access
+from modelprint.core.errors import ModelError, SuspectError
+from modelprint.suspects.onnx import OnnxSuspect
+
+WEIGHTS = np.random.default_rng(1).normal(size=(16, 3)).astype(np.float32)
+
+
+def save(
+    path: Path,
+    shape: list[object],
+    *,
+    dtype: int = TensorProto.FLOAT,
+    nodes: list[onnx.NodeProto] | None = None,
+    output: tuple[int, list[object]] = (TensorProto.FLOAT, ["n", 3]),
+    domain: str = "",
+) -> Path:
+    """A linear classifier of 4 x 4 grey images."""
+    nodes = nodes or [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["f"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["y"], domain=domain),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", dtype, shape)],
+        [helper.make_tensor_value_info("y", *output)],
+        [numpy_helper.from_array(WEIGHTS, "w")],
+    )
+    opsets = [helper.make_opsetid("", 17), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
+    return path
+
+
+def expected(images: np.ndarray) -> np.ndarray:
+    return (images.astype(np.float32) / 255).reshape(len(images), 16) @ WEIGHTS
+
+
+@pytest.mark.parametrize("shape", [["n", 1, 4, 4], [None, 4, 4, 1], ["n", "c", "h", "w"], [16, 1, 4, 4], [1, 4, 4, 1]])
+def test_layout_and_batch_size_are_read_from_the_file(tmp_path: Path, images: np.ndarray, shape: list[object]) -> None:
+    suspect = OnnxSuspect(save(tmp_path / "m.onnx", shape, output=(TensorProto.FLOAT, [shape[0], 3])))
+    answers = suspect.ask(images, access=Access.SCORES)
+    np.testing.assert_allclose(answers.scores, expected(images), atol=1e-5)
+    assert suspect.ask(images).scores is None
+
+
+def test_nhwc_colour_images_are_transposed(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["y"], axes=[1, 2], keepdims=0),
+    ]
+    suspect = OnnxSuspect(save(tmp_path / "m.onnx", ["n", 4, 4, 3], nodes=nodes))
+    colour = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 4), dtype=np.uint8)
+    answers = suspect.ask(colour, access=Access.SCORES)
+    np.testing.assert_allclose(answers.scores, colour.mean(axis=(2, 3)) / 255, atol=1e-5)
+    assert suspect.input_shape == (3, 4, 4)
+
+
+def test_normalisation_is_applied(tmp_path: Path, images: np.ndarray) -> None:
+    suspect = OnnxSuspect(save(tmp_path / "m.onnx", ["n", 1, 4, 4]), mean=(0.5,), std=(0.25,))
+    wanted = ((images.astype(np.float32) / 255 - 0.5) / 0.25).reshape(40, 16) @ WEIGHTS
+    np.testing.assert_allclose(suspect.ask(images, access=Access.SCORES).scores, wanted, atol=1e-4)
+
+
+def test_uint8_inputs_get_bytes(tmp_path: Path, images: np.ndarray) -> None:
+    suspect = OnnxSuspect(save(tmp_path / "m.onnx", ["n", 1, 4, 4], dtype=TensorProto.UINT8))
+    np.testing.assert_allclose(suspect.ask(images, access=Access.SCORES).scores, 255 * expected(images), rtol=1e-4)
+    assert (suspect.ask(images.astype(np.float32) / 255).labels == suspect.ask(images).labels).all()
+
+
+def test_a_file_that_gives_labels(tmp_path: Path, images: np.ndarray) -> None:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["s"]),
+        helper.make_node("ArgMax", ["s"], ["y"], axis=1, keepdims=0),
+    ]
+    path = save(tmp_path / "m.onnx", ["n", 1, 4, 4], nodes=nodes, output=(TensorProto.INT64, ["n"]))
+    suspect = OnnxSuspect(path)
+    assert (suspect.ask(images).labels == expected(images).argmax(1)).all()
+    with pytest.raises(SuspectError, match="--access labels"):
+        suspect.ask(images, access=Access.SCORES)
+
+
+def test_other_shapes_and_classes_are_named(tmp_path: Path, images: np.ndarray) -> None:
+    path = save(tmp_path / "m.onnx", ["n", 1, 4, 4])
+    with pytest.raises(SuspectError, match=r"\(n, 1, 4, 4\) but the queries are \(n, 3, 8, 8\)"):
+        OnnxSuspect(path).ask(np.zeros((2, 3, 8, 8), np.uint8))
+    with pytest.raises(SuspectError, match="3 classes apart, expected 10"):
+        OnnxSuspect(path, classes=10).ask(images)
+
+
+def test_missing_truncated_and_garbled_files(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no\.onnx cannot be read"):
+        OnnxSuspect(tmp_path / "no.onnx")
+    whole = save(tmp_path / "m.onnx", ["n", 1, 4, 4]).read_bytes()
+    for data in (b"", whole[: len(whole) // 2], b"garbage"):
+        (tmp_path / "bad.onnx").write_bytes(data)
+        with pytest.raises(ModelError, match=r"bad\.onnx is not an ONNX file"):
+            OnnxSuspect(tmp_path / "bad.onnx")
+
+
+def test_nothing_outside_the_file_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "m.onnx", ["n", 1, 4, 4])
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="w.bin", size_threshold=0)
+    monkeypatch.chdir(tmp_path)  # where onnxruntime would look by itself
+    with pytest.raises(ModelError, match="weights in other files"):
+        OnnxSuspect(path)
+    with pytest.raises(ModelError, match="not an ONNX file that onnxruntime can run"):
+        OnnxSuspect(save(tmp_path / "custom.onnx", ["n", 1, 4, 4], domain="some.library"))
+
+
+def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "m.onnx", ["n", 1, 4, 4])
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ModelError, match=r"pip install 'modelprint\[onnx\]'"):
+        OnnxSuspect(path)
