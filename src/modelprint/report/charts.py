@@ -114,7 +114,11 @@ def score_boxes(groups: Mapping[str, Float[np.ndarray, " n"]], limit: float | No
     shift = alt.YOffset("shift:Q", scale=alt.Scale(domain=[-1, 1]))
     base = alt.Chart(rows(points))
     box = base.mark_boxplot(
-        extent="min-max", size=28, median={"color": "var(--ink)", "thickness": 2}, box={"opacity": 0.25}
+        extent="min-max",
+        size=28,
+        median={"color": "var(--ink)", "thickness": 2},
+        box={"opacity": 0.25},
+        rule={"color": "var(--quiet)"},
     )
     layers = [
         box.encode(x, y, colour),
@@ -145,7 +149,7 @@ def roc_chart(curve: RocCurve, *, label: str) -> Markup:
 
 def _shift(index: int, count: int) -> float:
     """Points of a group alternate above and below its middle, further out as they come: no two cover each other."""
-    return (1 if index % 2 else -1) * ((index + 1) // 2) / (count // 2 + 1)
+    return (1 if index % 2 else -1) * ((index + 1) // 2) * min(0.2, 1 / (count // 2 + 1))
 
 
 def _spread(scores: np.ndarray) -> str:

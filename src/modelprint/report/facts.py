@@ -145,7 +145,8 @@ def _accuracy(value: float | None) -> str:
 
 def version_facts(fingerprint: Fingerprint) -> list[Fact]:
     """What made the fingerprint, and what made this page."""
-    made = [Fact(name="Fingerprint made by", value=plain_name(fingerprint.manifest.library))]
+    library = plain_name(fingerprint.manifest.library)
+    made = [Fact(name="Fingerprint made by", value=f"modelprint {library}" if library[0].isdigit() else library)]
     page = [f"{name} {found}" for name in _LIBRARIES if (found := _version(name))]
     return [*made, Fact(name="Report made by", value=", ".join([*page, f"Python {platform.python_version()}"]))]
 

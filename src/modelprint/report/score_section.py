@@ -16,6 +16,7 @@ from modelprint.stats.intervals import Interval, bootstrap
 from modelprint.stats.roc import auc, roc_curve, tpr_at_fpr
 
 _RESAMPLES = 2000
+_FALSE_POSITIVES = (0.01, 0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ def _population(
         caption="One point per threshold. The dashed diagonal is guessing. " + _overlap(fingerprint, cases),
     )
     rates = [_area_rate(area, derived, independent)]
-    rates += [_found_rate(fpr, derived, independent) for fpr in (0.01, 0.10)]
+    rates += [_found_rate(fpr, derived, independent) for fpr in _FALSE_POSITIVES]
     return ScoreSection(figures=[boxes, roc], rates=rates, notes=_notes(rates, len(independent)))
 
 
@@ -125,11 +126,10 @@ def _notes(rates: Sequence[Rate], independents: int) -> list[str]:
             "A dash: every redraw gave the same figure, so that there is no interval; with so few models this does not "
             "make the figure certain."
         )
-    for fpr, fewest in ((0.10, 10), (0.01, 100)):
-        if independents < fewest:
-            notes.append(
-                f"With {counted(independents, 'independent model')}, at most {percent(fpr)} accused means none accused."
-            )
+    coarse = [percent(fpr) for fpr in _FALSE_POSITIVES if independents * fpr < 1]
+    if coarse:
+        models = counted(independents, "independent model")
+        notes.append(f"With {models}, at most {' or '.join(coarse)} accused means none accused.")
     return notes
 
 

@@ -12,6 +12,7 @@ from modelprint.report.cases import Case, Trajectories
 from modelprint.report.pictures import class_name, png_uri
 
 _LONGEST_LABEL = 16
+KEYS = "ABC"  # of the models in focus; numbers would be taken for classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +42,14 @@ class Leg:
 
 
 def strip(
-    fingerprint: Fingerprint, trajectories: Trajectories, number: int, leg: int, cases: Sequence[tuple[int, Case]]
+    fingerprint: Fingerprint, trajectories: Trajectories, number: int, leg: int, cases: Sequence[Case]
 ) -> list[Leg]:
     """The legs of one trajectory.
 
     Args:
         number: of the trajectory.
         leg: points per leg.
-        cases: the models in focus, numbered as in the report.
+        cases: the models in focus.
     """
     names = fingerprint.manifest.input.class_names
     members = trajectories.members(number)
@@ -70,15 +71,15 @@ def strip(
     return legs
 
 
-def _labels(fingerprint: Fingerprint, query: int, cases: Sequence[tuple[int, Case]]) -> list[Label]:
+def _labels(fingerprint: Fingerprint, query: int, cases: Sequence[Case]) -> list[Label]:
     names = fingerprint.manifest.input.class_names
     truth = int(fingerprint.source.labels[query])
     labels = [Label(who="S", text=class_name(truth, names, longest=_LONGEST_LABEL), changed=False)]
-    for index, case in cases:
+    for key, case in zip(KEYS, cases, strict=False):
         answer = int(case.answers.labels[query])
         labels.append(
             Label(
-                who=str(index),
+                who=key,
                 text=class_name(answer, names, longest=_LONGEST_LABEL),
                 changed=answer not in (truth, -1),
             )

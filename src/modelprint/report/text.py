@@ -12,12 +12,14 @@ NONE = "\u2013"  # a dash: there is no such number
 
 
 def plain_name(name: str, *, longest: int = _LONGEST_NAME) -> str:
-    r"""A name that can do no more than be read: control and direction characters spelled out, cut where too long.
+    r"""A name that can do no more than be read.
+
+    Control and direction characters are spelled out; of a long name the middle is left out.
 
     >>> plain_name("resnet\u202e20\n")
     'resnet\\u202e20\\n'
-    >>> plain_name("a" * 10, longest=6)
-    'aaaaa…'
+    >>> plain_name("models/suspect.onnx", longest=12)
+    'model…t.onnx'
     """
     visible = "".join(
         character.encode("unicode_escape").decode()
@@ -25,7 +27,9 @@ def plain_name(name: str, *, longest: int = _LONGEST_NAME) -> str:
         else character
         for character in name
     )
-    visible = visible if len(visible) <= longest else visible[: longest - 1] + "…"
+    if len(visible) > longest:
+        end = longest // 2
+        visible = f"{visible[: longest - end - 1]}…{visible[-end:]}"
     return visible or "(no name)"
 
 

@@ -14,7 +14,9 @@ from modelprint.report.drawing import ROLE_COLOURS, ROLE_DASHES, ROLE_SHAPES, by
 from modelprint.report.text import percent, plain_name
 
 _MOST_TICKS = 10
-_MOST_NAMED_LINES = 4
+_MOST_LARGE_MARKS = 40
+MOST_NAMED_LINES = 4
+_NUMBER_HEIGHT = 0.07  # of a number, on the axis of rates
 
 
 def sorted_rates(
@@ -38,7 +40,11 @@ def sorted_rates(
     )
     y = _rate_axis("mutation rate")
     marks = alt.Chart(rows(points)).mark_point(
-        filled=True, size=30, opacity=0.9, color=ROLE_COLOURS[role], shape=ROLE_SHAPES[role]
+        filled=True,
+        size=30 if len(known) <= _MOST_LARGE_MARKS else 14,
+        opacity=0.9,
+        color=ROLE_COLOURS[role],
+        shape=ROLE_SHAPES[role],
     )
     layers = [*_band([np.sort(values) for values in calibration], x, y), marks.encode(x, y), dashed("rate", match, y)]
     below = np.count_nonzero(known < match)
@@ -84,6 +90,8 @@ def along(
 ) -> Markup:
     """The share of trajectories whose answer differs at each point, over the range of the calibration models.
 
+    Of many models each line is faint, and the median of each role is drawn over them.
+
     Args:
         lines: number, model, and its shares from position 1 on; NaN where nothing was answered.
         calibration: the same shares of each calibration model.
@@ -94,7 +102,7 @@ def along(
     length = max(len(values) for *_, values in lines)
     every = leg * max(1, -(-length // (leg * _MOST_TICKS)))
     axis = alt.Axis(values=list(range(0, length + 1, every)), gridDash=[1, 2])
-    x = alt.X("place:Q", title="point", scale=alt.Scale(domain=[0, length], nice=False), axis=axis)
+    x = alt.X("place:Q", title="point along the trajectory", scale=alt.Scale(domain=[0, length], nice=False), axis=axis)
     y = _rate_axis("answers that differ")
     points = [
         {"place": i + 1, "rate": float(rate), "role": case.role, "number": str(index)}
@@ -102,15 +110,17 @@ def along(
         for i, rate in enumerate(values)
         if not np.isnan(rate)
     ]
-    last = {point["number"]: point for point in points}
     roles = list(dict.fromkeys(case.role for _, case, _ in lines))
     colour = alt.Color("role:N", scale=by_role(ROLE_COLOURS, roles), legend=None)
     dash = alt.StrokeDash("role:N", scale=by_role(ROLE_DASHES, roles), legend=None)
-    few = 1 < len(lines) <= _MOST_NAMED_LINES
-    line = alt.Chart(rows(points)).mark_line(strokeWidth=1.25 if len(lines) > _MOST_NAMED_LINES else 2, opacity=0.9)
+    many = len(lines) > MOST_NAMED_LINES
+    line = alt.Chart(rows(points)).mark_line(strokeWidth=1 if many else 2, opacity=0.3 if many else 0.9)
     layers = [*_band(calibration, x, y), line.encode(x, y, colour, dash, detail="number:N")]
-    if few:
-        names = alt.Chart(rows(list(last.values()))).mark_text(dx=4, align="left", fontSize=11)
+    if many:
+        middle = alt.Chart(rows(_medians(lines))).mark_line(strokeWidth=2.5)
+        layers.append(middle.encode(x, y, colour, dash))
+    elif len(lines) > 1:
+        names = alt.Chart(rows(_line_ends(points))).mark_text(dx=4, align="left", fontSize=11)
         layers.append(names.encode(x, y, colour, text="number:N"))
     label = "Share of trajectories whose answer differs, point by point. Means: " + ", ".join(
         f"number {index} {percent(float(np.nanmean(values)))}"
@@ -118,6 +128,30 @@ def along(
         if not np.isnan(values).all()
     )
     return to_svg(layers, label=label, height=250)
+
+
+def _medians(lines: Sequence[tuple[int, Case, np.ndarray]]) -> list[dict[str, Any]]:
+    """The median line of each role's models."""
+    rates_of: dict[str, list[np.ndarray]] = {}
+    for _, case, values in lines:
+        rates_of.setdefault(case.role, []).append(values)
+    middle = {role: np.median(values, axis=0) for role, values in rates_of.items()}  # NaN where a model has none
+    return [
+        {"place": i + 1, "rate": float(rate), "role": role}
+        for role, rates in middle.items()
+        for i, rate in enumerate(rates)
+        if not np.isnan(rate)
+    ]
+
+
+def _line_ends(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where to write each line's number: at its last point, moved up from the one below where they would touch."""
+    ends = sorted({point["number"]: point for point in points}.values(), key=lambda point: point["rate"])
+    placed: list[dict[str, Any]] = []
+    for end in ends:
+        lowest = placed[-1]["rate"] + _NUMBER_HEIGHT if placed else 0.0
+        placed.append({**end, "rate": max(end["rate"], lowest)})
+    return placed
 
 
 def _rate_axis(title: str) -> Any:

@@ -11,9 +11,9 @@ from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.cases import Case, Trajectories, in_focus
 from modelprint.report.embedding import embedding
 from modelprint.report.figure import ClassKey, Figure, Key, class_keys, role_keys, rule_key
-from modelprint.report.strip import Leg, strip
+from modelprint.report.strip import KEYS, Leg, strip
 from modelprint.report.text import counted, plain_name
-from modelprint.report.trajectory_charts import along, rates_by_case, sorted_rates
+from modelprint.report.trajectory_charts import MOST_NAMED_LINES, along, rates_by_case, sorted_rates
 
 _SHOWN = 0  # the first trajectory, so that nobody can have picked it
 Numbered = tuple[int, Case]
@@ -52,8 +52,8 @@ def trajectory_section(fingerprint: Fingerprint, cases: Sequence[Case], match: f
             _rates_figure(fingerprint, trajectories, answered, match),
             _along_figure(fingerprint, trajectories, answered, leg),
         ],
-        legs=strip(fingerprint, trajectories, _SHOWN, leg, focus),
-        who=[("S", "the source"), *((str(i), plain_name(case.name, longest=60)) for i, case in focus)],
+        legs=strip(fingerprint, trajectories, _SHOWN, leg, [case for _, case in focus]),
+        who=[("S", "the source"), *_who(focus, len(cases))],
         strip_note=_strip_note(trajectories, focus, answered),
         embeddings=[_embedding_figure(fingerprint, trajectories, leg, index, case) for index, case in focus],
         classes=class_keys(
@@ -97,7 +97,8 @@ def _along_figure(
             leg,
         ),
         caption="The share of trajectories whose answer differs from that of the source, at each point. "
-        f"{counted(leg, 'point makes', 'points make')} one leg, which crosses one boundary.",
+        f"{counted(leg, 'point makes', 'points make')} one leg, which crosses one boundary."
+        + (" Thick lines are the medians of the groups." if len(answered) > MOST_NAMED_LINES else ""),
         keys=[*role_keys([case for _, case in answered], form="line"), *_band_key(fingerprint)],
     )
 
@@ -106,6 +107,11 @@ def _band_key(fingerprint: Fingerprint) -> list[Key]:
     if not fingerprint.calibration:
         return []
     return [Key(text="calibration models: range and median", role="calibration", form="band")]
+
+
+def _who(focus: Sequence[Numbered], count: int) -> list[tuple[str, str]]:
+    names = [f"{f'number {i}, ' if count > 1 else ''}{plain_name(case.name, longest=60)}" for i, case in focus]
+    return list(zip(KEYS, names, strict=False))
 
 
 def _strip_note(trajectories: Trajectories, focus: Sequence[Numbered], answered: Sequence[Numbered]) -> str:
