@@ -101,15 +101,17 @@ class HttpSuspect(Suspect):
             places = {
                 query: place for place, query in enumerate(queries) if not self.ledger.knows(query, scores=scores)
             }
-            known = len(set(queries)) - len(places)
-            if known and places:
-                logger.info("%s: %d of %d answers are in %s", self.identity, known, len(queries), self.ledger.place)
+            if places and len(places) < len(set(queries)):
+                logger.warning("%s: continues the run whose answers are in %s", self.identity, self.ledger.place)
             missing = sorted(places.values())
             batches = [missing[start : start + self.batch_size] for start in range(0, len(missing), self.batch_size)]
             try:
                 self._collect([(images[batch], [queries[place] for place in batch]) for batch in batches], access)
             except SuspectError as error:
                 raise SuspectError(f"{error}. {self._kept(queries, scores)}") from error
+            except KeyboardInterrupt:
+                logger.warning("%s: stopped. %s", self.identity, self._kept(queries, scores))
+                raise
             return self.ledger.answers(queries, scores=scores, classes=self.dialect.classes)
 
     def _collect(self, batches: list[tuple[np.ndarray, list[str]]], access: Access) -> None:
@@ -178,5 +180,5 @@ class HttpSuspect(Suspect):
 
     def _kept(self, queries: list[str], scores: bool) -> str:
         kept = sum(self.ledger.knows(query, scores=scores) for query in queries)
-        advice = "the same command resumes there" if self.ledger.path is not None else "they are lost with this process"
+        advice = "the same command resumes there" if self.ledger.path is not None else "they end with this process"
         return f"{kept} of {len(queries)} answers are kept in {self.ledger.place}: {advice}"

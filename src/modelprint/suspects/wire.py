@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -150,7 +151,7 @@ class Wire:
             raise SuspectError(f"{shown} is not an address that can be asked: use http://host:port/...") from error
         except httpx.HTTPError as error:
             raise LostError(f"{shown}: the connection broke off ({type(error).__name__})") from error
-        return self._checked(response, body, shown)
+        return self._checked(response, _without_token(body), shown)
 
     def send(self, call: Call) -> bytes:
         """As `once`, tried again where that may help, but not for long: for questions before a run."""
@@ -207,29 +208,43 @@ class Wire:
         if 200 <= status < 300:
             return body
         if 300 <= status < 400:
-            target = shown_url(str(response.headers.get("location", "nowhere")))
+            target = _without_token(shown_url(response.headers.get("location", "nowhere")).encode()).decode()
             raise StatusError(
                 f"{shown}: answered {status} and points to {_text(target)}: redirects are not followed, "
                 "name that address if you trust it",
                 status=status,
             )
-        said = self._redacted(_text(body[:400].decode("utf-8", "replace")))
-        message = f"{shown}: answered {status} {response.reason_phrase}".rstrip() + (f" ({said})" if said else "")
+        said = _text(body[:400].decode("utf-8", "replace"))
+        message = f"{shown}: answered {status} {_phrase(status)}".rstrip() + (f" ({said})" if said else "")
         if status in _RETRIED:
             raise LostError(message, wait=retry_after(response.headers.get("retry-after"), now=datetime.now(UTC)))
         raise StatusError(f"{message}: {_ADVICE.get(status, 'look at what the server says')}", status=status)
 
     def _credentials(self) -> Mapping[str, str]:
-        token = os.environ.get(TOKEN_VARIABLE, "").strip()
+        token = _token()
         if not token:
             return {}
         if not (token.isascii() and token.isprintable()):
             raise SuspectError(f"{TOKEN_VARIABLE} holds characters that no HTTP header takes: set it again")
         return {self.token_header: f"Bearer {token}" if self.token_header.lower() == "authorization" else token}
 
-    def _redacted(self, text: str) -> str:
-        token = os.environ.get(TOKEN_VARIABLE, "").strip()
-        return text.replace(token, "***") if token else text
+
+def _token() -> str:
+    return os.environ.get(TOKEN_VARIABLE, "").strip()
+
+
+def _without_token(said: bytes) -> bytes:
+    """What a server said, in case it echoes the token; tokens that could be part of a number are let be."""
+    token = _token()
+    return said.replace(token.encode(), b"***") if len(token) >= 8 and not token.isdigit() else said
+
+
+def _phrase(status: int) -> str:
+    """What a status means, in the standard's words, not the server's."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def retry_after(value: str | None, *, now: datetime) -> float | None:
