@@ -52,6 +52,7 @@ class Entry:
     arch: str = ""
     arch_args: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    epochs: int | None = None
     paper: tuple[float, float] | None = None
 
 
@@ -67,7 +68,7 @@ def plan(data: str) -> list[Entry]:
     """Source, copies and four independent models."""
     same: dict[str, Any] = {"arch": "resnet20"} if data == "cifar10" else {"arch": "cnn"}
     other: dict[str, Any] = (
-        {"arch": "wide", "arch_args": {"width": 24}}
+        {"arch": "wide", "arch_args": {"width": 24}, "epochs": 14}
         if data == "cifar10"
         else {"arch": "vgg", "arch_args": {"width": 8}}
     )
@@ -97,7 +98,7 @@ def build(entry: Entry, data: str, folder: Path) -> None:
     images, holdout = load_data(f"{data}:{entry.split}"), load_data(f"{data}:holdout")
     if entry.make == "train":
         spec = spec_for(images, entry.arch, entry.arch_args)
-        made = train_model(images, spec, default_recipe(images), seed=entry.seed, holdout=holdout)
+        made = train_model(images, spec, default_recipe(images, epochs=entry.epochs), seed=entry.seed, holdout=holdout)
         save_model(path, made.model, made.card)
         print(f"{entry.name}: accuracy {made.card.accuracy:.4f}", flush=True)
         return

@@ -111,7 +111,7 @@ def suspect_options(model: ModelOptions, api: ApiOptions, *, budget: int | None)
         ledger=api.ledger,
         budget=budget,
         arch=model.arch,
-        arch_args=model.arguments() or {},
+        arch_args=model.arguments(),
         mean=mean,
         std=std,
         trust_code=model.trust_code,

@@ -1,0 +1,5 @@
+"""`python -m modelprint`."""
+
+from modelprint.cli.app import main
+
+main()
