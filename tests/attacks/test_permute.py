@@ -12,9 +12,10 @@ from modelprint.nn.spec import ModelSpec, build
 from tests.attacks.conftest import World
 
 SMALL = {
-    "resnet20": {"width": 4},
-    "wide": {"width": 6},
+    "resnet20": {"width": 8},
+    "wide": {"width": 8},
     "cnn": {"width": 4},
+    "strided": {"width": 4, "hidden": 12},
     "vgg": {"width": 4},
     "mobile": {"width": 6},
     "mlp": {"width": 16},

@@ -79,6 +79,26 @@ def cnn(*, channels: int, size: int, classes: int, width: int = 16) -> nn.Module
     return Net(features, 4 * width, classes)
 
 
+@ARCHITECTURES.register("strided")
+def strided(*, channels: int, size: int, classes: int, width: int = 16, hidden: int = 0) -> nn.Module:
+    """Three strided convolutions with BatchNorm, no pooling: the most accurate for a second of training on grey images.
+
+    `hidden` > 0 adds a dense layer of that width. 34k parameters on 28 x 28 grey.
+    """
+    side = -(-size // 8)
+    layers: list[nn.Module] = [
+        _conv_bn_relu(channels, width, stride=2, kernel=5),
+        _conv_bn_relu(width, 2 * width, stride=2),
+        _conv_bn_relu(2 * width, 4 * width, stride=2),
+        nn.Flatten(),
+    ]
+    features = 4 * width * side * side
+    if hidden:
+        layers += [nn.Linear(features, hidden), nn.ReLU()]
+        features = hidden
+    return Net(Features(*layers), features, classes)
+
+
 @ARCHITECTURES.register("vgg")
 def vgg(*, channels: int, size: int, classes: int, width: int = 16) -> nn.Module:
     """Paired 3 x 3 convolutions without BatchNorm, one dense layer."""
