@@ -2,9 +2,9 @@
 
     python benchmarks/adv_tra_speed.py
 
-On a small Fashion-MNIST CNN, l = 2, m = 9: 100 trajectories against a faithful one-image-at-a-time loop of the published
-algorithm (`reference_adv_tra.py`, timed on a few bases, seconds per finished trajectory); against the bare cost of the
-forward and backward evaluations performed, in batches of the same size; and against that of the steps that the trajectories
+On a small Fashion-MNIST CNN, l = 2, m = 9: 100 trajectories against a faithful one-image-at-a-time loop of the
+published algorithm (`reference_adv_tra.py`, a few bases, seconds per finished trajectory); against the bare cost of the
+forward and backward evaluations performed, in batches of 100; and against that of the steps that the trajectories
 contain. `verify` of a local model against a bare batched forward pass over the same queries. Two things timed are timed
 in turn. Writes benchmarks/results/adv_tra_speed.json.
 """
@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from reference_adv_tra import reference_trajectories
 
 from common import alternating, provenance, ratio, write_result
 from modelprint.data.splits import load_data
@@ -29,6 +28,7 @@ from modelprint.perturb.evaluate import Evaluator, frozen
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.base import Enrollment
 from modelprint.training.train import default_recipe, spec_for, train_model
+from reference_adv_tra import reference_trajectories
 
 
 def bare(model: Normalized, images: torch.Tensor, *, forwards: int, backwards: int, batch: int) -> None:

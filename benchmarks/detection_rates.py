@@ -3,9 +3,9 @@
     python benchmarks/detection_rates.py fashion-mnist --folder out/fashion-mnist
     MODELPRINT_DATA=... python benchmarks/detection_rates.py cifar10 --folder out/cifar10
 
-Models that are in the folder already are not trained again, so a broken run goes on; `--build NAME` makes one model and
-stops, for several processes side by side. CIFAR-10 takes about three hours of one core at 200 images/s, nearly all of it
-training. Writes benchmarks/results/detection_DATA.json; `--table` prints it as Markdown.
+Models that are in the folder already are not trained again, so a broken run goes on; `--build NAME` makes one model
+and stops, for several processes side by side. CIFAR-10 takes about four hours of one core at 200 images/s, nearly all
+of it training. Writes benchmarks/results/detection_DATA.json; `--table` prints it as Markdown.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Entry:
     paper: tuple[float, float] | None = None
 
 
-def trained(name: str, row: str, split: str, arch: dict[str, Any], seed: int, paper: tuple[float, float]) -> Entry:
+def trained(  # noqa: PLR0917 - columns of the table below
+    name: str, row: str, split: str, arch: dict[str, Any], seed: int, paper: tuple[float, float]
+) -> Entry:
     return Entry(name=name, row=row, make="train", split=split, seed=seed, paper=paper, **arch)
 
 

@@ -170,7 +170,7 @@ def test_report_is_one_html_file(place: Path) -> None:
             ],
             1,
             "600 of 600 images",
-        ),  # fmt: skip
+        ),
         (["enroll", "source.safetensors", "digits:nowhere", "--out", "x"], 1, "unknown split"),
         (["train", "digits:owner", "--arch", "magic", "--out", "x.safetensors"], 2, "unknown architecture"),
         (["verify", "fp", "copy.safetensors", "--alpha", "1.5"], 2, "alpha"),
@@ -200,8 +200,8 @@ def test_debug_shows_the_traceback(place: Path) -> None:
 
 def test_help_of_every_command_and_no_torch_until_needed(tmp_path: Path) -> None:
     listed = run("--help", cwd=tmp_path).stdout
-    for command in ("demo", "train", "enroll", "attack", "inspect", "verify", "record", "serve-model", "data"):
-        assert command in listed
-        assert "Usage" in run(command, "--help", cwd=tmp_path).stdout
+    for name in ("demo", "train", "enroll", "attack", "inspect", "verify", "record", "serve-model", "data"):
+        assert name in listed
+        assert "Usage" in run(name, "--help", cwd=tmp_path).stdout
     check = "import sys, modelprint, modelprint.cli.app; sys.exit('torch' in sys.modules or 'altair' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from modelprint.report import Case
 
 ALPHA = 0.05
-CALIBRATION = 24
+CALIBRATION = 20
+SCHEME = {"l": "8", "trajectories": "40"}  # on images of 8 x 8, many short steps tell copies from strangers best
 ATTACKS: tuple[tuple[str, dict[str, str], str], ...] = (
     ("ftll", {}, "fine-tuned, last layer"),
     ("ftal", {}, "fine-tuned, all layers"),
@@ -32,7 +33,7 @@ INDEPENDENT: tuple[tuple[str, str, str, int], ...] = (
     ("SAST", "owner", "cnn", 11),
     ("SAST", "owner", "cnn", 12),
     ("SADT", "stranger", "cnn", 13),
-    ("DAST", "owner", "vgg", 14),
+    ("DAST", "owner", "wide", 14),
     ("DADT", "stranger", "mlp", 15),
 )
 
@@ -87,6 +88,7 @@ def demo(
         fingerprint = enroll(
             source,
             "digits:queries",
+            settings=SCHEME,
             negatives=f"auto:{CALIBRATION}",
             train_data=owner,
             seed=seed,

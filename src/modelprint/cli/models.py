@@ -155,8 +155,8 @@ def serve_model(
 
     given = (shape[0], shape[1], shape[2]) if shape and len(shape) == 3 else None
     suspect, input_shape, told_classes = _opened(model, given, classes, how)
-    if input_shape is None or told_classes is None:
-        raise UsageError(f"{model} does not say what it takes: give --shape CHANNELS HEIGHT WIDTH and --classes N")
+    if input_shape is None:
+        raise UsageError(f"{model} does not say what it takes: give --shape CHANNELS HEIGHT WIDTH")
     application = create_app(
         suspect, name=name, input_shape=input_shape, classes=told_classes, access=Access.parse(access)
     )
@@ -175,7 +175,8 @@ def _opened(
         from modelprint.suspects.onnx import OnnxSuspect
 
         mean, std = how.normalisation()
-        return OnnxSuspect(model, mean=mean, std=std, classes=classes), shape, classes
+        onnx = OnnxSuspect(model, mean=mean, std=std, classes=classes)
+        return onnx, shape or onnx.input_shape, classes
     from modelprint.suspects.local import TorchSuspect
 
     loaded = how.load(model, shape=shape, classes=classes)

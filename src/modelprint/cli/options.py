@@ -90,8 +90,20 @@ class ApiOptions:
     "Open Inference Protocol, MLflow's /invocations, image bytes, or a mapping file; asked for unless given."
     mapping: Annotated[Path | None, Parameter(group=_API)] = None
     "A TOML file that says where images go and where labels come back."
-    model_name: Annotated[str | None, Parameter(group=_API)] = None
+    model_name: Annotated[str | None, Parameter(name="--model", group=_API)] = None
     "Which of a server's models."
+    batch_size: Annotated[int | None, Parameter(group=_API)] = None
+    "Images per request (or forward pass)."
+    max_in_flight: Annotated[int, Parameter(group=_API)] = 4
+    "Requests at a time."
+    retries: Annotated[int, Parameter(group=_API)] = 5
+    "How often a request is tried again."
+    layout: Annotated[Literal["nchw", "nhwc"] | None, Parameter(group=_API)] = None
+    "Of tensors, where the server does not say."
+    picture: Annotated[Literal["png", "jpeg"], Parameter(group=_API)] = "png"
+    "The file type that image APIs get; JPEG changes pixels."
+    token_header: Annotated[str, Parameter(group=_API)] = "Authorization"  # noqa: S105 - the header, not the token
+    "The header that carries the token in the environment variable MODELPRINT_API_TOKEN."
     timeout: Annotated[float, Parameter(group=_API)] = 30.0
     "Seconds to wait for one answer."
     ledger: Annotated[Path | None, Parameter(group=_API)] = None
@@ -108,6 +120,12 @@ def suspect_options(model: ModelOptions, api: ApiOptions, *, budget: int | None)
         mapping=api.mapping,
         model=api.model_name,
         timeout=api.timeout,
+        batch_size=api.batch_size,
+        max_in_flight=api.max_in_flight,
+        retries=api.retries,
+        layout=api.layout,
+        picture=api.picture,
+        token_header=api.token_header,
         ledger=api.ledger,
         budget=budget,
         arch=model.arch,

@@ -151,7 +151,9 @@ def negative_models(
         UsageError: "auto:N" without training data, or for a source whose architecture is not known.
     """
     if isinstance(negatives, str) and negatives.startswith("auto:"):
-        return _trained(negatives, source=source, train_data=train_data, seed=seed, jobs=jobs, progress=progress)
+        return _trained(
+            negatives, source=source, seeds=seeds, train_data=train_data, seed=seed, jobs=jobs, progress=progress
+        )
     if seeds is not None:
         shape, classes = seeds.shape, seeds.classes
     if isinstance(negatives, str | Path):
@@ -227,6 +229,7 @@ def _trained(
     negatives: str,
     *,
     source: LoadedModel | None,
+    seeds: ImageSet | None,
     train_data: ImageSet | None,
     seed: int,
     jobs: int,
@@ -254,6 +257,7 @@ def _trained(
         count,
         seed=seed,
         jobs=jobs,
+        holdout=seeds,
         progress=lambda done, total: progress("calibration models", done, total),
     )
     return [
