@@ -35,12 +35,18 @@ class ModelCard(Record):
 
 def save_model(path: Path, model: Normalized, card: ModelCard, *, dtype: torch.dtype = torch.float32) -> None:
     """Write weights and card, atomically."""
+    write_bytes(path, model_bytes(model, card, dtype=dtype))
+
+
+def model_bytes(model: Normalized, card: ModelCard, *, dtype: torch.dtype = torch.float32) -> bytes:
+    """The contents of a `.safetensors` file: weights and card."""
     state = {
         name: (tensor.detach().cpu().to(dtype) if tensor.is_floating_point() else tensor.detach().cpu()).contiguous()
         for name, tensor in model.body.state_dict().items()
     }
     metadata = {METADATA_KEY: canonical_json(card.model_dump(mode="json")).decode()}
-    write_bytes(path, save(state, metadata=metadata))
+    data: bytes = save(state, metadata=metadata)
+    return data
 
 
 def parse_card(metadata: dict[str, str]) -> ModelCard | None:

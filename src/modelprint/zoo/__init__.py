@@ -1,1 +1,12 @@
 """Populations of models made by recipes: sources, copies, strangers."""
+
+from modelprint.zoo.building import Step as Step
+from modelprint.zoo.building import adopt as adopt
+from modelprint.zoo.building import build as build
+from modelprint.zoo.plans import DESIGNS as DESIGNS
+from modelprint.zoo.plans import default_folder as default_folder
+from modelprint.zoo.plans import plan_of as plan_of
+from modelprint.zoo.population import ZooModel as ZooModel
+from modelprint.zoo.population import load as load
+from modelprint.zoo.state import Status as Status
+from modelprint.zoo.state import status as status

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from safetensors.torch import load, save
@@ -21,7 +20,6 @@ from modelprint.training.loop import TrainRecipe, TrainReport
 from modelprint.training.train import TrainedModel, default_recipe, train_model
 from modelprint.zoo.pool import run_tasks
 
-Kind = Literal["SAST", "SADT", "DAST", "DADT", "SHARED"]
 Done = Callable[[int, int], None]
 
 

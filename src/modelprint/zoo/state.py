@@ -1,0 +1,103 @@
+"""How far a zoo is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from modelprint.core.records import Record
+from modelprint.zoo.plan import Plan
+from modelprint.zoo.plans import default_folder, plan_of
+from modelprint.zoo.recipes import Entry
+from modelprint.zoo.store import Failure, Measured, Store
+
+WITHIN = 0.03  # independents must be as good as the sources, else scores separate by accuracy alone
+
+
+class Count(Record):
+    """Of a group of models: how many are there, of how many planned."""
+
+    part: str
+    role: str
+    kind: str | None
+    done: int
+    total: int
+
+
+class Status(Record):
+    """A zoo's state.
+
+    Attributes:
+        size: of all weights, in bytes.
+        seconds: that making took so far, on one thread.
+        left: estimated seconds on one thread to go, by the mean of what is there.
+        unlike: ids of independent models whose accuracy is more than 3 points from that of the sources' mean.
+    """
+
+    zoo: str
+    folder: str
+    done: int
+    total: int
+    size: int
+    seconds: float
+    left: float | None
+    groups: tuple[Count, ...]
+    failures: tuple[Failure, ...]
+    unlike: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned model is there."""
+        return self.done == self.total
+
+
+def status(name: str | Plan, *, folder: Path | None = None) -> Status:
+    """How far a zoo is; reads its index only.
+
+    Raises:
+        UsageError: no such zoo.
+        IntegrityError: its index is damaged.
+    """
+    plan = plan_of(name) if isinstance(name, str) else name
+    place = folder or default_folder(plan.name)
+    store = Store(place, plan)
+    rows = store.models
+    seconds = [row.seconds for row in rows.values() if row.seconds is not None]
+    missing = len(plan.entries) - len(rows)
+    left = sum(seconds) / len(seconds) * missing if seconds else None
+    return Status(
+        zoo=plan.name,
+        folder=str(place),
+        done=len(rows),
+        total=len(plan.entries),
+        size=sum(row.size for row in rows.values()),
+        seconds=sum(seconds),
+        left=0.0 if missing == 0 else left,
+        groups=_groups(plan, rows),
+        failures=tuple(store.failures.values()),
+        unlike=_unlike(plan, rows),
+    )
+
+
+def _groups(plan: Plan, rows: dict[str, Measured]) -> tuple[Count, ...]:
+    def group(entry: Entry) -> tuple[str, str, str | None]:
+        return entry.part, entry.role, entry.kind or entry.family
+
+    total = Counter(group(entry) for entry in plan.entries)
+    done = Counter(group(entry) for entry in plan.entries if entry.identity in rows)
+    return tuple(
+        Count(part=part, role=role, kind=kind, done=done[part, role, kind], total=number)
+        for (part, role, kind), number in total.items()
+    )
+
+
+def _unlike(plan: Plan, rows: dict[str, Measured]) -> tuple[str, ...]:
+    sources = [rows[entry.identity].accuracy for entry in plan.sources if entry.identity in rows]
+    if not sources:
+        return ()
+    mean = sum(sources) / len(sources)
+    return tuple(
+        entry.id
+        for entry in plan.entries
+        if entry.role == "independent" and entry.identity in rows and abs(rows[entry.identity].accuracy - mean) > WITHIN
+    )

@@ -1,0 +1,143 @@
+"""What a worker process does: make one model by its recipe, round it as it will be stored, and measure it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from modelprint.attacks.make import make
+from modelprint.core.errors import ModelError, ModelprintError
+from modelprint.data.image_set import ImageSet
+from modelprint.data.splits import load_data
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.files import ModelCard, model_bytes
+from modelprint.nn.loading import LoadedModel, load_model
+from modelprint.nn.spec import ModelSpec
+from modelprint.training.loop import predict
+from modelprint.training.train import spec_for, train_model
+from modelprint.zoo.recipes import Theft, Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One model to make.
+
+    Attributes:
+        id, identity: of its entry.
+        source: the file of the model that it is made from; None when it is trained from scratch.
+        measure_only: the file of a model that is there already and only needs measuring.
+    """
+
+    id: str
+    identity: str
+    recipe: Training | Theft
+    source: Path | None = None
+    measure_only: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What all tasks of a build share.
+
+    Attributes:
+        holdout: a data reference.
+        sources: the files of the sources that are there, under their ids.
+    """
+
+    holdout: str
+    dtype: torch.dtype
+    sources: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a task: a model's file and worth, or why there is none.
+
+    Attributes:
+        weights: the whole `.safetensors` file; empty after measuring only.
+    """
+
+    weights: bytes = b""
+    accuracy: float = 0.0
+    agreements: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    error: str | None = None
+
+
+def perform(ground: Ground, task: Task) -> Outcome:
+    """Do a task; an error that a user can mend becomes the outcome, any other is raised."""
+    started = time.perf_counter()
+    try:
+        if task.measure_only is not None:
+            loaded = _model(task.measure_only)
+            accuracy, agreements = _worth(loaded.module, loaded.spec, task.recipe, ground)
+            return Outcome(accuracy=accuracy, agreements=agreements)
+        model, card = _made(task)
+        _round(model, ground.dtype)
+        accuracy, agreements = _worth(model, card.spec, task.recipe, ground)
+        card = card.model_copy(update={"accuracy": accuracy})
+        weights = model_bytes(model, card, dtype=ground.dtype)
+    except ModelprintError as error:
+        return Outcome(error=f"{type(error).__name__}: {error}")
+    return Outcome(weights=weights, accuracy=accuracy, agreements=agreements, seconds=time.perf_counter() - started)
+
+
+def _made(task: Task) -> tuple[Normalized, ModelCard]:
+    recipe, data = task.recipe, _data(task.recipe.data)
+    if isinstance(recipe, Training):
+        spec = spec_for(data, recipe.arch, recipe.arch_args)
+        trained = train_model(data, spec, recipe.recipe(), seed=recipe.seed)
+        return trained.model, trained.card
+    assert task.source is not None
+    source = _model(task.source)
+    if source.spec is None or not isinstance(source.module, Normalized):
+        raise ModelError(f"{task.source} has no registered architecture: attacks of a zoo need one")
+    attacked = make(
+        recipe.method(), source.module, source.spec, data, seed=recipe.seed, source_identity=source.identity
+    )
+    return attacked.model, attacked.card
+
+
+def _worth(
+    model: torch.nn.Module, spec: ModelSpec | None, recipe: Training | Theft, ground: Ground
+) -> tuple[float, dict[str, float]]:
+    """Accuracy on the holdout, and agreement with each source that tells the same classes apart."""
+    holdout = _data(ground.holdout)
+    task = recipe.method().task(holdout) if isinstance(recipe, Theft) else holdout
+    labels = predict(model, torch.from_numpy(task.images)).argmax(1)
+    accuracy = float((labels == torch.from_numpy(task.labels)).double().mean())
+    if spec is None or spec.classes != holdout.classes:
+        return accuracy, {}
+    agreements = {
+        name: float((labels == _labels(path, ground.holdout)).double().mean()) for name, path in ground.sources.items()
+    }
+    return accuracy, agreements
+
+
+def _round(model: Normalized, dtype: torch.dtype) -> None:
+    """Give the weights the values that they will have when they are read again."""
+    with torch.no_grad():
+        for tensor in model.body.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.to(dtype))
+
+
+@lru_cache(maxsize=6)
+def _data(reference: str) -> ImageSet:
+    return load_data(reference)
+
+
+@lru_cache(maxsize=8)
+def _model(path: Path) -> LoadedModel:
+    return load_model(path)
+
+
+@lru_cache(maxsize=8)
+def _labels(path: Path, holdout: str) -> Tensor:
+    return predict(_model(path).module, torch.from_numpy(_data(holdout).images)).argmax(1).clone()
