@@ -2,13 +2,13 @@
 
 Written from the text of the paper (T. Xu et al., "United We Stand, Divided We Fall", NeurIPS 2024, section 4; equation
 numbers are its own) and from the settings that the authors' code is known to use; no line of theirs. Where neither says
-how,
-the choice that makes this loop faster was taken, so that a speed-up over it is not flattered: a walk that reaches its
-target too early ends there, a leg begins with one evaluation of its first point for all its attempts, and the gradients
-of the two losses over the step sizes are written out by hand.
+how, the choice that makes this loop faster was taken, so that a speed-up over it is not flattered: a walk that reaches
+its target too early ends there, a leg evaluates its first point once for all its attempts, and the gradients of the two
+losses over the step sizes are written out by hand.
 
 Not said by either, chosen here: a_lc approaches 1 by 1 % an attempt, and the step sizes go down the brake and forward
-losses at a rate of 0.1.
+losses at a rate of 0.1. Most legs that fail do so whatever these are: no two steps along the sign of the gradient end
+in that class, and the step sizes run past 1 while the label stays what it is.
 """
 
 from __future__ import annotations
