@@ -20,6 +20,7 @@ app = App(
     "Results go to stdout, progress to stderr. --debug shows tracebacks. Exit codes: 0 ran, 1 an error you can mend, "
     "2 usage, 3 integrity failure.",
     version=modelprint.__version__,
+    suppress_keyboard_interrupt=False,
 )
 _COMMANDS = {
     "demo": ("demo:demo", "Train, copy, enroll and check on bundled data, in about a minute."),
