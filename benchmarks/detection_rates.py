@@ -70,7 +70,7 @@ def plan(data: str) -> list[Entry]:
     """Source, copies and four independent models."""
     same: dict[str, Any] = {"arch": "resnet20"} if data == "cifar10" else {"arch": "cnn"}
     other: dict[str, Any] = (
-        {"arch": "wide", "arch_args": {"width": 24}, "epochs": 14}
+        {"arch": "wide", "arch_args": {"width": 24}, "epochs": 10}
         if data == "cifar10"
         else {"arch": "vgg", "arch_args": {"width": 8}}
     )
@@ -146,14 +146,14 @@ def row(entry: Entry, model: LoadedModel, fingerprints: list[Fingerprint], worth
     verdicts = [examine(fingerprint, model, slice_plane=False).verdict for fingerprint in fingerprints]
     matched = sum(verdict.matched or 0 for verdict in verdicts)
     total = sum(verdict.trajectories or 0 for verdict in verdicts)
-    low, high = clopper_pearson(matched, total)
+    interval = clopper_pearson(matched, total)
     return {
         "name": entry.name,
         "row": entry.row,
         "accuracy": worth,
         "detection_rate": matched / total,
         "n_trajectories": total,
-        "interval_95": [low, high],
+        "interval_95": [interval.low, interval.high],
         "per_seed": [(verdict.matched or 0) / (verdict.trajectories or 1) for verdict in verdicts],
         "mutation_rate": float(np.mean([verdict.mean_mutation_rate for verdict in verdicts])),
         "paper_cifar10": None if entry.paper is None else {"detection_rate": entry.paper[0], "r": entry.paper[1]},

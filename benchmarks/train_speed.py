@@ -4,7 +4,8 @@
 
 Both train the same network from the same weights on the same images, with the same optimizer and batch size, in turn.
 Without augmentation the bare loop is what anybody writes in ten lines: what is measured is the price of the library's
-loop. With it, the bare loop shifts and mirrors whole batches by slicing, the cheapest augmentation there is. Writes benchmarks/results/train_speed.json.
+loop. With it, the bare loop shifts and mirrors whole batches by slicing, the cheapest augmentation there is. Writes
+benchmarks/results/train_speed.json.
 """
 
 from __future__ import annotations
