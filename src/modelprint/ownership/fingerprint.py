@@ -194,8 +194,9 @@ class Fingerprint:
             raise IntegrityError(f"{folder / TENSORS} was changed after enrollment: its SHA-256 is not the stated one")
         try:
             arrays = load(tensor_bytes)
+            _check_shapes(manifest, arrays)
             return cls._from_arrays(manifest, arrays)
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise FingerprintError(f"{folder / TENSORS} does not hold a fingerprint's tensors: {error}") from error
 
     @classmethod
@@ -216,6 +217,31 @@ class Fingerprint:
             calibration=calibration,
             plane=plane or None,
         )
+
+
+def _check_shapes(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse tensors that do not fit the manifest or each other.
+
+    Raises:
+        ValueError: the first misfit.
+    """
+    queries, calibrated = arrays["queries"], len(manifest.calibration)
+    n, classes = len(queries), manifest.input.classes
+    dtype = np.dtype(np.uint8 if manifest.codec == "uint8-image" else np.float32)
+    if queries.shape[1:] != manifest.input.shape or queries.dtype != dtype:
+        raise ValueError(
+            f"queries are {queries.dtype} {queries.shape}, the manifest says {dtype} {manifest.input.shape} each"
+        )
+    shapes: dict[str, tuple[int, ...]] = {"true_labels": (n,), "source.labels": (n,)}
+    if "source.scores" in arrays:
+        shapes["source.scores"] = (n, classes)
+    if calibrated:
+        shapes["calibration.labels"] = (calibrated, n)
+        if "calibration.scores" in arrays:
+            shapes["calibration.scores"] = (calibrated, n, classes)
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, {shape} were expected")
 
 
 def _flatten(  # noqa: PLR0917 - the parts of one folder, in order
