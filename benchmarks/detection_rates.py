@@ -179,7 +179,7 @@ def table(result: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", choices=["fashion-mnist", "cifar10"])
+    parser.add_argument("data", choices=["digits", "fashion-mnist", "cifar10"])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--build", action="append", help="make this model only")
     parser.add_argument("--table", action="store_true", help="print the committed result and stop")

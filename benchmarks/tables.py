@@ -1,0 +1,83 @@
+"""Put the committed results into docs/results.md.
+
+    python benchmarks/tables.py
+
+Each `<!-- name -->` line is followed by the table made from benchmarks/results, up to the next blank line and heading;
+running it again replaces what stands there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from common import RESULTS
+from detection_rates import table
+from modelprint.core.files import write_text
+
+PAGE = RESULTS.parent.parent / "docs" / "results.md"
+
+
+def detection(data: str) -> str:
+    path = RESULTS / f"detection_{data}.json"
+    if not path.exists():
+        return "Not measured yet."
+    result = json.loads(path.read_text())
+    crafted = result["crafting"]
+    successes, tried = sum(run["trajectories"] for run in crafted), sum(run["bases_tried"] for run in crafted)
+    length = sum(run["path_length_linf"] for run in crafted) / len(crafted)
+    flips = sum(run["flips_per_trajectory"] for run in crafted) / len(crafted)
+    missing = f" Not measured: {', '.join(result['missing'])}." if result["missing"] else ""
+    made = (
+        f"{successes} of {tried} rightly classified bases ended in a full surface trajectory; mean L-infinity length "
+        f"{length:.2f}, {flips:.1f} label changes a trajectory.{missing}"
+    )
+    return f"{table(result)}\n\n{made} {_made_on(result)}"
+
+
+def speed() -> str:
+    path = RESULTS / "adv_tra_speed.json"
+    if not path.exists():
+        return "Not measured yet."
+    result = json.loads(path.read_text())
+    reference = result["reference"]
+    seconds = sorted(result["seconds_100_trajectories"])
+    rows = [
+        ("100 surface trajectories (l = 2, m = 9), median", f"{seconds[len(seconds) // 2]:.2f} s", ""),
+        ("over the bare cost of the evaluations performed", _ratio(result["craft_over_bare_evaluations"]), "<= 1.3"),
+        ("over the bare cost of the steps contained", _ratio(result["craft_over_bare_steps"]), "<= 6, aim 3"),
+        ("verify over a bare batched forward pass", _ratio(result["verify_over_bare_forward"]), "<= 1.15"),
+        (
+            f"one-image loop of the published algorithm, {reference['bases']} bases, {reference['finished']} finished",
+            f"{reference['seconds_per_base']:.1f} s a base",
+            "",
+        ),
+        ("ours is faster, per base tried", f"{reference['speedup_per_base']:.0f} times", ">= 100"),
+    ]
+    if reference["speedup_per_trajectory"]:
+        rows.append(("ours is faster, per finished trajectory", f"{reference['speedup_per_trajectory']:.0f} times", ""))
+    body = "\n".join(f"| {what} | {value} | {aim} |" for what, value, aim in rows)
+    return f"| what | measured | aim |\n|---|---|---|\n{body}\n\n{_made_on(result)}"
+
+
+def _ratio(found: dict[str, Any]) -> str:
+    return f"{found['median']:.2f} ({found['min']:.2f}-{found['max']:.2f}, n = {found['n']})"
+
+
+def _made_on(result: dict[str, Any]) -> str:
+    how = result["provenance"]
+    return f"({how['date']}, revision {how['revision']}, torch {how['torch']}, {how['threads']} thread(s).)"
+
+
+def main() -> None:
+    page = PAGE.read_text()
+    made = {name: detection(name) for name in ("digits", "fashion-mnist", "cifar10")} | {"speed": speed()}
+    for name, text in made.items():
+        pattern = rf"(<!-- {name} -->\n)(.*?)(?=\n#|\Z)"
+        page = re.sub(pattern, lambda match, text=text: f"{match[1]}\n{text}\n", page, flags=re.DOTALL)
+    write_text(PAGE, page)
+
+
+if __name__ == "__main__":
+    main()
