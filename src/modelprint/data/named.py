@@ -96,10 +96,12 @@ def read_idx(path: Path) -> np.ndarray:
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise DataError(f"{path} is not an IDX file of bytes: it starts with {data[:4].hex()}")
     dimensions = data[3]
+    if len(data) < 4 + 4 * dimensions:
+        raise DataError(f"{path} is truncated: it ends after {len(data)} bytes, within its header: download it again")
     shape = np.frombuffer(data, ">u4", dimensions, offset=4).astype(int)
     body = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
     if body.size != shape.prod():
-        raise DataError(f"{path} is truncated: {body.size} bytes where {tuple(shape)} needs {shape.prod()}")
+        raise DataError(f"{path} is truncated: {body.size} bytes where {shape.tolist()} needs {shape.prod()}")
     return body.reshape(shape)
 
 

@@ -29,6 +29,7 @@ _SIZES = {
     "cifar10": {"owner": 20_000, "stranger": 20_000, "attacker": 10_000, "queries": 5_000, "holdout": 5_000},
 }
 _DIGITS_TEST = 500
+_MOST_CLASSES = 100_000
 _REFERENCE = re.compile(r"^(?P<name>.+?)(?::(?P<split>[a-z]+))?(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
 
 
@@ -118,11 +119,11 @@ def _raw_from_npz(path: Path) -> RawSet:
     if not {"x_train", "y_train"} <= set(arrays):
         raise DataError(f"{path} holds {sorted(arrays)}: expected Keras' layout, x_train, y_train, x_test, y_test")
     train = to_uint8_nchw(arrays["x_train"], who=f"{path}: x_train")
-    train_labels = _labels(arrays["y_train"], path)
+    train_labels = _labels(arrays["y_train"], len(train), path)
     test, test_labels = train[:0], train_labels[:0]
     if "x_test" in arrays and "y_test" in arrays:
         test = to_uint8_nchw(arrays["x_test"], who=f"{path}: x_test")
-        test_labels = _labels(arrays["y_test"], path)
+        test_labels = _labels(arrays["y_test"], len(test), path)
     names = arrays.get("class_names")
     classes = int(max(train_labels.max(initial=0), test_labels.max(initial=0))) + 1
     class_names = tuple(map(str, names)) if names is not None else tuple(str(label) for label in range(classes))
@@ -135,10 +136,15 @@ def _raw_from_npz(path: Path) -> RawSet:
     )
 
 
-def _labels(labels: np.ndarray, path: Path) -> np.ndarray:
+def _labels(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
     labels = labels.reshape(-1)
     if not np.issubdtype(labels.dtype, np.integer):
         raise DataError(f"{path}: labels must be class numbers, got {labels.dtype}")
+    if len(labels) != count:
+        raise DataError(f"{path}: {count} images but {len(labels)} labels")
+    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if low < 0 or high >= _MOST_CLASSES:
+        raise DataError(f"{path}: labels run from {low} to {high}: number the classes from 0 on")
     return labels.astype(np.int64)
 
 
