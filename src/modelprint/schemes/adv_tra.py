@@ -4,10 +4,10 @@ T. Xu, C. Wang, G. Liu, Y. Yang, K. Peng, W. Liu, "United We Stand, Divided We F
 via Adversarial Trajectories", NeurIPS 2024. Equation numbers are the paper's.
 
 Differs from the paper:
-- The default imposes s_{i+1} = a_brk s_i and finds the one scale left by doubling and bisection (`probing.py`), for all
-  base samples in one batch; the preset "paper" has the published probing.
+- The default imposes s_{i+1} = a_brk s_i and finds the one scale left by doubling and bisection (perturb/probing.py),
+  for all base samples in one batch; the preset "paper" has the published probing.
 - Points are rounded to 8 bits before the source sees them, in probing, too, so that a stored PNG flips the label as the
-  probed point did. the preset "paper" keeps floats.
+  probed point did; the preset "paper" keeps floats.
 - A failed leg tries another target before its base is given up; the joint of two legs is stored once.
 - Bases are images the source was not trained on, and classifies rightly.
 """
@@ -25,8 +25,9 @@ from jaxtyping import Float
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
+from modelprint.perturb.probing import Bisection, LengthControl, Probe
+from modelprint.perturb.surface import Border, SurfaceWalk, Trajectories
 from modelprint.schemes.base import SCHEMES, Asker, Enrollment, Queries, Scheme, State, right_and_wrong
-from modelprint.schemes.surface import SurfaceWalk, Trajectories
 
 
 @SCHEMES.register("adv-tra")
@@ -68,7 +69,7 @@ class AdvTra(Scheme):
     length_control: float = 0.9
     rate: float = 0.1
     loss: TargetLoss = "cross-entropy"
-    border: Literal["clip", "stay"] = "clip"
+    border: Border = "clip"
     eight_bit: bool = True
     batch: int = 256
 
@@ -116,7 +117,33 @@ class AdvTra(Scheme):
 
     def points(self, classes: int) -> int:
         """Queries of one trajectory: x_0 and 2 l m points after it."""
-        return 2 * self.l * min(self.m, classes - 1) + 1
+        return 2 * self.l * self._legs(classes) + 1
+
+    def _legs(self, classes: int) -> int:
+        return min(self.m, classes - 1)
+
+    def _probe(self, count: int, device: torch.device) -> Probe:
+        if self.probing == "length-control":
+            return LengthControl(
+                count=count,
+                length=self.l,
+                brake=self.brake,
+                first=self.first_step,
+                length_control=self.length_control,
+                rate=self.rate,
+                attempts=self.attempts,
+                device=device,
+            )
+        return Bisection(
+            count=count,
+            length=self.l,
+            brake=self.brake,
+            first=self.first_step,
+            smallest=1 / 255 if self.eight_bit else 1e-6,
+            largest=self.largest_step,
+            attempts=self.attempts,
+            device=device,
+        )
 
     def _walk_bases(
         self, context: Enrollment, order: np.ndarray, wanted: int, generator: torch.Generator
@@ -130,11 +157,15 @@ class AdvTra(Scheme):
                 context.progress("trajectories", done, wanted)
                 index = order[tried : tried + min(self.batch, wanted - done)]
                 walk = SurfaceWalk(
-                    scheme=self,
                     evaluator=evaluator,
+                    probe=self._probe(len(index), device),
                     bases=torch.from_numpy(context.seeds.images[index]).to(device),
                     labels=context.seeds.labels[index],
                     classes=context.seeds.classes,
+                    length=self.l,
+                    legs=self._legs(context.seeds.classes),
+                    retries=self.retries,
+                    border=self.border,
                     generator=generator,
                 )
                 trajectories = walk.run().numbered_from(tried)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,10 +17,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from modelprint.perturb.evaluate import Evaluator
-from modelprint.schemes.probing import Bisection, LengthControl, Probe
+from modelprint.perturb.probing import Probe
 
-if TYPE_CHECKING:
-    from modelprint.schemes.adv_tra import AdvTra
+Border = Literal["clip", "stay"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,24 +84,37 @@ class SurfaceWalk:
     """Walks one batch of bases.
 
     Args:
+        evaluator: the source; it also says whether points are rounded to 8 bits.
+        probe: finds the step sizes of every row.
         bases: uint8 (n, c, h, w), rightly classified.
         labels: their classes, int64 (n,).
+        length: l, steps up to the boundary.
+        legs: m, at most one less than there are classes.
+        retries: other targets that a failed leg may try.
+        border: pixels that would leave [0, 1] are clipped, or stay where they are for that step.
     """
 
     def __init__(
         self,
         *,
-        scheme: AdvTra,
         evaluator: Evaluator,
+        probe: Probe,
         bases: UInt8[Tensor, "n c h w"],
         labels: np.ndarray,
         classes: int,
+        length: int,
+        legs: int,
+        retries: int,
+        border: Border,
         generator: torch.Generator,
     ) -> None:
-        self.scheme = scheme
         self.evaluator = evaluator
+        self.probe = probe
         self.classes = classes
-        self.legs = min(scheme.m, classes - 1)
+        self.length = length
+        self.legs = legs
+        self.retries = retries
+        self.border = border
         count, device = len(bases), bases.device
         self.position = bases.float().div(255.0).contiguous(memory_format=torch.channels_last)  # where the leg begins
         self.sign = torch.zeros_like(self.position)  # sign of the gradient there, kept over the attempts of a leg
@@ -114,36 +126,11 @@ class SurfaceWalk:
         ]
         self.failed: list[set[int]] = [set() for _ in range(count)]
         self.alive = np.ones(count, dtype=bool)
-        points = 2 * scheme.l * self.legs + 1
-        dtype = torch.uint8 if scheme.eight_bit else torch.float32
+        points = 2 * length * legs + 1
+        dtype = torch.uint8 if evaluator.eight_bit else torch.float32
         self.images = torch.zeros((count, points, *bases.shape[1:]), dtype=dtype)
         self.labels = np.full((count, points), -1, dtype=np.int64)
         self.targets = np.full((count, points), -1, dtype=np.int64)
-        self.probe = self._probe(count, device)
-
-    def _probe(self, count: int, device: torch.device) -> Probe:
-        scheme = self.scheme
-        if scheme.probing == "length-control":
-            return LengthControl(
-                count=count,
-                length=scheme.l,
-                brake=scheme.brake,
-                first=scheme.first_step,
-                length_control=scheme.length_control,
-                rate=scheme.rate,
-                attempts=scheme.attempts,
-                device=device,
-            )
-        return Bisection(
-            count=count,
-            length=scheme.l,
-            brake=scheme.brake,
-            first=scheme.first_step,
-            smallest=1 / 255 if scheme.eight_bit else 1e-6,
-            largest=scheme.largest_step,
-            attempts=scheme.attempts,
-            device=device,
-        )
 
     def run(self) -> Trajectories:
         """Trajectories of the bases that got through all legs, in the order of the bases."""
@@ -195,7 +182,7 @@ class SurfaceWalk:
         aim = self.evaluator.aim(self.position[rows], choose)
         self.sign[rows] = aim.sign
         self.target[rows] = aim.targets
-        column = 2 * self.scheme.l * self.leg[rows.cpu().numpy()]
+        column = 2 * self.length * self.leg[rows.cpu().numpy()]
         self.labels[rows.cpu().numpy(), column] = aim.labels.cpu().numpy()
         self._store(rows, column, self.position[rows])
         for row, target in zip(rows.tolist(), chosen, strict=True):
@@ -204,19 +191,19 @@ class SurfaceWalk:
 
     def _next_target(self, row: int, label: int) -> int:
         """The next class of the row's draw; after failures, a class visited before; -1 when the base is given up."""
-        if len(self.failed[row]) > self.scheme.retries:
+        if len(self.failed[row]) > self.retries:
             return -1
         barred: set[int] = self.failed[row] | {label}
         for target in self.remaining[row]:
             if target not in barred:
                 return target
-        if not self.scheme.retries:
+        if not self.retries:
             return -1
         return next((target for target in range(self.classes) if target not in barred), -1)
 
     def _attempt(self, rows: Int[Tensor, " k"]) -> Attempt:
         """Walk l steps (Eq. 2) with the probe's step sizes; rows that reach their target early stop there."""
-        length = self.scheme.l
+        length = self.length
         sizes = self.probe.steps(rows)
         target = self.target[rows]
         point, sign = self.position[rows], self.sign[rows]
@@ -247,7 +234,7 @@ class SurfaceWalk:
         self, rows: Int[Tensor, " k"], walked: Float[Tensor, "k l c h w"], sizes: Float[Tensor, "k l"]
     ) -> None:
         """Bilateralise (Eq. 7): from x_l on with the steps reversed; its last point begins the next leg (Eq. 8)."""
-        length, target = self.scheme.l, self.target[rows]
+        length, target = self.length, self.target[rows]
         numbers = rows.cpu().numpy()
         for i in range(length):
             self._store(rows, self._column(rows, i + 1), walked[:, i])
@@ -274,18 +261,18 @@ class SurfaceWalk:
     ) -> Float[Tensor, "k c h w"]:
         """Eq. 2: x_{i+1} = x_i - s_i sign(grad), inside [0, 1]."""
         moved = torch.addcmul(point, sign, size[:, None, None, None], value=-1)
-        if self.scheme.border == "clip":
+        if self.border == "clip":
             return moved.clamp_(0.0, 1.0)
         return torch.where((moved < 0) | (moved > 1), point, moved)
 
     def _column(self, rows: Int[Tensor, " k"], offset: int) -> np.ndarray:
         """Where the offset-th point of each row's leg stands in its trajectory."""
-        column: np.ndarray = 2 * self.scheme.l * self.leg[rows.cpu().numpy()] + offset
+        column: np.ndarray = 2 * self.length * self.leg[rows.cpu().numpy()] + offset
         return column
 
     def _store(self, rows: Int[Tensor, " k"], column: np.ndarray, points: Float[Tensor, "k c h w"]) -> None:
         numbers = rows.cpu()
-        if self.scheme.eight_bit:
+        if self.evaluator.eight_bit:
             self.images[numbers, torch.from_numpy(column)] = points.mul(255.0).round_().to(torch.uint8).cpu()
         else:
             self.images[numbers, torch.from_numpy(column)] = points.cpu()
