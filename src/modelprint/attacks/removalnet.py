@@ -39,7 +39,7 @@ class RemovalNet(Attack):
     samples: int = 400
     iterations: int = 1000
     temperature: float = 20.0
-    feature_weight: float = 10.0
+    feature_weight: float = 3.0
     label_weight: float = 1.0
     lr: float = 0.01
     batch_size: int = 100

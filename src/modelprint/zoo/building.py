@@ -14,7 +14,7 @@ from modelprint.core.identity import digest, digest_file
 from modelprint.nn.loading import load_model
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import default_folder, plan_of
-from modelprint.zoo.pool import run_tasks
+from modelprint.zoo.pool import TaskPool
 from modelprint.zoo.recipes import Entry, Theft, made_by
 from modelprint.zoo.state import Status, status
 from modelprint.zoo.store import Failure, Measured, Store
@@ -115,11 +115,19 @@ class _Build:
             [entry for entry in stage if parts is None or entry.part in parts] for stage in self.store.plan.stages()
         ]
         self.to_make = sum(entry.identity not in self.store.models for stage in stages for entry in stage)
-        for stage in stages:
-            self._run_stage([entry for entry in stage if entry.identity not in self.store.models])
+        plan = self.store.plan
+        ground = Ground(holdout=f"{plan.data}:holdout", dtype=getattr(torch, plan.dtype))
+        with TaskPool(perform, ground, jobs=self.jobs) as pool:
+            for stage in stages:
+                self._run_stage([entry for entry in stage if entry.identity not in self.store.models], pool)
 
-    def _run_stage(self, entries: list[Entry]) -> None:
-        waiting = set(self.store.unmeasured())
+    def _run_stage(self, entries: list[Entry], pool: TaskPool[Task, Outcome]) -> None:
+        there = self.store.unmeasured()
+        rivals = {
+            entry.id: self.store.path(entry.file)
+            for entry in self.store.plan.sources
+            if entry.identity in self.store.models
+        }
         tasks: list[Task] = []
         for entry in entries:
             source = self._source(entry)
@@ -127,24 +135,17 @@ class _Build:
                 missing = self.planned[entry.recipe.source].id
                 self._note(entry, Outcome(error=f"its source {missing} is missing"))
                 continue
-            there = self.store.path(entry.file) if entry.identity in waiting else None
             tasks.append(
-                Task(id=entry.id, identity=entry.identity, recipe=entry.recipe, source=source, measure_only=there)
+                Task(
+                    id=entry.id,
+                    identity=entry.identity,
+                    recipe=entry.recipe,
+                    source=source,
+                    measure_only=self.store.path(entry.file) if entry.identity in there else None,
+                    rivals=rivals,
+                )
             )
-        ground = Ground(
-            holdout=f"{self.store.plan.data}:holdout",
-            dtype=getattr(torch, self.store.plan.dtype),
-            sources={
-                entry.id: self.store.path(entry.file)
-                for entry in self.store.plan.sources
-                if entry.identity in self.store.models
-            },
-        )
-
-        def done(index: int, outcome: Outcome) -> None:
-            self._note(self.planned[tasks[index].identity], outcome)
-
-        run_tasks(perform, (ground,), tasks, jobs=self.jobs, done=done)
+        pool.run(tasks, lambda index, outcome: self._note(self.planned[tasks[index].identity], outcome))
 
     def _source(self, entry: Entry) -> Path | None:
         if not isinstance(entry.recipe, Theft) or entry.recipe.source not in self.store.models:

@@ -18,7 +18,7 @@ from modelprint.nn.files import ModelCard
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.training.loop import TrainRecipe, TrainReport
 from modelprint.training.train import TrainedModel, default_recipe, train_model
-from modelprint.zoo.pool import run_tasks
+from modelprint.zoo.pool import TaskPool
 
 Done = Callable[[int, int], None]
 
@@ -29,6 +29,16 @@ class _Stranger:
 
     seed: int
     bootstrap: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Course:
+    """What all trainings share."""
+
+    data: ImageSet
+    spec: ModelSpec
+    recipe: TrainRecipe
+    holdout: ImageSet | None
 
 
 def auto_negatives(
@@ -69,7 +79,9 @@ def auto_negatives(
         if progress is not None:
             progress(len(made), count)
 
-    run_tasks(_train, (train_data, spec, schedule, holdout), strangers, jobs=jobs, done=done)
+    course = _Course(data=train_data, spec=spec, recipe=schedule, holdout=holdout)
+    with TaskPool(_train, course, jobs=min(jobs, count)) as pool:
+        pool.run(strangers, done)
     return [made[index] for index in range(count)]
 
 
@@ -79,11 +91,9 @@ def bootstrap(data: ImageSet, *, seed: int) -> ImageSet:
     return data.take(index, name=f"{data.name} (bootstrap {seed})")
 
 
-def _train(
-    data: ImageSet, spec: ModelSpec, recipe: TrainRecipe, holdout: ImageSet | None, stranger: _Stranger
-) -> tuple[bytes, ModelCard, TrainReport]:
-    sample = bootstrap(data, seed=stranger.seed) if stranger.bootstrap else data
-    trained = train_model(sample, spec, recipe, seed=stranger.seed, holdout=holdout)
+def _train(course: _Course, stranger: _Stranger) -> tuple[bytes, ModelCard, TrainReport]:
+    sample = bootstrap(course.data, seed=stranger.seed) if stranger.bootstrap else course.data
+    trained = train_model(sample, course.spec, course.recipe, seed=stranger.seed, holdout=course.holdout)
     note = {"independent": "SAST", "bootstrap": stranger.bootstrap}
     card = trained.card.model_copy(update={"recipe": {**trained.card.recipe, **note}})
     state = {name: tensor.contiguous() for name, tensor in trained.model.body.state_dict().items()}

@@ -53,7 +53,7 @@ DESIGNS.register("digits")(
             Network(arch="strided", arch_args={"width": 16}, train=_DIGITS),
         ),
         sources=1,
-        tuning={"lr": "0.02", "epochs": "5", "augment": "shift"},
+        tuning={"lr": "0.05", "epochs": "15", "augment": "shift", "batch_size": "32"},
         shadow_copies=(
             copy("extract-labels", "extracted, labels", "owner[0:400]"),
             copy("extract-soft", "extracted, probabilities", "owner[200:600]"),

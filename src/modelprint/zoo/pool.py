@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 
@@ -30,52 +30,67 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def run_tasks(
-    function: Callable[..., Result],
-    shared: tuple[Any, ...],
-    tasks: Sequence[Task],
-    *,
-    jobs: int,
-    done: Callable[[int, Result], None],
-) -> None:
-    """Call `function(*shared, task)` for every task, on as many processes as there are jobs (1: in this one).
+class TaskPool(Generic[Task, Result]):
+    """Calls `function(shared, task)` for many tasks, on as many processes as there are jobs (1: in this one).
+
+    Processes start with the first batch that needs them and serve later batches, too; close the pool by leaving its
+    `with` block.
 
     Args:
         function: a module-level function; it and its results are pickled when jobs > 1.
         shared: sent to each process once.
-        done: told the index and the result of each task, as they end, in this process.
-
-    Raises:
-        ModelprintError: a process died (killed, or out of memory).
     """
-    if jobs <= 1 or len(tasks) <= 1:
-        with one_thread():
-            for index, task in enumerate(tasks):
-                done(index, function(*shared, task))
-        return
-    pool = ProcessPoolExecutor(
-        max_workers=min(jobs, len(tasks)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_prepare,
-        initargs=(function, shared),
-    )
-    try:
-        waiting: dict[Future[Result], int] = {pool.submit(_call, task): index for index, task in enumerate(tasks)}
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                done(waiting.pop(future), future.result())
-    except BrokenProcessPool as error:
-        raise ModelprintError(
-            "a worker process died (killed, or out of memory): what was finished is kept; use fewer --jobs"
-        ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+
+    def __init__(self, function: Callable[[Any, Task], Result], shared: object, *, jobs: int) -> None:
+        self.function = function
+        self.shared = shared
+        self.jobs = jobs
+        self._processes: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._processes is not None:
+            self._processes.shutdown(wait=False, cancel_futures=True)
+
+    def run(self, tasks: Sequence[Task], done: Callable[[int, Result], None]) -> None:
+        """Do all tasks; `done` is told the index and the result of each, as they end, in this process.
+
+        Raises:
+            ModelprintError: a process died (killed, or out of memory).
+        """
+        if self.jobs <= 1 or (len(tasks) <= 1 and self._processes is None):
+            with one_thread():
+                for index, task in enumerate(tasks):
+                    done(index, self.function(self.shared, task))
+            return
+        processes = self._started()
+        waiting: dict[Future[Result], int] = {processes.submit(_call, task): index for index, task in enumerate(tasks)}
+        try:
+            while waiting:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    done(waiting.pop(future), future.result())
+        except BrokenProcessPool as error:
+            raise ModelprintError(
+                "a worker process died (killed, or out of memory): what was finished is kept; use fewer --jobs"
+            ) from error
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._processes is None:
+            self._processes = ProcessPoolExecutor(
+                max_workers=self.jobs,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_prepare,
+                initargs=(self.function, self.shared),
+            )
+        return self._processes
 
 
-_work: tuple[Callable[..., Any], tuple[Any, ...]] | None = None
+_work: tuple[Callable[[Any, Any], Any], object] | None = None
 
 
-def _prepare(function: Callable[..., Any], shared: tuple[Any, ...]) -> None:
+def _prepare(function: Callable[[Any, Any], Any], shared: object) -> None:
     global _work  # noqa: PLW0603 - each worker process is told its work once
     torch.set_num_threads(1)
     _work = function, shared
@@ -93,4 +108,4 @@ def _die_with_parent() -> None:
 def _call(task: Any) -> Any:
     assert _work is not None
     function, shared = _work
-    return function(*shared, task)
+    return function(shared, task)

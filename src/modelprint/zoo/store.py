@@ -1,7 +1,7 @@
 """A zoo's folder: one weights file for each recipe, and `zoo.json`, which tells what they are worth.
 
-Files appear whole, by renaming. What a killed build leaves is at most a hidden temporary file, which the next one sweeps
-up. One build at a time works on a folder.
+Files appear whole, by renaming. What a killed build leaves is at most a hidden temporary file, which the next one
+sweeps up. One build at a time works on a folder.
 """
 
 from __future__ import annotations

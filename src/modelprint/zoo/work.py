@@ -32,6 +32,7 @@ class Task:
         id, identity: of its entry.
         source: the file of the model that it is made from; None when it is trained from scratch.
         measure_only: the file of a model that is there already and only needs measuring.
+        rivals: the files of the sources that are there, under their ids: agreement is measured with each.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Task:
     recipe: Training | Theft
     source: Path | None = None
     measure_only: Path | None = None
+    rivals: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +49,11 @@ class Ground:
 
     Attributes:
         holdout: a data reference.
-        sources: the files of the sources that are there, under their ids.
+        dtype: how weights are stored.
     """
 
     holdout: str
     dtype: torch.dtype
-    sources: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +77,11 @@ def perform(ground: Ground, task: Task) -> Outcome:
     try:
         if task.measure_only is not None:
             loaded = _model(task.measure_only)
-            accuracy, agreements = _worth(loaded.module, loaded.spec, task.recipe, ground)
+            accuracy, agreements = _worth(loaded.module, loaded.spec, task, ground)
             return Outcome(accuracy=accuracy, agreements=agreements)
         model, card = _made(task)
         _round(model, ground.dtype)
-        accuracy, agreements = _worth(model, card.spec, task.recipe, ground)
+        accuracy, agreements = _worth(model, card.spec, task, ground)
         card = card.model_copy(update={"accuracy": accuracy})
         weights = model_bytes(model, card, dtype=ground.dtype)
     except ModelprintError as error:
@@ -105,17 +106,17 @@ def _made(task: Task) -> tuple[Normalized, ModelCard]:
 
 
 def _worth(
-    model: torch.nn.Module, spec: ModelSpec | None, recipe: Training | Theft, ground: Ground
+    model: torch.nn.Module, spec: ModelSpec | None, task: Task, ground: Ground
 ) -> tuple[float, dict[str, float]]:
     """Accuracy on the holdout, and agreement with each source that tells the same classes apart."""
     holdout = _data(ground.holdout)
-    task = recipe.method().task(holdout) if isinstance(recipe, Theft) else holdout
-    labels = predict(model, torch.from_numpy(task.images)).argmax(1)
-    accuracy = float((labels == torch.from_numpy(task.labels)).double().mean())
+    served = task.recipe.method().task(holdout) if isinstance(task.recipe, Theft) else holdout
+    labels = predict(model, torch.from_numpy(served.images)).argmax(1)
+    accuracy = float((labels == torch.from_numpy(served.labels)).double().mean())
     if spec is None or spec.classes != holdout.classes:
         return accuracy, {}
     agreements = {
-        name: float((labels == _labels(path, ground.holdout)).double().mean()) for name, path in ground.sources.items()
+        name: float((labels == _labels(path, ground.holdout)).double().mean()) for name, path in task.rivals.items()
     }
     return accuracy, agreements
 
