@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from hypothesis import settings
 
 from modelprint.data.image_set import ImageSet
 from modelprint.data.splits import load_data
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.spec import ModelSpec
 from modelprint.training.train import TrainedModel, default_recipe, spec_for, train_model
+
+settings.register_profile("any-machine", deadline=None)  # a busy machine is no failure
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(autouse=True, scope="session")

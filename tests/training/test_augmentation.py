@@ -14,7 +14,7 @@ from modelprint.training.loop import TrainRecipe, augmented, pad, to_unit
 
 def shifts_of(image: np.ndarray, shift: int) -> list[bytes]:
     """Every shift of an image by up to that many pixels, black where nothing was, written without padding tricks."""
-    channels, height, width = image.shape
+    height, width = image.shape[1:]
     found = []
     for down in range(-shift, shift + 1):
         for right in range(-shift, shift + 1):
