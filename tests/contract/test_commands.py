@@ -181,6 +181,13 @@ def test_errors_say_what_is_wrong_with_the_right_code(place: Path, words: list[s
     assert message in run(*words, cwd=place, code=code).stderr
 
 
+def test_a_zoos_status_is_shown_without_building_it(place: Path) -> None:
+    found = json.loads(run("zoo", "status", "digits", "--folder", "zoo", "--format", "json", cwd=place).stdout)
+    assert (found["zoo"], found["done"]) == ("digits", 0)
+    assert found["total"] > 20
+    assert "unknown zoo" in run("zoo", "status", "imaginary", cwd=place, code=2).stderr
+
+
 def test_an_edited_fingerprint_exits_with_3(place: Path) -> None:
     from shutil import copytree
 

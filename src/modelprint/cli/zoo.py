@@ -1,0 +1,78 @@
+"""Commands on populations of models: zoo build, zoo status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+from rich.table import Table
+
+from modelprint.cli.console import out, progress, say
+from modelprint.cli.options import Format
+
+if TYPE_CHECKING:
+    from modelprint.zoo import Status, Step
+
+zoo = App(name="zoo")
+FormatOption = Annotated[Format, Parameter(name="--format")]
+
+
+@zoo.command
+def build(name: str, *, jobs: int = 1, folder: Path | None = None, only: list[str] | None = None) -> int:
+    """Make the models of a zoo that are not there yet; may be killed at any moment and started again.
+
+    Parameters
+    ----------
+    name
+        digits, fashion or cifar10.
+    jobs
+        Processes, of one thread each.
+    folder
+        Where the models are kept; the zoo's own place unless given.
+    only
+        Parts to make: shadow, calibration, test; sources are made in any case.
+    """
+    from modelprint.zoo import build as make
+
+    with progress() as report:
+
+        def told(step: Step) -> None:
+            report(f"models ({step.failed} failed)", step.done, step.total)
+
+        state = make(name, jobs=jobs, folder=folder, only=only, progress=told)
+    _print(state)
+    for failure in state.failures:
+        say(f"failed: {failure}")
+    return 1 if state.failures else 0
+
+
+@zoo.command
+def status(name: str, *, folder: Path | None = None, format_: FormatOption = "table") -> None:
+    """Show how far a zoo is: models by part and kind, size, time left.
+
+    Parameters
+    ----------
+    name
+        digits, fashion or cifar10.
+    """
+    from modelprint.zoo import status as read
+
+    state = read(name, folder=folder)
+    if format_ == "json":
+        out.print(state.model_dump_json(), markup=False)
+    else:
+        _print(state)
+
+
+def _print(state: Status) -> None:
+    table = Table(title=f"zoo {state.zoo}: {state.done} of {state.total} models, {state.size / 1e6:.1f} MB")
+    for column in ("part", "role", "kind", "made", "planned"):
+        table.add_column(column)
+    for group in state.groups:
+        table.add_row(group.part, group.role, group.kind or "", str(group.done), str(group.total))
+    out.print(table)
+    left = "unknown" if state.left is None else f"{state.left / 60:.0f} min on one thread"
+    out.print(f"{state.folder}; took {state.seconds / 60:.1f} min on one thread; left: {left}", markup=False)
+    if state.unlike:
+        out.print(f"more than 3 points from the sources' accuracy: {', '.join(state.unlike)}", markup=False)
