@@ -182,6 +182,7 @@ def main() -> None:
     parser.add_argument("data", choices=["digits", "fashion-mnist", "cifar10"])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--build", action="append", help="make this model only")
+    parser.add_argument("--measure-only", action="store_true", help="measure the models that are there; make none")
     parser.add_argument("--table", action="store_true", help="print the committed result and stop")
     arguments = parser.parse_args()
     result_file = f"detection_{arguments.data}.json"
@@ -190,7 +191,7 @@ def main() -> None:
         return
     folder = arguments.folder or Path("out") / arguments.data
     for entry in plan(arguments.data):
-        if not arguments.build or entry.name in arguments.build:
+        if not arguments.measure_only and (not arguments.build or entry.name in arguments.build):
             build(entry, arguments.data, folder)
     if arguments.build:
         return
