@@ -91,7 +91,7 @@ def check_images(images: np.ndarray) -> None:
 
     >>> check_images(np.full((1, 1, 2, 2), 255.0, np.float32))
     Traceback (most recent call last):
-    modelprint.core.errors.DataError: expected inputs in [0, 1], got min 255.0, max 255.0: divide by 255 or pass uint8
+    modelprint.core.errors.DataError: expected inputs in [0, 1], got min 255, max 255: divide by 255 or pass uint8
     """
     if images.ndim != 4:
         raise DataError(f"expected images of shape (n, channels, height, width), got {images.shape}")
