@@ -9,7 +9,7 @@ import torch
 from modelprint.attacks.data_free import DataFree, smooth_images
 from modelprint.attacks.extract_adversarial import ExtractAdversarial
 from modelprint.attacks.jbda import JBDA, jacobian_step
-from modelprint.attacks.knockoff import Knockoff, fitted
+from modelprint.attacks.knockoff import Knockoff, fitted, matched
 from modelprint.data.image_set import ImageSet
 from modelprint.data.splits import load_data
 from modelprint.perturb.pgd import pgd
@@ -48,6 +48,15 @@ def test_foreign_images_are_brought_to_the_models_inputs(world: World, foreign: 
     assert abs(images.mean() - foreign.images.mean()) < 2
     grey = ImageSet(name="grey", images=images, labels=foreign.labels, class_names=foreign.class_names)
     assert fitted(grey, world.spec.model_copy(update={"channels": 3})).images.shape == (1200, 3, 8, 8)
+
+
+def test_matched_images_have_the_contrast_that_the_source_expects(world: World, foreign: ImageSet) -> None:
+    faint = ImageSet(
+        name="faint", images=foreign.images // 8 + 100, labels=foreign.labels, class_names=foreign.class_names
+    )
+    images = matched(fitted(faint, world.spec), world.spec).images / 255
+    assert images.std() == pytest.approx(world.spec.std[0], abs=0.1)
+    assert images.mean() == pytest.approx(world.spec.mean[0], abs=0.1)
 
 
 def test_jbda_grows_a_good_student_from_few_images(world: World) -> None:

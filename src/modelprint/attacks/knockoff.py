@@ -4,7 +4,8 @@ T. Orekondy, B. Schiele, M. Fritz, "Knockoff Nets: Stealing Functionality of Bla
 selection, soft cross-entropy.
 
 Differs from the paper: the transfer set is whatever images are given (Fashion-MNIST for digits, CIFAR-10 in grey for
-Fashion-MNIST ...), resized and brought to the source's channels; the student starts from scratch, not from ImageNet.
+Fashion-MNIST ...), resized and brought to the source's channels and contrast; the student starts from scratch, not from
+ImageNet.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -29,19 +31,34 @@ class Knockoff(Extraction):
 
     Attributes:
         budget: how many images are asked; all when none is given.
+        match: whether each image gets the mean and spread that the source's normalisation names, which an API's manual
+            tells; a transfer set is brought to the victim's domain that far.
     """
 
     name: ClassVar[str] = "knockoff"
     takes: ClassVar[Takes] = "any"
 
     budget: int | None = None
+    match: bool = True
 
     def _run(self, loot: Loot) -> AttackResult:
         asked = fitted(loot.data, loot.spec)
+        if self.match:
+            asked = matched(asked, loot.spec)
         if self.budget is not None:
             asked = asked.take(torch.randperm(len(asked), generator=loot.generator)[: self.budget].numpy())
         loot = replace(loot, data=asked)
         return self.train_student(loot, loot.images, predict(loot.copy, loot.images).clone().softmax(1))
+
+
+def matched(data: ImageSet, spec: ModelSpec) -> ImageSet:
+    """Images, each with the mean and spread of a model's normalisation (before clipping to 8 bits)."""
+    images = data.images.astype(np.float32) / 255
+    axes = (1, 2, 3)
+    standard = (images - images.mean(axes, keepdims=True)) / images.std(axes, keepdims=True).clip(0.02)
+    mean, std = (np.asarray(value, np.float32)[None, :, None, None] for value in (spec.mean, spec.std))
+    stretched = np.rint(((standard * std) + mean).clip(0, 1) * 255).astype(np.uint8)
+    return ImageSet(name=data.name, images=stretched, labels=data.labels, class_names=data.class_names)
 
 
 def fitted(data: ImageSet, spec: ModelSpec) -> ImageSet:

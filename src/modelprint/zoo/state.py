@@ -29,8 +29,8 @@ class Status(Record):
 
     Attributes:
         size: of all weights, in bytes.
-        seconds: that making took so far, on one thread.
-        left: estimated seconds on one thread to go, by the mean of what is there.
+        seconds: of processor time that making took so far.
+        left: estimated seconds of processor time to go, by the mean of what is there.
         unlike: ids of independent models whose accuracy is more than 3 points from that of the sources' mean.
     """
 

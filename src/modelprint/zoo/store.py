@@ -31,7 +31,7 @@ class Measured(Record):
         sha256: of the file.
         accuracy: on the holdout (of its own classes, after transfer).
         agreements: with each source, on the holdout's images; empty where the classes differ.
-        seconds: that making took, on one thread; None where unknown.
+        seconds: of processor time that making took, on one thread; None where unknown.
     """
 
     id: str

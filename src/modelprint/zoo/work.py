@@ -62,6 +62,7 @@ class Outcome:
 
     Attributes:
         weights: the whole `.safetensors` file; empty after measuring only.
+        seconds: of processor time.
     """
 
     weights: bytes = b""
@@ -73,7 +74,7 @@ class Outcome:
 
 def perform(ground: Ground, task: Task) -> Outcome:
     """Do a task; an error that a user can mend becomes the outcome, any other is raised."""
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         if task.measure_only is not None:
             loaded = _model(task.measure_only)
@@ -86,7 +87,7 @@ def perform(ground: Ground, task: Task) -> Outcome:
         weights = model_bytes(model, card, dtype=ground.dtype)
     except ModelprintError as error:
         return Outcome(error=f"{type(error).__name__}: {error}")
-    return Outcome(weights=weights, accuracy=accuracy, agreements=agreements, seconds=time.perf_counter() - started)
+    return Outcome(weights=weights, accuracy=accuracy, agreements=agreements, seconds=time.process_time() - started)
 
 
 def _made(task: Task) -> tuple[Normalized, ModelCard]:
