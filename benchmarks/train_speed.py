@@ -5,8 +5,8 @@
 Both train the same network from the same weights on the same images, with the same optimizer and batch size, in turn.
 Without augmentation the bare loop is what anybody writes in ten lines: what is measured is the price of the library's
 loop. With it, the bare loop shifts and mirrors whole batches by slicing, the cheapest augmentation there is. Two
-clocks: the wall's, which on a busy machine counts the waiting for a processor, too, and the processor's, which does not. Writes
-benchmarks/results/train_speed.json.
+clocks: the wall's, which on a busy machine counts the waiting for a processor, too, and the processor's, which does
+not. Writes benchmarks/results/train_speed.json.
 """
 
 from __future__ import annotations
