@@ -9,10 +9,10 @@ import torch
 from modelprint.attacks import ATTACKS, run_attack
 from modelprint.attacks.base import head_of
 from modelprint.attacks.extract import ExtractLabels
-from modelprint.attacks.make import weights_digest
 from modelprint.core.errors import DataError, ModelError, UsageError
 from modelprint.data.image_set import ImageSet
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.loading import weights_identity
 from modelprint.nn.spec import build
 from tests.attacks.conftest import World
 
@@ -29,10 +29,10 @@ def quick(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_source_stays_and_seed_decides(name: str, world: World) -> None:
-    before = weights_digest(world.source)
+    before = weights_identity(world.source)
     first, again = (run_attack(name, quick(name), world.source, world.spec, world.attacker, seed=3) for _ in range(2))
-    assert weights_digest(world.source) == before
-    assert weights_digest(first.model) == weights_digest(again.model)
+    assert weights_identity(world.source) == before
+    assert weights_identity(first.model) == weights_identity(again.model)
     assert not first.model.training
     assert first.card.recipe["kind"] == name
     assert first.card.recipe["source"] == before
@@ -92,4 +92,4 @@ def test_a_student_never_starts_from_the_weights_of_the_source(world: World) -> 
     seed = 5
     source = build(world.spec, seed=seed).eval()
     student = ExtractLabels(epochs=0).run(source, world.spec, world.attacker, seed=seed).model
-    assert weights_digest(student) != weights_digest(source)
+    assert weights_identity(student) != weights_identity(source)

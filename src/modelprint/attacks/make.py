@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from modelprint.attacks.base import ATTACKS, Attack, OnEpoch
-from modelprint.core.identity import digest_arrays
 from modelprint.data.image_set import ImageSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import ModelCard
+from modelprint.nn.loading import weights_identity
 from modelprint.nn.spec import ModelSpec
 from modelprint.training.loop import predict
 
@@ -85,7 +85,7 @@ def make(
     recipe = {
         "kind": attack.name,
         "family": attack.family,
-        "source": source_identity or weights_digest(source),
+        "source": source_identity or weights_identity(source),
         "data": data.name,
         "data_sha256": data.identity,
         "seed": seed,
@@ -108,12 +108,3 @@ def agreement_of(model: Normalized, source: Normalized, data: ImageSet) -> float
 
 def _labels(model: Normalized, data: ImageSet) -> Tensor:
     return predict(model, torch.from_numpy(data.images)).argmax(1)
-
-
-def weights_digest(model: Normalized) -> str:
-    """SHA-256 over the names, shapes and values of the weights and the normalisation."""
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in model.body.state_dict().items()}
-    return digest_arrays(
-        {**{f"body.{name}": array for name, array in arrays.items()},
-         "mean": model.mean.cpu().numpy(), "std": model.std.cpu().numpy()}
-    )  # fmt: skip
