@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from modelprint.core.access import Access
 from modelprint.core.errors import DataError, SuspectError
@@ -38,6 +39,26 @@ class Answers:
     def take(self, index: np.ndarray) -> Answers:
         """The answers to some of the queries."""
         return Answers(labels=self.labels[index], scores=None if self.scores is None else self.scores[index])
+
+    def probabilities(self, classes: int) -> np.ndarray:
+        """What the model gives each class, float64 (n, classes), rows summing to 1; NaN rows where there was no answer.
+
+        Scores that are probabilities are taken as they are, others as logits (softmax); with labels only, the answer
+        is all on one class.
+
+        >>> Answers(labels=np.array([1, -1])).probabilities(2).tolist()
+        [[0.0, 1.0], [nan, nan]]
+        >>> Answers(labels=np.array([0]), scores=np.zeros((1, 4))).probabilities(4).tolist()
+        [[0.25, 0.25, 0.25, 0.25]]
+        """
+        if self.scores is None:
+            shares = np.eye(classes)[np.where(self.answered, self.labels, 0)]
+        else:
+            shares = self.scores.astype(np.float64)
+            told = shares[self.answered]
+            if not (np.all(told >= 0) and np.allclose(told.sum(axis=1), 1.0, atol=1e-3)):
+                shares = special.softmax(shares, axis=1)
+        return np.where(self.answered[:, None], shares, np.nan)
 
     def restricted(self, access: Access) -> Answers:
         """Only what this access level shows."""

@@ -16,6 +16,7 @@ from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.data.image_set import ImageSet, shared_images
 from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel, load_folder, load_model, weights_identity
+from modelprint.ownership.craft import craft
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint, InputSpec
 from modelprint.ownership.plane import anchors, grid
 from modelprint.schemes import SCHEMES
@@ -74,9 +75,8 @@ def enroll(
         seeds = without_shared(seeds, trained_on)
     right = right_and_wrong(source.module, seeds)
     context = Enrollment(source=source.module, seeds=seeds, train_images=trained_on, budget=budget, progress=progress)
-    queries = chosen.craft(context, torch.Generator().manual_seed(seed))
-    told = answers_from_scores(predict(source.module, torch.from_numpy(queries.images)).numpy(), who="the source")
-    state = chosen.fit(queries, told, {})
+    made = craft(chosen, context, seed=seed)
+    queries, told = made.queries, made.source
     others = negative_models(
         negatives, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
     )
@@ -101,7 +101,7 @@ def enroll(
         queries=queries.images,
         true_labels=queries.labels,
         source=told,
-        state=state,
+        state=made.state,
         calibration=ask_negatives(others, queries.images, seeds.classes, progress=progress),
         plane={"anchors": points, "labels": plane_labels(source.module, points)},
     )

@@ -14,7 +14,6 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -27,7 +26,7 @@ from modelprint.core.suspect import Answers
 from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
 from modelprint.perturb.probing import Bisection, LengthControl, Probe
 from modelprint.perturb.surface import Border, SurfaceWalk, Trajectories
-from modelprint.schemes.base import SCHEMES, Asker, Enrollment, Queries, Scheme, State, right_and_wrong
+from modelprint.schemes.base import SCHEMES, Asker, Enrollment, Queries, Scheme, ShadowAnswers, State, right_and_wrong
 
 
 @SCHEMES.register("adv-tra")
@@ -238,7 +237,7 @@ class AdvTra(Scheme):
             "mean_mutation_rate": float(rates.mean()),
         }
 
-    def fit(self, queries: Queries, source: Answers, shadows: Mapping[str, Answers]) -> State:
+    def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """Trajectory, position and target of each query."""
         return {
             "group": queries.group.astype(np.int64),

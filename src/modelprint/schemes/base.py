@@ -71,6 +71,18 @@ class Enrollment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShadowAnswers:
+    """What the shadow models said to every query, in the order of the enrollment's.
+
+    Attributes:
+        copies, strangers: of models made from the source, and independent of it; with scores.
+    """
+
+    copies: tuple[Answers, ...] = ()
+    strangers: tuple[Answers, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Queries:
     """The inputs to send.
 
@@ -128,8 +140,12 @@ class Scheme(ABC):
             FingerprintError: no fingerprint can be made; the message says why.
         """
 
-    def fit(self, queries: Queries, source: Answers, shadows: Mapping[str, Answers]) -> State:
-        """Named arrays that scoring needs; the queries' groups and columns unless a scheme says otherwise."""
+    def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
+        """Named arrays that scoring needs; the queries' groups and columns unless a scheme says otherwise.
+
+        Raises:
+            FingerprintError: what was crafted, or the shadows, cannot be learned from; the message says why.
+        """
         return {"group": queries.group, **queries.columns}
 
     def asker(self, state: State, budget: int | None = None) -> Asker:

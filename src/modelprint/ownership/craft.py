@@ -1,0 +1,68 @@
+"""Queries, the source's answers and the scheme's state: what enrolling makes before any calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.schemes.base import Enrollment, Queries, Scheme, ShadowAnswers, State
+from modelprint.training.loop import predict
+
+LEAST_SHADOWS = 2  # of each side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crafted:
+    """A fingerprint's heart.
+
+    Attributes:
+        source: its answers to every query, with scores.
+        state: named arrays that scoring needs.
+    """
+
+    queries: Queries
+    source: Answers
+    state: State
+
+
+def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
+    """Craft queries, ask the source and the shadow models, fit the scheme's state.
+
+    Raises:
+        FingerprintError: the scheme needs shadow models or training images that the context lacks, or can make no
+            fingerprint of this model.
+    """
+    _check_needs(scheme, context)
+    generator = torch.Generator().manual_seed(seed)
+    queries = scheme.craft(context, generator)
+    images = torch.from_numpy(queries.images)
+
+    def ask(models: Sequence[nn.Module], who: str) -> tuple[Answers, ...]:
+        return tuple(answers_from_scores(predict(model, images).numpy(), who=who) for model in models)
+
+    (source,) = ask([context.source], "the source")
+    shadows = (
+        ShadowAnswers(
+            copies=ask(context.shadow_copies, "a shadow copy"),
+            strangers=ask(context.shadow_strangers, "a shadow stranger"),
+        )
+        if scheme.needs.shadows
+        else ShadowAnswers()
+    )
+    return Crafted(queries=queries, source=source, state=scheme.fit(queries, source, shadows, generator))
+
+
+def _check_needs(scheme: Scheme, context: Enrollment) -> None:
+    copies, strangers = len(context.shadow_copies), len(context.shadow_strangers)
+    if scheme.needs.shadows and min(copies, strangers) < LEAST_SHADOWS:
+        raise FingerprintError(
+            f"scheme {scheme.name} learns from shadow models, {LEAST_SHADOWS} copies and {LEAST_SHADOWS} strangers or "
+            f"more; got {copies} and {strangers}"
+        )
+    if scheme.needs.train_images and context.train_images is None:
+        raise FingerprintError(f"scheme {scheme.name} needs images that the source was trained on: name --train-data")
