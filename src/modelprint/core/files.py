@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -83,3 +84,23 @@ def write_folder(path: Path, files: dict[str, bytes]) -> None:
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
+
+
+@contextmanager
+def locked(folder: Path, what: str) -> Iterator[None]:
+    """Inside, no other process works on this folder under this lock; the lock dies with its process.
+
+    Raises:
+        ModelprintError: another one does.
+    """
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ModelprintError(f"another {what} is at work in {folder}: wait for it, or stop it") from error
+    else:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,4 +1,5 @@
 """Fingerprinting schemes, one file each, after the paper that proposed it."""
 
 from modelprint.schemes import adv_tra as adv_tra
+from modelprint.schemes import controls as controls
 from modelprint.schemes.base import SCHEMES as SCHEMES

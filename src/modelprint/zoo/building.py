@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from modelprint.core.files import write_bytes
+from modelprint.core.files import locked, write_bytes
 from modelprint.core.identity import digest, digest_file
 from modelprint.nn.loading import load_model
 from modelprint.zoo.plan import Plan
@@ -68,7 +68,7 @@ def build(
     place = folder or default_folder(plan.name)
     parts = None if only is None else {*only, "source", "base"}
     store = Store(place, plan)
-    with store.locked():
+    with locked(store.folder, "build"):
         store.sweep()
         _Build(store, jobs=jobs, progress=progress).run(parts)
         store.write()
@@ -86,7 +86,7 @@ def adopt(name: str | Plan, models: Path, *, folder: Path | None = None) -> list
     store = Store(folder or default_folder(plan.name), plan)
     found = [load_model(path) for path in sorted(models.glob("*.safetensors"))]
     taken: dict[str, str] = {}  # identity of the recipe -> identity of the file
-    with store.locked():
+    with locked(store.folder, "build"):
         for entry in (entry for stage in plan.stages() for entry in stage):
             for loaded in found:
                 card = loaded.card

@@ -6,16 +6,13 @@ sweeps up. One build at a time works on a folder.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from modelprint.core.errors import IntegrityError, ModelprintError
+from modelprint.core.errors import IntegrityError
 from modelprint.core.files import write_text
 from modelprint.core.records import Record
 from modelprint.zoo.plan import Plan
@@ -131,24 +128,6 @@ class Store:
         for pattern in (".*.safetensors.*", f".{INDEX}.*"):
             for left in self.folder.glob(pattern):
                 left.unlink(missing_ok=True)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Inside, no other build works on this folder; the lock dies with its process.
-
-        Raises:
-            ModelprintError: another one does.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ModelprintError(f"another build is at work in {self.folder}: wait for it, or stop it") from error
-        else:
-            yield
-        finally:
-            os.close(descriptor)
 
 
 Row = TypeVar("Row")

@@ -1,0 +1,1 @@
+"""Benchmarks: plan -> cells -> results -> rows; executors."""

@@ -1,0 +1,93 @@
+"""The planned benchmarks: digits (part of the tests), fashion (the population that schemes are judged on), cifar10."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from modelprint.bench.plan import Bench, Contender, Knob
+from modelprint.core.registry import Registry
+
+BENCHES: Registry[Bench] = Registry("benchmark")
+COMMITTED = Path("benchmarks") / "results"
+
+
+def default_folder(name: str) -> Path:
+    """Where fingerprints and cells are kept: the user's cache."""
+    import pooch
+
+    return Path(pooch.os_cache("modelprint")) / "bench" / name
+
+
+def default_results(name: str) -> Path:
+    """Where results are written: `benchmarks/results/NAME.json` in a checkout, else beside the cells."""
+    return (COMMITTED if COMMITTED.is_dir() else default_folder(name)) / f"{name}.json"
+
+
+@lru_cache(maxsize=1)
+def controls() -> tuple[Contender, ...]:
+    """What stands in every table beside the schemes."""
+    return (Contender(label="accuracy", scheme="accuracy"), Contender(label="agreement", scheme="agreement"))
+
+
+def _adv_tra(label: str, knob: Knob, **settings: str) -> Contender:
+    """A variant of ADV-TRA for a figure: 30 trajectories, points not rounded, half of the independent models."""
+    chosen = {"trajectories": "30", "eight_bit": "false", **settings}
+    return Contender(label=label, scheme="adv-tra", settings=chosen, knob=knob, budgets=(100_000,), thinning=2)
+
+
+def _knobs() -> Iterator[Contender]:
+    """The paper's figures: AUC against classes spanned, total length, and brake factor at several lengths."""
+    for m in range(1, 10):
+        yield _adv_tra(f"m = {m}", Knob(name="classes spanned", value=m, line="l = 2"), m=str(m))
+    for length, steps, classes in ((10, 1, 5), (20, 1, 10), (40, 2, 10), (80, 4, 10), (160, 8, 10), (320, 16, 10)):
+        m = min(classes, 9)
+        yield _adv_tra(
+            f"length {length}",
+            Knob(name="total length", value=2 * steps * m, line=f"m = {m}"),
+            l=str(steps),
+            m=str(m),
+        )
+    for steps in (1, 2, 4, 8):
+        for brake in ("0.5", "0.7", "0.8", "0.9", "0.95", "0.99"):
+            yield _adv_tra(
+                f"brake {brake}, l = {steps}",
+                Knob(name="brake factor", value=float(brake), line=f"l = {steps}"),
+                l=str(steps),
+                brake=brake,
+            )
+
+
+_ADV_TRA = Contender(label="adv-tra", scheme="adv-tra")
+
+BENCHES.register("digits")(
+    Bench(
+        name="digits",
+        zoo="digits",
+        contenders=(_ADV_TRA, *controls()),
+        budgets=(200, 4000),
+        seeds=(0,),
+        regions="adv-tra",
+    )
+)
+BENCHES.register("fashion")(
+    Bench(
+        name="fashion",
+        zoo="fashion",
+        contenders=(_ADV_TRA, *controls(), *_knobs()),
+        budgets=(100, 1000, 4000),
+        seeds=(0, 1, 2),
+        regions="adv-tra",
+    )
+)
+BENCHES.register("cifar10")(
+    Bench(
+        name="cifar10",
+        zoo="cifar10",
+        contenders=(_ADV_TRA, *controls()),
+        budgets=(1000, 4000),
+        seeds=(0,),
+        regions="adv-tra",
+    )
+)

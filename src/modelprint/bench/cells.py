@@ -1,0 +1,160 @@
+"""From a benchmark and a zoo to fingerprints, suspects and cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from modelprint.bench.plan import Bench, Contender, Enrolment
+from modelprint.core.errors import ModelprintError
+from modelprint.core.results import Counted, JudgedModel
+from modelprint.zoo.plan import Plan
+from modelprint.zoo.population import ZooModel
+from modelprint.zoo.recipes import Theft
+
+KEEPS = 0.85  # of the source's accuracy, or a copy is worthless
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """A fingerprint of a contender."""
+
+    contender: Contender
+    enrolment: Enrolment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meeting:
+    """A suspect as one source meets it: a copy of another source is a stranger to this one."""
+
+    model: ZooModel
+    judged: JudgedModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """A benchmark on the models that are there."""
+
+    bench: Bench
+    plan: Plan
+    models: Sequence[ZooModel]
+
+    @cached_property
+    def sources(self) -> list[ZooModel]:
+        """The models that are enrolled."""
+        found = [model for model in self.models if model.role == "source"]
+        if not found:
+            raise ModelprintError(f"no source of the zoo {self.plan.name} is built: run `zoo build {self.plan.name}`")
+        return found
+
+    def part(self, part: Literal["test", "calibration", "sweep", "shadow"]) -> list[ZooModel]:
+        """The models of one part."""
+        return [model for model in self.models if model.part == part]
+
+    def entrants(self) -> Iterator[Entrant]:
+        """Every fingerprint to be made."""
+        for contender in self.bench.contenders:
+            for source in self.sources if contender.knob is None else self.sources[:1]:
+                for budget in contender.budgets or self.bench.budgets:
+                    for seed in contender.seeds or (
+                        self.bench.seeds if contender.knob is None else self.bench.seeds[:1]
+                    ):
+                        yield Entrant(contender=contender, enrolment=self.enrolment(contender, source, budget, seed))
+
+    def enrolment(self, contender: Contender, source: ZooModel, budget: int, seed: int) -> Enrolment:
+        """The recipe of a fingerprint."""
+        scheme = contender.configured()
+        shadows = self.part("shadow") if scheme.needs.shadows else []
+        return Enrolment(
+            contender=contender.label,
+            source=source.id,
+            source_sha256=source.row.sha256,
+            scheme=contender.scheme,
+            parameters=scheme.parameters(),
+            data=f"{self.plan.data}:queries",
+            train_data=f"{self.plan.data}:owner",
+            seed=seed,
+            budget=budget,
+            shadow_copies={model.id: model.row.sha256 for model in shadows if model.source == source.id},
+            shadow_strangers={model.id: model.row.sha256 for model in shadows if model.role == "independent"},
+        )
+
+    def suspects(self, source: ZooModel, *, thinning: int = 1) -> list[Meeting]:
+        """Who stands against the fingerprints of a source: its copies, and everybody who never saw it."""
+        met: list[Meeting] = []
+        innocents: list[Meeting] = []
+        for model in self.part("test"):
+            if model.role == "derived" and model.source == source.id:
+                met.append(Meeting(model=model, judged=_judged(model, self._counts_as(model))))
+            elif model.role == "independent":
+                innocents.append(Meeting(model=model, judged=_judged(model, "independent")))
+            elif self._counts_as(model) == "all":
+                innocents.append(Meeting(model=model, judged=_stranger(model)))
+        innocents += [Meeting(model=other, judged=_stranger(other)) for other in self.sources if other.id != source.id]
+        return met + innocents[::thinning]
+
+    def swept(self, source: ZooModel) -> list[Meeting]:
+        """The copies that stand in figures only."""
+        return [
+            Meeting(model=model, judged=_judged(model, "sweep"))
+            for model in self.part("sweep")
+            if model.source == source.id
+        ]
+
+    def drawn(self, entrant: Entrant) -> bool:
+        """Whether this is the fingerprint whose planar slice shows decision regions."""
+        first = self.enrolment(
+            entrant.contender,
+            self.sources[0],
+            max(entrant.contender.budgets or self.bench.budgets),
+            (entrant.contender.seeds or self.bench.seeds)[0],
+        )
+        return entrant.contender.label == self.bench.regions and entrant.enrolment.identity == first.identity
+
+    def is_drawn(self, model: ZooModel) -> bool:
+        """Whether this model's regions are shown: copies of the first source, one independent model of each kind."""
+        if model.part != "test" or not model.same_classes:
+            return False
+        if model.role == "derived":
+            return model.source == self.sources[0].id
+        first = next(other for other in self.part("test") if other.kind == model.kind)
+        return model.id == first.id
+
+    def _counts_as(self, model: ZooModel) -> Counted:
+        source = next((other for other in self.sources if other.id == model.source), None)
+        if not model.same_classes:
+            return "transfer"
+        return "all" if source is not None and model.accuracy >= KEEPS * source.accuracy else "worthless"
+
+
+def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:
+    return JudgedModel(
+        id=model.id,
+        role="independent" if model.role == "independent" else "derived",
+        kind=model.kind,
+        attack=model.attack,
+        family=model.family,
+        source=model.source,
+        accuracy=model.accuracy,
+        agreement=model.agreement,
+        counts_as=counts_as,
+    )
+
+
+def _stranger(model: ZooModel) -> JudgedModel:
+    """A source, or a copy of one, to the owner of another: same data; another architecture if the thief chose one."""
+    recipe = model.entry.recipe
+    other = isinstance(recipe, Theft) and recipe.parameters.get("arch")
+    return JudgedModel(
+        id=f"stranger:{model.id}",
+        role="independent",
+        kind="DAST" if other else "SAST",
+        attack=model.attack,
+        family=model.family,
+        source=model.source,
+        accuracy=model.accuracy,
+        agreement=None,
+        counts_as="independent",
+    )

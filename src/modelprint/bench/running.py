@@ -1,0 +1,161 @@
+"""Run a benchmark: make the fingerprints that are missing, judge the suspects that were not judged, sum up.
+
+Every finished task is written whole before the next is noted, so that a run may be killed at any moment and started
+again: what is to be done is what is planned minus what is finished. Failures are recorded, and tried again next time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelprint.bench.cells import Entrant, Field, Meeting
+from modelprint.bench.executors import Executor, Processes
+from modelprint.bench.plan import Bench, Enrolment
+from modelprint.bench.store import CellResult, CraftRecord, Store
+from modelprint.bench.summary import summarise
+from modelprint.bench.work import AskTask, CraftTask, ask, craft
+from modelprint.core.files import locked
+from modelprint.core.results import Results
+from modelprint.zoo.plan import Plan
+from modelprint.zoo.plans import plan_of
+from modelprint.zoo.population import ZooModel, load
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progressed:
+    """How far a benchmark is: cells planned, finished and failed, and fingerprints that could not be made."""
+
+    planned: int
+    finished: int
+    failed: int
+    broken: tuple[CraftRecord, ...]
+
+
+def run(
+    bench: Bench,
+    *,
+    folder: Path,
+    zoo: Plan | None = None,
+    zoo_folder: Path | None = None,
+    executor: Executor | None = None,
+    only: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """The benchmark's results, on the models of its zoo that are built.
+
+    Args:
+        folder: where fingerprints and cells are kept.
+        zoo: the plan of a zoo that is not a named one.
+        executor: one process unless given; the results do not depend on it.
+        only: labels of the contenders to run; what was finished of the others stands in the results all the same.
+
+    Raises:
+        UsageError: no such zoo, scheme or parameter.
+        ModelprintError: nothing of the zoo is built, another run is at work there, or the disk is full.
+    """
+    plan = zoo or plan_of(bench.zoo)
+    field = Field(bench=bench, plan=plan, models=load(plan, folder=zoo_folder))
+    store = Store(folder)
+    with locked(folder, "benchmark"):
+        _Run(field, store, executor or Processes(), progress or _silent).go(only)
+        return summarise(field, store)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Nobody looks."""
+
+
+class _Run:
+    def __init__(self, field: Field, store: Store, executor: Executor, progress: Progress) -> None:
+        self.field = field
+        self.store = store
+        self.executor = executor
+        self.progress = progress
+        self.paths = {model.id: model.path for model in field.models}
+
+    def go(self, only: Sequence[str] | None) -> None:
+        entrants = [entrant for entrant in self.field.entrants() if only is None or entrant.contender.label in only]
+        self._craft([entrant.enrolment for entrant in entrants])
+        self._ask([entrant for entrant in entrants if self._made(entrant.enrolment)])
+
+    def _made(self, enrolment: Enrolment) -> bool:
+        record = self.store.crafted(enrolment.identity)
+        return record is not None and record.error is None
+
+    def _craft(self, enrolments: Sequence[Enrolment]) -> None:
+        missing = {enrolment.identity: enrolment for enrolment in enrolments if not self._made(enrolment)}
+        tasks = [
+            CraftTask(
+                enrolment=enrolment,
+                models={
+                    name: self.paths[name]
+                    for name in (enrolment.source, *enrolment.shadow_copies, *enrolment.shadow_strangers)
+                },
+                place=self.store.fingerprint(identity),
+            )
+            for identity, enrolment in missing.items()
+        ]
+        finished = 0
+
+        def done(index: int, record: CraftRecord) -> None:
+            nonlocal finished
+            finished += 1
+            self.store.note(record)
+            self.progress("fingerprints", finished, len(tasks))
+
+        self.executor.run(craft, tasks, done)
+
+    def _ask(self, entrants: Sequence[Entrant]) -> None:
+        finished = {cell for cell, result in self.store.cells().items() if result.error is None}
+        tasks = list(self._ask_tasks(entrants, finished))
+        count = 0
+
+        def done(index: int, results: list[CellResult]) -> None:
+            nonlocal count
+            count += 1
+            self.store.write(results)
+            self.progress("suspects", count, len(tasks))
+
+        self.executor.run(ask, tasks, done)
+
+    def _ask_tasks(self, entrants: Sequence[Entrant], finished: set[str]) -> list[AskTask]:
+        """One task for each suspect of each source, all its fingerprints together."""
+        cells: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+        models: dict[str, ZooModel] = {model.id: model for model in self.field.models}
+        regions: set[str] = set()
+        for entrant in entrants:
+            place = self.store.fingerprint(entrant.enrolment.identity)
+            drawn = self.field.drawn(entrant)
+            for model in self._opponents(entrant):
+                cell = entrant.enrolment.cell(model.row.sha256, regions=drawn and self.field.is_drawn(model))
+                if cell not in finished:
+                    cells[entrant.enrolment.source, model.id][cell] = place
+                    if drawn and self.field.is_drawn(model):
+                        regions.add(cell)
+        return [
+            AskTask(
+                suspect=suspect,
+                model=models[suspect].path,
+                cells=tuple(wanted),
+                prints=tuple(wanted.values()),
+                same_classes=models[suspect].same_classes or models[suspect].role == "source",
+                regions=frozenset(regions.intersection(wanted)),
+            )
+            for (_, suspect), wanted in cells.items()
+        ]
+
+    def _opponents(self, entrant: Entrant) -> list[ZooModel]:
+        source = next(model for model in self.field.sources if model.id == entrant.enrolment.source)
+        meetings: list[Meeting] = self.field.suspects(source, thinning=entrant.contender.thinning)
+        if entrant.contender.knob is not None:
+            return [meeting.model for meeting in meetings]
+        return [
+            *(meeting.model for meeting in meetings),
+            *self.field.part("calibration"),
+            *(meeting.model for meeting in self.field.swept(source)),
+        ]

@@ -1,0 +1,203 @@
+"""From finished cells to results: runs, rows, figures, provenance."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Literal
+
+import numpy as np
+
+from modelprint.bench.cells import Entrant, Field, Meeting
+from modelprint.bench.rows import group_interval, rows_of
+from modelprint.bench.store import CellResult, CraftRecord, Store
+from modelprint.bench.work import ACCESSES, letters
+from modelprint.core.provenance import provenance
+from modelprint.core.results import JudgedModel, Regions, Results, Run, Sweep, SweepPoint
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.stats.calibration import threshold
+from modelprint.stats.roc import auc
+from modelprint.zoo.population import ZooModel
+
+
+def summarise(field: Field, store: Store) -> Results:
+    """Everything that is finished, as one record."""
+    return _Summary(field, store).results()
+
+
+class _Summary:
+    def __init__(self, field: Field, store: Store) -> None:
+        self.field = field
+        self.store = store
+        self.cells = store.cells()
+        self.entrants = list(field.entrants())
+        self.models = {model.id: model for model in field.models}
+        self.planned: set[str] = set()
+        self.broken: list[str] = []
+
+    def results(self) -> Results:
+        met = {source.id: self.field.suspects(source) for source in self.field.sources}
+        swept = {source.id: self.field.swept(source) for source in self.field.sources}
+        runs = [run for entrant in self.main() for run in self.runs(entrant, met[entrant.enrolment.source])]
+        swept_runs = [run for entrant in self.main() for run in self.runs(entrant, swept[entrant.enrolment.source])]
+        suspects = _once(meeting.judged for source in met.values() for meeting in source)
+        sweeps = self.sweeps()
+        return Results(
+            name=self.field.bench.name,
+            data=self.field.plan.data,
+            alpha=self.field.bench.alpha,
+            sources={source.id: source.accuracy for source in self.field.sources},
+            rows=tuple(rows_of(suspects, runs)),
+            suspects=suspects,
+            runs=tuple(runs),
+            swept=_once(meeting.judged for source in swept.values() for meeting in source),
+            swept_runs=tuple(run for run in swept_runs if run.scores),
+            regions=self.regions(),
+            sweeps=sweeps,
+            provenance=self.provenance(),
+        )
+
+    def main(self) -> list[Entrant]:
+        return [entrant for entrant in self.entrants if entrant.contender.knob is None]
+
+    def made(self, entrant: Entrant) -> CraftRecord | None:
+        """The record of a fingerprint that there is."""
+        record = self.store.crafted(entrant.enrolment.identity)
+        if record is not None and record.error is not None:
+            self.broken.append(f"{entrant.contender.label}, {entrant.enrolment.source}: {record.error}")
+        return record if record is not None and record.error is None else None
+
+    def cell(self, entrant: Entrant, model: ZooModel) -> CellResult | None:
+        drawn = self.field.drawn(entrant) and self.field.is_drawn(model)
+        cell = entrant.enrolment.cell(model.row.sha256, regions=drawn)
+        self.planned.add(cell)
+        return self.cells.get(cell)
+
+    def runs(self, entrant: Entrant, suspects: list[Meeting]) -> list[Run]:
+        record = self.made(entrant)
+        if record is None:
+            for meeting in suspects:
+                self.cell(entrant, meeting.model)
+            return []
+        judged = {meeting.judged.id: self.cell(entrant, meeting.model) for meeting in suspects}
+        calibration = {model.id: self.cell(entrant, model) for model in self.field.part("calibration")}
+        finished = {name: cell for name, cell in judged.items() if cell is not None}
+        if not finished:
+            return []
+        scheme = entrant.contender.configured()
+        return [
+            self.run(entrant, record, str(access), finished, calibration)  # type: ignore[arg-type]
+            for access in ACCESSES
+            if access >= scheme.needs.access
+        ]
+
+    def run(
+        self,
+        entrant: Entrant,
+        record: CraftRecord,
+        access: Literal["labels", "scores"],
+        judged: dict[str, CellResult],
+        calibration: dict[str, CellResult | None],
+    ) -> Run:
+        enrolment = entrant.enrolment
+        against = {name: cell.scores[access] for name, cell in calibration.items() if cell and access in cell.scores}
+        return Run(
+            scheme=entrant.contender.label,
+            source=enrolment.source,
+            access=access,
+            budget=enrolment.budget,
+            queries=record.queries,
+            seed=enrolment.seed,
+            scores={name: _rounded(cell.scores.get(access)) for name, cell in judged.items()},
+            calibration={name: round(score, 6) for name, score in against.items()},
+            threshold=_rounded(threshold(np.array(list(against.values())), self.field.bench.alpha))
+            if against
+            else None,
+            details={
+                name: {key: round(value, 5) for key, value in cell.details.items()}
+                for name, cell in judged.items()
+                if cell.details
+            },
+            failures={name: cell.error for name, cell in judged.items() if cell.error is not None},
+            craft_seconds=round(record.seconds, 3),
+            ask_seconds=round(sum(cell.seconds for cell in judged.values()), 3),
+            forward_seconds=round(sum(cell.forward_seconds for cell in judged.values()), 3),
+        )
+
+    def sweeps(self) -> tuple[Sweep, ...]:
+        points: dict[str, list[SweepPoint]] = defaultdict(list)
+        for entrant in self.entrants:
+            knob = entrant.contender.knob
+            if knob is None:
+                continue
+            source = next(model for model in self.field.sources if model.id == entrant.enrolment.source)
+            record = self.made(entrant)
+            scores: dict[str, list[float]] = {"derived": [], "independent": []}
+            for meeting in self.field.suspects(source, thinning=entrant.contender.thinning):
+                cell = self.cell(entrant, meeting.model)
+                if cell is not None and "labels" in cell.scores and meeting.judged.counts_as in ("all", "independent"):
+                    scores[meeting.judged.role].append(cell.scores["labels"])
+            derived, independent = np.array(scores["derived"]), np.array(scores["independent"])
+            if record is None or not (len(derived) and len(independent)):
+                continue
+            points[knob.name].append(
+                SweepPoint(
+                    value=knob.value,
+                    line=knob.line,
+                    auc=round(auc(derived, independent), 5),
+                    interval=group_interval(derived, independent),
+                    distinct=record.distinct,
+                    n_derived=len(derived),
+                    n_independent=len(independent),
+                )
+            )
+        return tuple(Sweep(knob=name, points=tuple(found)) for name, found in points.items())
+
+    def regions(self) -> tuple[Regions, ...]:
+        for entrant in self.main():
+            if not self.field.drawn(entrant) or self.made(entrant) is None:
+                continue
+            fingerprint = Fingerprint.load(self.store.fingerprint(entrant.enrolment.identity))
+            if fingerprint.plane is None:
+                continue
+            own = fingerprint.plane["labels"]
+            found = {entrant.enrolment.source: letters(own.ravel())}
+            for model in self.field.models:
+                cell = self.cell(entrant, model) if self.field.is_drawn(model) else None
+                if cell is not None and cell.regions is not None:
+                    found[model.id] = cell.regions
+            return (
+                Regions(scheme=entrant.contender.label, source=entrant.enrolment.source, side=len(own), labels=found),
+            )
+        return ()
+
+    def provenance(self) -> dict[str, object]:
+        records = {identity: self.cells[identity] for identity in self.planned if identity in self.cells}
+        failed = [record for record in records.values() if record.error is not None]
+        crafts = [record for entrant in self.entrants if (record := self.made(entrant)) is not None]
+        return {
+            **provenance(),
+            "command": f"modelprint bench run {self.field.bench.name}",
+            "bench": self.field.bench.identity,
+            "zoo": self.field.plan.identity,
+            "zoo_models": len(self.field.models),
+            "zoo_planned": len(self.field.plan.entries),
+            "zoo_hours": round(sum(model.row.seconds or 0.0 for model in self.field.models) / 3600, 2),
+            "cells_planned": len(self.planned),
+            "cells_finished": len(records) - len(failed),
+            "cells_failed": len(failed),
+            "fingerprints_broken": sorted(set(self.broken)),
+            "craft_hours": round(sum(record.seconds for record in crafts) / 3600, 3),
+            "ask_hours": round(sum(record.seconds for record in records.values()) / 3600, 3),
+            "forward_hours": round(sum(record.forward_seconds for record in records.values()) / 3600, 3),
+        }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _once(judged: object) -> tuple[JudgedModel, ...]:
+    unique: dict[str, JudgedModel] = {}
+    for model in judged:  # type: ignore[attr-defined]
+        unique.setdefault(model.id, model)
+    return tuple(unique.values())

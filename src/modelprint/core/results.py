@@ -1,0 +1,184 @@
+"""What a benchmark found: suspects, runs, rows. The JSON of `bench show`; a report is made from it alone.
+
+A run is one fingerprint of one source against every suspect. A row is a figure of merit of a run, or the mean over
+sources, for one attack.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from modelprint.core.records import Record
+
+Figure = Literal["auc", "tpr_at_1", "tpr_at_10", "tpr_verdict", "fpr_verdict", "f1"]
+Counted = Literal["all", "worthless", "transfer", "independent", "sweep"]
+ALL = "all"
+
+
+class JudgedModel(Record):
+    """A suspect.
+
+    Attributes:
+        id: unique; a copy of one source, as a stranger to the others, stands here a second time under "stranger:ID".
+        kind: SAST ... SHARED, of an independent model.
+        attack, family, source: of a derived one.
+        accuracy: on the holdout (of its own classes, after transfer).
+        agreement: with its source, or with all sources on average, on the holdout's images.
+        counts_as: "all": a derived model that keeps at least 85 % of its source's accuracy, and its classes;
+            "worthless" and "transfer": one that does not; "sweep": one that stands in figures only.
+    """
+
+    id: str
+    role: Literal["derived", "independent"]
+    kind: str | None = None
+    attack: str | None = None
+    family: str | None = None
+    source: str | None = None
+    accuracy: float
+    agreement: float | None
+    counts_as: Counted
+
+
+class Run(Record):
+    """One fingerprint (scheme, source, seed, budget) against all suspects, at one access level.
+
+    Attributes:
+        scheme: its label in tables: the registered name, or a variant of it.
+        source: the id of the model that was enrolled.
+        budget: the cap on queries; `queries`: how many the fingerprint holds.
+        scores: under the suspect's id; null where the scheme cannot score it (other classes), or failed.
+        calibration: scores of the calibration models, which set the verdict's threshold at `alpha`.
+        details: the scheme's own figures of each suspect (adv-tra: matched, mean_mutation_rate).
+        failures: why a suspect has no score.
+        craft_seconds, ask_seconds, forward_seconds: of processor time: making the fingerprint; asking and scoring all
+            suspects; the part of that in the suspects' forward passes.
+    """
+
+    scheme: str
+    source: str
+    access: Literal["labels", "scores"]
+    budget: int
+    queries: int
+    evasion: str = "none"
+    seed: int
+    scores: dict[str, float | None]
+    calibration: dict[str, float] = Field(default_factory=dict)
+    threshold: float | None = None
+    details: dict[str, dict[str, float]] = Field(default_factory=dict)
+    failures: dict[str, str] = Field(default_factory=dict)
+    craft_seconds: float
+    ask_seconds: float
+    forward_seconds: float
+
+
+class Ends(Record):
+    """An interval of 95 %, by bootstrap over models (and sources)."""
+
+    low: float
+    high: float
+
+
+class Row(Record):
+    """Figures of merit for one attack, or many.
+
+    Attributes:
+        attack: "all": every derived model that keeps its worth and its classes; "worthless", "transfer"; a family; or
+            one attack.
+        source: an id, or "all": the mean over sources.
+        queries: the mean number asked.
+        auc, tpr_at_1, tpr_at_10: against all independents; with fewer than 100 of these, tpr_at_1 is the share found
+            at no false positive. Null where nothing could be scored.
+        tpr_verdict, fpr_verdict: shares of derived and of independent models with the verdict "derived".
+        f1: of that verdict.
+        mean_score: of the derived models: the detection rate, for adv-tra.
+    """
+
+    scheme: str
+    attack: str
+    family: str
+    source: str
+    access: Literal["labels", "scores"]
+    budget: int
+    queries: float
+    evasion: str
+    seed: int
+    auc: float | None = None
+    tpr_at_1: float | None = None
+    tpr_at_10: float | None = None
+    tpr_verdict: float | None = None
+    fpr_verdict: float | None = None
+    f1: float | None = None
+    mean_score: float | None = None
+    intervals: dict[str, Ends] = Field(default_factory=dict)
+    n_derived: int
+    n_independent: int
+
+
+class Regions(Record):
+    """Labels of many models on a planar slice of input space through three queries of a fingerprint.
+
+    Attributes:
+        side: the slice has side x side points.
+        labels: under the model's id, one letter per point, row by row: class 0 is "0", 10 is "a" ("?" from 36 on).
+    """
+
+    scheme: str
+    source: str
+    side: int
+    labels: dict[str, str]
+
+
+class SweepPoint(Record):
+    """One setting of the knob.
+
+    Attributes:
+        value: on the axis; `line`: which of several lines it belongs to ("l = 2").
+        distinct: the share of neighbouring points that differ once rounded to 8 bits.
+    """
+
+    value: float
+    line: str
+    auc: float
+    interval: Ends
+    distinct: float | None = None
+    n_derived: int
+    n_independent: int
+
+
+class Sweep(Record):
+    """A knob of the scheme itself, turned: the same suspects, scored by variants of one scheme.
+
+    Attributes:
+        knob: "classes spanned", "total length", "brake factor".
+        points: one per value.
+    """
+
+    knob: str
+    points: tuple[SweepPoint, ...]
+
+
+class Results(Record):
+    """A benchmark's results.
+
+    Attributes:
+        name: of the benchmark.
+        sources: the accuracy of each enrolled model, by id.
+        suspects: who was judged; `swept`: derived models that stand in figures only, with runs of their own.
+        provenance: versions, machine, plan, revision, command, cells planned and finished, hours.
+    """
+
+    schema_version: Literal[1] = Field(default=1, serialization_alias="schema", validation_alias="schema")
+    name: str
+    data: str
+    alpha: float
+    sources: dict[str, float]
+    rows: tuple[Row, ...]
+    suspects: tuple[JudgedModel, ...]
+    runs: tuple[Run, ...]
+    swept: tuple[JudgedModel, ...] = ()
+    swept_runs: tuple[Run, ...] = ()
+    regions: tuple[Regions, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    provenance: dict[str, Any]

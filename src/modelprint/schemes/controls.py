@@ -1,0 +1,84 @@
+"""Controls: what no fingerprint is needed for. They stand in every table beside the schemes.
+
+A scheme that does not beat them shows nothing: `accuracy` tells suspects apart by how good they are alone, `agreement`
+by how often they answer as the source does on random images of the task.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from modelprint.core.suspect import Answers
+from modelprint.schemes.base import (
+    SCHEMES,
+    Enrollment,
+    Queries,
+    Scheme,
+    ShadowAnswers,
+    State,
+    right_and_wrong,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control(Scheme):
+    """Random images, as they are.
+
+    Attributes:
+        images: the most queries, where no budget says otherwise.
+    """
+
+    images: int = 1000
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """Images of the seeds, drawn without replacement."""
+        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
+        wanted = min(len(context.seeds), self.images if context.budget is None else context.budget)
+        index = torch.randperm(len(context.seeds), generator=generator)[:wanted].numpy()
+        return Queries(
+            images=context.seeds.images[index],
+            labels=context.seeds.labels[index],
+            group=np.zeros(wanted, dtype=np.int64),
+        )
+
+    def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
+        """The true labels."""
+        return {"group": queries.group, "truth": queries.labels}
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """Over the answered queries."""
+        heard = answers.answered
+        return self.likeness(state["truth"][heard], source.labels[heard], answers.labels[heard])
+
+    @abstractmethod
+    def likeness(self, truth: np.ndarray, source: np.ndarray, suspect: np.ndarray) -> float:
+        """Of two series of labels."""
+
+
+@SCHEMES.register("accuracy")
+@dataclass(frozen=True, kw_only=True)
+class Accuracy(Control):
+    """How close the suspect's accuracy is to the source's: 1 - |difference|."""
+
+    name: ClassVar[str] = "accuracy"
+
+    def likeness(self, truth: np.ndarray, source: np.ndarray, suspect: np.ndarray) -> float:
+        """1 minus the difference of the accuracies."""
+        return float(1 - abs((suspect == truth).mean() - (source == truth).mean()))
+
+
+@SCHEMES.register("agreement")
+@dataclass(frozen=True, kw_only=True)
+class Agreement(Control):
+    """How often the suspect gives the source's label."""
+
+    name: ClassVar[str] = "agreement"
+
+    def likeness(self, truth: np.ndarray, source: np.ndarray, suspect: np.ndarray) -> float:
+        """The share of equal labels."""
+        return float((suspect == source).mean())
