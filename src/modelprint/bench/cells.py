@@ -103,6 +103,21 @@ class Field:
             if model.source == source.id
         ]
 
+    def cells(self, entrant: Entrant) -> dict[str, ZooModel]:
+        """The suspects, and for a verdict the calibration models, of a fingerprint: by the identity of the cell."""
+        drawn = self.drawn(entrant)
+        return {
+            entrant.enrolment.cell(model.row.sha256, regions=drawn and self.is_drawn(model)): model
+            for model in self._opponents(entrant)
+        }
+
+    def _opponents(self, entrant: Entrant) -> Iterator[ZooModel]:
+        source = next(model for model in self.sources if model.id == entrant.enrolment.source)
+        yield from (meeting.model for meeting in self.suspects(source, thinning=entrant.contender.thinning))
+        if entrant.contender.knob is None:
+            yield from self.part("calibration")
+            yield from (meeting.model for meeting in self.swept(source))
+
     def drawn(self, entrant: Entrant) -> bool:
         """Whether this is the fingerprint whose planar slice shows decision regions."""
         first = self.enrolment(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelprint.bench.cells import Entrant, Field, Meeting
+from modelprint.bench.cells import Entrant, Field
 from modelprint.bench.executors import Executor, Processes
 from modelprint.bench.plan import Bench, Enrolment
 from modelprint.bench.store import CellResult, CraftRecord, Store
@@ -21,19 +21,22 @@ from modelprint.core.files import locked
 from modelprint.core.results import Results
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import plan_of
-from modelprint.zoo.population import ZooModel, load
+from modelprint.zoo.population import load
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progressed:
-    """How far a benchmark is: cells planned, finished and failed, and fingerprints that could not be made."""
+class State:
+    """How far a benchmark is: fingerprints, cells, and the models of its zoo."""
 
-    planned: int
+    fingerprints: int
+    made: int
+    cells: int
     finished: int
     failed: int
-    broken: tuple[CraftRecord, ...]
+    models: int
+    models_planned: int
 
 
 def run(
@@ -64,6 +67,32 @@ def run(
     with locked(folder, "benchmark"):
         _Run(field, store, executor or Processes(), progress or _silent).go(only)
         return summarise(field, store)
+
+
+def state(bench: Bench, *, folder: Path, zoo: Plan | None = None, zoo_folder: Path | None = None) -> State:
+    """How far a benchmark is, on the models that are built.
+
+    Raises:
+        UsageError: no such zoo, scheme or parameter.
+        ModelprintError: nothing of the zoo is built.
+    """
+    plan = zoo or plan_of(bench.zoo)
+    field = Field(bench=bench, plan=plan, models=load(plan, folder=zoo_folder))
+    store = Store(folder)
+    entrants = {entrant.enrolment.identity: entrant for entrant in field.entrants()}
+    made = [record for identity in entrants if (record := store.crafted(identity)) is not None]
+    planned = {cell for entrant in entrants.values() for cell in field.cells(entrant)}
+    results = [result for cell, result in store.cells().items() if cell in planned]
+    failed = sum(result.error is not None for result in results)
+    return State(
+        fingerprints=len(entrants),
+        made=sum(record.error is None for record in made),
+        cells=len(planned),
+        finished=len(results) - failed,
+        failed=failed,
+        models=len(field.models),
+        models_planned=len(plan.entries),
+    )
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -125,37 +154,24 @@ class _Run:
 
     def _ask_tasks(self, entrants: Sequence[Entrant], finished: set[str]) -> list[AskTask]:
         """One task for each suspect of each source, all its fingerprints together."""
-        cells: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
-        models: dict[str, ZooModel] = {model.id: model for model in self.field.models}
-        regions: set[str] = set()
+        wanted: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+        drawn: set[str] = set()
         for entrant in entrants:
             place = self.store.fingerprint(entrant.enrolment.identity)
-            drawn = self.field.drawn(entrant)
-            for model in self._opponents(entrant):
-                cell = entrant.enrolment.cell(model.row.sha256, regions=drawn and self.field.is_drawn(model))
+            for cell, model in self.field.cells(entrant).items():
                 if cell not in finished:
-                    cells[entrant.enrolment.source, model.id][cell] = place
-                    if drawn and self.field.is_drawn(model):
-                        regions.add(cell)
+                    wanted[entrant.enrolment.source, model.id][cell] = place
+                    if self.field.drawn(entrant) and self.field.is_drawn(model):
+                        drawn.add(cell)
+        models = {model.id: model for model in self.field.models}
         return [
             AskTask(
                 suspect=suspect,
                 model=models[suspect].path,
-                cells=tuple(wanted),
-                prints=tuple(wanted.values()),
+                cells=tuple(prints),
+                prints=tuple(prints.values()),
                 same_classes=models[suspect].same_classes or models[suspect].role == "source",
-                regions=frozenset(regions.intersection(wanted)),
+                regions=frozenset(drawn.intersection(prints)),
             )
-            for (_, suspect), wanted in cells.items()
-        ]
-
-    def _opponents(self, entrant: Entrant) -> list[ZooModel]:
-        source = next(model for model in self.field.sources if model.id == entrant.enrolment.source)
-        meetings: list[Meeting] = self.field.suspects(source, thinning=entrant.contender.thinning)
-        if entrant.contender.knob is not None:
-            return [meeting.model for meeting in meetings]
-        return [
-            *(meeting.model for meeting in meetings),
-            *self.field.part("calibration"),
-            *(meeting.model for meeting in self.field.swept(source)),
+            for (_, suspect), prints in wanted.items()
         ]

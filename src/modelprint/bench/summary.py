@@ -31,7 +31,6 @@ class _Summary:
         self.cells = store.cells()
         self.entrants = list(field.entrants())
         self.models = {model.id: model for model in field.models}
-        self.planned: set[str] = set()
         self.broken: list[str] = []
 
     def results(self) -> Results:
@@ -67,16 +66,13 @@ class _Summary:
         return record if record is not None and record.error is None else None
 
     def cell(self, entrant: Entrant, model: ZooModel) -> CellResult | None:
+        """The result of a cell that is finished, or failed."""
         drawn = self.field.drawn(entrant) and self.field.is_drawn(model)
-        cell = entrant.enrolment.cell(model.row.sha256, regions=drawn)
-        self.planned.add(cell)
-        return self.cells.get(cell)
+        return self.cells.get(entrant.enrolment.cell(model.row.sha256, regions=drawn))
 
     def runs(self, entrant: Entrant, suspects: list[Meeting]) -> list[Run]:
         record = self.made(entrant)
         if record is None:
-            for meeting in suspects:
-                self.cell(entrant, meeting.model)
             return []
         judged = {meeting.judged.id: self.cell(entrant, meeting.model) for meeting in suspects}
         calibration = {model.id: self.cell(entrant, model) for model in self.field.part("calibration")}
@@ -171,7 +167,8 @@ class _Summary:
         return ()
 
     def provenance(self) -> dict[str, object]:
-        records = {identity: self.cells[identity] for identity in self.planned if identity in self.cells}
+        planned = {cell for entrant in self.entrants for cell in self.field.cells(entrant)}
+        records = {identity: self.cells[identity] for identity in planned if identity in self.cells}
         failed = [record for record in records.values() if record.error is not None]
         crafts = [record for entrant in self.entrants if (record := self.made(entrant)) is not None]
         return {
@@ -182,7 +179,8 @@ class _Summary:
             "zoo_models": len(self.field.models),
             "zoo_planned": len(self.field.plan.entries),
             "zoo_hours": round(sum(model.row.seconds or 0.0 for model in self.field.models) / 3600, 2),
-            "cells_planned": len(self.planned),
+            "source_seconds": self.field.sources[0].row.seconds,
+            "cells_planned": len(planned),
             "cells_finished": len(records) - len(failed),
             "cells_failed": len(failed),
             "fingerprints_broken": sorted(set(self.broken)),

@@ -1,0 +1,131 @@
+"""Commands on benchmarks: bench plan, bench run, bench show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+
+from modelprint.cli.console import out, progress, say
+from modelprint.cli.options import Format
+
+if TYPE_CHECKING:
+    from modelprint.core.results import Results
+
+bench = App(name="bench")
+FormatOption = Annotated[Format, Parameter(name="--format")]
+
+
+@bench.command
+def plan(name: str, *, folder: Path | None = None, zoo: Path | None = None) -> None:
+    """Show what a benchmark will do: fingerprints and cells, planned and finished.
+
+    Parameters
+    ----------
+    name
+        digits, fashion or cifar10.
+    folder
+        Where fingerprints and cells are kept; the user's cache unless given.
+    zoo
+        The folder of the zoo's models; its own place unless given.
+    """
+    from modelprint.bench import BENCHES, default_folder, state
+
+    told = state(BENCHES[name], folder=folder or default_folder(name), zoo_folder=zoo)
+    out.print(
+        f"{name}: {told.fingerprints} fingerprints, {told.made} made; {told.cells} cells, {told.finished} finished, "
+        f"{told.failed} failed; {told.models} of {told.models_planned} models of the zoo are built",
+        markup=False,
+    )
+
+
+@bench.command
+def run(
+    name: str,
+    *,
+    jobs: int = 1,
+    executor: Literal["process", "ray"] = "process",
+    scheme: list[str] | None = None,
+    folder: Path | None = None,
+    zoo: Path | None = None,
+    out_file: Annotated[Path | None, Parameter(name="--out")] = None,
+) -> int:
+    """Run a benchmark; may be killed at any moment and started again.
+
+    Parameters
+    ----------
+    name
+        digits, fashion or cifar10.
+    jobs
+        Processes, of one thread each; the results do not depend on it.
+    executor
+        Processes of this machine, or a Ray cluster (RAY_ADDRESS, else a local one).
+    scheme
+        Contenders to run, by label; all unless given. What was finished of the others stays in the results.
+    folder
+        Where fingerprints and cells are kept; the user's cache unless given.
+    zoo
+        The folder of the zoo's models; its own place unless given.
+    out_file
+        Where the results are written; benchmarks/results in a checkout unless given.
+    """
+    from modelprint.bench import BENCHES, default_folder, default_results, write_results
+    from modelprint.bench import executor as executor_named
+    from modelprint.bench import run as run_bench
+
+    chosen = BENCHES[name]
+    with progress() as report:
+        results = run_bench(
+            chosen,
+            folder=folder or default_folder(name),
+            zoo_folder=zoo,
+            executor=executor_named(executor, jobs=jobs),
+            only=scheme,
+            progress=report,
+        )
+    place = out_file or default_results(name)
+    write_results(results, place)
+    _print(results)
+    told = results.provenance
+    say(f"{place}; {told['cells_finished']} of {told['cells_planned']} cells, {told['cells_failed']} failed")
+    for line in told["fingerprints_broken"]:
+        say(f"no fingerprint: {line}")
+    return 1 if told["cells_failed"] else 0
+
+
+@bench.command
+def show(name: str, *, format_: FormatOption = "table") -> None:
+    """Print the results of a benchmark beside the published figures; nothing is computed again.
+
+    Parameters
+    ----------
+    name
+        A benchmark, or a file of results.
+    """
+    from modelprint.bench import find_results
+
+    results = find_results(name)
+    if format_ == "json":
+        out.file.write(results.model_dump_json(by_alias=True) + "\n")
+    else:
+        _print(results)
+
+
+def _print(results: Results) -> None:
+    from modelprint.bench.tables import tables_of
+
+    for text in tables_of(results):
+        out.print(text.title, style="bold", markup=False)
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        for column in text.columns:
+            table.add_column(column, no_wrap=True)
+        for row in text.rows:
+            table.add_row(*row)
+        wide = Measurement.get(out, out.options.update(max_width=1000), table).maximum
+        Console(file=out.file, width=max(wide, out.width)).print(table)
+        out.print(f"{text.note}\n", markup=False)
