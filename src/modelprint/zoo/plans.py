@@ -124,7 +124,7 @@ DESIGNS.register("fashion")(
             copy("transfer", "transfer to 5 classes", classes="5"),
             copy("extract-soft", "extracted, probabilities"),
             copy("extract-labels", "extracted, labels"),
-            copy("extract-soft", "extracted, other architecture", arch="vgg", arch_args='{"width": 8}'),
+            copy("extract-soft", "extracted, other architecture", arch="cnn", arch_args='{"width": 8}'),
             copy("knockoff", "Knockoff", "cifar10:attacker", epochs="30"),
             copy("jbda", "JBDA"),
             copy("extract-adversarial", "extracted, hardened", steps="3"),

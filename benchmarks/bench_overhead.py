@@ -1,0 +1,134 @@
+"""What a benchmark costs beyond its forward passes, and what a second process gains.
+
+    python benchmarks/bench_overhead.py [--zoo FOLDER] [--suspects 24] [--rounds 7]
+
+1. Judging suspects by many fingerprints (loading, checking, asking, scoring), over the bare forward passes of the same
+   models on the same images: alternating, one thread, median and spread. Aim: 1.3.
+2. Building the same models with two processes and with one, alternating: the ratio of models an hour. Aim: 1.7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from common import alternating, provenance, ratio, write_result
+from modelprint import zoo
+from modelprint.bench.benches import BENCHES
+from modelprint.bench.cells import Field
+from modelprint.bench.work import AskTask, CraftTask, ask, craft
+from modelprint.nn.loading import load_model
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.training.loop import TrainRecipe, predict
+from modelprint.zoo.design import Design, Network
+from modelprint.zoo.plan import Plan
+
+
+def judging(zoo_folder: Path | None, suspects: int, rounds: int) -> dict[str, object]:
+    """Seconds of judging and of bare forward passes."""
+    plan = zoo.plan_of("fashion")
+    field = Field(bench=BENCHES["fashion"], plan=plan, models=zoo.load(plan, folder=zoo_folder))
+    entrants = [
+        entrant
+        for entrant in field.entrants()
+        if entrant.contender.knob is None and entrant.enrolment.source == "source-1" and entrant.enrolment.seed == 0
+    ]
+    models = [model for model in field.part("test") if model.same_classes]
+    chosen = models[:: max(1, len(models) // suspects)][:suspects]
+    source = field.sources[0]
+    with tempfile.TemporaryDirectory() as name:
+        prints = [Path(name) / str(number) for number in range(len(entrants))]
+        for entrant, place in zip(entrants, prints, strict=True):
+            craft(None, CraftTask(enrolment=entrant.enrolment, models={source.id: source.path}, place=place))
+        tasks = [
+            AskTask(
+                suspect=model.id,
+                model=model.path,
+                cells=tuple(entrant.enrolment.cell(model.row.sha256) for entrant in entrants),
+                prints=tuple(prints),
+                same_classes=True,
+            )
+            for model in chosen
+        ]
+        loaded = [load_model(model.path).module for model in chosen]
+        queries = [torch.from_numpy(Fingerprint.load(place).queries) for place in prints]
+
+        def judge() -> None:
+            for task in tasks:
+                results = ask(None, task)
+                assert not any(result.error for result in results)
+
+        def forward() -> None:
+            for module in loaded:
+                for images in queries:
+                    predict(module, images)
+
+        seconds = alternating({"judging": judge, "forward": forward}, rounds=rounds)
+    return {
+        "suspects": len(chosen),
+        "fingerprints": len(entrants),
+        "queries": sum(len(images) for images in queries),
+        "seconds": seconds,
+        "ratio": ratio(seconds["judging"], seconds["forward"]),
+    }
+
+
+def small_zoo(seed: int) -> Plan:
+    """Sixteen small networks on Fashion-MNIST, one epoch on 6,000 images each."""
+    recipe = TrainRecipe(epochs=1, lr=0.1, augment="shift", shift=1)
+    return Design(
+        name=f"speed-{seed}",
+        data="fashion-mnist",
+        size=70_000,
+        network=Network(arch="strided", arch_args={"width": 16}, train=recipe),
+        others=(Network(arch="strided", arch_args={"width": 12}, train=recipe),),
+        shadow_copies=(),
+        test_copies=(),
+        shadow={},
+        calibration={"SAST": 8, "SADT": 7},
+        test={},
+    ).plan()
+
+
+def building(rounds: int) -> dict[str, object]:
+    """Seconds of the same build with one process and with two."""
+
+    def build(jobs: int) -> Callable[[], None]:
+        def task() -> None:
+            with tempfile.TemporaryDirectory() as name:
+                assert zoo.build(small_zoo(0), folder=Path(name), jobs=jobs).complete
+
+        return task
+
+    seconds = alternating({"one": build(1), "two": build(2)}, rounds=rounds)
+    return {"models": len(small_zoo(0).entries), "seconds": seconds, "ratio": ratio(seconds["one"], seconds["two"])}
+
+
+def main() -> None:
+    """Measure, and write benchmarks/results/bench_overhead.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--zoo", type=Path)
+    parser.add_argument("--suspects", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    result = {
+        "judging": judging(arguments.zoo, arguments.suspects, arguments.rounds),
+        "building": building(max(3, arguments.rounds // 2)),
+        "seconds": time.perf_counter() - started,
+        "provenance": provenance(),
+    }
+    write_result("bench_overhead.json", result)
+    for what in ("judging", "building"):
+        told = result[what]
+        print(what, told["ratio"])
+
+
+if __name__ == "__main__":
+    main()

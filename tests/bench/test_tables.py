@@ -1,0 +1,70 @@
+"""Tables of text: every cell told, ours where measured, published figures to the digit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from modelprint.bench.files import find_results, write_results
+from modelprint.bench.published import DETECTION, OVERALL
+from modelprint.bench.tables import NOT_MEASURED, detection, extraction, leaderboard, overall, tables_of
+from modelprint.core.errors import UsageError
+from modelprint.core.results import Results
+
+
+def test_no_cell_is_blank(results: Results) -> None:
+    for table in tables_of(results):
+        assert table.rows
+        assert all(len(row) == len(table.columns) and all(cell.strip() for cell in row) for row in table.rows)
+
+
+def test_the_leaderboard_averages_seeds_and_merges_equal_access_levels(results: Results) -> None:
+    table = leaderboard(results)
+    lines = {(row[0], row[2]): row for row in table.rows}
+    assert set(lines) == {(scheme, budget) for scheme in ("adv-tra", "agreement") for budget in ("30", "100")}
+    assert all(row[1] == "either" for row in table.rows)
+    found = [
+        row.auc
+        for row in results.rows
+        if (row.scheme, row.access, row.budget, row.attack, row.source) == ("adv-tra", "labels", 100, "all", "all")
+    ]
+    assert len(found) == 2
+    assert lines["adv-tra", "100"][4].startswith(f"{fmean(auc for auc in found if auc is not None):.3f} (")
+
+
+def test_table_1_has_both_figures(results: Results) -> None:
+    lines = {row[0]: row for row in detection(results).rows}
+    assert lines["FTAL"][1:7] == ("0.867", "0.058", "0.942", "0.934", "0.954", "0.950")
+    rates = [
+        run.details[name]["matched"] / run.details[name]["trajectories"]
+        for run in results.runs
+        if (run.scheme, run.budget, run.access) == ("adv-tra", 100, "labels")
+        for name in run.scores
+        if name in ("test-source-1-ftal", "test-source-2-ftal")
+    ]
+    assert lines["FTAL"][12] == f"{fmean(rates):.3f}"
+    assert lines["FTAL"][9] == NOT_MEASURED  # IPGuard did not run
+    assert lines["prune 20 %"][7:13] == (NOT_MEASURED,) * 6
+    assert len(DETECTION) == 14
+
+
+def test_tables_2_and_3_say_what_is_not_measured(results: Results) -> None:
+    lines = {row[0]: row for row in overall(results).rows}
+    assert set(lines) == set(OVERALL)
+    assert lines["ADV-TRA"][1:7] == (
+        "1.00 / 1.00 / 1.00", NOT_MEASURED, "1.00 / 1.00 / 1.00", NOT_MEASURED, "0.88 / 0.90 / 0.96", NOT_MEASURED,
+    )  # fmt: skip
+    assert lines["ADV-TRA"][7] != NOT_MEASURED
+    assert lines["UAP"][7] == NOT_MEASURED
+    told = [row for row in extraction(results).rows if row[:2] == ("Knockoff", "ADV-TRA")]
+    assert told[0][2:6] == ("0.93", NOT_MEASURED, "0.86", NOT_MEASURED)
+
+
+def test_results_survive_a_file(results: Results, tmp_path: Path) -> None:
+    write_results(results, tmp_path / "a.json")
+    assert find_results(str(tmp_path / "a.json")) == results
+    assert len((tmp_path / "a.json").read_text().splitlines()) > len(results.rows)
+    with pytest.raises(UsageError, match="neither a benchmark"):
+        find_results("nothing")
