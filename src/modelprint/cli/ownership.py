@@ -119,7 +119,7 @@ def inspect(
             "made from": f"{manifest.data_name} ({manifest.data}), seed {manifest.seed}",
             "crafting": ", ".join(f"{key} {_short(value)}" for key, value in manifest.report.items()),
             "calibration": f"{len(manifest.calibration)} independent models",
-            "made by": f"modelprint {manifest.library}",
+            "made by": manifest.library,
         }
         for key, value in rows.items():
             table.add_row(key, str(value))

@@ -96,7 +96,7 @@ def enroll(
             "data_name": seeds.name,
             "report": dict(queries.report),
             "calibration": [other.record for other in others],
-            "library": modelprint.__version__,
+            "library": f"modelprint {modelprint.__version__}, torch {torch.__version__}",
         },
         queries=queries.images,
         true_labels=queries.labels,

@@ -35,15 +35,14 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
 
         return RecordedSuspect(read_recording(reference), who=reference, fingerprint=options.fingerprint)
     if suffix == ".onnx":
-        from modelprint.suspects.onnx import OnnxSuspect
+        return _open_onnx(reference, options)
+    if suffix == ".toml":
+        from modelprint.nn.spec_file import read_spec_file
 
-        return OnnxSuspect(
-            reference,
-            mean=options.mean,
-            std=options.std,
-            batch_size=options.batch_size or 256,
-            classes=options.expected_classes,
-        )
+        said = read_spec_file(Path(reference))
+        if Path(said.weights).suffix.lower() == ".onnx":
+            mean, std = options.mean or said.mean, options.std or said.std
+            return _open_onnx(said.weights, replace(options, mean=mean, std=std))
     return _open_model(reference, options)
 
 
@@ -57,6 +56,18 @@ def default_ledger(url: str, options: SuspectOptions) -> Path:
     asked = [url, options.model, options.fingerprint]
     name = f"{urlsplit(url).hostname or 'server'}-{digest_json(asked).removeprefix('sha256:')[:16]}.jsonl"
     return Path(pooch.os_cache("modelprint")) / "ledgers" / name
+
+
+def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
+    from modelprint.suspects.onnx import OnnxSuspect
+
+    return OnnxSuspect(
+        path,
+        mean=options.mean,
+        std=options.std,
+        batch_size=options.batch_size or 256,
+        classes=options.expected_classes,
+    )
 
 
 def _open_model(reference: str, options: SuspectOptions) -> Suspect:
