@@ -1,15 +1,15 @@
 """The walk of ADV-TRA: bilateral legs joined into surface trajectories, for many bases in one batch.
 
-Every base is a row with a state of its own (leg, target, step sizes). A round is one walk of l steps (Eq. 2) for every
-row under way, wherever it stands; rows whose walk satisfies Eq. 3 go on to the far side (Eq. 7) and to their next leg
-(Eq. 8), so that the batch stays full.
+Every base is a row that stands at some point x_i of its current leg. A round looks at the rows that stand at x_l, where
+Eq. 3 decides, and then moves every row by one step (Eq. 2), whether it is on its way to the boundary, on the far side
+(Eq. 7) or at the joint of two legs (Eq. 8): one batch of gradients for all of them, so that batches stay full.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from modelprint.perturb.evaluate import Evaluator
 from modelprint.perturb.probing import Probe
 
 Border = Literal["clip", "stay"]
+Rows: TypeAlias = np.ndarray  # which rows, int64 (k,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +66,6 @@ class Trajectories:
         return lengths
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One walk of k rows.
-
-    Attributes:
-        hit: which rows satisfy Eq. 3.
-        walked: the points x_1..x_l.
-        sizes: the steps s_0..s_{l-1} they were reached by.
-    """
-
-    hit: Bool[Tensor, " k"]
-    walked: Float[Tensor, "k l c h w"]
-    sizes: Float[Tensor, "k l"]
-
-
 class SurfaceWalk:
     """Walks one batch of bases.
 
@@ -116,8 +102,12 @@ class SurfaceWalk:
         self.retries = retries
         self.border = border
         count, device = len(bases), bases.device
-        self.position = bases.float().div(255.0).contiguous(memory_format=torch.channels_last)  # where the leg begins
-        self.sign = torch.zeros_like(self.position)  # sign of the gradient there, kept over the attempts of a leg
+        self.start = bases.float().div(255.0).contiguous(memory_format=torch.channels_last)  # x_0 of the leg
+        self.sign = torch.zeros_like(self.start)  # of the gradient at x_0, kept over the attempts of a leg
+        self.point = self.start.clone()  # x_i
+        self.at = np.zeros(count, dtype=np.int64)  # i, 0 .. 2l - 1
+        self.across = np.zeros(count, dtype=bool)  # whether Eq. 3 holds for the steps taken: the far side
+        self.steps = torch.zeros((count, length), device=device)  # s_0 .. s_{l-1} of the attempt
         self.target = torch.zeros(count, dtype=torch.int64, device=device)
         self.leg = np.zeros(count, dtype=np.int64)
         # Targets are drawn at random among the other classes, without replacement.
@@ -134,60 +124,72 @@ class SurfaceWalk:
 
     def run(self) -> Trajectories:
         """Trajectories of the bases that got through all legs, in the order of the bases."""
-        rows = torch.arange(len(self.position), device=self.position.device)
-        self._begin_leg(rows)
+        self._store(self._under_way())
         while len(rows := self._under_way()):
-            attempt = self._attempt(rows)
-            hit = attempt.hit
-            if hit.any():
-                self._finish_leg(rows[hit], attempt.walked[hit], attempt.sizes[hit])
-            missed = rows[~hit]
-            spent = missed[self.probe.exhausted(missed)]
-            for row in spent.tolist():
-                self.failed[row].add(int(self.target[row]))
-            self.probe.restart(rows[hit], forget=False)
-            self.probe.restart(spent, forget=True)
-            done = [row for row in rows[hit].tolist() if self.leg[row] == self.legs]
-            onward = torch.tensor(
-                [row for row in rows[hit].tolist() if self.leg[row] < self.legs] + spent.tolist(),
-                dtype=torch.int64,
-                device=rows.device,
-            )
-            if len(onward):
-                self._begin_leg(onward)
-            if done:
-                last = torch.tensor(done, device=rows.device)
-                self.labels[done, -1] = self.evaluator.labels(self.position[last]).cpu().numpy()
+            if len(arrived := rows[self._arrived(rows)]):
+                self._judge(arrived)
+            self._move(rows[~self._arrived(rows)])
         finished = np.flatnonzero(self.leg == self.legs)
+        if len(finished):
+            self.labels[finished, -1] = self.evaluator.labels(self.start[self._index(finished)]).cpu().numpy()
         return Trajectories(
-            images=self.images[finished].numpy(),
+            images=self.images[torch.from_numpy(finished)].numpy(),
             labels=self.labels[finished],
             targets=self.targets[finished],
             base=finished,
         )
 
-    def _under_way(self) -> Int[Tensor, " k"]:
-        rows = np.flatnonzero(self.alive & (self.leg < self.legs))
-        return torch.from_numpy(rows).to(self.position.device)
+    def _under_way(self) -> Rows:
+        return np.flatnonzero(self.alive & (self.leg < self.legs))
 
-    def _begin_leg(self, rows: Int[Tensor, " k"]) -> None:
-        """Look at the leg's first point, choose a target, keep the sign of the gradient towards it."""
-        chosen: list[int] = []
+    def _arrived(self, rows: Rows) -> np.ndarray:
+        """Which rows stand at x_l and were not looked at."""
+        arrived: np.ndarray = (self.at[rows] == self.length) & ~self.across[rows]
+        return arrived
 
-        def choose(labels: Int[Tensor, " k"]) -> Int[Tensor, " k"]:
-            for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
-                chosen.append(self._next_target(row, label))
-            return torch.tensor([max(target, 0) for target in chosen], device=rows.device)
+    def _judge(self, rows: Rows) -> None:
+        """At x_l: rows that reached their target (Eq. 3) go across, the others try other steps."""
+        index = self._index(rows)
+        labels = self.evaluator.labels(self.point[index])
+        self._note(rows, labels)
+        reached = labels == self.target[index]
+        hit = reached & self.probe.accepts(index)
+        self.across[rows] = hit.cpu().numpy()
+        self.probe.restart(index[hit], forget=False)
+        missed = ~hit
+        self._try_again(rows[missed.cpu().numpy()], early=False, late=~reached[missed])
 
-        aim = self.evaluator.aim(self.position[rows], choose)
-        self.sign[rows] = aim.sign
-        self.target[rows] = aim.targets
-        column = 2 * self.length * self.leg[rows.cpu().numpy()]
-        self.labels[rows.cpu().numpy(), column] = aim.labels.cpu().numpy()
-        self._store(rows, column, self.position[rows])
-        for row, target in zip(rows.tolist(), chosen, strict=True):
-            if target < 0:
-                self.alive[row] = False
+    def _move(self, rows: Rows) -> None:
+        """One gradient for every row, and one step (Eq. 2); x_{2l} is the x_0 of the next leg (Eq. 8)."""
+        if not len(rows):
+            return
+        index, at = self._index(rows), self.at[rows]
+        first = at == 0
+        aim = self.evaluator.aim(self.point[index], lambda labels: self._choose(rows, first, labels))
+        self._note(rows, aim.labels)
+        self.target[index] = aim.targets
+        self.sign[index[first]] = aim.sign[first]
+        early = (at > 0) & (at < self.length) & (aim.labels == aim.targets).cpu().numpy()
+        going = ~(first | early)
+        onward = rows[going]
+        # s_0 .. s_{l-1} to the boundary, s_{l-1} .. s_0 beyond it (Eq. 7)
+        step = np.where(at < self.length, at, 2 * self.length - 1 - at)[going]
+        size = self.steps[index[going], torch.from_numpy(step).to(index.device)]
+        self.point[index[going]] = self._step(self.point[index[going]], aim.sign[going], size)
+        self.at[onward] += 1
+        self._store(onward)
+        self._end_leg(onward[self.at[onward] == 2 * self.length])
+        self._set_off(rows[first & self.alive[rows]])
+        self._try_again(rows[early], early=True, late=torch.zeros(early.sum(), dtype=torch.bool, device=index.device))
+
+    def _choose(self, rows: Rows, first: np.ndarray, labels: Int[Tensor, " k"]) -> Int[Tensor, " k"]:
+        """The targets of all rows; those at x_0 choose one, or are given up."""
+        targets = self.target[self._index(rows)]
+        for place in np.flatnonzero(first):
+            chosen = self._next_target(int(rows[place]), int(labels[place]))
+            self.alive[rows[place]] = chosen >= 0
+            targets[place] = max(chosen, 0)
+        return targets
 
     def _next_target(self, row: int, label: int) -> int:
         """The next class of the row's draw; after failures, a class visited before; -1 when the base is given up."""
@@ -201,60 +203,44 @@ class SurfaceWalk:
             return -1
         return next((target for target in range(self.classes) if target not in barred), -1)
 
-    def _attempt(self, rows: Int[Tensor, " k"]) -> Attempt:
-        """Walk l steps (Eq. 2) with the probe's step sizes; rows that reach their target early stop there."""
-        length = self.length
-        sizes = self.probe.steps(rows)
-        target = self.target[rows]
-        point, sign = self.position[rows], self.sign[rows]
-        walked = torch.empty((len(rows), length, *point.shape[1:]), device=point.device)
-        early = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
-        late = torch.zeros_like(early)
-        going = torch.arange(len(rows), device=rows.device)
-        for i in range(length):
-            point = self._step(point, sign, sizes[going, i])
-            walked[going, i] = point
-            if i == length - 1:
-                labels = self.evaluator.labels(point)
-                late[going[labels != target[going]]] = True
-                self.labels[rows[going].cpu().numpy(), self._column(rows[going], i + 1)] = labels.cpu().numpy()
-                break
-            aim = self.evaluator.aim(point, target[going])
-            reached = aim.labels == aim.targets
-            early[going[reached]] = True
-            self.labels[rows[going].cpu().numpy(), self._column(rows[going], i + 1)] = aim.labels.cpu().numpy()
-            going, point, sign = going[~reached], point[~reached], aim.sign[~reached]
-            if not len(going):
-                break
-        hit = ~early & ~late & self.probe.accepts(rows)
-        self.probe.adjust(rows[~hit], early[~hit], late[~hit])
-        return Attempt(hit=hit, walked=walked, sizes=sizes)
+    def _try_again(self, rows: Rows, *, early: bool, late: Bool[Tensor, " k"]) -> None:
+        """Other step sizes for the same target; another target when they are exhausted."""
+        if not len(rows):
+            return
+        index = self._index(rows)
+        self.probe.adjust(index, torch.full_like(late, early), late)
+        spent = self.probe.exhausted(index)
+        self.probe.restart(index[spent], forget=True)
+        given_up = rows[spent.cpu().numpy()]
+        for row, target in zip(given_up, self.target[index[spent]].tolist(), strict=True):
+            self.failed[row].add(target)
+        self.at[given_up] = 0
+        self.point[index[spent]] = self.start[index[spent]]
+        self._set_off(rows[~spent.cpu().numpy()])
 
-    def _finish_leg(
-        self, rows: Int[Tensor, " k"], walked: Float[Tensor, "k l c h w"], sizes: Float[Tensor, "k l"]
-    ) -> None:
-        """Bilateralise (Eq. 7): from x_l on with the steps reversed; its last point begins the next leg (Eq. 8)."""
-        length, target = self.length, self.target[rows]
-        numbers = rows.cpu().numpy()
-        for i in range(length):
-            self._store(rows, self._column(rows, i + 1), walked[:, i])
-        point = walked[:, -1]
-        for i, size in enumerate(sizes.flip(1).unbind(1)):
-            aim = self.evaluator.aim(point, target)
-            point = self._step(point, aim.sign, size)
-            column = self._column(rows, length + i + 1)
-            self._store(rows, column, point)
-            if i:
-                self.labels[numbers, column - 1] = aim.labels.cpu().numpy()
-        self.position[rows] = point
-        first = self._column(rows, 1)
-        for i in range(2 * length):
-            self.targets[numbers, first + i] = target.cpu().numpy()
-        self.leg[numbers] += 1
-        for row, visited in zip(numbers, target.tolist(), strict=True):
+    def _set_off(self, rows: Rows) -> None:
+        """The first step of an attempt, by the gradient that was kept."""
+        if not len(rows):
+            return
+        index = self._index(rows)
+        self.steps[index] = self.probe.steps(index)
+        self.point[index] = self._step(self.start[index], self.sign[index], self.steps[index, 0])
+        self.at[rows] = 1
+        self._store(rows)
+
+    def _end_leg(self, rows: Rows) -> None:
+        """The last point of a leg is the first of the next (Eq. 8)."""
+        index = self._index(rows)
+        self.start[index] = self.point[index]
+        for row, target in zip(rows, self.target[index].tolist(), strict=True):
+            begun = 2 * self.length * self.leg[row]
+            self.targets[row, begun + 1 : begun + 2 * self.length + 1] = target
             self.failed[row] = set()
-            if visited in self.remaining[row]:
-                self.remaining[row].remove(visited)
+            if target in self.remaining[row]:
+                self.remaining[row].remove(target)
+        self.leg[rows] += 1
+        self.at[rows] = 0
+        self.across[rows] = False
 
     def _step(
         self, point: Float[Tensor, "k c h w"], sign: Float[Tensor, "k c h w"], size: Float[Tensor, " k"]
@@ -265,14 +251,20 @@ class SurfaceWalk:
             return moved.clamp_(0.0, 1.0)
         return torch.where((moved < 0) | (moved > 1), point, moved)
 
-    def _column(self, rows: Int[Tensor, " k"], offset: int) -> np.ndarray:
-        """Where the offset-th point of each row's leg stands in its trajectory."""
-        column: np.ndarray = 2 * self.length * self.leg[rows.cpu().numpy()] + offset
+    def _index(self, rows: Rows) -> Int[Tensor, " k"]:
+        return torch.from_numpy(rows).to(self.point.device)
+
+    def _column(self, rows: Rows) -> np.ndarray:
+        """Where x_i stands in the trajectory."""
+        column: np.ndarray = 2 * self.length * self.leg[rows] + self.at[rows]
         return column
 
-    def _store(self, rows: Int[Tensor, " k"], column: np.ndarray, points: Float[Tensor, "k c h w"]) -> None:
-        numbers = rows.cpu()
+    def _note(self, rows: Rows, labels: Int[Tensor, " k"]) -> None:
+        self.labels[rows, self._column(rows)] = labels.cpu().numpy()
+
+    def _store(self, rows: Rows) -> None:
+        """Keep x_i; a later attempt writes over it."""
+        points = self.point[self._index(rows)]
         if self.evaluator.eight_bit:
-            self.images[numbers, torch.from_numpy(column)] = points.mul(255.0).round_().to(torch.uint8).cpu()
-        else:
-            self.images[numbers, torch.from_numpy(column)] = points.cpu()
+            points = points.mul_(255.0).round_().to(torch.uint8)
+        self.images[torch.from_numpy(rows), torch.from_numpy(self._column(rows))] = points.cpu()
