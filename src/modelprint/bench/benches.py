@@ -28,7 +28,7 @@ def default_results(name: str) -> Path:
 @lru_cache(maxsize=1)
 def controls() -> tuple[Contender, ...]:
     """What stands in every table beside the schemes."""
-    return (Contender(label="accuracy", scheme="accuracy"), Contender(label="agreement", scheme="agreement"))
+    return tuple(Contender(label=name, scheme=name, seeds=(0,)) for name in ("accuracy", "agreement"))
 
 
 def _adv_tra(label: str, knob: Knob, **settings: str) -> Contender:

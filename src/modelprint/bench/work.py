@@ -15,6 +15,7 @@ from modelprint.bench.plan import Enrolment
 from modelprint.bench.store import CellResult, CraftRecord
 from modelprint.core.access import Access
 from modelprint.core.errors import ModelprintError
+from modelprint.core.identity import digest_arrays
 from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.data.image_set import ImageSet
 from modelprint.data.splits import load_data
@@ -109,23 +110,27 @@ def ask(_: None, task: AskTask) -> list[CellResult]:
     except ModelprintError as error:
         return [CellResult(cell=cell, suspect=task.suspect, error=f"{error}") for cell in task.cells]
     results: list[CellResult] = []
+    asked: dict[str, Answers] = {}  # fingerprints of the same queries (the controls') share the answers
     for cell, place in zip(task.cells, task.prints, strict=True):
         try:
-            results.append(_judged(cell, place, model, task))
+            results.append(_judged(cell, place, model, task, asked))
         except Exception as error:  # recorded, so that hours of other cells are not lost
             results.append(CellResult(cell=cell, suspect=task.suspect, error=f"{type(error).__name__}: {error}"))
     return results
 
 
-def _judged(cell: str, place: Path, model: LoadedModel, task: AskTask) -> CellResult:
+def _judged(cell: str, place: Path, model: LoadedModel, task: AskTask, asked: dict[str, Answers]) -> CellResult:
     started = time.process_time()
     judge = _judge(place)
     if judge.scheme.needs.same_classes and not task.same_classes:
         return CellResult(cell=cell, suspect=task.suspect, scores={})
-    asked = time.process_time()
-    logits = predict(model.module, judge.images)
-    forward = time.process_time() - asked
-    answers = answers_from_scores(logits.numpy(), who=task.suspect)
+    forward = 0.0
+    if judge.queries not in asked:
+        before = time.process_time()
+        logits = predict(model.module, judge.images)
+        forward = time.process_time() - before
+        asked[judge.queries] = answers_from_scores(logits.numpy(), who=task.suspect)
+    answers = asked[judge.queries]
     scores = {
         str(access): judge.score(answers.restricted(access))
         for access in ACCESSES
@@ -149,8 +154,13 @@ def _judged(cell: str, place: Path, model: LoadedModel, task: AskTask) -> CellRe
 
 @dataclass(frozen=True, kw_only=True)
 class _Judge:
-    """A fingerprint that is read once and used on many suspects."""
+    """A fingerprint that is read once and used on many suspects.
 
+    Attributes:
+        queries: SHA-256 of the images.
+    """
+
+    queries: str
     fingerprint: Fingerprint
     scheme: Scheme
     images: torch.Tensor
@@ -184,7 +194,12 @@ def letters(labels: np.ndarray) -> str:
 def _judge(place: Path) -> _Judge:
     fingerprint = Fingerprint.load(place)
     scheme = SCHEMES[fingerprint.manifest.scheme](**fingerprint.manifest.parameters)
-    return _Judge(fingerprint=fingerprint, scheme=scheme, images=torch.from_numpy(fingerprint.queries))
+    return _Judge(
+        queries=digest_arrays({"queries": fingerprint.queries}),
+        fingerprint=fingerprint,
+        scheme=scheme,
+        images=torch.from_numpy(fingerprint.queries),
+    )
 
 
 @lru_cache(maxsize=6)
