@@ -25,6 +25,10 @@ class SuspectError(ModelprintError):
     """A suspect answered wrongly, or not at all."""
 
 
+class UnscorableError(ModelprintError):
+    """The answers do not suffice for a score: a verdict on them is inconclusive."""
+
+
 class FingerprintError(ModelprintError):
     """A fingerprint cannot be made, or does not fit what it is used on."""
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from modelprint.core.access import Access
+from modelprint.core.errors import UnscorableError
 from modelprint.core.suspect import UNANSWERED, Answers
 from modelprint.core.verdict import FalseAccusations, Outcome
 from modelprint.schemes.base import Scheme, State
@@ -59,17 +61,12 @@ def decide(
     """
     answered = asked & answers.answered
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
-        return Decision(
-            outcome="inconclusive",
-            message=f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again",
-            score=None,
-            p_value=None,
-            threshold=None,
-            false_accusations=None,
-            calibration_scores=np.zeros(0),
-        )
+        return _unscored(f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again")
     heard = only(answers, answered)
-    score = scheme.score(state, source, heard)
+    try:
+        score = scheme.score(state, source, heard)
+    except UnscorableError as error:
+        return _unscored(str(error))
     details = scheme.details(state, source, heard)
     if not calibration:
         return Decision(
@@ -82,7 +79,8 @@ def decide(
             calibration_scores=np.zeros(0),
             details=details,
         )
-    ranked = np.array([scheme.score(state, source, only(other, answered)) for other in calibration])
+    shown = Access.LABELS if answers.scores is None else Access.SCORES  # the same of every model that is ranked
+    ranked = np.array([scheme.score(state, source, only(other.restricted(shown), answered)) for other in calibration])
     limit = threshold(ranked, alpha)
     p_value = rank_p_value(score, ranked)
     count = int((ranked > limit).sum()) if limit is not None else 0
@@ -101,6 +99,18 @@ def decide(
         false_accusations=errors,
         calibration_scores=ranked,
         details=details,
+    )
+
+
+def _unscored(message: str) -> Decision:
+    return Decision(
+        outcome="inconclusive",
+        message=message,
+        score=None,
+        p_value=None,
+        threshold=None,
+        false_accusations=None,
+        calibration_scores=np.zeros(0),
     )
 
 

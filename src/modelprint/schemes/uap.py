@@ -1,0 +1,300 @@
+"""UAP: fingerprints by universal adversarial perturbations, read by a contrastive encoder.
+
+Z. Peng, S. Li, G. Chen, C. Zhang, H. Zhu, M. Xue, "Fingerprinting Deep Neural Networks Globally via Universal
+Adversarial Perturbations", CVPR 2022.
+
+Differs from the paper:
+- Both images of a point are stored in 8 bits, x + v clamped to [0, 1] first: an API takes PNGs.
+- The source is of the same class as its shadow copies; an encoder that gives it a class of its own pushes it away.
+- Vectors are centred on the mean of the shadow models' before they are encoded. What all models of a task have in
+  common is most of a vector, and hides the rest from an encoder of few shadow models.
+- With labels only, vectors are one-hot, and a second encoder, trained on the shadow models' labels, reads them.
+- The verdict is a rank among independent models; the paper's test over views is `stats.claims`.
+
+The perturbation and the points come from the source's training data, as published, not from the enrollment's DATA.
+Strangers that learned from the same images are as sure of them as the source is: where such models calibrate, the
+threshold is no lower than an innocent model of other data needs; who calibrates on models of other data only would
+accuse innocent models of the same data too often.
+
+What labels lose: how sure a model is of a point, and which class comes second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from modelprint.core.errors import FingerprintError, UnscorableError
+from modelprint.core.suspect import Answers
+from modelprint.data.image_set import ImageSet
+from modelprint.perturb.deepfool import deepfool
+from modelprint.perturb.uap import UniversalName, fooling_rate, perturbed, rounded, universal
+from modelprint.schemes.base import (
+    SCHEMES,
+    Asker,
+    Enrollment,
+    Needs,
+    Queries,
+    Scheme,
+    ShadowAnswers,
+    State,
+    right_and_wrong,
+)
+from modelprint.schemes.uap_points import views_of_points
+from modelprint.schemes.uap_vectors import fingerprint_vectors, whole_views
+from modelprint.training.contrastive import EncoderRecipe, cosines, embed, train_encoder
+from modelprint.training.loop import predict
+
+EPSILONS = tuple(level / 255 for level in (10, 15, 20, 30, 40, 50, 64))
+HELD_OUT = 2000  # images that the fooling rate is measured on, at most
+TWICE_AS_FAR = 1.0  # the overshoot of the per-sample control, whose ways must survive clamping and rounding
+Reading = Literal["scores", "labels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perturbation:
+    """What is added to the points.
+
+    Attributes:
+        shift: v, (c, h, w); zero where every point has a way of its own.
+        epsilon: the largest change of a pixel.
+        fooled: the share of held-out images whose label v changes.
+    """
+
+    shift: Tensor
+    epsilon: float
+    fooled: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerturbedQueries(Queries):
+    """Queries, with the perturbation that half of them carry.
+
+    Attributes:
+        shift: v, float32 (c, h, w).
+    """
+
+    shift: np.ndarray
+
+
+@SCHEMES.register("uap")
+@dataclass(frozen=True, kw_only=True)
+class Uap(Scheme):
+    """Views of n points, each asked without and with v; the cosine of the encoded answers, mean over views.
+
+    Attributes:
+        points: n of a view (released code: 200); at most half the budget.
+        views: m (paper: 20); with a budget, as many as it holds.
+        perturbation: v by gradient ascent or DeepFool; "per-sample" (each point's own way across the boundary, by
+            DeepFool) and the patterns are controls.
+        epsilon: of v; none takes the smallest of `EPSILONS` that fools enough held-out images.
+        least_fooling: the share of held-out images that a learned v must fool (released code: .7).
+        images: training images that v is learned from.
+        encoder: "contrastive", or "none": the cosine of the vectors themselves, a control.
+        hidden, width, temperature, rate, batch, steps: of the encoder and its training.
+    """
+
+    name: ClassVar[str] = "uap"
+    needs: ClassVar[Needs] = Needs(shadows=True, train_images=True)
+
+    points: int = 200
+    views: int = 20
+    perturbation: UniversalName | Literal["per-sample"] = "ascent"
+    epsilon: float | None = None
+    least_fooling: float = 0.7
+    images: int = 2000
+    encoder: Literal["contrastive", "none"] = "contrastive"
+    hidden: int = 50
+    width: int = 20
+    temperature: float = 0.2
+    rate: float = 5e-4
+    batch: int = 512
+    steps: int = 60
+
+    def __post_init__(self) -> None:
+        if min(self.points, self.views, self.images, self.hidden, self.width, self.batch, self.steps) < 1:
+            raise ValueError("points, views, images, hidden, width, batch and steps must be at least 1")
+        if self.epsilon is not None and not 0 < self.epsilon <= 1:
+            raise ValueError(f"epsilon must lie between 0 and 1, got {self.epsilon}")
+        if not (0 <= self.least_fooling <= 1 and self.temperature > 0):
+            raise ValueError("least_fooling must lie in [0, 1], temperature above 0")
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """Views of points of the training data, without and with the perturbation."""
+        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
+        assert context.train_images is not None
+        data = context.train_images
+        points, views = self.layout(context.budget)
+        found = self._perturbation(context, generator)
+        context.progress("points", 0, 1)
+        logits = predict(context.source, torch.from_numpy(data.images)).numpy()
+        index = views_of_points(logits, points=points, views=views, seed=_drawn(generator))
+        context.progress("points", 1, 1)
+        clean = _unit(data, index.reshape(-1))
+        if self.perturbation == "per-sample":
+            ways = torch.cat([deepfool(context.source, part, overshoot=TWICE_AS_FAR).shift for part in _batches(clean)])
+            shifted, fooled = perturbed(clean, ways), fooling_rate(context.source, clean, ways)
+        else:
+            shifted, fooled = perturbed(clean, found.shift), found.fooled
+        pair = torch.stack([part.reshape(views, points, *data.shape) for part in (clean, shifted)], dim=1)
+        return PerturbedQueries(
+            shift=found.shift.numpy(),
+            images=rounded(pair.reshape(-1, *data.shape)).numpy(),
+            labels=np.repeat(data.labels[index][:, None], 2, axis=1).reshape(-1),
+            group=np.repeat(np.arange(views), 2 * points),
+            columns={"shifted": np.tile(np.repeat(np.arange(2), points), views)},
+            report={"points": points, "views": views, "epsilon": found.epsilon, "fooling_rate": fooled},
+        )
+
+    def layout(self, budget: int | None) -> tuple[int, int]:
+        """Points of a view, and views.
+
+        Raises:
+            FingerprintError: the budget holds not one point.
+        """
+        if budget is None:
+            return self.points, self.views
+        points = min(self.points, budget // 2)
+        if not points:
+            raise FingerprintError(f"a budget of {budget} holds no point and its perturbed twin: raise it to 2 or more")
+        return points, budget // (2 * points)
+
+    def _perturbation(self, context: Enrollment, generator: torch.Generator) -> Perturbation:
+        """The first epsilon that fools enough, and v; controls take that epsilon, too, and are comparable."""
+        assert context.train_images is not None
+        data, held_out = context.train_images, _unit(context.seeds, np.arange(min(HELD_OUT, len(context.seeds))))
+        images = _unit(data, torch.randperm(len(data), generator=generator)[: self.images].numpy())
+        learned: UniversalName = "deepfool" if self.perturbation == "deepfool" else "ascent"
+        tried = EPSILONS if self.epsilon is None else (self.epsilon,)
+        best: Perturbation | None = None
+        for number, epsilon in enumerate(tried):
+            context.progress("perturbation", number, len(tried))
+            shift = _found(learned, context.source, images, epsilon, generator)
+            best = Perturbation(shift=shift, epsilon=epsilon, fooled=fooling_rate(context.source, held_out, shift))
+            if best.fooled >= self.least_fooling:
+                break
+        context.progress("perturbation", len(tried), len(tried))
+        assert best is not None
+        if best.fooled < self.least_fooling:
+            raise FingerprintError(
+                f"v of up to {best.epsilon:.3f} changes the label of {best.fooled:.1%} of held-out images, fewer than "
+                f"{self.least_fooling:.0%}: set epsilon higher, or least_fooling lower"
+            )
+        if self.perturbation in ("ascent", "deepfool"):
+            return best
+        kind: UniversalName = "zero" if self.perturbation == "per-sample" else self.perturbation
+        shift = _found(kind, context.source, images, best.epsilon, generator)
+        return Perturbation(shift=shift, epsilon=best.epsilon, fooled=fooling_rate(context.source, held_out, shift))
+
+    def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
+        """v, the view of each query, and an encoder for scores and one for labels.
+
+        Raises:
+            FingerprintError: an encoder is dead: it gives the source nothing but zeros.
+        """
+        assert isinstance(queries, PerturbedQueries)
+        state = {"group": queries.group, **queries.columns, "shift": queries.shift}
+        if self.encoder == "none":
+            return state
+        readings: tuple[Reading, ...] = get_args(Reading)
+        for reading in readings:
+            state |= self._encoder(queries.group, source, shadows, generator, reading)
+        return state
+
+    def _encoder(
+        self,
+        view: np.ndarray,
+        source: Answers,
+        shadows: ShadowAnswers,
+        generator: torch.Generator,
+        reading: Reading,
+    ) -> dict[str, np.ndarray]:
+        assert source.scores is not None
+        classes = source.scores.shape[1]
+
+        def stacked(models: Sequence[Answers]) -> np.ndarray:
+            return np.concatenate([fingerprint_vectors(_read(told, reading), view, classes) for told in models])
+
+        positive, negative = stacked([source, *shadows.copies]), stacked(shadows.strangers)
+        vectors = np.concatenate([positive, negative])
+        centre = vectors.mean(0)
+        recipe = EncoderRecipe(
+            hidden=self.hidden,
+            width=self.width,
+            temperature=self.temperature,
+            rate=self.rate,
+            batch=self.batch,
+            steps=self.steps,
+        )
+        made = np.repeat([1, 0], [len(positive), len(negative)])
+        encoder = train_encoder(vectors - centre, made, recipe, generator=generator)
+        own = embed(encoder, positive[: int(view.max()) + 1] - centre)
+        if not np.all(own.any(axis=1)):
+            raise FingerprintError(
+                f"the encoder is dead: it gives {np.sum(~own.any(axis=1))} of {len(own)} views of the source nothing "
+                "but zeros, which have no direction: use another --seed, or set width or hidden higher"
+            )
+        return {f"{reading}.{name}": array for name, array in {**encoder, "centre": centre.astype(np.float32)}.items()}
+
+    def similarities(self, state: State, source: Answers, answers: Answers) -> Float[np.ndarray, " m"]:
+        """The cosine of the source's and the suspect's embedding of each view; NaN where a point was not answered."""
+        assert source.scores is not None
+        reading: Reading = "labels" if answers.scores is None else "scores"
+        view, classes = state["group"], source.scores.shape[1]
+        heard = whole_views(answers.answered, view)
+        pair = [fingerprint_vectors(_read(told, reading), view, classes)[heard] for told in (source, answers)]
+        if self.encoder == "contrastive":
+            encoder = {name: state[f"{reading}.{name}"] for name in ("weight-1", "bias-1", "weight-2", "bias-2")}
+            pair = [embed(encoder, vectors - state[f"{reading}.centre"]) for vectors in pair]
+        found = np.full(len(heard), np.nan)
+        found[heard] = cosines(*pair)
+        return found
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """The mean similarity over the views that were answered whole.
+
+        Raises:
+            UnscorableError: there is none.
+        """
+        found = self.similarities(state, source, answers)
+        if np.isnan(found).all():
+            raise UnscorableError(
+                f"none of {len(found)} views was answered whole: ask the queries that are missing again"
+            )
+        return float(np.nanmean(found))
+
+    def asker(self, state: State, budget: int | None = None) -> Asker:
+        """Whole views only."""
+        group = state["group"]
+        if budget is None:
+            return Asker(len(group))
+        size = int(np.sum(group == 0))
+        return Asker(min(len(group), budget // size * size))
+
+
+def _read(answers: Answers, reading: Reading) -> Answers:
+    return answers if reading == "scores" else Answers(labels=answers.labels)
+
+
+def _found(
+    kind: UniversalName, source: nn.Module, images: Tensor, epsilon: float, generator: torch.Generator
+) -> Tensor:
+    return universal(kind).find(source, images, epsilon=epsilon, generator=generator)
+
+
+def _batches(images: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(images, 256)
+
+
+def _drawn(generator: torch.Generator) -> int:
+    return int(torch.randint(2**31 - 1, (1,), generator=generator))
+
+
+def _unit(data: ImageSet, index: np.ndarray) -> Tensor:
+    return torch.from_numpy(data.images[index]).float().div_(255.0)
