@@ -96,6 +96,8 @@ def _of_run(run: Run, known: dict[str, JudgedModel]) -> dict[tuple[str, str], Dr
 def _groups(model: JudgedModel) -> list[tuple[str, str]]:
     if model.counts_as != "all":
         return [(model.counts_as, model.counts_as if model.counts_as == "transfer" else ALL)]
+    if model.attack is None and model.family is None:
+        return [(ALL, ALL)]
     family = model.family or "unknown"
     return [(ALL, ALL), (family, family), *([(model.attack, family)] if model.attack not in (None, family) else [])]
 

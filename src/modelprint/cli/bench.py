@@ -1,4 +1,4 @@
-"""Commands on benchmarks: bench plan, bench run, bench show."""
+"""Commands on benchmarks: bench plan, bench run, bench show, bench answers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from modelprint.cli.console import out, progress, say
 from modelprint.cli.options import Format
 
 if TYPE_CHECKING:
+    from modelprint.bench.tables import TextTable
     from modelprint.core.results import Results
 
 bench = App(name="bench")
@@ -116,16 +117,67 @@ def show(name: str, *, format_: FormatOption = "table") -> None:
         _print(results)
 
 
+@bench.command
+def answers(
+    table: Path,
+    *,
+    families: Path,
+    scheme: str = "akh,fbi",
+    budget: int = 100,
+    seed: int = 0,
+    alpha: float = 0.05,
+    format_: FormatOption = "table",
+) -> None:
+    """Judge schemes that need no gradients on recorded labels, without models or images.
+
+    Parameters
+    ----------
+    table
+        TABLE.npz: one integer array (n images,) for each model, under its id, and ground_truth.
+    families
+        JSON: each model's id, and the id of the model that it came from (its own, if from none).
+    scheme
+        One or more of akh, fbi, with commas between them.
+    budget
+        How many images are asked.
+    seed
+        Draws families and queries.
+    alpha
+        The accepted rate of false accusations.
+    """
+    from modelprint.bench.answers import judge, leaderboard, read_table
+
+    schemes = list(dict.fromkeys(name.strip() for name in scheme.split(",") if name.strip()))
+    with progress() as report:
+        results = judge(
+            read_table(table, families),
+            schemes,
+            budget=budget,
+            seed=seed,
+            alpha=alpha,
+            name=table.name,
+            progress=report,
+        )
+    if format_ == "json":
+        out.file.write(results.model_dump_json(by_alias=True) + "\n")
+    else:
+        _print_table(leaderboard(results))
+
+
 def _print(results: Results) -> None:
     from modelprint.bench.tables import tables_of
 
     for text in tables_of(results):
-        out.print(text.title, style="bold", markup=False)
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for column in text.columns:
-            table.add_column(column, no_wrap=True)
-        for row in text.rows:
-            table.add_row(*row)
-        wide = Measurement.get(out, out.options.update(max_width=1000), table).maximum
-        Console(file=out.file, width=max(wide, out.width)).print(table)
-        out.print(f"{text.note}\n", markup=False)
+        _print_table(text)
+
+
+def _print_table(text: TextTable) -> None:
+    out.print(text.title, style="bold", markup=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in text.columns:
+        table.add_column(column, no_wrap=True)
+    for row in text.rows:
+        table.add_row(*row)
+    wide = Measurement.get(out, out.options.update(max_width=1000), table).maximum
+    Console(file=out.file, width=max(wide, out.width)).print(table)
+    out.print(f"{text.note}\n", markup=False)

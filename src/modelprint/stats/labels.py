@@ -63,7 +63,7 @@ def information_distance(source: Int[np.ndarray, " n"], answers: Int[np.ndarray,
     shared = own + theirs - entropy(pairs)  # I(u; v) = H(u) + H(v) - H(u, v)
     least = np.minimum(own, theirs)
     distance: np.ndarray = 1 - np.divide(shared, least, out=np.zeros_like(shared), where=least > 0)
-    return np.clip(distance, 0.0, 1.0)
+    return distance.clip(0.0, 1.0)
 
 
 def _checked(source: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

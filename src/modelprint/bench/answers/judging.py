@@ -1,0 +1,166 @@
+"""Every source enrolled by every scheme, on recorded labels; the results are rows as of any benchmark."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from modelprint.bench.answers.protocol import Split, check_judgeable, split
+from modelprint.bench.answers.schemes import ANSWER_SCHEMES, Evidence
+from modelprint.bench.answers.table import AnswerTable
+from modelprint.bench.rows import rows_of
+from modelprint.core.errors import UsageError
+from modelprint.core.identity import derived_seed, digest_arrays, digest_json
+from modelprint.core.provenance import provenance
+from modelprint.core.results import ALL, JudgedModel, Results, Row, Run
+from modelprint.stats.calibration import threshold
+
+Progress = Callable[[str, int, int], None]
+
+
+def judge(
+    table: AnswerTable,
+    schemes: Sequence[str],
+    *,
+    budget: int,
+    seed: int = 0,
+    alpha: float = 0.05,
+    name: str = "answers",
+    progress: Progress = lambda stage, done, total: None,
+) -> Results:
+    """Rows of each source and, as source "all", their means; for every scheme.
+
+    Args:
+        schemes: registered names.
+        budget: how many images are asked.
+        seed: draws families and queries.
+        alpha: the accepted rate of false accusations, for the verdict's figures.
+        name: what the data are called in the results.
+
+    Raises:
+        UsageError: no scheme, an unknown one, or alpha out of range.
+        DataError: too few families or images.
+    """
+    if not schemes:
+        raise UsageError(f"no scheme was named: use some of {', '.join(ANSWER_SCHEMES)}")
+    chosen = {scheme: ANSWER_SCHEMES[scheme] for scheme in schemes}
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_judgeable(table, budget=budget)
+    splits, runs = [], []
+    for number, source in enumerate(table.sources):
+        progress("sources", number, len(table.sources))
+        splits.append(split(table, source, seed=seed))
+        evidence = _evidence(table, splits[-1], budget)
+        runs += [_run(table, splits[-1], evidence, scheme, seed=seed, alpha=alpha) for scheme in chosen]
+    progress("sources", len(table.sources), len(table.sources))
+    suspects = tuple(_judged(table, splits))
+    return Results(
+        name=name,
+        data=name,
+        alpha=alpha,
+        sources={table.ids[source]: round(float(table.accuracies[source]), 5) for source in table.sources},
+        rows=tuple(_rows(suspects, runs)),
+        suspects=suspects,
+        runs=tuple(runs),
+        provenance=_provenance(table, splits, seed),
+    )
+
+
+def _evidence(table: AnswerTable, parts: Split, budget: int) -> Evidence:
+    return Evidence(
+        source=table.labels[parts.source],
+        truth=table.truth,
+        others=table.labels[parts.selection],
+        parents=np.searchsorted(parts.selection, table.parents[parts.selection]),
+        budget=budget,
+    )
+
+
+def _run(table: AnswerTable, parts: Split, evidence: Evidence, scheme: str, *, seed: int, alpha: float) -> Run:
+    """One source, enrolled by one scheme, against its copies and the independents."""
+    source = table.ids[parts.source]
+    started = time.process_time()
+    generator = np.random.default_rng(derived_seed("answers", "queries", seed, source, scheme))
+    interview = ANSWER_SCHEMES[scheme](evidence, generator)
+    crafted = time.process_time()
+    suspects = np.concatenate([parts.copies, parts.independent, parts.calibration])
+    scores = np.round(interview.score(table.labels[np.ix_(suspects, interview.queries)]), 6)
+    judged, calibration = np.split(scores, [len(suspects) - len(parts.calibration)])
+    names = [
+        *(table.ids[place] for place in parts.copies),
+        *(_stranger(table.ids[place]) for place in parts.independent),
+    ]
+    return Run(
+        scheme=scheme,
+        source=source,
+        access="labels",
+        budget=evidence.budget,
+        queries=len(interview.queries),
+        seed=seed,
+        scores=dict(zip(names, judged.tolist(), strict=True)),
+        calibration=dict(zip([table.ids[place] for place in parts.calibration], calibration.tolist(), strict=True)),
+        threshold=threshold(calibration, alpha),
+        craft_seconds=round(crafted - started, 4),
+        ask_seconds=round(time.process_time() - crafted, 4),
+        forward_seconds=0.0,
+    )
+
+
+def _rows(suspects: Sequence[JudgedModel], runs: Sequence[Run]) -> Iterator[Row]:
+    """One row per scheme and source, and one for all sources, also where there is but one."""
+    rows = list(rows_of(suspects, runs))
+    yield from rows
+    if all(row.source != ALL for row in rows):
+        yield from (row.model_copy(update={"source": ALL}) for row in rows)
+
+
+def _judged(table: AnswerTable, splits: Sequence[Split]) -> Iterator[JudgedModel]:
+    """Every copy, and every model as it stands against the owner of another."""
+    for parts in splits:
+        for place in parts.copies:
+            agreement = float((table.labels[place] == table.labels[parts.source]).mean())
+            yield JudgedModel(
+                id=table.ids[place],
+                role="derived",
+                source=table.ids[parts.source],
+                accuracy=round(float(table.accuracies[place]), 5),
+                agreement=round(agreement, 5),
+                counts_as="all",
+            )
+    for place in np.unique(np.concatenate([parts.independent for parts in splits])):
+        founder = int(table.founders[place])
+        yield JudgedModel(
+            id=_stranger(table.ids[place]),
+            role="independent",
+            source=None if founder == place else table.ids[founder],
+            accuracy=round(float(table.accuracies[place]), 5),
+            agreement=None,
+            counts_as="independent",
+        )
+
+
+def _stranger(name: str) -> str:
+    return f"stranger:{name}"
+
+
+def _provenance(table: AnswerTable, splits: Sequence[Split], seed: int) -> dict[str, object]:
+    names = np.array(table.ids)
+    families = dict(zip(table.ids, names[table.parents].tolist(), strict=True))
+    return {
+        **provenance(),
+        "answers": digest_arrays({"labels": table.labels, "truth": table.truth}),
+        "families": digest_json(families),
+        "models": len(table.ids),
+        "images": table.images,
+        "seed": seed,
+        "splits": {
+            table.ids[parts.source]: {
+                part: names[np.unique(table.founders[getattr(parts, part)])].tolist()
+                for part in ("selection", "calibration", "independent")
+            }
+            for parts in splits
+        },
+    }

@@ -1,0 +1,153 @@
+"""Recorded labels of many models on the same images, and which model came from which.
+
+TABLE.npz holds one integer array (n images,) for each model, under its id, and `ground_truth`; families.json maps each
+id to the id of the model that it came from (itself, if from none).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from modelprint.core.errors import DataError
+from modelprint.data.arrays import read_npz_arrays
+
+TRUTH = "ground_truth"
+_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerTable:
+    """Labels of m models on n images. Models are known by their place, in the order of their ids.
+
+    Attributes:
+        ids: of the models, sorted.
+        labels: in the smallest integer type that holds them.
+        truth: the images' true labels.
+        parents: the place of the model that each one came from; its own, if from none.
+    """
+
+    ids: tuple[str, ...]
+    labels: Int[np.ndarray, "m n"]
+    truth: Int[np.ndarray, " n"]
+    parents: Int[np.ndarray, " m"]
+
+    @property
+    def images(self) -> int:
+        """How many images the models were asked."""
+        return len(self.truth)
+
+    @cached_property
+    def founders(self) -> Int[np.ndarray, " m"]:
+        """The place of the model from which each one's family comes: parents, followed to the end."""
+        founders = self.parents
+        while (founders != self.parents[founders]).any():
+            founders = self.parents[founders]
+        return founders
+
+    @cached_property
+    def families(self) -> dict[int, Int[np.ndarray, " k"]]:
+        """The members of each family, the founder among them, under the founder's place."""
+        return {int(founder): np.flatnonzero(self.founders == founder) for founder in np.unique(self.founders)}
+
+    @cached_property
+    def sources(self) -> list[int]:
+        """The founders from which another model was made."""
+        return [founder for founder, members in self.families.items() if len(members) > 1]
+
+    @cached_property
+    def accuracies(self) -> np.ndarray:
+        """Each model's share of right labels, (m,)."""
+        shares: np.ndarray = (self.labels == self.truth).mean(axis=1)
+        return shares
+
+
+def read_table(table: Path, families: Path) -> AnswerTable:
+    """The table of answers, with the families.
+
+    Raises:
+        DataError: a file is missing or garbled; labels that are no class numbers, or of different lengths; ids that
+            stand in one file only; parents in a circle.
+    """
+    arrays = read_npz_arrays(table)
+    if TRUTH not in arrays:
+        raise DataError(f"{table} holds no {TRUTH}: add the images' true labels under that name")
+    truth = _as_labels(arrays.pop(TRUTH), who=f"{table}, {TRUTH}")
+    parents = _read_families(families)
+    _check_same(arrays, parents, table, families)
+    ids = tuple(sorted(arrays))
+    rows = []
+    for name in ids:
+        row = _as_labels(arrays.pop(name), who=f"{table}, {name}")
+        if len(row) != len(truth):
+            raise DataError(f"{table}, {name}: {len(row)} labels, but {TRUTH} has {len(truth)}: give one per image")
+        rows.append(row)
+    place = {name: number for number, name in enumerate(ids)}
+    return AnswerTable(
+        ids=ids,
+        labels=np.stack(rows),
+        truth=truth,
+        parents=np.array([place[parents[name]] for name in ids], dtype=np.int64),
+    )
+
+
+def _as_labels(array: np.ndarray, *, who: str) -> np.ndarray:
+    """Class numbers, in the smallest integer type that holds them."""
+    if array.dtype.kind not in "iu":
+        raise DataError(f"{who} is of type {array.dtype}: expected class numbers, integers")
+    if array.ndim != 1 or not len(array):
+        raise DataError(f"{who} has shape {array.shape}: expected one top-1 label per image, (n images,)")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > np.iinfo(np.int32).max:
+        raise DataError(f"{who} holds class {low if low < 0 else high}: expected class numbers from 0 on")
+    small = next(kind for kind in (np.int8, np.int16, np.int32) if high <= np.iinfo(kind).max)
+    return array.astype(small)
+
+
+def _read_families(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    if not isinstance(found, dict) or not found:
+        raise DataError(f"{path} is no JSON object from each model's id to the id of the one that it came from")
+    wrong = [name for name, parent in found.items() if not isinstance(parent, str)]
+    if wrong:
+        raise DataError(
+            f"{path}: {wrong[0]!r} came from {found[wrong[0]]!r}: expected a model's id, its own if it came from none"
+        )
+    return found
+
+
+def _check_same(arrays: Mapping[str, object], parents: Mapping[str, str], table: Path, families: Path) -> None:
+    """The same ids in both files, and parents that lead to a founder."""
+    if unplaced := arrays.keys() - parents.keys():
+        raise DataError(f"{families} does not say where {_listed(unplaced)} of {table} came from: add them")
+    if unknown := (parents.keys() | set(parents.values())) - arrays.keys():
+        raise DataError(f"{table} has no answers of {_listed(unknown)}, which {families} names: record or remove them")
+    founded = {name for name, parent in parents.items() if name == parent}
+    for name in parents:
+        seen = [name]
+        while seen[-1] not in founded:
+            parent = parents[seen[-1]]
+            if parent in seen:
+                raise DataError(
+                    f"{families}: {_listed(seen[seen.index(parent) :])} came from each other: one of them came from "
+                    "none, and is to be given its own id"
+                )
+            seen.append(parent)
+        founded.update(seen)
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(map(repr, ordered[:_SHOWN])) + more
