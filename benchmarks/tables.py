@@ -1,4 +1,4 @@
-"""Put the committed results into docs/results.md.
+"""Put the committed results into docs/results.md and docs/adv-tra.md.
 
     python benchmarks/tables.py
 
@@ -15,8 +15,10 @@ from typing import Any
 from common import RESULTS
 from detection_rates import table
 from modelprint.core.files import write_text
+from zoo_tables import accused, found, hours
 
-PAGE = RESULTS.parent.parent / "docs" / "results.md"
+DOCS = RESULTS.parent.parent / "docs"
+ZOOS = ("digits", "fashion", "cifar10")
 
 
 def detection(data: str) -> str:
@@ -71,12 +73,19 @@ def _made_on(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    page = PAGE.read_text()
-    made = {name: detection(name) for name in ("digits", "fashion-mnist", "cifar10")} | {"speed": speed()}
-    for name, text in made.items():
-        pattern = rf"(<!-- {name} -->\n)(.*?)(?=\n#|\Z)"
+    """Write the tables into their pages."""
+    detected = {name: detection(name) for name in ("digits", "fashion-mnist", "cifar10")}
+    zoos = {f"{name} found": found(name) for name in ZOOS} | {f"{name} accused": accused(name) for name in ZOOS}
+    _fill("results.md", {**detected, "speed": speed()})
+    _fill("adv-tra.md", {**zoos, "hours": hours(ZOOS)})
+
+
+def _fill(name: str, made: dict[str, str]) -> None:
+    page = (DOCS / name).read_text()
+    for marker, text in made.items():
+        pattern = rf"(<!-- {marker} -->\n)(.*?)(?=\n#|\n<!-- |\Z)"
         page = re.sub(pattern, lambda match, text=text: f"{match[1]}\n{text}\n", page, flags=re.DOTALL)
-    write_text(PAGE, page)
+    write_text(DOCS / name, page)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""Tables of ADV-TRA on the zoos, for docs/adv-tra.md: what is found, who is accused, what it took."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import fmean
+
+from common import RESULTS
+from modelprint.bench.files import find_results
+from modelprint.core.results import Results, Row, Run
+
+SCHEME = "adv-tra"
+ORDER = ("SAST", "SADT", "DAST", "DADT", "SHARED", "copies of other sources")
+
+
+def found(name: str) -> str:
+    """One line per family of attacks."""
+    results = _results(name)
+    if results is None:
+        return "Not measured yet."
+    rows = [row for row in results.rows if _main(row, results)]
+    sources = {row.source for row in rows}
+    rows = [row for row in rows if row.source == ("all" if "all" in sources else row.source)]
+    families: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.attack in (row.family, "worthless"):
+            families[row.attack].append(row)
+    lines = [
+        f"| {family} | {group[0].n_derived} | {_mean(group, 'mean_score')} | {_figure(group, 'auc')} | "
+        f"{_figure(group, 'tpr_at_1')} | {_figure(group, 'tpr_at_10')} | {_figure(group, 'tpr_verdict')} |"
+        for family, group in families.items()
+    ]
+    budget = rows[0].budget
+    head = (
+        "| family | copies | detection rate | AUC | T1%F | T10%F | verdict `derived` |\n|---|---|---|---|---|---|---|"
+    )
+    fpr = _figure(families["all"], "fpr_verdict")
+    seeds = len({row.seed for row in rows})
+    note = (
+        f"{len(results.sources)} source(s), {seeds} fingerprint seed(s), {rows[0].queries:.0f} queries (budget "
+        f"{budget}), top-1 labels; {families['all'][0].n_independent} independent models, of whom the verdict accuses "
+        f"{fpr} at alpha = {results.alpha:g}. {_made(results)}"
+    )
+    return "\n".join([head, *lines]) + f"\n\n{note}"
+
+
+def accused(name: str) -> str:
+    """One line per kind of independent model."""
+    results = _results(name)
+    if results is None:
+        return "Not measured yet."
+    kinds = {
+        model.id: (model.kind or "") if ":" not in model.id else ORDER[-1]
+        for model in results.suspects
+        if model.role == "independent"
+    }
+    lines = []
+    for source in results.sources:
+        runs = [run for run in results.runs if run.source == source and _main(run, results)]
+        for kind in ORDER:
+            scores = [
+                (score, run.threshold)
+                for run in runs
+                for model, score in run.scores.items()
+                if kinds.get(model) == kind and score is not None
+            ]
+            if not scores:
+                continue
+            rates = [min(score, 1.0) for score, _ in scores]
+            wrong = sum(limit is not None and score > limit for score, limit in scores)
+            limits = sorted({min(limit, 1.0) for _, limit in scores if limit is not None})
+            told = f"{wrong} of {len(scores)}" if limits else "no threshold: too few calibration models"
+            span = f"{limits[0]:.2f}-{limits[-1]:.2f}" if limits else "-"
+            models = len(scores) // len(runs)
+            lines.append(f"| {source} | {kind} | {models} | {fmean(rates):.2f} | {max(rates):.2f} | {span} | {told} |")
+    head = (
+        "| source | independent | models | mean match | largest | threshold | accused (models x seeds) |\n"
+        "|---|---|---|---|---|---|---|"
+    )
+    return "\n".join([head, *lines])
+
+
+def hours(names: tuple[str, ...]) -> str:
+    """What each zoo and benchmark took, on one thread."""
+    lines = []
+    for name in names:
+        results = _results(name)
+        if results is None:
+            continue
+        told = results.provenance
+        built = f"{told['zoo_models']} of {told['zoo_planned']}"
+        lines.append(
+            f"| {name} | {built} | {told['zoo_hours']:.2f} | {told['cells_finished']:,} | {told['craft_hours']:.3f} | "
+            f"{told['ask_hours']:.3f} | {told['ask_hours'] / max(told['forward_hours'], 1e-9):.2f} |"
+        )
+    head = (
+        "| zoo | models | making them, h | cells | fingerprints, h | judging, h | judging over forward passes |\n"
+        "|---|---|---|---|---|---|---|"
+    )
+    return "\n".join([head, *lines]) + "\n\nProcessor hours of one thread; two processes take about half as long."
+
+
+def _results(name: str) -> Results | None:
+    path = RESULTS / f"{name}.json"
+    return find_results(str(path)) if path.exists() else None
+
+
+def _main(one: Row | Run, results: Results) -> bool:
+    largest = max(row.budget for row in results.rows if row.scheme == SCHEME)
+    return (one.scheme, one.access, one.budget) == (SCHEME, "labels", largest)
+
+
+def _mean(group: list[Row], figure: str) -> str:
+    values = [value for row in group if (value := getattr(row, figure)) is not None]
+    return f"{min(fmean(values), 1.0):.2f}" if values else "not comparable"
+
+
+def _figure(group: list[Row], figure: str) -> str:
+    if not any(figure in row.intervals for row in group):
+        return "not measured"
+    low = min(row.intervals[figure].low for row in group if figure in row.intervals)
+    high = max(row.intervals[figure].high for row in group if figure in row.intervals)
+    return f"{_mean(group, figure)} ({low:.2f}-{high:.2f})"
+
+
+def _made(results: Results) -> str:
+    told = results.provenance
+    return f"({told['date']}, revision {told['revision']}, torch {told['versions']['torch']}.)"
