@@ -26,6 +26,8 @@ from modelprint.ownership.plane import grid
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Scheme
 from modelprint.training.loop import predict
+from modelprint.zoo.shadows import Shadows
+from modelprint.zoo.shadows import Shadows
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 ACCESSES = (Access.LABELS, Access.SCORES)
@@ -74,6 +76,10 @@ def craft(_: None, task: CraftTask) -> CraftRecord:
             _data(plan.data),
             scheme=scheme,
             train_data=_data(plan.train_data) if scheme.needs.train_images else None,
+            shadows=Shadows(
+                copies=tuple(_model(task.models[name]) for name in plan.shadow_copies),
+                strangers=tuple(_model(task.models[name]) for name in plan.shadow_strangers),
+            ),
             budget=plan.budget,
             seed=plan.seed,
             out=task.place,

@@ -26,6 +26,7 @@ def enroll(
     scheme: str = "adv-tra",
     preset: Literal["default", "paper"] = "default",
     train_data: str | None = None,
+    shadow: str | None = None,
     negatives: str | None = None,
     budget: int | None = None,
     seed: int = 0,
@@ -44,17 +45,20 @@ def enroll(
     out_
         The fingerprint: a folder.
     scheme
-        adv-tra.
+        A registered scheme, such as adv-tra or uap.
     preset
         default, or as published.
     train_data
         Images of the source's training set, for what is trained at enrollment.
+    shadow
+        For schemes that learn from shadow models: N to have N copies and N strangers trained on --train-data, or a
+        folder of models made by attack and train.
     negatives
         Independent models that calibrate the threshold: a folder, or auto:N to have N trained on --train-data.
     budget
         The most queries that the fingerprint may hold.
     jobs
-        Processes that train independent models.
+        Processes that train independent and shadow models.
     set_
         Hyper-parameters of the scheme, key=value (adv-tra: trajectories, l, m, brake, match ...).
     """
@@ -72,6 +76,7 @@ def enroll(
             scheme=chosen,
             negatives=negatives or (),
             train_data=train_data,
+            shadows=shadow,
             budget=budget,
             seed=seed,
             jobs=jobs,

@@ -62,7 +62,7 @@ def _check_needs(scheme: Scheme, context: Enrollment) -> None:
     if scheme.needs.shadows and min(copies, strangers) < LEAST_SHADOWS:
         raise FingerprintError(
             f"scheme {scheme.name} learns from shadow models, {LEAST_SHADOWS} copies and {LEAST_SHADOWS} strangers or "
-            f"more; got {copies} and {strangers}"
+            f"more; got {copies} and {strangers}: have N of each trained with --shadow N, or name a folder of them"
         )
     if scheme.needs.train_images and context.train_images is None:
         raise FingerprintError(f"scheme {scheme.name} needs images that the source was trained on: name --train-data")

@@ -19,6 +19,7 @@ from modelprint.nn.loading import LoadedModel, load_folder, load_model, weights_
 from modelprint.ownership.craft import craft
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint, InputSpec
 from modelprint.ownership.plane import anchors, grid
+from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
 from modelprint.training.loop import predict
@@ -43,6 +44,7 @@ def enroll(
     settings: Mapping[str, str] | None = None,
     negatives: Negatives = (),
     train_data: str | ImageSet | None = None,
+    shadows: AnyShadows = None,
     budget: int | None = None,
     seed: int = 0,
     jobs: int = 1,
@@ -59,9 +61,11 @@ def enroll(
         negatives: independent models that calibrate the threshold: a folder, modules, or "auto:N" to have N trained
             on `train_data`.
         train_data: images of the source's training set; must share no image with `data`.
+        shadows: for schemes that learn from shadow models: N to have N copies and N strangers trained on `train_data`,
+            a folder whose models' cards tell copies of this source from strangers, or the models themselves.
         budget: the most queries that the fingerprint may hold.
         seed: of every random choice.
-        jobs: processes that train independent models.
+        jobs: processes that train independent and shadow models.
         out: where to save the fingerprint.
 
     Raises:
@@ -74,7 +78,22 @@ def enroll(
     if trained_on is not None:
         seeds = without_shared(seeds, trained_on)
     right = right_and_wrong(source.module, seeds)
-    context = Enrollment(source=source.module, seeds=seeds, train_images=trained_on, budget=budget, progress=progress)
+    learned = (
+        shadow_models(
+            shadows, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
+        )
+        if chosen.needs.shadows
+        else NONE
+    )
+    context = Enrollment(
+        source=source.module,
+        seeds=seeds,
+        train_images=trained_on,
+        shadow_copies=tuple(model.module for model in learned.copies),
+        shadow_strangers=tuple(model.module for model in learned.strangers),
+        budget=budget,
+        progress=progress,
+    )
     made = craft(chosen, context, seed=seed)
     queries, told = made.queries, made.source
     others = negative_models(
@@ -96,6 +115,7 @@ def enroll(
             "data_name": seeds.name,
             "report": dict(queries.report),
             "calibration": [other.record for other in others],
+            "shadows": records(learned),
             "library": f"modelprint {modelprint.__version__}, torch {torch.__version__}",
         },
         queries=queries.images,

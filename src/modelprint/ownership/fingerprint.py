@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -60,6 +60,20 @@ class CalibrationModel(Record):
     kind: str | None = None
 
 
+class ShadowRecord(Record):
+    """A shadow model that the scheme learned from.
+
+    Attributes:
+        name: its file name, or what made it.
+        identity: SHA-256 of its file or weights.
+        side: made from the source, or independent of it.
+    """
+
+    name: str
+    identity: str
+    side: Literal["copy", "stranger"]
+
+
 class Manifest(Record):
     """Everything about a fingerprint but its tensors.
 
@@ -70,6 +84,7 @@ class Manifest(Record):
         data: SHA-256 and name of the seeds.
         report: what crafting did.
         calibration: the independent models, in the order of their answers.
+        shadows: the models that the scheme learned from, if any; not written where there are none.
         tensors: SHA-256 of the tensors file.
     """
 
@@ -85,8 +100,16 @@ class Manifest(Record):
     data_name: str
     report: dict[str, Any]
     calibration: tuple[CalibrationModel, ...]
+    shadows: tuple[ShadowRecord, ...] = ()
     library: str
     tensors: str
+
+    @model_serializer(mode="wrap")
+    def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if not self.shadows:
+            fields.pop("shadows", None)
+        return fields
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,109 @@
+"""The shadow models that a user named: loaded, trained, or as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from modelprint.core.errors import DataError, FingerprintError, UsageError
+from modelprint.data.image_set import ImageSet
+from modelprint.nn.loading import LoadedModel
+from modelprint.ownership.fingerprint import ShadowRecord
+from modelprint.schemes.base import Progress, silent
+from modelprint.zoo.shadows import Shadows, auto_shadows, shadow_folder
+
+AnyShadows = int | str | Path | Shadows | None
+NONE = Shadows(copies=(), strangers=())
+
+
+def shadow_models(
+    shadows: AnyShadows,
+    *,
+    source: LoadedModel,
+    seeds: ImageSet,
+    train_data: ImageSet | None,
+    seed: int,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> Shadows:
+    """Copies of the source and strangers to it.
+
+    Args:
+        shadows: N or "N" (as many of each are trained), a folder, models, or none.
+
+    Raises:
+        UsageError: N without training data, or too small.
+        ModelError: a folder without models, or with models that do not tell how they were made.
+        DataError: a model of other classes than the source's.
+        FingerprintError: a model was trained on the images that queries are made of.
+    """
+    if shadows is None:
+        return NONE
+    if isinstance(shadows, Shadows):
+        found = shadows
+    elif isinstance(shadows, int) or str(shadows).isdecimal():
+        found = _trained(
+            int(str(shadows)), source=source, seeds=seeds, data=train_data, seed=seed, jobs=jobs, progress=progress
+        )
+    else:
+        found = shadow_folder(shadows, source, shape=seeds.shape, classes=seeds.classes)
+    for model in (*found.copies, *found.strangers):
+        _check(model, seeds)
+    return found
+
+
+def records(shadows: Shadows) -> list[ShadowRecord]:
+    """What a manifest tells of them."""
+
+    def told(models: Iterable[LoadedModel], side: str) -> list[ShadowRecord]:
+        return [
+            ShadowRecord.model_validate({"name": _name(model), "identity": model.identity, "side": side})
+            for model in models
+        ]
+
+    return told(shadows.copies, "copy") + told(shadows.strangers, "stranger")
+
+
+def _trained(
+    count: int,
+    *,
+    source: LoadedModel,
+    seeds: ImageSet,
+    data: ImageSet | None,
+    seed: int,
+    jobs: int,
+    progress: Progress,
+) -> Shadows:
+    if data is None:
+        raise UsageError(
+            f"--shadow {count} trains models: name the source's training images with --train-data; they must share no "
+            "image with the data that queries are made of"
+        )
+    return auto_shadows(
+        data,
+        source,
+        count,
+        seed=seed,
+        jobs=jobs,
+        holdout=seeds,
+        progress=lambda done, total: progress("shadow models", done, total),
+    )
+
+
+def _check(model: LoadedModel, seeds: ImageSet) -> None:
+    if model.spec is not None and model.spec.classes != seeds.classes:
+        raise DataError(
+            f"shadow model {_name(model)} tells {model.spec.classes} classes apart, the source {seeds.classes}: "
+            "leave it out"
+        )
+    if model.card is not None and model.card.recipe.get("data_sha256") == seeds.identity:
+        raise FingerprintError(
+            f"shadow model {_name(model)} was trained on {seeds.name}, the images that queries are made of: leave it "
+            "out, or enroll with other images"
+        )
+
+
+def _name(model: LoadedModel) -> str:
+    if model.path is not None:
+        return model.path.name
+    return str(model.card.recipe.get("kind", "model")) if model.card is not None else "model"
