@@ -60,12 +60,13 @@ def _knobs() -> Iterator[Contender]:
 
 
 _ADV_TRA = Contender(label="adv-tra", scheme="adv-tra")
+_UAP = Contender(label="uap", scheme="uap")
 
 BENCHES.register("digits")(
     Bench(
         name="digits",
         zoo="digits",
-        contenders=(_ADV_TRA, *controls()),
+        contenders=(_ADV_TRA, _UAP, *controls()),
         budgets=(200, 4000),
         seeds=(0,),
         regions="adv-tra",
@@ -75,7 +76,7 @@ BENCHES.register("fashion")(
     Bench(
         name="fashion",
         zoo="fashion",
-        contenders=(_ADV_TRA, *controls(), *_knobs()),
+        contenders=(_ADV_TRA, _UAP, *controls(), *_knobs()),
         budgets=(100, 1000, 4000),
         seeds=(0, 1, 2),
         regions="adv-tra",
