@@ -2,7 +2,7 @@
 
 >>> import modelprint
 >>> sorted(modelprint.__all__)
-['Fingerprint', 'Verdict', 'enroll', 'load_data', 'load_model', 'verify']
+['Fingerprint', 'Identification', 'Verdict', 'enroll', 'identify', 'load_data', 'load_model', 'verify']
 """
 
 from __future__ import annotations
@@ -11,20 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from modelprint.core.identification import Identification
     from modelprint.core.verdict import Verdict
     from modelprint.data.splits import load_data
     from modelprint.nn.loading import load_model
     from modelprint.ownership.enroll import enroll
     from modelprint.ownership.fingerprint import Fingerprint
+    from modelprint.ownership.identify import identify
     from modelprint.ownership.verify import verify
 
 __version__ = "0.1.0"
-__all__ = ["Fingerprint", "Verdict", "enroll", "load_data", "load_model", "verify"]
+__all__ = ["Fingerprint", "Identification", "Verdict", "enroll", "identify", "load_data", "load_model", "verify"]
 
 _HOME = {
     "Fingerprint": "modelprint.ownership.fingerprint",
+    "Identification": "modelprint.core.identification",
     "Verdict": "modelprint.core.verdict",
     "enroll": "modelprint.ownership.enroll",
+    "identify": "modelprint.ownership.identify",
     "load_data": "modelprint.data.splits",
     "load_model": "modelprint.nn.loading",
     "verify": "modelprint.ownership.verify",

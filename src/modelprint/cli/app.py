@@ -29,6 +29,7 @@ _COMMANDS = {
     "enroll": ("ownership:enroll", "Make the fingerprint of a model."),
     "inspect": ("ownership:inspect", "Show what a fingerprint holds; export its queries as PNGs."),
     "verify": ("ownership:verify", "Check a suspect: derived, not shown, or inconclusive."),
+    "identify": ("identify:identify", "Say which of several owners' models a suspect was made from, if any."),
     "record": ("ownership:record", "Ask a suspect now, judge later."),
     "serve-model": ("models:serve_model", "Serve a model over the Open Inference Protocol."),
     "data": ("models:data", "Show a data set and its splits."),

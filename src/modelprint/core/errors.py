@@ -25,6 +25,10 @@ class SuspectError(ModelprintError):
     """A suspect answered wrongly, or not at all."""
 
 
+class MisfitError(SuspectError):
+    """A suspect takes other images, or tells other classes apart, than a fingerprint: they cannot be compared."""
+
+
 class UnscorableError(ModelprintError):
     """The answers do not suffice for a score: a verdict on them is inconclusive."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from modelprint.core.access import Access
-from modelprint.core.errors import FingerprintError, SuspectError
+from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.ownership.fingerprint import Fingerprint
@@ -37,22 +37,28 @@ def scheme_of(fingerprint: Fingerprint) -> Scheme:
         ) from error
 
 
-def opened(suspect: AnySuspect, fingerprint: Fingerprint, options: SuspectOptions | None = None) -> Suspect:
-    """A suspect of any form, behind the one protocol."""
+def opened(
+    suspect: AnySuspect,
+    fingerprint: Fingerprint,
+    options: SuspectOptions | None = None,
+    *,
+    asked_by: str | None = None,
+) -> Suspect:
+    """A suspect of any form, behind the one protocol; `asked_by`: who asks, if not this fingerprint alone."""
+    needs = fingerprint.manifest.input
     if isinstance(suspect, Suspect):
         return suspect
     if isinstance(suspect, LoadedModel):
-        return TorchSuspect(suspect.module, identity=suspect.identity)
+        return TorchSuspect(suspect.module, identity=suspect.identity, classes=needs.classes)
     if isinstance(suspect, nn.Module):
-        return TorchSuspect(suspect.eval(), identity=weights_identity(suspect))
+        return TorchSuspect(suspect.eval(), identity=weights_identity(suspect), classes=needs.classes)
     if callable(suspect):
-        return CallableSuspect(suspect)
-    needs = fingerprint.manifest.input
+        return CallableSuspect(suspect, classes=needs.classes)
     chosen = replace(
         options or SuspectOptions(),
         class_names=needs.class_names,
         input_shape=needs.shape,
-        fingerprint=fingerprint.identity,
+        fingerprint=asked_by or fingerprint.identity,
     )
     return open_suspect(str(suspect), chosen)
 
@@ -99,12 +105,12 @@ def interrogate(
 
 def _check(answers: Answers, classes: int, who: str) -> None:
     if answers.scores is not None and answers.scores.shape[1] != classes:
-        raise SuspectError(
+        raise MisfitError(
             f"{who} tells {answers.scores.shape[1]} classes apart, the fingerprint {classes}: this scheme compares "
             "models of the same classes"
         )
     if len(answers) and answers.labels.max() >= classes:
-        raise SuspectError(
+        raise MisfitError(
             f"{who} answered class {answers.labels.max()}, the fingerprint has classes 0 to {classes - 1}: "
             "is it a model of the same task, and are its labels mapped to indices?"
         )

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from modelprint.core.access import Access
-from modelprint.core.errors import SuspectError
+from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.identity import image_hashes
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.suspects.dialects import Dialect
@@ -108,7 +108,8 @@ class HttpSuspect(Suspect):
             try:
                 self._collect([(images[batch], [queries[place] for place in batch]) for batch in batches], access)
             except SuspectError as error:
-                raise SuspectError(f"{error}. {self._kept(queries, scores)}") from error
+                kind = MisfitError if isinstance(error, MisfitError) else SuspectError
+                raise kind(f"{error}. {self._kept(queries, scores)}") from error
             except KeyboardInterrupt:
                 logger.warning("%s: stopped. %s", self.identity, self._kept(queries, scores))
                 raise

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from modelprint.core.access import Access
-from modelprint.core.errors import SuspectError
+from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import Answers, answers_from_scores
 
 
@@ -38,7 +38,7 @@ class ClassIndex:
         """The number of a class, given as a number, a name (in any case), or "LABEL_3".
 
         Raises:
-            SuspectError: no class of that name or number.
+            MisfitError: no class of that name or number.
         """
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -49,7 +49,7 @@ class ClassIndex:
             number = self._named(value)
         if number is None or number < 0 or (self.classes is not None and number >= self.classes):
             known = ", ".join(self.names[:20]) or "their names were not given"
-            raise SuspectError(
+            raise MisfitError(
                 f"{who} answered class {_shown(value)}, which is none of its {self.classes or 'unknown'} classes "
                 f"({known}): map its names to yours in a mapping file's [class_names]"
             )
@@ -97,10 +97,10 @@ def checked(answers: Answers, *, who: str, classes: int | None) -> Answers:
     """The answers, if they name classes that there are.
 
     Raises:
-        SuspectError: another number of classes, or a label out of range.
+        MisfitError: another number of classes, or a label out of range.
     """
     if classes is not None and answers.scores is not None and answers.scores.shape[1] != classes:
-        raise SuspectError(
+        raise MisfitError(
             f"{who} tells {answers.scores.shape[1]} classes apart, expected {classes}: "
             "it was made for other classes, or this is the wrong fingerprint or address"
         )
@@ -108,9 +108,7 @@ def checked(answers: Answers, *, who: str, classes: int | None) -> Answers:
     wrong = (answers.labels < 0) | (answers.labels > top)
     if wrong.any():
         expected = "0 or more" if classes is None else f"0 to {classes - 1}"
-        raise SuspectError(
-            f"{who} answered class {answers.labels[wrong][0]}, expected {expected}: it has other classes"
-        )
+        raise MisfitError(f"{who} answered class {answers.labels[wrong][0]}, expected {expected}: it has other classes")
     return answers
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from modelprint.core.access import Access
-from modelprint.core.errors import SuspectError
+from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.suspects.interpret import answers_from_array, checked, require_scores
 from modelprint.training.loop import predict
@@ -42,7 +42,7 @@ class TorchSuspect(Suspect):
         try:
             logits = predict(self.module, torch.from_numpy(images), batch_size=self.batch_size)
         except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise SuspectError(
+            raise MisfitError(
                 f"{self.identity} does not take images of shape {images.shape[1:]} ({_first_line(error)}): "
                 "check that it was made for this data and returns logits"
             ) from error

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modelprint.core.access import Access
-from modelprint.core.errors import SuspectError
+from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import Answers
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import ClassIndex, answers_from_array, answers_from_json
@@ -95,7 +95,7 @@ class OpenInference(Dialect):
             and options.expected_classes
             and self._scores.shape[-1] not in (-1, options.expected_classes)
         ):
-            raise SuspectError(
+            raise MisfitError(
                 f"{self.endpoint} tells {self._scores.shape[-1]} classes apart, expected {options.expected_classes}: "
                 "it was made for other classes, or this is the wrong fingerprint"
             )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelprint.core.access import Access
-from modelprint.core.errors import ModelError, SuspectError
+from modelprint.core.errors import MisfitError, ModelError, SuspectError
 from modelprint.core.identity import digest
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.suspects.interpret import answers_from_array, require_scores
@@ -112,7 +112,7 @@ class OnnxSuspect(Suspect):
         try:
             output: np.ndarray = self._session.run([self._output], {self._input.name: tensor})[0]
         except Exception as error:  # onnxruntime's errors share no base but this
-            raise SuspectError(f"{self.path} failed on images of shape {tensor.shape[1:]}: {_short(error)}") from error
+            raise MisfitError(f"{self.path} failed on images of shape {tensor.shape[1:]}: {_short(error)}") from error
         if output.ndim == 0 or len(output) < count:
             raise SuspectError(f"{self.path} gave outputs of shape {output.shape} to {count} images")
         return output[:count]

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from modelprint.core.access import Access
-from modelprint.core.errors import DataError, SuspectError
+from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.core.files import write_bytes
 from modelprint.core.identity import canonical_json, image_hashes
 from modelprint.core.records import Record
@@ -156,7 +156,7 @@ class RecordedSuspect(Suspect):
         header = self.recording.header
         complete = len(self.recording.queries) == header.queries
         if not found.all() and not self._same_set and (complete or not found.any()):
-            raise SuspectError(
+            raise MisfitError(
                 f"{self.who} holds answers to other queries: {(~found).sum()} of these {len(images)} are not among the "
                 f"{header.queries} of {header.fingerprint or 'an unnamed set'} that it was recorded for. "
                 "Use that fingerprint, or record again"

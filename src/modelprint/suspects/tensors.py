@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
-from modelprint.core.errors import SuspectError
+from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.suspects.options import Layout, Picture
 
 
@@ -25,7 +25,7 @@ def layout_of(declared: Sequence[int | None], shape: tuple[int, int, int], *, wh
         shape: (channels, height, width) of the images.
 
     Raises:
-        SuspectError: the images fit neither way; the message gives both shapes.
+        MisfitError: the images fit neither way; the message gives both shapes.
     """
     channels, height, width = shape
     wanted = [None if size is None or size < 0 else size for size in declared[1:]]
@@ -37,7 +37,7 @@ def layout_of(declared: Sequence[int | None], shape: tuple[int, int, int], *, wh
         if len(wanted) == 3 and all(want in (None, size) for want, size in zip(wanted, sizes, strict=True)):
             return layout
     stated = ", ".join("any" if size is None else str(size) for size in wanted)
-    raise SuspectError(
+    raise MisfitError(
         f"{who} takes inputs of shape (n, {stated}) but the queries are (n, {channels}, {height}, {width}): "
         "it was made for other images, or this is the wrong fingerprint"
     )

@@ -1,0 +1,86 @@
+"""The command `identify`: which owner, if any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from modelprint.cli.console import out, progress, say
+from modelprint.cli.options import ApiOptions, Format, ModelOptions, suspect_options
+from modelprint.cli.ownership import EXIT_CODES
+
+if TYPE_CHECKING:
+    from modelprint.core.identification import Identification
+
+
+def identify(
+    suspect: str,
+    fingerprint: Annotated[list[Path], Parameter(name="FINGERPRINT", negative="", consume_multiple=True)],
+    /,
+    *,
+    access: Literal["labels", "scores"] = "labels",
+    budget: int | None = None,
+    alpha: float = 0.05,
+    format_: Annotated[Format, Parameter(name="--format")] = "table",
+    exit_code: Annotated[bool, Parameter(negative="")] = False,
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Say which of several owners' models a suspect was made from, if any.
+
+    Parameters
+    ----------
+    suspect
+        A model file, an http(s) address, or recorded answers (.jsonl, .npz).
+    fingerprint
+        One or more, of each owner.
+    access
+        labels: only top-1 is used.
+    budget
+        The most queries to ask for each fingerprint.
+    alpha
+        The accepted chance of accusing anybody falsely, over all owners together: p-values are corrected for their
+        number (Holm), and k owners need k / alpha - 1 calibration models each.
+    exit_code
+        Exit with 10 when derived, 11 when inconclusive.
+    """
+    from modelprint.ownership.identify import identify as find
+
+    with progress() as bars:
+        found = find(
+            suspect,
+            fingerprint,
+            access=access,
+            alpha=alpha,
+            budget=budget,
+            options=suspect_options(how, api, budget=None if budget is None else budget * len(fingerprint)),
+            progress=bars,
+        )
+    if format_ == "json":
+        out.print(found.to_json(), markup=False)
+        say(found.message)
+    else:
+        _print(found, suspect)
+    return EXIT_CODES[found.verdict] if exit_code else 0
+
+
+def _print(found: Identification, name: str) -> None:
+    colour = {"derived": "bold red", "not-shown": "bold green", "inconclusive": "bold yellow"}[found.verdict]
+    whose = f" from {found.owner.fingerprint}" if found.owner is not None else ""
+    out.print(f"{name}: ", end="", markup=False)
+    out.print(found.verdict + whose, style=colour, markup=False)
+    out.print(found.message, markup=False)
+    table = Table(box=None)
+    for column in ("fingerprint", "scheme", "score", "p-value", "adjusted", "calibration", "queries", "verdict"):
+        table.add_column(column)
+    for one in found.candidates:
+        figures = (f"{value:.4g}" if value is not None else "-" for value in (one.score, one.p_value))
+        adjusted = "-" if one.adjusted_p_value is None else f"{one.adjusted_p_value:.4g}"
+        table.add_row(one.name, one.scheme, *figures, adjusted, str(one.calibration), str(one.queries), one.verdict)
+    out.print(table)
+    for one in found.candidates:
+        if one.verdict in ("not-comparable", "inconclusive"):
+            out.print(f"{one.name}: {one.message}", markup=False)

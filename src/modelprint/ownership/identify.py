@@ -1,0 +1,154 @@
+"""Identify a suspect among several owners' fingerprints: whose model was it made from, if anybody's?
+
+Each fingerprint ranks the suspect among its own calibration models, as `verify` does; what follows from all ranks
+together, corrected for the number of owners, is in `attribution`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from modelprint.core.access import Access
+from modelprint.core.errors import MisfitError, ModelError, UsageError
+from modelprint.core.identification import Identification
+from modelprint.core.identity import digest_json
+from modelprint.core.suspect import Answers, Suspect
+from modelprint.ownership.ask import AnySuspect, interrogate, opened, scheme_of
+from modelprint.ownership.attribution import Compared, attributed
+from modelprint.ownership.decide import decide
+from modelprint.ownership.fingerprint import Fingerprint, InputSpec
+from modelprint.schemes.base import Progress, silent
+from modelprint.suspects.open import SuspectOptions, open_suspect
+
+
+def identify(
+    suspect: AnySuspect,
+    fingerprints: str | Path | Fingerprint | Sequence[str | Path | Fingerprint],
+    *,
+    access: str | Access = Access.LABELS,
+    alpha: float = 0.05,
+    budget: int | None = None,
+    options: SuspectOptions | None = None,
+    progress: Progress = silent,
+) -> Identification:
+    """Which of the enrolled models a suspect was made from, if any.
+
+    Args:
+        suspect: a file, URL or recording; a module; or any callable from uint8 images (n, c, h, w) to labels (n,) or
+            scores (n, classes). It is opened once (once for each kind of input, where fingerprints differ in it).
+        fingerprints: one or more, of each owner, calibrated.
+        access: "labels" or "scores"; no more than that leaves the suspect.
+        alpha: the accepted chance of accusing anybody falsely, over all owners together.
+        budget: the most queries to ask for each fingerprint.
+
+    Raises:
+        ModelprintError: the suspect cannot be opened or asked, or a fingerprint cannot be read.
+        UsageError: no fingerprint, one that is named twice, or alpha out of range.
+    """
+    if isinstance(fingerprints, str | Path | Fingerprint):  # a string is a sequence, too
+        fingerprints = [fingerprints]
+    prints = [_loaded(reference) for reference in fingerprints]
+    _check(prints, alpha)
+    level = Access.parse(access) if isinstance(access, str) else access
+    party = _open(suspect, [fingerprint for _, fingerprint in prints], options)
+    found = []
+    for number, (path, fingerprint) in enumerate(prints):
+        progress("fingerprints", number, len(prints))
+        respondent = party[fingerprint.manifest.input]
+        if isinstance(respondent, Suspect):
+            found.append(_ask(path, fingerprint, respondent, level, budget=budget, alpha=alpha, progress=progress))
+        else:
+            found.append(Compared(path=path, fingerprint=fingerprint, misfit=str(respondent)))
+    progress("fingerprints", len(prints), len(prints))
+    heard = [respondent.inner for respondent in party.values() if isinstance(respondent, _Shared)]
+    for inner in {id(inner): inner for inner in heard}.values():
+        inner.finish()
+    return attributed(heard[0].identity if heard else str(suspect), found, alpha=alpha)
+
+
+def _loaded(reference: str | Path | Fingerprint) -> tuple[str | None, Fingerprint]:
+    if isinstance(reference, Fingerprint):
+        return None, reference
+    return str(reference), Fingerprint.load(reference)
+
+
+class _Shared(Suspect):
+    """A suspect that several fingerprints ask: it is told the end once, after the last of them."""
+
+    def __init__(self, inner: Suspect) -> None:
+        self.inner = inner
+        self.identity, self.access, self.free = inner.identity, inner.access, inner.free
+
+    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+        return self.inner.ask(images, access=access)
+
+
+def _check(prints: Sequence[tuple[str | None, Fingerprint]], alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
+    if not prints:
+        raise UsageError("no fingerprint was named: name one for each owner")
+    known: dict[str, str | None] = {}
+    for path, fingerprint in prints:
+        if fingerprint.identity in known:
+            raise UsageError(
+                f"{path or 'a fingerprint'} is the same as {known[fingerprint.identity] or 'another'} "
+                f"({fingerprint.identity}): name each once, it counts as an owner"
+            )
+        known[fingerprint.identity] = path
+
+
+def _open(
+    suspect: AnySuspect, prints: Sequence[Fingerprint], options: SuspectOptions | None
+) -> dict[InputSpec, _Shared | MisfitError | ModelError]:
+    """The suspect as each kind of input meets it, or why it does not fit.
+
+    Raises:
+        ModelprintError: the suspect cannot be opened at all.
+    """
+    found: dict[InputSpec, _Shared | MisfitError | ModelError] = {}
+    for spec in dict.fromkeys(fingerprint.manifest.input for fingerprint in prints):
+        same = [fingerprint for fingerprint in prints if fingerprint.manifest.input == spec]
+        asked_by = digest_json(sorted(fingerprint.identity for fingerprint in same))
+        try:
+            found[spec] = _Shared(opened(suspect, same[0], options, asked_by=asked_by))
+        except (MisfitError, ModelError) as error:
+            found[spec] = error
+    broken = [error for error in found.values() if isinstance(error, ModelError)]
+    if len(broken) == len(found) and not _opens_by_itself(suspect, options):
+        raise broken[0]
+    return found
+
+
+def _opens_by_itself(suspect: AnySuspect, options: SuspectOptions | None) -> bool:
+    """Whether a model file can be read where no fingerprint says what it should take: then it is another task's."""
+    try:
+        open_suspect(str(suspect), options or SuspectOptions())
+    except ModelError:
+        return False
+    return True
+
+
+def _ask(
+    path: str | None,
+    fingerprint: Fingerprint,
+    suspect: Suspect,
+    access: Access,
+    *,
+    budget: int | None,
+    alpha: float,
+    progress: Progress,
+) -> Compared:
+    """Ask one fingerprint's queries, and score and rank the answers as `verify` does."""
+    scheme = scheme_of(fingerprint)
+    try:
+        answers, asked = interrogate(fingerprint, scheme, suspect, access=access, budget=budget, progress=progress)
+    except MisfitError as error:
+        return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
+    decision = decide(
+        scheme, fingerprint.state, fingerprint.source, answers, fingerprint.calibration, alpha=alpha, asked=asked
+    )
+    return Compared(path=path, fingerprint=fingerprint, decision=decision, queries=int(asked.sum()))
