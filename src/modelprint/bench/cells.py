@@ -66,7 +66,7 @@ class Field:
     def enrolment(self, contender: Contender, source: ZooModel, budget: int, seed: int) -> Enrolment:
         """The recipe of a fingerprint."""
         scheme = contender.configured()
-        shadows = self.part("shadow") if scheme.needs.shadows else []
+        shadows = self.part("shadow") if scheme.needs.shadows or scheme.needs.shadows_welcome else []
         return Enrolment(
             contender=contender.label,
             source=source.id,

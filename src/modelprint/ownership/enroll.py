@@ -82,7 +82,7 @@ def enroll(
         shadow_models(
             shadows, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
         )
-        if chosen.needs.shadows
+        if chosen.needs.shadows or chosen.needs.shadows_welcome
         else NONE
     )
     context = Enrollment(

@@ -38,12 +38,14 @@ class Needs:
     Attributes:
         access: of the suspect, at verification.
         shadows: whether it learns from shadow copies and shadow strangers at enrollment.
+        shadows_welcome: whether it takes shadow models where there are any.
         train_images: whether enrollment needs images of the source's training data.
         same_classes: whether suspect and source must have the same classes.
     """
 
     access: Access = Access.LABELS
     shadows: bool = False
+    shadows_welcome: bool = False
     train_images: bool = False
     same_classes: bool = True
 
@@ -130,7 +132,11 @@ class Scheme(ABC):
     """Base of every scheme. The fields of a subclass are its hyper-parameters."""
 
     name: ClassVar[str]
-    needs: ClassVar[Needs] = Needs()
+
+    @property
+    def needs(self) -> Needs:
+        """What it asks for, with these hyper-parameters; labelled images and labels alone unless a scheme says so."""
+        return Needs()
 
     @abstractmethod
     def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:

@@ -101,7 +101,6 @@ class Uap(Scheme):
     """
 
     name: ClassVar[str] = "uap"
-    needs: ClassVar[Needs] = Needs(shadows=True, train_images=True)
 
     points: int = 200
     views: int = 20
@@ -116,6 +115,11 @@ class Uap(Scheme):
     rate: float = 5e-4
     batch: int = 512
     steps: int = 60
+
+    @property
+    def needs(self) -> Needs:
+        """Shadow models, and the source's training data."""
+        return Needs(shadows=True, train_images=True)
 
     def __post_init__(self) -> None:
         if min(self.points, self.views, self.images, self.hidden, self.width, self.batch, self.steps) < 1:

@@ -1,0 +1,71 @@
+"""AKH: the source's own mistakes.
+
+A. Godinot, E. Le Merrer, C. Penzo, F. Taiani, G. Tredan, "Queries, Representation & Detection: The Next 100 Model
+Fingerprinting Schemes", AAAI 2025: the baseline of its comparison ("AKH", the QuRD framework), which ties or beats the
+published schemes there.
+
+Differs from the paper: a source with fewer mistakes than the budget is asked the mirror images of them, then CutMix
+images, all of which it gets wrong, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.perturb.mixing import Labelled, topped_up
+from modelprint.schemes.asked import heard, made, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Queries, Scheme, State, right_and_wrong
+from modelprint.stats.labels import hamming_distance
+from modelprint.training.loop import predict
+
+
+@SCHEMES.register("akh")
+@dataclass(frozen=True, kw_only=True)
+class Akh(Scheme):
+    """Inputs that the source gets wrong; hard labels; Hamming distance.
+
+    Attributes:
+        queries: how many, where no budget says otherwise.
+    """
+
+    name: ClassVar[str] = "akh"
+
+    queries: int = 100
+
+    def __post_init__(self) -> None:
+        if self.queries < 1:
+            raise ValueError("queries must be at least 1")
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """Mistakes in random order, mirror images of them, mistaken CutMix images."""
+        wanted = wanted_queries(context.budget, self.queries)
+        wrong = np.flatnonzero(~right_and_wrong(context.source, context.seeds))
+        wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
+        data = Labelled(images=context.seeds.images, labels=context.seeds.labels)
+
+        def mistaken(images: Labelled) -> np.ndarray:
+            answered = predict(context.source, torch.from_numpy(images.images)).argmax(1).numpy()
+            return np.asarray(answered != images.labels)
+
+        found = topped_up(data.take(wrong), wanted, data, accepts=mistaken, generator=generator)
+        if not len(found):
+            raise FingerprintError(
+                f"the source classifies all of {len(data)} images rightly, and mixes of them: give more, or harder ones"
+            )
+        return Queries(
+            images=found.images,
+            labels=found.labels,
+            group=np.zeros(len(found), dtype=np.int64),
+            report=made(len(found), wanted, mistakes=min(len(wrong), wanted)),
+        )
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """1 minus the Hamming distance of the labels."""
+        index = heard(source, answers)
+        return float(1 - hamming_distance(source.labels[index], answers.labels[index][None])[0])

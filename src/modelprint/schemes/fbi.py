@@ -1,0 +1,107 @@
+"""FBI: the information that two models' answers to benign images share.
+
+T. Maho, T. Furon, E. Le Merrer, "FBI: Fingerprinting models with Benign Inputs", IEEE Transactions on Information
+Forensics and Security, 2023.
+
+Differs from the paper:
+- Entropies that choose images are those of shadow strangers' labels; where there are none, images are drawn at random.
+- The score is 1 - D, so that higher = more likely derived.
+- Top-k ranks are read from scores; with labels only, k = 1.
+
+Detection is `verify`; identification among several owners is `identify`, with a fingerprint of each.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.schemes.asked import heard, made, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State, right_and_wrong
+from modelprint.stats.labels import entropy, information_distance
+from modelprint.training.loop import predict
+
+
+@SCHEMES.register("fbi")
+@dataclass(frozen=True, kw_only=True)
+class Fbi(Scheme):
+    """1 - D of the true label's ranks in both models' top-k lists; D = 1 - I(u; v) / min(H(u), H(v)).
+
+    Attributes:
+        queries: how many, where no budget says otherwise.
+        k: how long the list is; a label that does not stand in it has the rank k.
+        uncertain: queries are drawn from this share of the images, of highest label entropy over shadow strangers.
+    """
+
+    name: ClassVar[str] = "fbi"
+
+    queries: int = 100
+    k: int = 3
+    uncertain: float = 0.2
+
+    def __post_init__(self) -> None:
+        if min(self.queries, self.k) < 1 or not 0 < self.uncertain <= 1:
+            raise ValueError("queries and k must be at least 1, uncertain in (0, 1]")
+
+    @property
+    def needs(self) -> Needs:
+        """Shadow strangers, where there are any."""
+        return Needs(shadows_welcome=True)
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """Images as they are."""
+        wanted = wanted_queries(context.budget, self.queries)
+        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
+        order = torch.randperm(len(context.seeds), generator=generator).numpy()
+        if context.shadow_strangers:
+            images = torch.from_numpy(context.seeds.images[order])
+            told = np.stack([predict(stranger, images).argmax(1).numpy() for stranger in context.shadow_strangers])
+            pool = max(min(wanted, len(order)), math.ceil(self.uncertain * len(order)))
+            order = order[np.argsort(-entropy(told.T), kind="stable")[:pool]]
+            order = order[torch.randperm(pool, generator=generator).numpy()]
+        index = order[:wanted]
+        return Queries(
+            images=context.seeds.images[index],
+            labels=context.seeds.labels[index],
+            group=np.zeros(len(index), dtype=np.int64),
+            report=made(len(index), wanted, strangers=len(context.shadow_strangers)),
+        )
+
+    def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
+        """The true labels."""
+        if len(np.unique(source.labels == queries.labels)) < 2:
+            raise FingerprintError(
+                f"the source gets all of {len(queries)} images right, or all wrong, which tells nothing: raise the "
+                "budget, or give more or harder images"
+            )
+        return {"group": queries.group, "truth": queries.labels}
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """The shared information, as a share of what the less varied of both says; 0 where either is constant."""
+        index = heard(source, answers)
+        k = 1 if answers.scores is None else self.k
+        own, theirs = (ranks(told.take(index), state["truth"][index], k) for told in (source, answers))
+        return float(1 - information_distance(own, theirs[None])[0])
+
+
+def ranks(answers: Answers, truth: Int[np.ndarray, " n"], k: int) -> Int[np.ndarray, " n"]:
+    """The place, from 0, of the true label in each top-k list; k where it does not stand in it.
+
+    Labels that tie share the best place of them, but for the first place, which the answer's label takes.
+
+    >>> told = Answers(labels=np.array([1, 1]), scores=np.array([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]], np.float32))
+    >>> ranks(told, np.array([2, 0]), 2).tolist(), ranks(told, np.array([1, 2]), 1).tolist()
+    ([1, 2], [0, 1])
+    """
+    right = answers.labels == truth
+    if k == 1 or answers.scores is None:
+        return np.where(right, 0, 1)
+    above = (answers.scores > np.take_along_axis(answers.scores, truth[:, None], axis=1)).sum(axis=1)
+    return np.where(right, 0, np.clip(above, 1, k))

@@ -1,0 +1,214 @@
+"""IPGuard: points just across the decision boundary.
+
+X. Cao, J. Jia, N. Z. Gong, "IPGuard: Protecting Intellectual Property of Deep Neural Networks via Fingerprinting the
+Classification Boundary", AsiaCCS 2021. Equation numbers are the paper's.
+
+Differs from the paper:
+- Points start from images that the source was not trained on, all of them its mistakes with `start=mistakes`, which
+  does far better in QuRD (Godinot et al., AAAI 2025); `training` and `random` are as published.
+- The loss is that of the point as an 8-bit image; points that do not reach loss 0 are left out, and others tried.
+- An image may start several points, towards several classes.
+- k may be a share of the source's own logit spread: logits have no common scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.perturb.descent import Descent, descend
+from modelprint.perturb.evaluate import frozen
+from modelprint.perturb.mixing import Labelled
+from modelprint.schemes.asked import heard, made, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
+from modelprint.stats.labels import hamming_distance
+from modelprint.training.loop import predict, to_unit
+
+BATCH = 256
+TRIES = 3  # points started, for each one wanted, at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starts:
+    """What points start from.
+
+    Attributes:
+        images: 8-bit.
+        labels: true ones (of noise: the source's).
+        own: i, the source's label at each.
+        targets: j, (n,).
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    own: np.ndarray
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@SCHEMES.register("ipguard")
+@dataclass(frozen=True, kw_only=True)
+class IPGuard(Scheme):
+    """Points at which the target's logit is k above that of the class at the start, and no other is higher.
+
+    Attributes:
+        queries: how many, where no budget says otherwise (paper: 100).
+        k: distance to the boundary, in logits (paper: 10 with 10 and 100 classes, 100 with 1,000).
+        k_unit: "logits", or "spread": the standard deviation over classes of the source's logits, mean over images.
+        start: images of the enrolment's data, its mistakes among them, images that the source was trained on, or noise.
+        target: a class at random, or the least likely one.
+        steps: of Adam, at most (paper: 1,000).
+        rate: of Adam.
+    """
+
+    name: ClassVar[str] = "ipguard"
+
+    queries: int = 100
+    k: float = 10.0
+    k_unit: Literal["logits", "spread"] = "logits"
+    start: Literal["data", "mistakes", "training", "random"] = "data"
+    target: Literal["random", "least-likely"] = "random"
+    steps: int = 1000
+    rate: float = 0.005
+
+    def __post_init__(self) -> None:
+        if min(self.queries, self.steps) < 1 or self.k < 0 or self.rate <= 0:
+            raise ValueError("queries and steps must be at least 1, k at least 0, rate above 0")
+
+    @property
+    def needs(self) -> Needs:
+        """Training images, where points start from these."""
+        return Needs(train_images=self.start == "training")
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """Points that reach loss 0, in the order of their starts."""
+        wanted = wanted_queries(context.budget, self.queries)
+        right = right_and_wrong(context.source, context.seeds)
+        k = self.distance(predict(context.source, torch.from_numpy(context.seeds.images)))
+        starts = self._starts(context, right, wanted, generator)
+        found: list[Descent] = []
+        kept: list[np.ndarray] = []
+        done = tried = 0
+        while done < wanted and tried < min(len(starts), TRIES * wanted):
+            context.progress("boundary points", done, wanted)
+            index = np.arange(tried, min(len(starts), tried + min(BATCH, wanted - done)))
+            ended = self._walk(context, starts, index, k)
+            reached = index[(ended.losses <= 0).cpu().numpy()]
+            found.append(ended)
+            kept.append(reached)
+            done, tried = done + len(reached), tried + len(index)
+        context.progress("boundary points", done, wanted)
+        if not done:
+            raise FingerprintError(
+                f"none of {tried} points came within {k:.3g} logits of the boundary: raise steps or rate, or lower k"
+            )
+        ended_at = torch.cat([part.images for part in found]).cpu().numpy()
+        index = np.concatenate(kept)
+        return Queries(
+            images=ended_at[index],
+            labels=starts.labels[index],
+            group=np.zeros(done, dtype=np.int64),
+            columns={"start": starts.own[index], "target": starts.targets[index]},
+            report=made(
+                done,
+                wanted,
+                tried=tried,
+                success_rate=done / tried,
+                k_in_logits=k,
+                mean_steps=float(torch.cat([part.steps for part in found]).float().mean()),
+            ),
+        )
+
+    def distance(self, logits: Float[Tensor, "n classes"]) -> float:
+        """K in logits."""
+        return self.k if self.k_unit == "logits" else self.k * float(logits.std(dim=1).mean())
+
+    def _walk(self, context: Enrollment, starts: Starts, index: np.ndarray, k: float) -> Descent:
+        device = next(context.source.parameters()).device
+        own, targets = (torch.from_numpy(part[index]).to(device) for part in (starts.own, starts.targets))
+        with frozen(context.source) as model:
+            return descend(
+                to_unit(torch.from_numpy(starts.images[index])).to(device),
+                lambda points, rows: boundary_loss(model(points), own[rows], targets[rows], k),
+                steps=self.steps,
+                rate=self.rate,
+                until=0.0,
+            )
+
+    def _starts(self, context: Enrollment, right: np.ndarray, wanted: int, generator: torch.Generator) -> Starts:
+        data = Labelled(images=context.seeds.images, labels=context.seeds.labels)
+        if self.start == "training":
+            assert context.train_images is not None
+            data = Labelled(images=context.train_images.images, labels=context.train_images.labels)
+        elif self.start == "mistakes":
+            data = data.take(np.flatnonzero(~right))
+        elif self.start == "random":
+            noise = torch.randint(256, (TRIES * wanted, *context.seeds.shape), dtype=torch.uint8, generator=generator)
+            data = Labelled(images=noise.numpy(), labels=predict(context.source, noise).argmax(1).numpy())
+        if not len(data):
+            raise FingerprintError("the source makes no mistake to start from: set start=data")
+        order = torch.randperm(len(data), generator=generator).numpy()[: TRIES * wanted]
+        data = data.take(order)
+        logits = predict(context.source, torch.from_numpy(data.images))
+        return _with_targets(data, logits, TRIES * wanted, least_likely=self.target == "least-likely", by=generator)
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """The matching rate: the share of the source's labels that the suspect gives, too (section 4.2)."""
+        index = heard(source, answers)
+        return float(1 - hamming_distance(source.labels[index], answers.labels[index][None])[0])
+
+
+def boundary_loss(
+    logits: Float[Tensor, "n classes"], own: Int[Tensor, " n"], targets: Int[Tensor, " n"], k: float
+) -> Float[Tensor, " n"]:
+    """ReLU(Z_i - Z_j + k) + ReLU(max_{t not in (i, j)} Z_t - Z_i) (Eq. 6).
+
+    >>> z = torch.tensor([[2.0, 5.0, 3.0]])
+    >>> boundary_loss(z, torch.tensor([0]), torch.tensor([1]), 4.0)
+    tensor([2.])
+    """
+    mine, theirs = logits.gather(1, own[:, None])[:, 0], logits.gather(1, targets[:, None])[:, 0]
+    others = logits.scatter(1, torch.stack([own, targets], dim=1), -torch.inf).amax(1)
+    return functional.relu(mine - theirs + k) + functional.relu(others - mine)
+
+
+def _with_targets(data: Labelled, logits: Tensor, most: int, *, least_likely: bool, by: torch.Generator) -> Starts:
+    """Each image with one target, then each with the next, until there are `most` or no class is left."""
+    rank = logits.clone() if least_likely else torch.rand(logits.shape, generator=by)
+    own = logits.argmax(1)
+    rank.scatter_(1, own[:, None], torch.inf)  # never a target
+    order = rank.argsort(1)[:, :-1].numpy()
+
+    def rounds() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for turn in range(min(order.shape[1], -(-most // len(data)))):
+            yield np.arange(len(data)), order[:, turn]
+
+    image, target = (np.concatenate(parts)[:most] for parts in zip(*rounds(), strict=True))
+    return Starts(images=data.images[image], labels=data.labels[image], own=own.numpy()[image], targets=target)
+
+
+def aruc(derived: Float[np.ndarray, " d"], independent: Float[np.ndarray, " i"]) -> float:
+    """The paper's figure of merit: min(robustness, uniqueness), integrated over thresholds of the matching rate.
+
+    Robustness is the share of derived models with a rate of at least the threshold, uniqueness that of independent
+    models below it. The integral of both step functions is exact.
+
+    >>> round(aruc(np.array([0.9, 0.7]), np.array([0.2])), 3)
+    0.6
+    """
+    cuts = np.unique(np.concatenate([derived, independent, [0.0, 1.0]]).clip(0.0, 1.0))
+    upper, widths = cuts[1:], np.diff(cuts)  # both shares are constant on (lower, upper]
+    robust = (derived[None] >= upper[:, None]).mean(1)
+    unique = (independent[None] < upper[:, None]).mean(1)
+    return float((np.minimum(robust, unique) * widths).sum())

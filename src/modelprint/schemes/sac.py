@@ -1,0 +1,125 @@
+"""SAC: how a model's outputs on many inputs are correlated with each other.
+
+J. Guan, J. Liang, R. He, "Are You Stealing My Model? Sample Correlation for Fingerprinting Deep Neural Networks",
+NeurIPS 2022.
+
+Differs from the paper:
+- SAC-w takes the inputs that most surrogates get wrong with the source, those that all get wrong first; where there are
+  fewer than wanted, fewer are asked. The mistakes may be of any label.
+- The score is 1 minus the mean distance of the correlation matrices, so that higher = more likely derived.
+- Hard labels are one-hot vectors plus .01 after softmax, in which the .01 cancels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy import special
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.perturb.mixing import Labelled, cutmix
+from modelprint.schemes.asked import heard, made, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
+from modelprint.training.loop import predict
+
+ROWS = 512  # of the correlation matrices at a time
+
+
+@SCHEMES.register("sac")
+@dataclass(frozen=True, kw_only=True)
+class Sac(Scheme):
+    """The distance of two matrices: the correlations of a suspect's, and of the source's, outputs.
+
+    Attributes:
+        queries: how many, where no budget says otherwise.
+        inputs: "cutmix" (SAC-m), or "mistakes" of the source and its surrogates (SAC-w), which need shadow models.
+        correlation: "cosine", (1 - cos) / 2 of two outputs, or "rbf", exp(-|u - v|^2) of normalised ones.
+    """
+
+    name: ClassVar[str] = "sac"
+
+    queries: int = 100
+    inputs: Literal["cutmix", "mistakes"] = "cutmix"
+    correlation: Literal["cosine", "rbf"] = "cosine"
+
+    def __post_init__(self) -> None:
+        if self.queries < 2:
+            raise ValueError("queries must be at least 2: one has no correlation")
+
+    @property
+    def needs(self) -> Needs:
+        """Surrogates, for their mistakes."""
+        return Needs(shadows=self.inputs == "mistakes")
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """CutMix images, or shared mistakes."""
+        wanted = wanted_queries(context.budget, self.queries)
+        right = right_and_wrong(context.source, context.seeds)
+        data = Labelled(images=context.seeds.images, labels=context.seeds.labels)
+        chosen = (
+            cutmix(data, wanted, generator=generator)
+            if self.inputs == "cutmix"
+            else data.take(_shared_mistakes(context, right, generator)[:wanted])
+        )
+        if len(chosen) < 2:
+            raise FingerprintError(
+                f"a budget of {wanted} and {len(chosen)} images that the source and most surrogates get wrong: "
+                "two queries or more have a correlation; raise the budget, or set inputs=cutmix"
+            )
+        return Queries(
+            images=chosen.images,
+            labels=chosen.labels,
+            group=np.zeros(len(chosen), dtype=np.int64),
+            report=made(len(chosen), wanted),
+        )
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """1 minus the mean absolute difference of the correlation matrices, over the answered queries."""
+        assert source.scores is not None
+        index, classes = heard(source, answers, least=2), source.scores.shape[1]
+        own, theirs = (
+            self._outputs(told.take(index), classes, labels_only=answers.scores is None) for told in (source, answers)
+        )
+        return 1.0 - correlation_distance(self._positions(own), self._positions(theirs), kind=self.correlation)
+
+    def _outputs(self, answers: Answers, classes: int, *, labels_only: bool) -> Float[np.ndarray, "n classes"]:
+        told = Answers(labels=answers.labels) if labels_only else answers
+        outputs = told.probabilities(classes)
+        return np.asarray(special.softmax(outputs + 0.01, axis=1)) if labels_only else outputs
+
+    def _positions(self, outputs: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
+        return outputs / np.linalg.norm(outputs, axis=1, keepdims=True)
+
+
+def correlation_distance(
+    own: Float[np.ndarray, "n c"], theirs: Float[np.ndarray, "n c"], *, kind: Literal["cosine", "rbf"]
+) -> float:
+    """The mean of |C - C'| over all pairs of n outputs of norm 1, in [0, 1].
+
+    >>> correlation_distance(np.eye(2), np.eye(2)[[0, 0]], kind="cosine")
+    0.25
+    """
+    total = 0.0
+    for begin in range(0, len(own), ROWS):
+        rows = slice(begin, begin + ROWS)
+        cosines = [part[rows] @ part.T for part in (own, theirs)]
+        correlations = [(1 - cos) / 2 if kind == "cosine" else np.exp(2 * cos - 2) for cos in cosines]
+        total += float(np.abs(correlations[0] - correlations[1]).sum())
+    return total / len(own) ** 2
+
+
+def _shared_mistakes(context: Enrollment, right: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """What the source and most surrogates get wrong: by how many of these do, then at random."""
+    wrong = np.flatnonzero(~right)
+    wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
+    images, labels = torch.from_numpy(context.seeds.images[wrong]), context.seeds.labels[wrong]
+    if not len(wrong):
+        return wrong
+    shares = np.mean([predict(copy, images).argmax(1).numpy() != labels for copy in context.shadow_copies], axis=0)
+    order = np.argsort(-shares, kind="stable")
+    return wrong[order[shares[order] > 0.5]]
