@@ -77,6 +77,11 @@ def main() -> None:
     detected = {name: detection(name) for name in ("digits", "fashion-mnist", "cifar10")}
     zoos = {f"{name} found": found(name) for name in ZOOS} | {f"{name} accused": accused(name) for name in ZOOS}
     _fill("results.md", {**detected, "speed": speed()})
+    read = {
+        f"fashion uap {access}": found("fashion", "uap", access) + "\n\n" + accused("fashion", "uap", access)
+        for access in ("labels", "scores")
+    }
+    _fill("uap.md", read)
     _fill("adv-tra.md", {**zoos, "hours": hours(ZOOS)})
 
 

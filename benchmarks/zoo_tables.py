@@ -1,4 +1,4 @@
-"""Tables of ADV-TRA on the zoos, for docs/adv-tra.md: what is found, who is accused, what it took."""
+"""Tables of a scheme on the zoos, for docs/adv-tra.md and docs/uap.md: what is found, who is accused, what it took."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.core.results import Results, Row, Run
 
-SCHEME = "adv-tra"
 ORDER = ("SAST", "SADT", "DAST", "DADT", "SHARED", "copies of other sources")
 
 
-def found(name: str) -> str:
+def found(name: str, scheme: str = "adv-tra", access: str = "labels") -> str:
     """One line per family of attacks."""
     results = _results(name)
     if results is None:
         return "Not measured yet."
-    rows = [row for row in results.rows if _main(row, results)]
+    rows = [row for row in results.rows if _main(row, results, scheme, access)]
     sources = {row.source for row in rows}
     rows = [row for row in rows if row.source == ("all" if "all" in sources else row.source)]
     families: dict[str, list[Row]] = defaultdict(list)
@@ -36,15 +35,16 @@ def found(name: str) -> str:
     )
     fpr = _figure(families["all"], "fpr_verdict")
     seeds = len({row.seed for row in rows})
+    told = "top-1 labels" if access == "labels" else "scores"
     note = (
         f"{len(results.sources)} source(s), {seeds} fingerprint seed(s), {rows[0].queries:.0f} queries (budget "
-        f"{budget}), top-1 labels; {families['all'][0].n_independent} independent models, of whom the verdict accuses "
+        f"{budget}), {told}; {families['all'][0].n_independent} independent models, of whom the verdict accuses "
         f"{fpr} at alpha = {results.alpha:g}. {_made(results)}"
     )
     return "\n".join([head, *lines]) + f"\n\n{note}"
 
 
-def accused(name: str) -> str:
+def accused(name: str, scheme: str = "adv-tra", access: str = "labels") -> str:
     """One line per kind of independent model."""
     results = _results(name)
     if results is None:
@@ -56,7 +56,7 @@ def accused(name: str) -> str:
     }
     lines = []
     for source in results.sources:
-        runs = [run for run in results.runs if run.source == source and _main(run, results)]
+        runs = [run for run in results.runs if run.source == source and _main(run, results, scheme, access)]
         for kind in ORDER:
             scores = [
                 (score, run.threshold)
@@ -105,9 +105,9 @@ def _results(name: str) -> Results | None:
     return find_results(str(path)) if path.exists() else None
 
 
-def _main(one: Row | Run, results: Results) -> bool:
-    largest = max(row.budget for row in results.rows if row.scheme == SCHEME)
-    return (one.scheme, one.access, one.budget) == (SCHEME, "labels", largest)
+def _main(one: Row | Run, results: Results, scheme: str, access: str) -> bool:
+    largest = max((row.budget for row in results.rows if row.scheme == scheme), default=0)
+    return (one.scheme, one.access, one.budget) == (scheme, access, largest)
 
 
 def _mean(group: list[Row], figure: str) -> str:

@@ -61,12 +61,13 @@ def _knobs() -> Iterator[Contender]:
 
 _ADV_TRA = Contender(label="adv-tra", scheme="adv-tra")
 _UAP = Contender(label="uap", scheme="uap")
+_AKH = Contender(label="akh", scheme="akh", seeds=(0,))  # the baseline that must be in every table
 
 BENCHES.register("digits")(
     Bench(
         name="digits",
         zoo="digits",
-        contenders=(_ADV_TRA, _UAP, *controls()),
+        contenders=(_ADV_TRA, _UAP, _AKH, *controls()),
         budgets=(200, 4000),
         seeds=(0,),
         regions="adv-tra",
@@ -76,7 +77,7 @@ BENCHES.register("fashion")(
     Bench(
         name="fashion",
         zoo="fashion",
-        contenders=(_ADV_TRA, _UAP, *controls(), *_knobs()),
+        contenders=(_ADV_TRA, _UAP, _AKH, *controls(), *_knobs()),
         budgets=(100, 1000, 4000),
         seeds=(0, 1, 2),
         regions="adv-tra",
