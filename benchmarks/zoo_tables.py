@@ -74,7 +74,7 @@ def accused(name: str, scheme: str = "adv-tra", access: str = "labels") -> str:
             models = len(scores) // len(runs)
             lines.append(f"| {source} | {kind} | {models} | {fmean(rates):.2f} | {max(rates):.2f} | {span} | {told} |")
     head = (
-        "| source | independent | models | mean match | largest | threshold | accused (models x seeds) |\n"
+        "| source | independent | models | mean score | largest | threshold | accused (models x seeds) |\n"
         "|---|---|---|---|---|---|---|"
     )
     return "\n".join([head, *lines])
