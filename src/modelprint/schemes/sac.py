@@ -85,15 +85,15 @@ class Sac(Scheme):
         own, theirs = (
             self._outputs(told.take(index), classes, labels_only=answers.scores is None) for told in (source, answers)
         )
-        return 1.0 - correlation_distance(self._positions(own), self._positions(theirs), kind=self.correlation)
+        return 1.0 - correlation_distance(own, theirs, kind=self.correlation)
 
     def _outputs(self, answers: Answers, classes: int, *, labels_only: bool) -> Float[np.ndarray, "n classes"]:
         told = Answers(labels=answers.labels) if labels_only else answers
         outputs = told.probabilities(classes)
-        return np.asarray(special.softmax(outputs + 0.01, axis=1)) if labels_only else outputs
-
-    def _positions(self, outputs: Float[np.ndarray, "n classes"]) -> Float[np.ndarray, "n classes"]:
-        return outputs / np.linalg.norm(outputs, axis=1, keepdims=True)
+        if labels_only:
+            outputs = special.softmax(outputs + 0.01, axis=1)
+        unit: np.ndarray = outputs / np.linalg.norm(outputs, axis=1, keepdims=True)
+        return unit
 
 
 def correlation_distance(
@@ -115,11 +115,12 @@ def correlation_distance(
 
 def _shared_mistakes(context: Enrollment, right: np.ndarray, generator: torch.Generator) -> np.ndarray:
     """What the source and most surrogates get wrong: by how many of these do, then at random."""
-    wrong = np.flatnonzero(~right)
+    wrong: np.ndarray = np.flatnonzero(~right)
     wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
     images, labels = torch.from_numpy(context.seeds.images[wrong]), context.seeds.labels[wrong]
     if not len(wrong):
         return wrong
     shares = np.mean([predict(copy, images).argmax(1).numpy() != labels for copy in context.shadow_copies], axis=0)
     order = np.argsort(-shares, kind="stable")
-    return wrong[order[shares[order] > 0.5]]
+    shared: np.ndarray = wrong[order[shares[order] > 0.5]]
+    return shared
