@@ -33,11 +33,10 @@ from reference_adv_tra import reference_trajectories
 
 def bare(model: Normalized, images: torch.Tensor, *, forwards: int, backwards: int, batch: int) -> None:
     """That many evaluations and nothing else: forward and backward together, then the forwards that are left."""
-    targets = torch.zeros(batch, dtype=torch.int64)
     with frozen(model):
         evaluator = Evaluator(model)
         for count in _batches(backwards, batch):
-            evaluator.aim(images[:count], targets[:count])
+            evaluator.aim(images[:count], np.zeros_like)
         for count in _batches(forwards - backwards, batch):
             evaluator.labels(images[:count])
 

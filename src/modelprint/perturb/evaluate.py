@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
 TargetLoss = Literal["cross-entropy", "logit"]
+Points = Float[Tensor, "n c h w"] | UInt8[Tensor, "n c h w"]  # floats in [0, 1], or 8-bit images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +23,10 @@ class Aim:
 
     Attributes:
         labels: top-1 labels at the points, (n,).
-        targets: the classes aimed at, (n,).
         sign: sign of the gradient of the loss towards the target, (n, c, h, w), in {-1, 0, 1}.
     """
 
-    labels: Int[Tensor, " n"]
-    targets: Int[Tensor, " n"]
+    labels: Int[np.ndarray, " n"]
     sign: Float[Tensor, "n c h w"]
 
 
@@ -36,48 +36,44 @@ class Evaluator:
     Args:
         model: in evaluation mode; takes inputs in [0, 1].
         loss: "cross-entropy" of the target, or "logit" (minus the target's logit).
-        eight_bit: whether points are rounded to 8 bits before the model sees them.
 
     Attributes:
         forwards, backwards: evaluations performed, in images.
     """
 
-    def __init__(self, model: nn.Module, *, loss: TargetLoss = "cross-entropy", eight_bit: bool = False) -> None:
+    def __init__(self, model: nn.Module, *, loss: TargetLoss = "cross-entropy") -> None:
         self.model = model
         self.loss = loss
-        self.eight_bit = eight_bit
         self.forwards = 0
         self.backwards = 0
 
-    def seen(self, points: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """The points as the model sees them."""
-        return points.mul(255.0).round_().div_(255.0) if self.eight_bit else points
-
     @torch.inference_mode()
-    def labels(self, points: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
+    def labels(self, points: Points) -> Int[np.ndarray, " n"]:
         """Top-1 labels."""
         self.forwards += len(points)
-        labels: Tensor = self.model(self.seen(points)).argmax(1)
+        labels: np.ndarray = self.model(_unit(points)).argmax(1).cpu().numpy()
         return labels
 
-    def aim(
-        self, points: Float[Tensor, "n c h w"], choose: Tensor | Callable[[Int[Tensor, " n"]], Int[Tensor, " n"]]
-    ) -> Aim:
-        """Labels and gradient signs towards targets, which may be chosen once the labels are known."""
+    def aim(self, points: Points, choose: Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]) -> Aim:
+        """Labels, and gradient signs towards the targets that are chosen once the labels are known."""
         self.forwards += len(points)
         self.backwards += len(points)
         with torch.enable_grad():
-            inputs = self.seen(points).detach().requires_grad_()
+            inputs = _unit(points).detach().requires_grad_()
             logits = self.model(inputs)
-            labels = logits.detach().argmax(1)
-            targets = choose if isinstance(choose, Tensor) else choose(labels)
+            labels = logits.detach().argmax(1).cpu().numpy()
+            targets = torch.from_numpy(choose(labels)).to(logits.device)
             value = (
                 functional.cross_entropy(logits, targets, reduction="sum")
                 if self.loss == "cross-entropy"
                 else -logits.gather(1, targets[:, None]).sum()
             )
             (gradient,) = torch.autograd.grad(value, inputs)
-        return Aim(labels=labels, targets=targets, sign=gradient.sign_())
+        return Aim(labels=labels, sign=gradient.sign_())
+
+
+def _unit(points: Points) -> Float[Tensor, "n c h w"]:
+    return points.float().div_(255.0) if points.dtype == torch.uint8 else points
 
 
 @contextmanager

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+
+Rows = Int[np.ndarray, " k"]
 
 
 class Probe(Protocol):
-    """Step sizes of many legs, adjusted after each attempt. Rows are legs under way."""
+    """Step sizes of many legs, adjusted after each attempt that failed. Rows are legs under way."""
 
-    def steps(self, rows: Int[Tensor, " k"]) -> Float[Tensor, "k l"]:
+    def steps(self, rows: Rows) -> Float[np.ndarray, "k l"]:
         """The step sizes to try next."""
 
-    def accepts(self, rows: Int[Tensor, " k"]) -> Bool[Tensor, " k"]:
+    def accepts(self, rows: Rows) -> Bool[np.ndarray, " k"]:
         """Whether these step sizes may stand, once they satisfy Eq. 3."""
 
-    def adjust(self, rows: Int[Tensor, " k"], early: Bool[Tensor, " k"], late: Bool[Tensor, " k"]) -> None:
+    def adjust(self, rows: Rows, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"]) -> None:
         """Learn from an attempt: the target was reached before x_l (early), not by x_l (late), or neither."""
 
-    def exhausted(self, rows: Int[Tensor, " k"]) -> Bool[Tensor, " k"]:
+    def exhausted(self, rows: Rows) -> Bool[np.ndarray, " k"]:
         """Whether there is nothing left to try for this target."""
 
-    def restart(self, rows: Int[Tensor, " k"], *, forget: bool) -> None:
+    def restart(self, rows: Rows, *, forget: bool) -> None:
         """Begin another leg: from the last one's step sizes, or from the first ones (forget)."""
 
 
@@ -53,48 +54,50 @@ class Bisection:
         smallest: float,
         largest: float,
         attempts: int,
-        device: torch.device,
     ) -> None:
-        self.shape = brake ** torch.arange(length, device=device, dtype=torch.float32)
+        self.shape = np.float32(brake) ** np.arange(length, dtype=np.float32)
         self.first = first
         self.smallest = smallest / float(self.shape[-1])
         self.largest = largest
         self.attempts = attempts
-        self.scale = torch.full((count,), max(first, self.smallest), device=device)
-        self.low = torch.zeros(count, device=device)
-        self.high = torch.full((count,), torch.inf, device=device)
-        self.tried = torch.zeros(count, device=device, dtype=torch.int64)
+        self.scale = np.full(count, max(first, self.smallest), dtype=np.float32)
+        self.low = np.zeros(count, dtype=np.float32)
+        self.high = np.full(count, np.inf, dtype=np.float32)
+        self.tried = np.zeros(count, dtype=np.int64)
 
-    def steps(self, rows: Int[Tensor, " k"]) -> Float[Tensor, "k l"]:
+    def steps(self, rows: Rows) -> Float[np.ndarray, "k l"]:
         """Geometric step sizes."""
-        return self.scale[rows, None] * self.shape
+        sizes: np.ndarray = self.scale[rows, None] * self.shape
+        return sizes
 
-    def accepts(self, rows: Int[Tensor, " k"]) -> Bool[Tensor, " k"]:
+    def accepts(self, rows: Rows) -> Bool[np.ndarray, " k"]:
         """Always: a_brk < 1 makes every step smaller than the one before."""
-        return torch.ones_like(rows, dtype=torch.bool)
+        return np.ones(len(rows), dtype=bool)
 
-    def adjust(self, rows: Int[Tensor, " k"], early: Bool[Tensor, " k"], late: Bool[Tensor, " k"]) -> None:
-        """Narrow the bracket [low, high] of the scale."""
+    def adjust(self, rows: Rows, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"]) -> None:
+        """Narrow the bracket [low, high] of the scale; as all step sizes are accepted, each row is early or late."""
         self.tried[rows] += 1
-        scale = self.scale[rows]
-        low = torch.where(late, scale, self.low[rows])
-        high = torch.where(early, scale, self.high[rows])
-        middle = torch.where(low > 0, (low * high).sqrt(), high / 2)
-        following = torch.where(torch.isinf(high), 2 * low, middle)
-        self.low[rows], self.high[rows] = low, high
-        self.scale[rows] = torch.where(early | late, following.clamp(self.smallest, self.largest), scale)
+        self.low[rows[late]] = self.scale[rows[late]]
+        self.high[rows[early]] = self.scale[rows[early]]
+        low, high = self.low[rows], self.high[rows]
+        middle = np.where(low > 0, np.sqrt(low * high), high / 2)
+        self.scale[rows] = np.where(np.isinf(high), 2 * low, middle).clip(self.smallest, self.largest)
 
-    def exhausted(self, rows: Int[Tensor, " k"]) -> Bool[Tensor, " k"]:
+    def exhausted(self, rows: Rows) -> Bool[np.ndarray, " k"]:
         """Too many attempts, or the bracket closed without a hit."""
-        closed = self.high[rows] / self.low[rows].clamp(min=1e-12) < 1.01
-        too_short = self.high[rows] <= self.smallest * 1.0001
-        too_long = self.low[rows] >= self.largest * 0.9999
-        return (self.tried[rows] >= self.attempts) | closed | too_short | too_long
+        low, high = self.low[rows], self.high[rows]
+        spent: np.ndarray = (
+            (self.tried[rows] >= self.attempts)
+            | (high < 1.01 * low)
+            | (high <= self.smallest * 1.0001)
+            | (low >= self.largest * 0.9999)
+        )
+        return spent
 
-    def restart(self, rows: Int[Tensor, " k"], *, forget: bool) -> None:
+    def restart(self, rows: Rows, *, forget: bool) -> None:
         """A fresh bracket; the scale stays where the last leg ended unless it is to be forgotten."""
         self.low[rows] = 0.0
-        self.high[rows] = torch.inf
+        self.high[rows] = np.inf
         self.tried[rows] = 0
         if forget:
             self.scale[rows] = max(self.first, self.smallest)
@@ -116,43 +119,45 @@ class LengthControl:
         length_control: float,
         rate: float,
         attempts: int,
-        device: torch.device,
     ) -> None:
         self.brake = brake
         self.first = first
         self.length_control = length_control
         self.rate = rate
         self.attempts = attempts
-        self.sizes = torch.full((count, length), first, device=device)
-        self.tried = torch.zeros(count, device=device, dtype=torch.int64)
+        self.sizes = np.full((count, length), first, dtype=np.float32)
+        self.tried = np.zeros(count, dtype=np.int64)
 
-    def steps(self, rows: Int[Tensor, " k"]) -> Float[Tensor, "k l"]:
+    def steps(self, rows: Rows) -> Float[np.ndarray, "k l"]:
         """The current step sizes."""
-        return self.sizes[rows]
+        sizes: np.ndarray = self.sizes[rows]
+        return sizes
 
-    def accepts(self, rows: Int[Tensor, " k"]) -> Bool[Tensor, " k"]:
+    def accepts(self, rows: Rows) -> Bool[np.ndarray, " k"]:
         """The steps must shrink (s_{i+1} < s_i) and stay positive."""
         sizes = self.sizes[rows]
-        return (sizes[:, 1:] < sizes[:, :-1]).all(1) & (sizes > 0).all(1)
+        accepted: np.ndarray = (sizes[:, 1:] < sizes[:, :-1]).all(1) & (sizes > 0).all(1)
+        return accepted
 
-    def adjust(self, rows: Int[Tensor, " k"], early: Bool[Tensor, " k"], late: Bool[Tensor, " k"]) -> None:
+    def adjust(self, rows: Rows, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"]) -> None:
         """Length control, then gradient descent on the two losses."""
-        annealed = 1 - (1 - self.length_control) * 0.99 ** self.tried[rows].float()
+        annealed = 1 - (1 - self.length_control) * 0.99 ** self.tried[rows]
         self.tried[rows] += 1
-        factor = torch.where(early, annealed, torch.where(late, 1 / annealed, torch.ones_like(annealed)))
+        factor = np.where(early, annealed, np.where(late, 1 / annealed, 1.0))
         sizes = self.sizes[rows] * factor[:, None]
         residual = self.brake * sizes[:, :-1] - sizes[:, 1:]  # Eq. 4: sum (a_brk s_i - s_{i+1})^2
-        gradient = torch.zeros_like(sizes)
+        gradient = np.zeros_like(sizes)
         gradient[:, :-1] += 2 * self.brake * residual
         gradient[:, 1:] -= 2 * residual
-        gradient -= (sizes < 0).float()  # Eq. 5: sum max(0, -s_i)
+        gradient -= sizes < 0  # Eq. 5: sum max(0, -s_i)
         self.sizes[rows] = sizes - self.rate * gradient
 
-    def exhausted(self, rows: Int[Tensor, " k"]) -> Bool[Tensor, " k"]:
+    def exhausted(self, rows: Rows) -> Bool[np.ndarray, " k"]:
         """Too many attempts."""
-        return self.tried[rows] >= self.attempts
+        spent: np.ndarray = self.tried[rows] >= self.attempts
+        return spent
 
-    def restart(self, rows: Int[Tensor, " k"], *, forget: bool) -> None:
+    def restart(self, rows: Rows, *, forget: bool) -> None:
         """The published code begins every leg from the first step size."""
         self.sizes[rows] = self.first
         self.tried[rows] = 0

@@ -1,26 +1,26 @@
 """The walk of ADV-TRA: bilateral legs joined into surface trajectories, for many bases in one batch.
 
-Every base is a row that stands at some point x_i of its current leg. A round looks at the rows that stand at x_l, where
-Eq. 3 decides, and then moves every row by one step (Eq. 2), whether it is on its way to the boundary, on the far side
-(Eq. 7) or at the joint of two legs (Eq. 8): one batch of gradients for all of them, so that batches stay full.
+Every base is a row that stands at some point x_i of its current leg. A round asks the source for the labels and
+gradients of all rows at once, wherever they stand: at x_0, where a leg gets its target; on the way to the boundary,
+which x_l must be the first to cross (Eq. 3), or other step sizes are tried; or on the far side (Eq. 7). Then every row
+takes its step (Eq. 2). The last point of a leg is x_0 of the next (Eq. 8).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from modelprint.perturb.evaluate import Evaluator
-from modelprint.perturb.probing import Probe
+from modelprint.perturb.evaluate import Evaluator, Points
+from modelprint.perturb.probing import Probe, Rows
 
 Border = Literal["clip", "stay"]
-Rows: TypeAlias = np.ndarray  # which rows, int64 (k,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class SurfaceWalk:
     """Walks one batch of bases.
 
     Args:
-        evaluator: the source; it also says whether points are rounded to 8 bits.
+        evaluator: the source.
         probe: finds the step sizes of every row.
         bases: uint8 (n, c, h, w), rightly classified.
         labels: their classes, int64 (n,).
@@ -78,6 +78,7 @@ class SurfaceWalk:
         legs: m, at most one less than there are classes.
         retries: other targets that a failed leg may try.
         border: pixels that would leave [0, 1] are clipped, or stay where they are for that step.
+        eight_bit: whether points are rounded to 8 bits before the source sees them; the path itself goes on unrounded.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class SurfaceWalk:
         legs: int,
         retries: int,
         border: Border,
+        eight_bit: bool,
         generator: torch.Generator,
     ) -> None:
         self.evaluator = evaluator
@@ -101,14 +103,15 @@ class SurfaceWalk:
         self.legs = legs
         self.retries = retries
         self.border = border
-        count, device = len(bases), bases.device
-        self.start = bases.float().div(255.0).contiguous(memory_format=torch.channels_last)  # x_0 of the leg
-        self.sign = torch.zeros_like(self.start)  # of the gradient at x_0, kept over the attempts of a leg
+        self.eight_bit = eight_bit
+        count = len(bases)
+        # Channels last in memory, where a row is one stretch.
+        self.start = bases.permute(0, 2, 3, 1).float().div(255.0).contiguous()  # x_0 of the leg
         self.point = self.start.clone()  # x_i
+        self.sign = torch.zeros_like(self.start)  # of the gradient at x_0, kept over the attempts of a leg
         self.at = np.zeros(count, dtype=np.int64)  # i, 0 .. 2l - 1
-        self.across = np.zeros(count, dtype=bool)  # whether Eq. 3 holds for the steps taken: the far side
-        self.steps = torch.zeros((count, length), device=device)  # s_0 .. s_{l-1} of the attempt
-        self.target = torch.zeros(count, dtype=torch.int64, device=device)
+        self.steps = np.zeros((count, length), dtype=np.float32)  # s_0 .. s_{l-1} of the attempt
+        self.target = np.zeros(count, dtype=np.int64)
         self.leg = np.zeros(count, dtype=np.int64)
         # Targets are drawn at random among the other classes, without replacement.
         self.remaining: list[list[int]] = [
@@ -117,78 +120,60 @@ class SurfaceWalk:
         self.failed: list[set[int]] = [set() for _ in range(count)]
         self.alive = np.ones(count, dtype=bool)
         points = 2 * length * legs + 1
-        dtype = torch.uint8 if evaluator.eight_bit else torch.float32
-        self.images = torch.zeros((count, points, *bases.shape[1:]), dtype=dtype)
+        dtype = torch.uint8 if eight_bit else torch.float32
+        self.images = torch.zeros((count, points, *self.start.shape[1:]), dtype=dtype)
         self.labels = np.full((count, points), -1, dtype=np.int64)
         self.targets = np.full((count, points), -1, dtype=np.int64)
 
     def run(self) -> Trajectories:
         """Trajectories of the bases that got through all legs, in the order of the bases."""
-        self._store(self._under_way())
-        while len(rows := self._under_way()):
-            if len(arrived := rows[self._arrived(rows)]):
-                self._judge(arrived)
-            self._move(rows[~self._arrived(rows)])
+        while len(rows := np.flatnonzero(self.alive & (self.leg < self.legs))):
+            self._round(rows)
         finished = np.flatnonzero(self.leg == self.legs)
         if len(finished):
-            self.labels[finished, -1] = self.evaluator.labels(self.start[self._index(finished)]).cpu().numpy()
+            self.labels[finished, -1] = self.evaluator.labels(self._shown(finished))
         return Trajectories(
-            images=self.images[torch.from_numpy(finished)].numpy(),
+            images=self.images[torch.from_numpy(finished)].movedim(-1, 2).contiguous().numpy(),
             labels=self.labels[finished],
             targets=self.targets[finished],
             base=finished,
         )
 
-    def _under_way(self) -> Rows:
-        return np.flatnonzero(self.alive & (self.leg < self.legs))
+    def _round(self, rows: Rows) -> None:
+        """One gradient for every row, and one step."""
+        at, column = self.at[rows], self._column(rows)
+        begins, decides = at == 0, at == self.length
+        aim = self.evaluator.aim(self._shown(rows), lambda labels: self._choose(rows, begins, labels))
+        self.labels[rows, column] = aim.labels
+        sign = aim.sign.permute(0, 2, 3, 1)
+        reached = aim.labels == self.target[rows]
+        early = reached & (at > 0) & (at < self.length)
+        hit = reached & decides & self.probe.accepts(rows)  # Eq. 3
+        missed = early | (decides & ~hit)
+        onward = ~(begins | missed)
+        self.probe.restart(rows[hit], forget=False)
+        self._step_on(rows[onward], _take(sign, np.flatnonzero(onward)))
+        _put(self.sign, rows[begins], _take(sign, np.flatnonzero(begins)))
+        again = self._adjusted(rows[missed], early[missed], late=~reached[missed])
+        self._set_off(np.concatenate([rows[begins & self.alive[rows]], again]))
 
-    def _arrived(self, rows: Rows) -> np.ndarray:
-        """Which rows stand at x_l and were not looked at."""
-        arrived: np.ndarray = (self.at[rows] == self.length) & ~self.across[rows]
-        return arrived
+    def _shown(self, rows: Rows) -> Points:
+        """x_i as the source sees it, which is kept; a later attempt writes over it."""
+        points = _take(self.point, rows)
+        if self.eight_bit:
+            points = points.mul_(255.0).round_().to(torch.uint8)
+        self.images[torch.from_numpy(rows), torch.from_numpy(self._column(rows))] = points.cpu()
+        return points.permute(0, 3, 1, 2)
 
-    def _judge(self, rows: Rows) -> None:
-        """At x_l: rows that reached their target (Eq. 3) go across, the others try other steps."""
-        index = self._index(rows)
-        labels = self.evaluator.labels(self.point[index])
-        self._note(rows, labels)
-        reached = labels == self.target[index]
-        hit = reached & self.probe.accepts(index)
-        self.across[rows] = hit.cpu().numpy()
-        self.probe.restart(index[hit], forget=False)
-        missed = ~hit
-        self._try_again(rows[missed.cpu().numpy()], early=False, late=~reached[missed])
-
-    def _move(self, rows: Rows) -> None:
-        """One gradient for every row, and one step (Eq. 2); x_{2l} is the x_0 of the next leg (Eq. 8)."""
-        if not len(rows):
-            return
-        index, at = self._index(rows), self.at[rows]
-        first = at == 0
-        aim = self.evaluator.aim(self.point[index], lambda labels: self._choose(rows, first, labels))
-        self._note(rows, aim.labels)
-        self.target[index] = aim.targets
-        self.sign[index[first]] = aim.sign[first]
-        early = (at > 0) & (at < self.length) & (aim.labels == aim.targets).cpu().numpy()
-        going = ~(first | early)
-        onward = rows[going]
-        # s_0 .. s_{l-1} to the boundary, s_{l-1} .. s_0 beyond it (Eq. 7)
-        step = np.where(at < self.length, at, 2 * self.length - 1 - at)[going]
-        size = self.steps[index[going], torch.from_numpy(step).to(index.device)]
-        self.point[index[going]] = self._step(self.point[index[going]], aim.sign[going], size)
-        self.at[onward] += 1
-        self._store(onward)
-        self._end_leg(onward[self.at[onward] == 2 * self.length])
-        self._set_off(rows[first & self.alive[rows]])
-        self._try_again(rows[early], early=True, late=torch.zeros(early.sum(), dtype=torch.bool, device=index.device))
-
-    def _choose(self, rows: Rows, first: np.ndarray, labels: Int[Tensor, " k"]) -> Int[Tensor, " k"]:
-        """The targets of all rows; those at x_0 choose one, or are given up."""
-        targets = self.target[self._index(rows)]
-        for place in np.flatnonzero(first):
-            chosen = self._next_target(int(rows[place]), int(labels[place]))
-            self.alive[rows[place]] = chosen >= 0
-            targets[place] = max(chosen, 0)
+    def _choose(
+        self, rows: Rows, begins: Bool[np.ndarray, " k"], labels: Int[np.ndarray, " k"]
+    ) -> Int[np.ndarray, " k"]:
+        """The targets of all rows; those that begin a leg choose one, or are given up."""
+        for row, label in zip(rows[begins].tolist(), labels[begins].tolist(), strict=True):
+            chosen = self._next_target(row, label)
+            self.alive[row] = chosen >= 0
+            self.target[row] = max(chosen, 0)
+        targets: np.ndarray = self.target[rows]
         return targets
 
     def _next_target(self, row: int, label: int) -> int:
@@ -203,68 +188,66 @@ class SurfaceWalk:
             return -1
         return next((target for target in range(self.classes) if target not in barred), -1)
 
-    def _try_again(self, rows: Rows, *, early: bool, late: Bool[Tensor, " k"]) -> None:
-        """Other step sizes for the same target; another target when they are exhausted."""
-        if not len(rows):
-            return
-        index = self._index(rows)
-        self.probe.adjust(index, torch.full_like(late, early), late)
-        spent = self.probe.exhausted(index)
-        self.probe.restart(index[spent], forget=True)
-        given_up = rows[spent.cpu().numpy()]
-        for row, target in zip(given_up, self.target[index[spent]].tolist(), strict=True):
-            self.failed[row].add(target)
-        self.at[given_up] = 0
-        self.point[index[spent]] = self.start[index[spent]]
-        self._set_off(rows[~spent.cpu().numpy()])
-
     def _set_off(self, rows: Rows) -> None:
         """The first step of an attempt, by the gradient that was kept."""
-        if not len(rows):
-            return
-        index = self._index(rows)
-        self.steps[index] = self.probe.steps(index)
-        self.point[index] = self._step(self.start[index], self.sign[index], self.steps[index, 0])
+        self.steps[rows] = self.probe.steps(rows)
+        _put(self.point, rows, self._stepped(_take(self.start, rows), _take(self.sign, rows), self.steps[rows, 0]))
         self.at[rows] = 1
-        self._store(rows)
+
+    def _step_on(self, rows: Rows, sign: Float[Tensor, "k h w c"]) -> None:
+        """The next step: s_0 .. s_{l-1} up to the boundary, s_{l-1} .. s_0 beyond it (Eq. 7)."""
+        at = self.at[rows]
+        size = self.steps[rows, np.minimum(at, 2 * self.length - 1 - at)]
+        _put(self.point, rows, self._stepped(_take(self.point, rows), sign, size))
+        self.at[rows] += 1
+        self._end_leg(rows[at + 1 == 2 * self.length])
+
+    def _adjusted(self, rows: Rows, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"]) -> Rows:
+        """The rows that have other step sizes to try; the rest go back to x_0 for another target."""
+        self.probe.adjust(rows, early, late)
+        spent = self.probe.exhausted(rows)
+        given_up = rows[spent]
+        self.probe.restart(given_up, forget=True)
+        for row, target in zip(given_up.tolist(), self.target[given_up].tolist(), strict=True):
+            self.failed[row].add(target)
+        _put(self.point, given_up, _take(self.start, given_up))
+        self.at[given_up] = 0
+        left: np.ndarray = rows[~spent]
+        return left
 
     def _end_leg(self, rows: Rows) -> None:
         """The last point of a leg is the first of the next (Eq. 8)."""
-        index = self._index(rows)
-        self.start[index] = self.point[index]
-        for row, target in zip(rows, self.target[index].tolist(), strict=True):
+        for row, target in zip(rows.tolist(), self.target[rows].tolist(), strict=True):
             begun = 2 * self.length * self.leg[row]
             self.targets[row, begun + 1 : begun + 2 * self.length + 1] = target
             self.failed[row] = set()
             if target in self.remaining[row]:
                 self.remaining[row].remove(target)
-        self.leg[rows] += 1
+        _put(self.start, rows, _take(self.point, rows))
         self.at[rows] = 0
-        self.across[rows] = False
+        self.leg[rows] += 1
 
-    def _step(
-        self, point: Float[Tensor, "k c h w"], sign: Float[Tensor, "k c h w"], size: Float[Tensor, " k"]
-    ) -> Float[Tensor, "k c h w"]:
+    def _stepped(
+        self, point: Float[Tensor, "k h w c"], sign: Float[Tensor, "k h w c"], size: Float[np.ndarray, " k"]
+    ) -> Float[Tensor, "k h w c"]:
         """Eq. 2: x_{i+1} = x_i - s_i sign(grad), inside [0, 1]."""
-        moved = torch.addcmul(point, sign, size[:, None, None, None], value=-1)
+        sizes = torch.from_numpy(size).to(point.device)
+        moved = torch.addcmul(point, sign, sizes[:, None, None, None], value=-1)
         if self.border == "clip":
             return moved.clamp_(0.0, 1.0)
         return torch.where((moved < 0) | (moved > 1), point, moved)
 
-    def _index(self, rows: Rows) -> Int[Tensor, " k"]:
-        return torch.from_numpy(rows).to(self.point.device)
-
-    def _column(self, rows: Rows) -> np.ndarray:
+    def _column(self, rows: Rows) -> Int[np.ndarray, " k"]:
         """Where x_i stands in the trajectory."""
         column: np.ndarray = 2 * self.length * self.leg[rows] + self.at[rows]
         return column
 
-    def _note(self, rows: Rows, labels: Int[Tensor, " k"]) -> None:
-        self.labels[rows, self._column(rows)] = labels.cpu().numpy()
 
-    def _store(self, rows: Rows) -> None:
-        """Keep x_i; a later attempt writes over it."""
-        points = self.point[self._index(rows)]
-        if self.evaluator.eight_bit:
-            points = points.mul_(255.0).round_().to(torch.uint8)
-        self.images[torch.from_numpy(rows), torch.from_numpy(self._column(rows))] = points.cpu()
+def _take(tensor: Tensor, rows: Rows) -> Tensor:
+    """Some rows of a tensor, copied."""
+    return tensor.index_select(0, torch.from_numpy(rows).to(tensor.device))
+
+
+def _put(tensor: Tensor, rows: Rows, values: Tensor) -> None:
+    """Write over some rows of a tensor."""
+    tensor.index_copy_(0, torch.from_numpy(rows).to(tensor.device), values)

@@ -121,7 +121,7 @@ class AdvTra(Scheme):
     def _legs(self, classes: int) -> int:
         return min(self.m, classes - 1)
 
-    def _probe(self, count: int, device: torch.device) -> Probe:
+    def _probe(self, count: int) -> Probe:
         if self.probing == "length-control":
             return LengthControl(
                 count=count,
@@ -131,7 +131,6 @@ class AdvTra(Scheme):
                 length_control=self.length_control,
                 rate=self.rate,
                 attempts=self.attempts,
-                device=device,
             )
         return Bisection(
             count=count,
@@ -141,7 +140,6 @@ class AdvTra(Scheme):
             smallest=1 / 255 if self.eight_bit else 1e-6,
             largest=self.largest_step,
             attempts=self.attempts,
-            device=device,
         )
 
     def _walk_bases(
@@ -151,13 +149,13 @@ class AdvTra(Scheme):
         made: list[Trajectories] = []
         done = tried = 0
         with frozen(context.source) as model:
-            evaluator = Evaluator(model, loss=self.loss, eight_bit=self.eight_bit)
+            evaluator = Evaluator(model, loss=self.loss)
             while done < wanted and tried < len(order):
                 context.progress("trajectories", done, wanted)
                 index = order[tried : tried + min(self.batch, wanted - done)]
                 walk = SurfaceWalk(
                     evaluator=evaluator,
-                    probe=self._probe(len(index), device),
+                    probe=self._probe(len(index)),
                     bases=torch.from_numpy(context.seeds.images[index]).to(device),
                     labels=context.seeds.labels[index],
                     classes=context.seeds.classes,
@@ -165,6 +163,7 @@ class AdvTra(Scheme):
                     legs=self._legs(context.seeds.classes),
                     retries=self.retries,
                     border=self.border,
+                    eight_bit=self.eight_bit,
                     generator=generator,
                 )
                 trajectories = walk.run().numbered_from(tried)

@@ -1,0 +1,203 @@
+"""CAE: conferrable adversarial examples.
+
+N. Lukas, Y. Zhang, F. Kerschbaum, "Deep Neural Network Fingerprinting by Conferrable Adversarial Examples", ICLR 2021,
+section 4.
+
+Differs from the paper:
+- Surrogates are all shadow copies, fine-tuned and pruned ones, too; references are all shadow strangers: as many as
+  there are (paper: 14 to 18 of each).
+- The first term looks at classes other than the start's only, and the other two weigh less: with all three alike, no
+  point of 64 left its class on the fashion zoo, since -H(M(x0), M(x')) has no slope at x0 and the third term holds it
+  there. Fewer and longer steps of Adam, to the same end.
+- The loss is that of the point as an 8-bit image. Dropout is drawn anew for each step, for a whole batch.
+- Where too few points reach the least conferrability, the most conferrable of the others that most surrogates follow
+  and most references do not are taken; the report says how many of each there are.
+- The verdict is a rank among independent models, not a threshold of .75.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.perturb.descent import descend
+from modelprint.perturb.evaluate import frozen
+from modelprint.schemes.asked import heard, made, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
+from modelprint.stats.labels import hamming_distance
+from modelprint.training.loop import predict, to_unit
+
+BATCH = 128
+FLOOR = 0.25  # half of the surrogates follow, half of the references do not
+
+
+@SCHEMES.register("cae")
+@dataclass(frozen=True, kw_only=True)
+class Cae(Scheme):
+    """Points that carry their label over to surrogates of the source, but not to reference models.
+
+    Attributes:
+        queries: how many, where no budget says otherwise.
+        epsilon: the largest change of a pixel (paper: .15 mainly; .01 to .16).
+        rate: of Adam (paper: 5e-4).
+        steps: of Adam (paper: 300).
+        weight: of the second and the third term of the loss (paper: 1).
+        dropout: the chance that a model is left out of its ensemble in a step (paper: .3).
+        conferrability: the least that is aimed at (paper: .95).
+        tries: points made for each one wanted, at most, as long as too few are conferrable.
+    """
+
+    name: ClassVar[str] = "cae"
+
+    queries: int = 100
+    epsilon: float = 0.15
+    rate: float = 2e-3
+    steps: int = 100
+    weight: float = 0.01
+    dropout: float = 0.3
+    conferrability: float = 0.95
+    tries: float = 1.5
+
+    def __post_init__(self) -> None:
+        if min(self.queries, self.steps) < 1 or self.tries < 1 or self.rate <= 0 or self.weight < 0:
+            raise ValueError("queries, steps and tries must be at least 1, rate above 0, weight at least 0")
+        if not (0 < self.epsilon <= 1 and 0 <= self.dropout < 1 and 0 <= self.conferrability <= 1):
+            raise ValueError("epsilon must lie in (0, 1], dropout in [0, 1), conferrability in [0, 1]")
+
+    @property
+    def needs(self) -> Needs:
+        """Surrogates and references."""
+        return Needs(shadows=True)
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """Conferrable points, the most conferrable first."""
+        wanted = wanted_queries(context.budget, self.queries)
+        right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
+        order = right[torch.randperm(len(right), generator=generator).numpy()][: int(self.tries * wanted)]
+        images: list[Tensor] = []
+        confers: list[np.ndarray] = []
+        enough = 0
+        for part in torch.split(torch.from_numpy(order), BATCH):
+            context.progress("conferrable examples", min(enough, wanted), wanted)
+            moved = self._moved(context, part.numpy(), generator)
+            images.append(moved)
+            confers.append(self._confers(context, moved, context.seeds.labels[part.numpy()]))
+            enough += int((confers[-1] >= self.conferrability).sum())
+            if enough >= wanted:
+                break
+        context.progress("conferrable examples", min(enough, wanted), wanted)
+        confer = np.concatenate(confers)
+        best = np.argsort(-confer, kind="stable")[:wanted]
+        best = best[confer[best] >= min(FLOOR, self.conferrability)]
+        if not len(best):
+            raise FingerprintError(
+                f"none of {len(confer)} points is conferrable (best {confer.max():.2f}): set epsilon or steps higher, "
+                "or give shadow copies that are closer to the source"
+            )
+        return Queries(
+            images=torch.cat(images).numpy()[best],
+            labels=context.seeds.labels[order[best]],
+            group=np.zeros(len(best), dtype=np.int64),
+            columns={"conferrability": confer[best]},
+            report=made(
+                len(best),
+                wanted,
+                tried=len(confer),
+                fooled=float((confer >= 0).mean()),
+                conferrable=int((confer[best] >= self.conferrability).sum()),
+                mean_conferrability=float(confer[best].mean()),
+            ),
+        )
+
+    def _moved(self, context: Enrollment, index: np.ndarray, generator: torch.Generator) -> Tensor:
+        """8-bit points of low loss (Eq. 8)."""
+        device = next(context.source.parameters()).device
+        start = to_unit(torch.from_numpy(context.seeds.images[index])).to(device)
+        with frozen(context.source) as source, _asleep((*context.shadow_copies, *context.shadow_strangers)):
+            with torch.no_grad():
+                before = source(start).softmax(1)
+
+            def loss(points: Tensor, rows: Tensor) -> Tensor:
+                surrogates, references = (
+                    self._ensemble(models, points, generator)
+                    for models in (context.shadow_copies, context.shadow_strangers)
+                )
+                return conferrable_loss(source(points), before[rows], surrogates, references, weight=self.weight)
+
+            found = descend(start, loss, steps=self.steps, rate=self.rate, epsilon=self.epsilon)
+        return found.images.cpu().contiguous()
+
+    def _ensemble(self, models: Sequence[nn.Module], points: Tensor, generator: torch.Generator) -> Tensor:
+        """The mean probabilities of the models that dropout leaves; of one, where it would leave none."""
+        drawn = torch.rand(len(models), generator=generator)
+        left = [models[number] for number in torch.nonzero(drawn >= self.dropout)[:, 0].tolist()]
+        left = left or [models[int(drawn.argmax())]]
+        return torch.stack([model(points).softmax(1) for model in left]).mean(0)
+
+    def _confers(self, context: Enrollment, images: Tensor, truth: np.ndarray) -> np.ndarray:
+        """Of points that the source gets wrong; -1 of the others."""
+        target, *told = (
+            predict(model, images).argmax(1).numpy()
+            for model in (context.source, *context.shadow_copies, *context.shadow_strangers)
+        )
+        copies = len(context.shadow_copies)
+        values = conferrability(np.stack(told[:copies]), np.stack(told[copies:]), target)
+        return np.where(target != truth, values, -1.0)
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """CAEAcc: the share of the source's labels that the suspect gives, too."""
+        index = heard(source, answers)
+        return float(1 - hamming_distance(source.labels[index], answers.labels[index][None])[0])
+
+
+def conferrability(
+    surrogates: Int[np.ndarray, "s n"], references: Int[np.ndarray, "r n"], target: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Confer(x; t) = Transfer(S, x; t) (1 - Transfer(R, x; t)), by the labels of both kinds of models (Eq. 2).
+
+    >>> conferrability(np.array([[1, 1], [1, 0]]), np.array([[0, 1]]), np.array([1, 1])).tolist()
+    [1.0, 0.0]
+    """
+    confer: np.ndarray = (surrogates == target).mean(axis=0) * (1 - (references == target).mean(axis=0))
+    return confer
+
+
+def conferrable_loss(
+    logits: Float[Tensor, "n c"],
+    before: Float[Tensor, "n c"],
+    surrogates: Float[Tensor, "n c"],
+    references: Float[Tensor, "n c"],
+    *,
+    weight: float,
+) -> Float[Tensor, " n"]:
+    """H(1, max_t M_E(x')_t) + weight (H(M(x'), Surr(x')) - H(M(x0), M(x'))), M_E = softmax(Surr (1 - Ref)), t not i.
+
+    Args:
+        logits: of the source at the point.
+        before: its probabilities at the start, the largest of which is that of class i.
+        surrogates, references: mean probabilities of both ensembles at the point.
+    """
+    ensemble = (surrogates * (1 - references)).softmax(1)
+    told = logits.log_softmax(1)
+    surely = -ensemble.scatter(1, before.argmax(1, keepdim=True), 0.0).amax(1).log()
+    away = (before * told).sum(1)
+    together = -(told.exp() * surrogates.clamp(min=1e-12).log()).sum(1)
+    return surely + weight * (together + away)
+
+
+@contextmanager
+def _asleep(models: Sequence[nn.Module]) -> Iterator[None]:
+    """Many models frozen."""
+    with ExitStack() as stack:
+        for model in models:
+            stack.enter_context(frozen(model))
+        yield

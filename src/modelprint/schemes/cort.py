@@ -1,0 +1,143 @@
+"""CoRt: the black-box part of DeepJudge, robustness on the source's adversarial examples.
+
+J. Chen, J. Wang, T. Peng, Y. Sun, P. Cheng, S. Ji, X. Ma, B. Li, D. Song, "Copy, Right? A Testing Framework for
+Copyright Protection of Deep Learning Models", IEEE Symposium on Security and Privacy, 2022, sections IV and V. The
+distances for whoever has the weights are in `cort_white_box`.
+
+Differs from the paper:
+- Adversarial examples are kept if they still are, once they are stored in 8 bits; where fewer images can be fooled
+  than wanted, fewer are asked.
+- The score is one number: 1 - RobD, or its mean with 1 - JSD where there are scores. The verdict is a rank among
+  independent models; the paper's vote of thresholds is `cort_white_box.vote`.
+- JSD is in bits, so that it lies in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy import special
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.perturb.pgd import pgd
+from modelprint.perturb.uap import rounded
+from modelprint.schemes.asked import heard, made, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Queries, Scheme, ShadowAnswers, State, right_and_wrong
+from modelprint.training.loop import predict, to_unit
+
+BATCH = 256
+
+
+@SCHEMES.register("cort")
+@dataclass(frozen=True, kw_only=True)
+class CoRt(Scheme):
+    """How robust a suspect is on the source's untargeted adversarial examples, and how alike the outputs are.
+
+    Attributes:
+        queries: how many, where no budget says otherwise.
+        epsilon: the largest change of a pixel (paper: .03).
+        steps: of PGD (paper: 10).
+        metric: "both", or one alone; labels give "robd" only.
+    """
+
+    name: ClassVar[str] = "cort"
+
+    queries: int = 100
+    epsilon: float = 0.03
+    steps: int = 10
+    metric: Literal["both", "robd", "jsd"] = "both"
+
+    def __post_init__(self) -> None:
+        if min(self.queries, self.steps) < 1 or not 0 < self.epsilon <= 1:
+            raise ValueError("queries and steps must be at least 1, epsilon in (0, 1]")
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """The images that the source is right and most sure of, fooled."""
+        wanted = wanted_queries(context.budget, self.queries)
+        order = self._surest(context)
+        images: list[np.ndarray] = []
+        kept: list[np.ndarray] = []
+        done = tried = 0
+        while done < wanted and tried < len(order):
+            context.progress("adversarial examples", done, wanted)
+            index = order[tried : tried + BATCH]
+            fooled = self._attacked(context, index, generator)
+            labels = predict(context.source, torch.from_numpy(fooled)).argmax(1).numpy()
+            crossed = np.flatnonzero(labels != context.seeds.labels[index])[: wanted - done]
+            images.append(fooled[crossed])
+            kept.append(index[crossed])
+            done, tried = done + len(crossed), tried + len(index)
+        context.progress("adversarial examples", done, wanted)
+        if not done:
+            raise FingerprintError(
+                f"changes of {self.epsilon:g} fool the source on none of {tried} images: set epsilon or steps higher"
+            )
+        chosen = np.concatenate(kept)
+        return Queries(
+            images=np.concatenate(images),
+            labels=context.seeds.labels[chosen],
+            group=np.zeros(done, dtype=np.int64),
+            columns={"image": chosen},
+            report=made(done, wanted, tried=tried),
+        )
+
+    def _surest(self, context: Enrollment) -> np.ndarray:
+        """Images that the source classifies rightly, by sum p^2 (section V-A)."""
+        right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
+        logits = predict(context.source, torch.from_numpy(context.seeds.images[right]))
+        sure = logits.double().softmax(1).square().sum(1).numpy()
+        return right[np.argsort(-sure, kind="stable")]
+
+    def _attacked(self, context: Enrollment, index: np.ndarray, generator: torch.Generator) -> np.ndarray:
+        device = next(context.source.parameters()).device
+        levels = int(self.epsilon * 255 + 1e-6)  # whole ones: what is stored is within epsilon, too
+        fooled = pgd(
+            context.source,
+            to_unit(torch.from_numpy(context.seeds.images[index])).to(device),
+            torch.from_numpy(context.seeds.labels[index]).to(device),
+            epsilon=levels / 255,
+            steps=self.steps,
+            generator=generator,
+        )
+        return np.asarray(rounded(fooled).contiguous().cpu().numpy())
+
+    def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
+        """The true labels."""
+        return {"group": queries.group, "truth": queries.labels}
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """1 - RobD, 1 - JSD, or the mean of both."""
+        assert source.scores is not None
+        index, classes = heard(source, answers), source.scores.shape[1]
+        own, theirs, truth = source.take(index), answers.take(index), state["truth"][index]
+        robd = abs(robustness(theirs.labels, truth) - robustness(own.labels, truth))
+        if answers.scores is None or self.metric == "robd":
+            return 1.0 - robd
+        jsd = float(jensen_shannon(own.probabilities(classes), theirs.probabilities(classes)).mean())
+        return 1.0 - (jsd if self.metric == "jsd" else (robd + jsd) / 2)
+
+
+def robustness(labels: np.ndarray, truth: np.ndarray) -> float:
+    """Rob: the accuracy on adversarial examples.
+
+    >>> robustness(np.array([1, 2]), np.array([1, 0]))
+    0.5
+    """
+    return float((labels == truth).mean())
+
+
+def jensen_shannon(p: Float[np.ndarray, "n c"], q: Float[np.ndarray, "n c"]) -> Float[np.ndarray, " n"]:
+    """The Jensen-Shannon divergence of each pair of rows, in bits, in [0, 1].
+
+    >>> jensen_shannon(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.0, 1.0], [0.5, 0.5]])).tolist()
+    [1.0, 0.0]
+    """
+    middle = (p + q) / 2
+    nats = (special.rel_entr(p, middle) + special.rel_entr(q, middle)).sum(axis=1) / 2
+    bits: np.ndarray = (nats / np.log(2)).clip(0.0, 1.0)
+    return bits
