@@ -2,11 +2,11 @@
 
     python benchmarks/uap_claim.py --folder benchmarks/zoo/fashion
 
-For each source, over 20 views of 200 points: AUC and verdicts per family and kind; the paper's confidence (Welch's
+For each source, over 20 views of 100 points: AUC and verdicts per family and kind; the paper's confidence (Welch's
 test over views against those of the calibration models, pooled), how often it claims copies and innocents beside its
 nominal level; copies of *other* sources as innocents. The same answers are read again by labels only, without the
 encoder, by an encoder shuffled at random, by one whose shadow models all have the source's architecture, and by one
-whose strangers include stolen copies of strangers. Controls craft queries of their own. 100 views of 40 points give
+whose strangers include stolen copies of strangers. Controls craft queries of their own. 100 views of 20 points give
 confidence against the number of fingerprints. Writes benchmarks/results/uap_claim_fashion.json.
 """
 
@@ -33,6 +33,7 @@ from modelprint.stats.roc import auc
 from modelprint.training.loop import predict
 from uap_zoo import Zoo
 
+POINTS = 100
 COUNTS = (1, 2, 3, 5, 10, 20, 50, 100)
 LEVELS = (0.95, 0.9999)
 SEED = 0
@@ -172,7 +173,7 @@ def _auc(derived: np.ndarray, independent: np.ndarray) -> dict[str, float]:
 
 def readings(zoo: Zoo, source: str, stolen: list[str]) -> dict[str, Any]:
     """All that the answers of one case tell."""
-    case = case_of(zoo, source, Uap(), extra=stolen)
+    case = case_of(zoo, source, Uap(points=POINTS), extra=stolen)
     copies, strangers = zoo.shadows(source)
     same = [[name for name in side if zoo.arch(name) == zoo.arch(source)] for side in (copies, strangers)]
     state = fitted(case, copies, strangers)
@@ -192,7 +193,7 @@ def readings(zoo: Zoo, source: str, stolen: list[str]) -> dict[str, Any]:
 
 def control(zoo: Zoo, source: str, **settings: Any) -> dict[str, Any]:
     """Another perturbation, with an encoder of its own and with none."""
-    case = case_of(zoo, source, Uap(views=5, **settings))
+    case = case_of(zoo, source, Uap(points=POINTS, views=5, **settings))
     state = fitted(case, *zoo.shadows(source))
     raw = replace(case.scheme, encoder="none")
     return {
@@ -212,6 +213,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     zoo = Zoo(arguments.folder, thinning=arguments.thinning)
     stolen = zoo.steal_strangers(arguments.stolen)
+    print(f"{len(stolen)} strangers stolen", flush=True)
     first = zoo.sources[0]
     result: dict[str, Any] = {
         "models": {"all": len(zoo.models), "thinning": arguments.thinning, "stolen_strangers": len(stolen)},
@@ -222,11 +224,11 @@ def main() -> None:
     for source in zoo.sources:
         result["sources"][source] = readings(zoo, source, stolen)
         _say(source, result["sources"][source]["scores"])
-    many = case_of(zoo, first, Uap(points=40, views=100))
+    many = case_of(zoo, first, Uap(points=20, views=100))
     result["confidence_by_fingerprints"] = curve(read(zoo, many, fitted(many, *zoo.shadows(first))))
     epsilon = result["sources"][first]["crafting"]["epsilon"]
     for name in ("ascent", "zero", "random-sign", "chessboard", "per-sample", "deepfool"):
-        slow = {"images": 200, "least_fooling": 0.0} if name == "deepfool" else {}
+        slow = {"images": 100, "least_fooling": 0.0} if name == "deepfool" else {}
         result["controls"][name] = control(zoo, first, perturbation=name, epsilon=epsilon, **slow)
         _say(name, result["controls"][name]["scores"])
     result["provenance"] = provenance()

@@ -34,6 +34,7 @@ _COMMANDS = {
     "serve-model": ("models:serve_model", "Serve a model over the Open Inference Protocol."),
     "data": ("models:data", "Show a data set and its splits."),
     "bench": ("bench:bench", "Judge every scheme on a zoo; show the results beside the published figures."),
+    "report": ("report:report", "Make an HTML page of a benchmark's results."),
     "zoo": ("zoo:zoo", "Build a population of copies and independent models; show how far it is."),
 }
 for _name, (_place, _help) in _COMMANDS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,17 @@ def score_domain(scores: Float[np.ndarray, " n"]) -> tuple[float, float]:
         return 0.0, 1.0
     room = 0.05 * (high - low) or 0.5
     return low - room, high + room
+
+
+def close_domain(scores: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """The ends of a score axis, without the part from 0 on where it holds no scores and is the larger part.
+
+    >>> close_domain(np.array([0.82, 0.99])), close_domain(np.array([0.2, 0.99]))
+    ((0.8, 1.0), (0.0, 1.0))
+    """
+    low, high = score_domain(scores)
+    least = math.floor(20 * float(scores.min(initial=high))) / 20
+    return (least, high) if (low, high) == (0.0, 1.0) and least >= 0.5 else (low, high)
 
 
 def stacked(scores: Float[np.ndarray, " n"], domain: tuple[float, float]) -> list[int]:

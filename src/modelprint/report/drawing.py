@@ -32,6 +32,25 @@ ROLE_SHAPES = {
     "calibration": "circle",
 }
 ROLE_DASHES = {"suspect": [1, 0], "derived": [1, 0], "independent": [5, 3], "source": [1, 2]}
+_CONFIG = {
+    "background": "transparent",
+    "font": "system-ui, -apple-system, Roboto, Arial, sans-serif",
+    "aria": False,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "var(--quiet)",
+        "titleColor": "var(--quiet)",
+        "titleFontWeight": "normal",
+        "titleFontSize": 11,
+        "labelFontSize": 10.5,
+        "domainColor": "var(--rule)",
+        "tickColor": "var(--rule)",
+        "gridColor": "var(--grid)",
+        "titlePadding": 6,
+        "labelFlush": False,
+        "labelPadding": 4,
+    },
+}
 Rows = Sequence[dict[str, Any]]
 
 
@@ -58,35 +77,19 @@ def dashed(field: str, value: float, channel: Any) -> alt.Chart:
     return drawn
 
 
-def to_svg(layers: Sequence[Any], *, label: str, height: int) -> Markup:
+def to_svg(layers: Sequence[Any], *, label: str, height: int, width: int = WIDTH) -> Markup:
     """Charts on top of each other, as an SVG element that scales with the page.
 
     Args:
         label: what the chart shows, for those who cannot see it.
+        width: smaller where several charts stand side by side, so that their text stays readable.
     """
     import altair as alt
     import vl_convert
 
-    chart: Any = alt.layer(*layers)
-    styled = (
-        chart.properties(width=WIDTH, height=height, autosize={"type": "fit", "contains": "padding"}, padding=6)
-        .configure(background="transparent", font="system-ui, -apple-system, Roboto, Arial, sans-serif", aria=False)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor="var(--quiet)",
-            titleColor="var(--quiet)",
-            titleFontWeight="normal",
-            titleFontSize=11,
-            labelFontSize=10.5,
-            domainColor="var(--rule)",
-            tickColor="var(--rule)",
-            gridColor="var(--grid)",
-            titlePadding=6,
-            labelFlush=False,
-            labelPadding=4,
-        )
-    )
-    svg = vl_convert.vegalite_to_svg(styled.to_dict())
+    layered: dict[str, Any] = alt.layer(*layers).to_dict(validate=False)  # checked part by part as it was made
+    size = {"width": width, "height": height, "autosize": {"type": "fit", "contains": "padding"}, "padding": 6}
+    svg = vl_convert.vegalite_to_svg(layered | size | {"config": _CONFIG})
     return Markup(_embeddable(svg, label))  # noqa: S704 - the converter escapes text, and the label is escaped below
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,12 +14,12 @@ from modelprint.core.files import write_text
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report import facts, prose, words
 from modelprint.report.cases import Case
+from modelprint.report.pages import template
 from modelprint.report.region_section import region_section
 from modelprint.report.score_section import score_section
 from modelprint.report.text import NONE, number, p_text, percent, plain_name
 from modelprint.report.trajectory_section import trajectory_section
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _MOST_PANELS = 3
 
 
@@ -77,7 +76,7 @@ def render_report(
     match = float(manifest.parameters.get("match", 0.5))
     rows = [_row(index, case) for index, case in enumerate(cases, 1)]
     first = cases[0].verdict
-    page: str = _template().render(
+    page: str = template("report.html.j2").render(
         title=plain_name(title, longest=200) if title else _title(cases),
         heading=facts.heading(fingerprint, cases),
         panels=[_panel(cases[i], rows[i], manifest.source, len(calibration)) for i in _paneled(cases)],
@@ -133,19 +132,6 @@ def _check(fingerprint: Fingerprint, cases: Sequence[Case], calibration: np.ndar
             f"got {np.count_nonzero(~np.isnan(calibration))} calibration scores for {models} calibration models: "
             "score each of the fingerprint's calibration answers"
         )
-
-
-def _template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
 
 
 def _title(cases: Sequence[Case]) -> str:

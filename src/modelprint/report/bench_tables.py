@@ -1,0 +1,192 @@
+"""The leaderboard, and what each scheme finds of each family of attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from modelprint.core.results import Figure, Row
+from modelprint.report.bench_view import Measured, Setting, View
+from modelprint.report.text import NONE, counted, number, percent, plain_name
+
+NOT_MEASURED = "not measured"
+ENOUGH = 100  # independent models, below which TPR at 1 % FPR is the share found at no false positive
+COLUMNS: tuple[tuple[Figure, str], ...] = (
+    ("auc", "AUC"),
+    ("tpr_at_1", "TPR at 1\u202f% FPR"),
+    ("tpr_at_10", "TPR at 10\u202f% FPR"),
+    ("tpr_verdict", "Verdict: copies found"),
+    ("fpr_verdict", "Verdict: accused wrongly"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A figure as text: the mean, its interval, the range over seeds where there are several; `heat` in percent."""
+
+    value: str
+    interval: str = ""
+    seeds: str = ""
+    heat: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderRow:
+    """One setting on the leaderboard."""
+
+    name: str
+    control: bool
+    access: str
+    budget: str
+    queries: str
+    cells: Sequence[Cell]
+    craft: str
+    n: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """Settings at each scheme's largest budget, then the others; what they show, and what to bear in mind."""
+
+    reading: str
+    first: Sequence[LeaderRow]
+    others: Sequence[LeaderRow]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyRow:
+    """A family of attacks: how many copies, and one cell per setting."""
+
+    name: str
+    n: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyTable:
+    """Families against schemes."""
+
+    reading: str
+    columns: Sequence[str]
+    rows: Sequence[FamilyRow]
+
+
+def cell(found: Measured | None) -> Cell:
+    r"""A figure of merit as text.
+
+    >>> cell(None).value
+    'not measured'
+    >>> print(ascii(cell(Measured(mean=0.5, least=0.4, most=0.6, seeds=2, low=0.3, high=0.7))))
+    Cell(value='0.500', interval='0.30\u20130.70', seeds='0.40\u20130.60', heat=50)
+    """
+    if found is None:
+        return Cell(value=NOT_MEASURED)
+    return Cell(
+        value=number(found.mean, digits=3),
+        interval="" if found.low is None or found.high is None else f"{found.low:.2f}{NONE}{found.high:.2f}",
+        seeds=f"{found.least:.2f}{NONE}{found.most:.2f}" if found.seeds > 1 else "",
+        heat=round(100 * min(1.0, max(0.0, found.mean))),
+    )
+
+
+def leaderboard(view: View) -> Leaderboard:
+    """One row per setting: the largest budget of each scheme first."""
+    rows = [_leader_row(view, setting) for setting in view.settings]
+    cut = len(view.leading)
+    return Leaderboard(reading=_best(view), first=rows[:cut], others=rows[cut:], note=_note(view))
+
+
+def family_table(view: View) -> FamilyTable:
+    """TPR at 1 % FPR of each family, at each scheme's largest budget."""
+    settings, families = view.leading, view.families
+    rows = []
+    for family in families:
+        found = [row for setting in settings for row in view.rows(setting, family)]
+        n = max((row.n_derived for row in found), default=0)
+        cells = [cell(view.measured(setting, "tpr_at_1", family)) for setting in settings]
+        rows.append(FamilyRow(name=plain_name(family), n=f"{n:,}", cells=cells))
+    return FamilyTable(
+        reading=_found_and_missed(view), columns=[plain_name(setting.name) for setting in settings], rows=rows
+    )
+
+
+def fewest_independents(view: View) -> int:
+    """The fewest independent models that any setting was judged on; 0 without rows."""
+    return min((row.n_independent for setting in view.settings for row in view.rows(setting)), default=0)
+
+
+def _leader_row(view: View, setting: Setting) -> LeaderRow:
+    rows, runs = view.rows(setting), view.runs(setting)
+    return LeaderRow(
+        name=plain_name(setting.scheme if setting.evasion == "none" else f"{setting.scheme}, {setting.evasion}"),
+        control=setting.control,
+        access=setting.access_text,
+        budget=f"{setting.budget:,}",
+        queries=number(fmean(row.queries for row in rows), digits=0) if rows else NOT_MEASURED,
+        cells=[cell(view.measured(setting, figure)) for figure, _ in COLUMNS],
+        craft=number(fmean(run.craft_seconds for run in runs), digits=1) if runs else NOT_MEASURED,
+        n=_numbers(rows),
+    )
+
+
+def _numbers(rows: Sequence[Row]) -> str:
+    if not rows:
+        return NOT_MEASURED
+    return f"{max(row.n_derived for row in rows):,} / {max(row.n_independent for row in rows):,}"
+
+
+def _note(view: View) -> str:
+    seeds = max((len(view.rows(setting)) for setting in view.settings), default=0)
+    sources = len(view.results.sources)
+    text = (
+        f"Means over {counted(sources, 'source')} and up to {counted(seeds, 'seed')}; below each figure its interval "
+        "of 95\u202f%, by bootstrap over models and sources (the widest of any seed)"
+    )
+    text += ", and after “seeds” the range over seeds" if seeds > 1 else ""
+    text += (
+        f". n: copies that keep their worth and their classes / independent models, over all sources. Verdicts at "
+        f"alpha = {view.results.alpha:g}. Seconds: of processor time, to make one fingerprint. Controls are no "
+        "schemes: a scheme that does no better shows nothing."
+    )
+    fewest = fewest_independents(view)
+    if fewest < ENOUGH:
+        who = counted(fewest, "independent model")
+        text += f" With {who}, TPR at 1\u202f% FPR is the share found at no false positive."
+    return text
+
+
+def _best(view: View) -> str:
+    """The best scheme and the best control by TPR at 1 % FPR, at the largest budgets."""
+    found = [(setting, told) for setting in view.leading if (told := view.measured(setting, "tpr_at_1")) is not None]
+    schemes, controls = ([one for one in found if one[0].control == control] for control in (False, True))
+    parts = []
+    for some, verb in ((schemes, "finds"), (controls, "the best control, ")):
+        if some:
+            setting, told = max(some, key=lambda one: one[1].mean)
+            ends = "" if told.low is None or told.high is None else f" ({percent(told.low)} to {percent(told.high)})"
+            share = f"{percent(told.mean)}{ends}"
+            who = f"{setting.name} finds" if verb == "finds" else f"{verb}{setting.name}, finds"
+            parts.append(f"{who} {share}" + (" of the copies at 1\u202f% FPR" if verb == "finds" else ""))
+    text = "; ".join(parts) or "No scheme's figures were measured"
+    return f"{text[0].upper()}{text[1:]}." if text.startswith("the ") else f"{text}."
+
+
+def _found_and_missed(view: View) -> str:
+    """Families that the best scheme mostly finds, and those that it mostly misses."""
+    best = next((setting for setting in view.leading if not setting.control), None)
+    if best is None or not view.families:
+        return "No family of attacks was measured."
+    told = {name: view.measured(best, "tpr_at_1", name) for name in view.families}
+    shares = {name: one.mean for name, one in told.items() if one is not None}
+    found = [name for name, share in shares.items() if share >= 0.9]
+    missed = [name for name, share in shares.items() if share < 0.5]
+    return (
+        f"At 1\u202f% FPR {best.name} finds nine in ten copies or more of {len(found)} of {len(shares)} families"
+        f"{_listed(found)}, and fewer than half of {len(missed)}{_listed(missed)}."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f" ({', '.join(plain_name(name) for name in names)})" if names else ""

@@ -1,0 +1,180 @@
+"""A benchmark's results as the report asks for them: by setting, over seeds and sources."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+import numpy as np
+from jaxtyping import Float
+
+from modelprint.core.results import ALL, Figure, JudgedModel, Results, Row, Run
+
+CONTROLS = ("accuracy", "agreement")  # no schemes: what a scheme must do better than
+STRANGER = "stranger:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A scheme as it was run: one line of the leaderboard.
+
+    Attributes:
+        access: "labels", "scores", or "either" where both give the same figures.
+        budget: the cap on queries.
+    """
+
+    scheme: str
+    access: str
+    budget: int
+    evasion: str = "none"
+
+    @property
+    def control(self) -> bool:
+        """Whether this is no scheme, but what schemes are compared with."""
+        return self.scheme in CONTROLS
+
+    @property
+    def name(self) -> str:
+        """What charts call it: the scheme, and the access where that matters."""
+        evasion = "" if self.evasion == "none" else f", {self.evasion}"
+        return f"{self.scheme}{'' if self.access == 'either' else f', {self.access}'}{evasion}"
+
+    @property
+    def access_text(self) -> str:
+        """The access in words."""
+        return "labels or scores" if self.access == "either" else self.access
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A figure of merit: the mean over seeds, the least and most of any seed, and the widest interval of 95 %."""
+
+    mean: float
+    least: float
+    most: float
+    seeds: int
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Results, looked up quickly; the same results give the same view."""
+
+    results: Results
+
+    @cached_property
+    def models(self) -> dict[str, JudgedModel]:
+        """Suspects and swept models by id."""
+        return {model.id: model for model in (*self.results.swept, *self.results.suspects)}
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """All settings: the largest budget of each scheme first, and the best AUC first among these."""
+        found = dict.fromkeys((row.scheme, row.evasion, row.budget) for row in self.results.rows)
+        split = [setting for key in found for setting in self._merged(*key)]
+        return sorted(split, key=lambda one: (one.budget != self._largest[one.scheme], -one.budget, -self._auc(one)))
+
+    @cached_property
+    def leading(self) -> list[Setting]:
+        """Each scheme and access at the scheme's largest budget, the best AUC first."""
+        return [one for one in self.settings if one.budget == self._largest[one.scheme]]
+
+    @cached_property
+    def schemes(self) -> list[str]:
+        """Names in the order in which they were run, controls last: this order gives colours."""
+        told = [run.scheme for run in self.results.runs] + [row.scheme for row in self.results.rows]
+        names = list(dict.fromkeys(told))
+        return [name for name in names if name not in CONTROLS] + [name for name in names if name in CONTROLS]
+
+    @cached_property
+    def families(self) -> list[str]:
+        """Families of attacks, then the worthless and the transferred, as far as they occur."""
+        names = dict.fromkeys(row.attack for row in self.results.rows if row.attack == row.family and row.attack != ALL)
+        last = ("worthless", "transfer")
+        groups = {row.attack for row in self.results.rows}
+        return [name for name in names if name not in last] + [name for name in last if name in groups]
+
+    @cached_property
+    def _largest(self) -> dict[str, int]:
+        largest: dict[str, int] = {}
+        for row in self.results.rows:
+            largest[row.scheme] = max(row.budget, largest.get(row.scheme, 0))
+        return largest
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, int, str, str], list[Row]]:
+        found: dict[tuple[str, str, int, str, str], list[Row]] = defaultdict(list)
+        for row in self.results.rows:
+            found[row.scheme, row.evasion, row.budget, row.access, row.attack].append(row)
+        return found
+
+    def rows(self, setting: Setting, attack: str = ALL) -> list[Row]:
+        """One row per seed: the mean over sources, or the only source's."""
+        access = "labels" if setting.access == "either" else setting.access
+        found = self._rows.get((setting.scheme, setting.evasion, setting.budget, access, attack), [])
+        return [row for row in found if row.source == ALL] or found
+
+    def runs(self, setting: Setting, *, swept: bool = False) -> list[Run]:
+        """One run per source and seed."""
+        access = "labels" if setting.access == "either" else setting.access
+        key = (setting.scheme, setting.evasion, setting.budget, access)
+        runs = self.results.swept_runs if swept else self.results.runs
+        return [run for run in runs if (run.scheme, run.evasion, run.budget, run.access) == key]
+
+    def measured(self, setting: Setting, figure: Figure, attack: str = ALL) -> Measured | None:
+        """A figure of merit, or None where it was not measured."""
+        rows = self.rows(setting, attack)
+        values = [value for row in rows if (value := getattr(row, figure)) is not None]
+        if not values:
+            return None
+        ends = [row.intervals[figure] for row in rows if figure in row.intervals]
+        return Measured(
+            mean=fmean(values),
+            least=min(values),
+            most=max(values),
+            seeds=len(values),
+            low=min((end.low for end in ends), default=None),
+            high=max((end.high for end in ends), default=None),
+        )
+
+    def scores(self, run: Run, role: str) -> Float[np.ndarray, " n"]:
+        """Scores in a run of the copies that count in "all", or of the independent models."""
+        counted = {"derived": "all", "independent": "independent"}[role]
+        return np.array(
+            [score for name, score in run.scores.items() if score is not None and self._counts(name) == counted]
+        )
+
+    def _counts(self, name: str) -> str:
+        model = self.models.get(name)
+        return model.counts_as if model is not None else "unknown"
+
+    def _auc(self, setting: Setting) -> float:
+        found = self.measured(setting, "auc")
+        return -1.0 if found is None else found.mean
+
+    def _merged(self, scheme: str, evasion: str, budget: int) -> list[Setting]:
+        """One setting per access, or one for either where all figures are the same."""
+        told = [
+            Setting(scheme=scheme, access=access, budget=budget, evasion=evasion) for access in ("labels", "scores")
+        ]
+        figures = [[row.model_dump(exclude={"access"}) for row in self.rows(one)] for one in told]
+        if figures[0] == figures[1]:
+            return [Setting(scheme=scheme, access="either", budget=budget, evasion=evasion)]
+        return [one for one, rows in zip(told, figures, strict=True) if rows]
+
+
+def rate(run: Run, name: str) -> float | None:
+    """A suspect's score; for adv-tra the share of trajectories that match, without what breaks ties."""
+    told = run.details.get(name, {})
+    if told.get("trajectories"):
+        return told.get("matched", 0.0) / told["trajectories"]
+    return run.scores.get(name)
+
+
+def is_rate(runs: Sequence[Run]) -> bool:
+    """Whether the scores of these runs are shares of trajectories that match."""
+    return any(told.get("trajectories") for run in runs for told in run.details.values())

@@ -1,0 +1,40 @@
+"""`modelprint report`: a page from a file or a benchmark's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelprint.bench import benches
+from modelprint.bench.files import write_results
+from tests.contract.test_commands import run
+from tests.report.bench_results import bench_results
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = bench_results(sources=1, seeds=1, budgets=(100,), side=4)
+    bare = made.model_copy(update={"swept": (), "swept_runs": (), "sweeps": ()})
+    path = tmp_path_factory.mktemp("results") / "made-up.json"
+    write_results(bare, path)
+    return path
+
+
+def test_a_page_from_a_file(file: Path, tmp_path: Path) -> None:
+    done = run("report", str(file), "--out", "page.html", cwd=tmp_path)
+    assert done.stdout.strip() == "page.html"
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<h1>Benchmark made-up</h1>" in page
+    assert "test-source-1-rtal" in page
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    missing = run("report", "gone.json", cwd=tmp_path, code=1)
+    assert "gone.json is not there" in missing.stderr
+    unknown = run("report", "gone", cwd=tmp_path, code=2)
+    assert all(name in unknown.stderr for name in benches.BENCHES)
+    (tmp_path / "other.json").write_text("{}")
+    other = run("report", "other.json", cwd=tmp_path, code=1)
+    assert "does not hold results" in " ".join(other.stderr.split())
+    assert not list(tmp_path.glob("*.html"))

@@ -1,0 +1,173 @@
+"""Every registered scheme keeps the face of `Scheme`: one row each, on a tiny digits source."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import nn
+
+from modelprint.attacks import run_attack
+from modelprint.core.access import Access
+from modelprint.ownership.craft import Crafted, craft
+from modelprint.ownership.decide import decide
+from modelprint.schemes import SCHEMES
+from modelprint.schemes.base import Enrollment, Scheme
+from tests.conftest import Digits
+from tests.schemes.world import enrolled, missing, score, strangers, told
+
+BUDGET = 50
+ACCESSES = (Access.LABELS, Access.SCORES)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A scheme as it is tested.
+
+    Attributes:
+        settings: what makes it quick, or possible on a tiny source.
+        most: queries that it can make within the budget.
+    """
+
+    scheme: str
+    settings: Mapping[str, str]
+    most: int = BUDGET
+
+
+ROWS = {
+    "accuracy": Row("accuracy", {}),
+    "agreement": Row("agreement", {}),
+    "adv-tra": Row("adv-tra", {"m": "3", "l": "2"}, most=39),  # trajectories of 13
+    "uap": Row("uap", {"epsilon": "0.25", "images": "300", "least_fooling": "0.5", "steps": "40"}),
+    "akh": Row("akh", {}),
+    "ipguard": Row("ipguard", {"k": "2.0", "rate": "0.01"}),
+    "ipguard, mistakes": Row("ipguard", {"k": "0.3", "k_unit": "spread", "rate": "0.01", "start": "mistakes"}),
+    "sac": Row("sac", {}),
+    "sac-w": Row("sac", {"inputs": "mistakes"}),
+    "fbi": Row("fbi", {}),
+    "cort": Row("cort", {"epsilon": "0.2"}),
+    "cae": Row("cae", {"epsilon": "0.25", "rate": "0.01", "steps": "30"}),
+}
+ROW = pytest.mark.parametrize("name", ROWS)
+
+
+def configured(name: str) -> Scheme:
+    return SCHEMES[ROWS[name].scheme]().with_settings(ROWS[name].settings)
+
+
+@pytest.fixture(scope="module")
+def context(digits: Digits) -> Enrollment:
+    return replace(enrolled(digits), budget=BUDGET)
+
+
+@pytest.fixture(scope="module")
+def fingerprints(context: Enrollment) -> dict[str, Crafted]:
+    return {name: craft(configured(name), context, seed=3) for name in ROWS}
+
+
+@pytest.fixture(scope="module")
+def permuted(digits: Digits) -> nn.Module:
+    return run_attack("permute", {}, digits.source, digits.spec, digits.attacker, seed=5).model
+
+
+@pytest.fixture(scope="module")
+def innocent(digits: Digits) -> tuple[nn.Module, ...]:
+    return strangers(digits, 3, seed=21)
+
+
+def test_every_registered_scheme_has_a_row() -> None:
+    assert {row.scheme for row in ROWS.values()} == set(SCHEMES)
+
+
+@ROW
+def test_the_budget_is_respected(fingerprints: dict[str, Crafted], context: Enrollment, name: str) -> None:
+    made = fingerprints[name].queries
+    assert 1 <= len(made) <= ROWS[name].most
+    assert len(made) == ROWS[name].most or made.report["made"] == len(made) < made.report["wanted"]
+    assert configured(name).asker(fingerprints[name].state, len(made)).total == len(made)
+    assert configured(name).asker(fingerprints[name].state, 30).total <= 30
+
+
+@ROW
+def test_queries_are_8_bit_images_of_the_source_s_shape(fingerprints: dict[str, Crafted], name: str) -> None:
+    made = fingerprints[name].queries
+    assert made.codec == "uint8-image"
+    assert made.images.shape == (len(made), 1, 8, 8)
+    assert made.labels.dtype == made.group.dtype == np.int64
+    assert all(len(column) == len(made) for column in made.columns.values())
+    json.dumps(dict(made.report), allow_nan=False)
+
+
+@ROW
+def test_the_seed_alone_decides(fingerprints: dict[str, Crafted], context: Enrollment, name: str) -> None:
+    again = craft(configured(name), context, seed=3)
+    assert (again.queries.images == fingerprints[name].queries.images).all()
+    assert all((again.state[key] == value).all() for key, value in fingerprints[name].state.items())
+    other = craft(configured(name), context, seed=4)
+    same = other.queries.images.shape == again.queries.images.shape
+    assert not same or (other.queries.images != again.queries.images).any()
+
+
+@ROW
+@pytest.mark.parametrize("access", ACCESSES)
+def test_the_source_scores_highest_and_a_permuted_copy_as_high(
+    fingerprints: dict[str, Crafted],
+    permuted: nn.Module,
+    innocent: tuple[nn.Module, ...],
+    name: str,
+    access: Access,
+) -> None:
+    scheme, made = configured(name), fingerprints[name]
+    own = score(scheme, made, made.source.restricted(access))
+    others = [score(scheme, made, told(model, made).restricted(access)) for model in innocent]
+    assert np.isfinite([own, *others]).all()
+    assert own >= max(others)
+    assert own > np.mean(others)
+    assert score(scheme, made, told(permuted, made).restricted(access)) == pytest.approx(own, abs=1e-3)
+
+
+@ROW
+def test_half_the_answers_make_a_score(
+    fingerprints: dict[str, Crafted], innocent: tuple[nn.Module, ...], name: str
+) -> None:
+    made, half = fingerprints[name], np.arange(len(fingerprints[name].queries)) % 2 == 0
+    heard = missing(told(innocent[0], made), np.flatnonzero(~half))
+    found = decide(configured(name), made.state, made.source, heard, [made.source], alpha=0.5, asked=half | ~half)
+    if name == "uap":
+        assert found.score is None  # whole views only
+    else:
+        assert found.score is not None
+        assert np.isfinite(found.score)
+
+
+@ROW
+def test_parameters_pass_through_text(name: str) -> None:
+    scheme = configured(name)
+    text = {
+        key: json.dumps(value) if isinstance(value, dict | bool) else str(value)
+        for key, value in scheme.parameters().items()
+    }
+    assert type(scheme)().with_settings(text) == scheme
+    assert type(scheme)(**json.loads(json.dumps(scheme.parameters()))) == scheme
+    assert eval(repr(scheme), {type(scheme).__name__: type(scheme)}) == scheme
+
+
+@ROW
+def test_every_parameter_is_explained(name: str) -> None:
+    scheme = type(configured(name))
+    explained = "".join(inspect.getdoc(base) or "" for base in scheme.__mro__ if issubclass(base, Scheme))
+    assert all(re.search(rf"\b{entry.name}\b", explained) for entry in fields(scheme))
+
+
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name not in ("accuracy", "agreement")])
+def test_the_module_cites_its_source_and_says_where_it_differs(scheme: str) -> None:
+    text: Any = inspect.getmodule(SCHEMES[scheme]).__doc__
+    assert re.search(r"\b(19|20)\d\d\b", text)
+    assert '"' in text.split("\n\n")[1]  # a title
+    assert re.search(r"Differs from the paper[s]?:", text)
