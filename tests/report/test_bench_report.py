@@ -23,7 +23,6 @@ from modelprint.report.bench_suspects import judgements, suspect_section
 from modelprint.report.bench_swept import swept_sections
 from modelprint.report.bench_tables import NOT_MEASURED, family_table, leaderboard
 from modelprint.report.bench_view import Setting, View
-from modelprint.stats.roc import tpr_at_fpr
 
 MOST_BYTES = 2_000_000
 ADV_TRA = Setting(scheme="adv-tra", access="either", budget=1000)
@@ -129,6 +128,18 @@ def test_labels_and_scores_are_one_row_only_where_they_give_the_same(view: View)
     }
 
 
+def test_readings_are_about_the_scheme_that_finds_most_copies(view: View, page: Page) -> None:
+    found = {one: view.measured(one, "tpr_at_1") for one in view.leading if not one.control}
+    most = max(told.mean for told in found.values() if told is not None)
+    assert view.best is not None
+    assert [told.mean for one, told in found.items() if one == view.best and told is not None] == [most]
+    name = view.best.name
+    assert leaderboard(view).reading.startswith(f"{name} finds")
+    assert f"At 1 % FPR {name} finds nine in ten" in page.words
+    assert f"Under {name}, the median copy" in page.words
+    assert page.words.count(f"{name} scores") == 3
+
+
 def test_few_independents_are_mentioned(view: View) -> None:
     assert (
         "38 independent models, TPR at 1\u202f% FPR is the share found at no false positive" in leaderboard(view).note
@@ -185,7 +196,6 @@ def test_the_curve_at_one_percent_is_the_rows_figure(results: Results, view: Vie
     fpr, tpr = scheme_curve(view, ADV_TRA) or (np.array([]), np.array([]))
     shares = the_row(results, scheme="adv-tra", attack="all", source="all", access="labels", budget=1000)
     assert tpr[fpr <= 0.01].max() == pytest.approx(fmean(shares), abs=1e-5)  # rows are rounded
-    assert tpr_at_fpr(np.array([1.0]), np.array([0.0]), fpr=0.01) == 1.0
 
 
 def test_boxes_hold_each_model_once_per_source(results: Results, view: View) -> None:

@@ -55,12 +55,12 @@ def grouped_scores(view: View, setting: Setting) -> Groups:
 
 def box_figures(view: View) -> tuple[str, list[Figure]] | None:
     """What the boxes show, in a sentence about the best scheme; one chart per scheme. None without scores."""
-    figures, reading = [], ""
+    figures, readings = [], {}
     for setting in view.leading:
         groups = grouped_scores(view, setting)
         if not groups:
             continue
-        reading = reading or _reading(setting, groups)
+        readings[setting] = _reading(setting, groups)
         runs = view.runs(setting)
         limits = [run.threshold for run in runs if run.threshold is not None]
         figures.append(
@@ -71,7 +71,7 @@ def box_figures(view: View) -> tuple[str, list[Figure]] | None:
                 keys=_keys(bool(limits)),
             )
         )
-    return (reading, figures) if figures else None
+    return (view.told(readings), figures) if figures else None
 
 
 def _caption(groups: Groups) -> str:

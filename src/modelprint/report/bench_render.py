@@ -55,7 +55,7 @@ def render_bench(results: Results) -> str:
     page: str = template("bench.html.j2").render(
         title=f"Benchmark {plain_name(results.name, longest=60)}",
         heading=_heading(results),
-        columns=[title for _, title in COLUMNS],
+        columns=[titles for _, *titles in COLUMNS],
         board=leaderboard(view),
         families=family_table(view),
         roc=roc_figure(view),

@@ -71,13 +71,15 @@ def _section(view: View, knob: Knob, models: Models, sources: set[str]) -> Swept
     room = (low / 1.25, high * 1.25) if scale == "log" else (low - 4, high + 4)
     x = Axis(title=axis_title, domain=room, scale=scale, ticks=values if len(values) <= 10 else None)
     turn = _Turn(models=models, sources=sources, x=x, words=words)
-    told = [_scheme(view, setting, turn) for setting in view.leading if setting.scheme != "accuracy"]
-    found = [one for one in told if one is not None]
+    told = {setting: _scheme(view, setting, turn) for setting in view.leading if setting.scheme != "accuracy"}
+    found = {setting: one for setting, one in told.items() if one is not None}
     return SweptSection(
         title=title,
-        reading=found[0][0] if found else "No scheme\u2019s score of these copies was measured.",
+        reading=view.told({setting: one[0] for setting, one in found.items()})
+        if found
+        else "No scheme\u2019s score of these copies was measured.",
         accuracy=_accuracy(view, turn),
-        schemes=[figure for _, figure in found],
+        schemes=[figure for _, figure in found.values()],
     )
 
 

@@ -12,12 +12,12 @@ from modelprint.report.text import NONE, counted, number, percent, plain_name
 
 NOT_MEASURED = "not measured"
 ENOUGH = 100  # independent models, below which TPR at 1 % FPR is the share found at no false positive
-COLUMNS: tuple[tuple[Figure, str], ...] = (
-    ("auc", "AUC"),
-    ("tpr_at_1", "TPR at 1\u202f% FPR"),
-    ("tpr_at_10", "TPR at 10\u202f% FPR"),
-    ("tpr_verdict", "Verdict: copies found"),
-    ("fpr_verdict", "Verdict: accused wrongly"),
+COLUMNS: tuple[tuple[Figure, str, str], ...] = (  # what is shown, its title, and a shorter one for a small screen
+    ("auc", "AUC", "AUC"),
+    ("tpr_at_1", "TPR at 1\u202f% FPR", "TPR, 1\u202f% FPR"),
+    ("tpr_at_10", "TPR at 10\u202f% FPR", "TPR, 10\u202f% FPR"),
+    ("tpr_verdict", "Verdict: copies found", "Copies found"),
+    ("fpr_verdict", "Verdict: accused wrongly", "Accused"),
 )
 
 
@@ -125,7 +125,7 @@ def _leader_row(view: View, setting: Setting) -> LeaderRow:
         access=setting.access_text,
         budget=f"{setting.budget:,}",
         queries=number(fmean(row.queries for row in rows), digits=0) if rows else NOT_MEASURED,
-        cells=[cell(view.measured(setting, figure)) for figure, _ in COLUMNS],
+        cells=[cell(view.measured(setting, figure)) for figure, *_ in COLUMNS],
         craft=number(fmean(run.craft_seconds for run in runs), digits=1) if runs else NOT_MEASURED,
         n=_numbers(rows),
     )
@@ -175,7 +175,7 @@ def _best(view: View) -> str:
 
 def _found_and_missed(view: View) -> str:
     """Families that the best scheme mostly finds, and those that it mostly misses."""
-    best = next((setting for setting in view.leading if not setting.control), None)
+    best = view.best
     if best is None or not view.families:
         return "No family of attacks was measured."
     told = {name: view.measured(best, "tpr_at_1", name) for name in view.families}

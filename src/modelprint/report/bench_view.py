@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -84,6 +84,13 @@ class View:
         return [one for one in self.settings if one.budget == self._largest[one.scheme]]
 
     @cached_property
+    def best(self) -> Setting | None:
+        """The scheme that finds most copies at 1 % FPR, at its largest budget: what sentences are about."""
+        told = [(one, self.measured(one, "tpr_at_1")) for one in self.leading if not one.control]
+        shares = [(one, found.mean) for one, found in told if found is not None]
+        return max(shares, key=lambda share: share[1])[0] if shares else None
+
+    @cached_property
     def schemes(self) -> list[str]:
         """Names in the order in which they were run, controls last: this order gives colours."""
         told = [run.scheme for run in self.results.runs] + [row.scheme for row in self.results.rows]
@@ -111,6 +118,11 @@ class View:
         for row in self.results.rows:
             found[row.scheme, row.evasion, row.budget, row.access, row.attack].append(row)
         return found
+
+    def told(self, readings: Mapping[Setting, str]) -> str:
+        """The sentence about the best scheme, or about the first that there is a sentence about."""
+        first = next(iter(readings.values()))
+        return first if self.best is None else readings.get(self.best, first)
 
     def rows(self, setting: Setting, attack: str = ALL) -> list[Row]:
         """One row per seed: the mean over sources, or the only source's."""
