@@ -14,6 +14,7 @@ from tests.report.test_render import HOSTILE, Page
 
 from modelprint.core.results import JudgedModel, Results
 from modelprint.report.bench_boxes import grouped_scores
+from modelprint.report.bench_families import family_table
 from modelprint.report.bench_labels import turned
 from modelprint.report.bench_queries import query_lines
 from modelprint.report.bench_regions import slice_labels
@@ -21,7 +22,7 @@ from modelprint.report.bench_render import render_bench, write_bench_report
 from modelprint.report.bench_roc import scheme_curve
 from modelprint.report.bench_suspects import judgements, suspect_section
 from modelprint.report.bench_swept import swept_sections
-from modelprint.report.bench_tables import NOT_MEASURED, family_table, leaderboard
+from modelprint.report.bench_tables import NOT_MEASURED, leaderboard
 from modelprint.report.bench_view import Setting, View
 
 MOST_BYTES = 2_000_000
@@ -161,6 +162,7 @@ def test_the_readings_name_the_best_scheme_and_control(results: Results, view: V
     reading = leaderboard(view).reading
     name, told = reading.split(" finds ", 1)
     assert shares[name] == max(shares.values())
+    assert "of 18 copies at 1\u202f% FPR, judged beside 38 independent models" in told
     assert told.startswith(f"{100 * shares[name]:.1f}".removesuffix(".0"))
     assert f"the best control, agreement, finds {100 * share('agreement', 'labels'):.1f}" in reading
 
@@ -326,7 +328,7 @@ def test_nothing_measured_at_all(results: Results) -> None:
     nothing = {"rows": (), "runs": (), "suspects": (), "swept": (), "swept_runs": (), "sweeps": (), "regions": ()}
     empty = results.model_copy(update={**nothing, "sources": {}, "provenance": {}})
     words = Page(render_bench(empty)).words
-    assert "No scheme's figures were measured" in words
+    assert "no scheme\u2019s figures were measured" in words
     assert words.lower().count("not measured") >= 5
 
 

@@ -20,8 +20,7 @@ def query_lines(view: View, attack: str = ALL) -> list[Line]:
         for setting in settings:
             found = view.measured(setting, "tpr_at_1", attack)
             if found is not None:
-                plain = setting.control and attack != ALL  # too many bands would hide each other
-                low, high = (None, None) if plain else (found.low, found.high)
+                low, high = (found.low, found.high) if attack == ALL else (None, None)  # small charts: no bands
                 points.append(Point(x=setting.budget, y=found.mean, low=low, high=high))
         if points:
             lines.append(Line(name=name, look=scheme_look(settings[0], view.schemes), points=points))
@@ -40,7 +39,8 @@ def query_figures(view: View) -> tuple[str, Figure, list[Figure]] | None:
         svg=draw(_chart(lines, budgets, about="TPR at 1 % FPR against the cap on queries.", height=280)),
         caption=f"TPR at 1\u202f% FPR, means over sources and seeds; bands are 95\u202f% intervals over models and "
         f"sources; {_copies(view, ALL)}, {counted(independents, 'independent model')}. The axis is the cap on "
-        "queries; the leaderboard says how many were asked.",
+        "queries; the leaderboard says how many were asked. By family, below, without intervals: those at the largest "
+        "budget stand in the table of attacks.",
         keys=line_keys(lines),
     )
     small = []

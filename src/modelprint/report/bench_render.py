@@ -9,13 +9,14 @@ from typing import Any
 from modelprint.core.files import write_text
 from modelprint.core.results import Results
 from modelprint.report.bench_boxes import box_figures
+from modelprint.report.bench_families import family_table
 from modelprint.report.bench_knobs import knob_figures
 from modelprint.report.bench_queries import query_figures
 from modelprint.report.bench_regions import region_maps
 from modelprint.report.bench_roc import roc_figure
 from modelprint.report.bench_suspects import suspect_section
 from modelprint.report.bench_swept import swept_sections
-from modelprint.report.bench_tables import COLUMNS, family_table, leaderboard
+from modelprint.report.bench_tables import COLUMNS, leaderboard
 from modelprint.report.bench_view import View
 from modelprint.report.facts import Fact
 from modelprint.report.pages import template

@@ -1,4 +1,4 @@
-"""The leaderboard, and what each scheme finds of each family of attacks."""
+"""The leaderboard."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NOT_MEASURED = "not measured"
 ENOUGH = 100  # independent models, below which TPR at 1 % FPR is the share found at no false positive
 COLUMNS: tuple[tuple[Figure, str, str], ...] = (  # what is shown, its title, and a shorter one for a small screen
     ("auc", "AUC", "AUC"),
-    ("tpr_at_1", "TPR at 1\u202f% FPR", "TPR, 1\u202f% FPR"),
-    ("tpr_at_10", "TPR at 10\u202f% FPR", "TPR, 10\u202f% FPR"),
+    ("tpr_at_1", "TPR at 1\u202f% FPR", "TPR at 1\u202f%"),
+    ("tpr_at_10", "TPR at 10\u202f% FPR", "TPR at 10\u202f%"),
     ("tpr_verdict", "Verdict: copies found", "Copies found"),
     ("fpr_verdict", "Verdict: accused wrongly", "Accused"),
 )
@@ -55,24 +55,6 @@ class Leaderboard:
     note: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class FamilyRow:
-    """A family of attacks: how many copies, and one cell per setting."""
-
-    name: str
-    n: str
-    cells: Sequence[Cell]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FamilyTable:
-    """Families against schemes."""
-
-    reading: str
-    columns: Sequence[str]
-    rows: Sequence[FamilyRow]
-
-
 def cell(found: Measured | None) -> Cell:
     r"""A figure of merit as text.
 
@@ -96,20 +78,6 @@ def leaderboard(view: View) -> Leaderboard:
     rows = [_leader_row(view, setting) for setting in view.settings]
     cut = len(view.leading)
     return Leaderboard(reading=_best(view), first=rows[:cut], others=rows[cut:], note=_note(view))
-
-
-def family_table(view: View) -> FamilyTable:
-    """TPR at 1 % FPR of each family, at each scheme's largest budget."""
-    settings, families = view.leading, view.families
-    rows = []
-    for family in families:
-        found = [row for setting in settings for row in view.rows(setting, family)]
-        n = max((row.n_derived for row in found), default=0)
-        cells = [cell(view.measured(setting, "tpr_at_1", family)) for setting in settings]
-        rows.append(FamilyRow(name=plain_name(family), n=f"{n:,}", cells=cells))
-    return FamilyTable(
-        reading=_found_and_missed(view), columns=[plain_name(setting.name) for setting in settings], rows=rows
-    )
 
 
 def fewest_independents(view: View) -> int:
@@ -159,34 +127,23 @@ def _note(view: View) -> str:
 
 def _best(view: View) -> str:
     """The best scheme and the best control by TPR at 1 % FPR, at the largest budgets."""
-    found = [(setting, told) for setting in view.leading if (told := view.measured(setting, "tpr_at_1")) is not None]
-    schemes, controls = ([one for one in found if one[0].control == control] for control in (False, True))
+    told = [(setting, view.measured(setting, "tpr_at_1")) for setting in view.leading]
+    controls = [(setting, found) for setting, found in told if found is not None and setting.control]
     parts = []
-    for some, verb in ((schemes, "finds"), (controls, "the best control, ")):
-        if some:
-            setting, told = max(some, key=lambda one: one[1].mean)
-            ends = "" if told.low is None or told.high is None else f" ({percent(told.low)} to {percent(told.high)})"
-            share = f"{percent(told.mean)}{ends}"
-            who = f"{setting.name} finds" if verb == "finds" else f"{verb}{setting.name}, finds"
-            parts.append(f"{who} {share}" + (" of the copies at 1\u202f% FPR" if verb == "finds" else ""))
-    text = "; ".join(parts) or "No scheme's figures were measured"
-    return f"{text[0].upper()}{text[1:]}." if text.startswith("the ") else f"{text}."
+    if view.best is not None:
+        rows = view.rows(view.best)
+        copies = counted(max(row.n_derived for row in rows), "copy", "copies")
+        strangers = counted(max(row.n_independent for row in rows), "independent model")
+        share = _share(dict(told)[view.best])
+        parts.append(f"{view.best.name} finds {share} of {copies} at 1\u202f% FPR, judged beside {strangers}")
+    if controls:
+        control, found = max(controls, key=lambda one: one[1].mean)
+        parts.append(f"the best control, {control.name}, finds {_share(found)}")
+    return ("; ".join(parts) or "no scheme\u2019s figures were measured") + "."
 
 
-def _found_and_missed(view: View) -> str:
-    """Families that the best scheme mostly finds, and those that it mostly misses."""
-    best = view.best
-    if best is None or not view.families:
-        return "No family of attacks was measured."
-    told = {name: view.measured(best, "tpr_at_1", name) for name in view.families}
-    shares = {name: one.mean for name, one in told.items() if one is not None}
-    found = [name for name, share in shares.items() if share >= 0.9]
-    missed = [name for name, share in shares.items() if share < 0.5]
-    return (
-        f"At 1\u202f% FPR {best.name} finds nine in ten copies or more of {len(found)} of {len(shares)} families"
-        f"{_listed(found)}, and fewer than half of {len(missed)}{_listed(missed)}."
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f" ({', '.join(plain_name(name) for name in names)})" if names else ""
+def _share(found: Measured | None) -> str:
+    if found is None:
+        return NOT_MEASURED
+    ends = "" if found.low is None or found.high is None else f" ({percent(found.low)} to {percent(found.high)})"
+    return f"{percent(found.mean)}{ends}"
