@@ -46,6 +46,8 @@ def parse(key: str, text: str, hint: Any) -> Any:
 
     >>> parse("rate", "0.5", float | None), parse("rate", "none", float | None)
     (0.5, None)
+    >>> parse("walk", "long", Literal["short"] | Literal["long"] | None)
+    'long'
 
     Raises:
         UsageError: the text is not of that type.
@@ -56,10 +58,8 @@ def parse(key: str, text: str, hint: Any) -> Any:
         return text
     if get_origin(hint) in (dict, Mapping):
         return _parse_object(key, text)
-    if get_args(hint) and type(None) in get_args(hint):
-        if text.lower() in ("none", "null"):
-            return None
-        hint = next(option for option in get_args(hint) if option is not type(None))
+    if get_args(hint):
+        return _parse_union(key, text, get_args(hint))
     if hint is bool:
         if text.lower() not in ("true", "false"):
             raise UsageError(f"{key}={text!r}: use true or false")
@@ -68,6 +68,15 @@ def parse(key: str, text: str, hint: Any) -> Any:
         return hint(text)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{key}={text!r} is not a {getattr(hint, '__name__', hint)}") from error
+
+
+def _parse_union(key: str, text: str, options: tuple[Any, ...]) -> Any:
+    """None, or a value of the other option; several options are literals."""
+    if type(None) in options and text.lower() in ("none", "null"):
+        return None
+    options = tuple(option for option in options if option is not type(None))
+    words = tuple(word for option in options for word in get_args(option) if get_origin(option) is Literal)
+    return parse(key, text, Literal[words] if words else options[0])
 
 
 def _parse_object(key: str, text: str) -> dict[str, Any]:
