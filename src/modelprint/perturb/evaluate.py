@@ -9,12 +9,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 TargetLoss = Literal["cross-entropy", "logit"]
-Points = Float[Tensor, "n c h w"] | UInt8[Tensor, "n c h w"]  # floats in [0, 1], or 8-bit images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +47,20 @@ class Evaluator:
         self.backwards = 0
 
     @torch.inference_mode()
-    def labels(self, points: Points) -> Int[np.ndarray, " n"]:
+    def labels(self, points: Float[Tensor, "n c h w"]) -> Int[np.ndarray, " n"]:
         """Top-1 labels."""
         self.forwards += len(points)
-        labels: np.ndarray = self.model(_unit(points)).argmax(1).cpu().numpy()
+        labels: np.ndarray = self.model(points).argmax(1).cpu().numpy()
         return labels
 
-    def aim(self, points: Points, choose: Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]) -> Aim:
+    def aim(
+        self, points: Float[Tensor, "n c h w"], choose: Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]
+    ) -> Aim:
         """Labels, and gradient signs towards the targets that are chosen once the labels are known."""
         self.forwards += len(points)
         self.backwards += len(points)
         with torch.enable_grad():
-            inputs = _unit(points).detach().requires_grad_()
+            inputs = points.detach().requires_grad_()
             logits = self.model(inputs)
             labels = logits.detach().argmax(1).cpu().numpy()
             targets = torch.from_numpy(choose(labels)).to(logits.device)
@@ -70,10 +71,6 @@ class Evaluator:
             )
             (gradient,) = torch.autograd.grad(value, inputs)
         return Aim(labels=labels, sign=gradient.sign_())
-
-
-def _unit(points: Points) -> Float[Tensor, "n c h w"]:
-    return points.float().div_(255.0) if points.dtype == torch.uint8 else points
 
 
 @contextmanager

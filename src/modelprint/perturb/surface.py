@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from modelprint.perturb.evaluate import Evaluator, Points
+from modelprint.perturb.evaluate import Evaluator
 from modelprint.perturb.probing import Probe, Rows
 
 Border = Literal["clip", "stay"]
@@ -157,12 +157,14 @@ class SurfaceWalk:
         again = self._adjusted(rows[missed], early[missed], late=~reached[missed])
         self._set_off(np.concatenate([rows[begins & self.alive[rows]], again]))
 
-    def _shown(self, rows: Rows) -> Points:
+    def _shown(self, rows: Rows) -> Float[Tensor, "k c h w"]:
         """x_i as the source sees it, which is kept; a later attempt writes over it."""
-        points = _take(self.point, rows)
+        points = stored = _take(self.point, rows)
         if self.eight_bit:
-            points = points.mul_(255.0).round_().to(torch.uint8)
-        self.images[torch.from_numpy(rows), torch.from_numpy(self._column(rows))] = points.cpu()
+            points = points.mul_(255.0).round_()
+            stored = points.to(torch.uint8)
+            points = points.div_(255.0)
+        _put(self.images.flatten(0, 1), rows * self.images.shape[1] + self._column(rows), stored.cpu())
         return points.permute(0, 3, 1, 2)
 
     def _choose(

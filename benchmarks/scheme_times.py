@@ -1,0 +1,92 @@
+"""How long 100 queries of every scheme take to make, and what judging a suspect by them takes.
+
+    python benchmarks/scheme_times.py --zoo benchmarks/zoo/fashion
+
+The first source of the fashion zoo, shadow models (8 copies, 8 strangers) from its shadow part, ready-made: training
+these is no part of the time. Two threads. Wall-clock seconds of `enroll` and of `verify` on a local copy, in turn, with
+the median and the spread. Aim: a minute, CAE two. Writes benchmarks/results/scheme_times.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from common import provenance, write_result
+from modelprint.ownership.enroll import enroll
+from modelprint.ownership.verify import verify
+from modelprint.schemes import SCHEMES
+from modelprint.zoo.shadows import Shadows
+from uap_zoo import Zoo
+
+VARIANTS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("ipguard", {"start": "mistakes"}),
+    ("ipguard", {"start": "training"}),
+    ("ipguard", {"start": "random"}),
+    ("sac", {"inputs": "mistakes"}),
+    ("uap", {"perturbation": "deepfool"}),
+)
+CONTROLS = ("accuracy", "agreement")
+
+
+def contenders() -> list[tuple[str, dict[str, str]]]:
+    """Every registered scheme as it is, then variants."""
+    return [*((name, {}) for name in SCHEMES if name not in CONTROLS), *VARIANTS]
+
+
+def measured(zoo: Zoo, name: str, settings: dict[str, str], *, rounds: int, budget: int) -> dict[str, Any]:
+    """Seconds of enrolling and verifying."""
+    source = zoo.models[zoo.sources[0]].load()
+    copies, strangers = (tuple(zoo.models[model].load() for model in side) for side in zoo.shadows(zoo.sources[0]))
+    suspect = zoo.models[zoo.copies(zoo.sources[0])[0]].load()
+    enrolling: list[float] = []
+    asking: list[float] = []
+    queries = 0
+    for number in range(rounds):
+        begun = time.perf_counter()
+        made = enroll(
+            source,
+            zoo.seeds,
+            scheme=name,
+            settings=settings,
+            train_data=zoo.train,
+            shadows=Shadows(copies=copies, strangers=strangers),
+            budget=budget,
+            seed=number,
+        )
+        enrolling.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        verify(made, suspect, access="scores")
+        asking.append(time.perf_counter() - begun)
+        queries = len(made)
+    return {"scheme": name, "settings": settings, "queries": queries, "enroll": enrolling, "verify": asking}
+
+
+def main() -> None:
+    """Measure, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--zoo", type=Path, default=Path("benchmarks/zoo/fashion"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--budget", type=int, default=100)
+    parser.add_argument("--only", default="", help="schemes, separated by commas; nothing is written")
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    zoo = Zoo(arguments.zoo)
+    found = []
+    for name, settings in contenders():
+        if arguments.only and name not in arguments.only.split(","):
+            continue
+        found.append(measured(zoo, name, settings, rounds=arguments.rounds, budget=arguments.budget))
+        told = found[-1]
+        print(name, settings, told["queries"], f"{statistics.median(told['enroll']):.1f} s", flush=True)
+    if not arguments.only:
+        write_result("scheme_times.json", {"budget": arguments.budget, "schemes": found, "provenance": provenance()})
+
+
+if __name__ == "__main__":
+    main()
