@@ -65,6 +65,8 @@ def test_tables_2_and_3_say_what_is_not_measured(results: Results) -> None:
 def test_results_survive_a_file(results: Results, tmp_path: Path) -> None:
     write_results(results, tmp_path / "a.json")
     assert find_results(str(tmp_path / "a.json")) == results
-    assert len((tmp_path / "a.json").read_text().splitlines()) > len(results.rows)
+    lines = (tmp_path / "a.json").read_text().splitlines()
+    assert len(results.runs) + len(results.suspects) < len(lines) < len(results.rows) + len(results.runs)
+    assert sum('"access":"either"' in line for line in lines) > len(results.rows) / 4  # half of them, of label schemes
     with pytest.raises(UsageError, match="neither a benchmark"):
         find_results("nothing")

@@ -36,7 +36,7 @@ def test_splits_are_kept_apart(name: str) -> None:
     plan = plan_of(name)
     for entry in plan.entries:
         split = entry.recipe.data.removeprefix(f"{plan.data}:").partition("[")[0]
-        if entry.part == "shadow" or entry.role == "source":
+        if entry.part in ("shadow", "rehearsal") or entry.role == "source":
             assert split == "owner"  # an owner has nothing else
         elif entry.role == "derived":
             assert split not in ("owner", "stranger", "queries", "holdout")
@@ -69,6 +69,9 @@ def test_fashion_has_the_numbers_that_were_asked_for() -> None:
         shadows = [entry for entry in plan.entries if entry.part == "shadow" and entry.source == source.id]
         assert len(shadows) >= 8
         assert sum(entry.family == "extraction" for entry in shadows) >= len(shadows) / 2
+    robbed = {entry.source for entry in plan.entries if entry.part == "rehearsal" and entry.role == "derived"}
+    assert len(robbed) == 3 + 6  # the sources, and strangers whose thefts show what any theft looks like
+    assert not any("test" in name or "calibration" in name for name in robbed if name)
     for part in ("calibration", "test"):
         assert sum(entry.kind == "SHARED" for entry in plan.entries if entry.part == part) >= 10
     families = {entry.family for entry in plan.entries if entry.part == "test" and entry.role == "derived"}

@@ -63,12 +63,32 @@ _ADV_TRA = Contender(label="adv-tra", scheme="adv-tra")
 _UAP = Contender(label="uap", scheme="uap")
 _AKH = Contender(label="akh", scheme="akh", seeds=(0,))  # the baseline that must be in every table
 
+
+def _field() -> Iterator[Contender]:
+    """The schemes that ours are compared with, one fingerprint each."""
+    yield _AKH
+    yield Contender(label="ipguard", scheme="ipguard", settings={"start": "training"}, seeds=(0,))
+    yield Contender(label="ipguard, mistakes", scheme="ipguard", settings={"start": "mistakes"}, seeds=(0,))
+    yield Contender(label="sac", scheme="sac", seeds=(0,))
+    yield Contender(label="sac, mistakes", scheme="sac", settings={"inputs": "mistakes"}, seeds=(0,))
+    yield Contender(label="fbi", scheme="fbi", seeds=(0,))
+    yield Contender(label="cort", scheme="cort", seeds=(0,))
+    yield Contender(label="cae", scheme="cae", seeds=(0,))
+
+
+def _seeded() -> Iterator[Contender]:
+    """The two systems with three seeds at three budgets, with one at the others."""
+    for scheme in (_ADV_TRA, _UAP):
+        yield scheme.model_copy(update={"budgets": (100, 1000, 4000)})
+        yield scheme.model_copy(update={"budgets": (50, 200, 500), "seeds": (0,)})
+
+
 BENCHES.register("digits")(
     Bench(
         name="digits",
         zoo="digits",
-        contenders=(_ADV_TRA, _UAP, _AKH, *controls()),
-        budgets=(200, 4000),
+        contenders=(_ADV_TRA, _UAP, *_field(), *controls()),
+        budgets=(200, 1000),
         seeds=(0,),
         regions="adv-tra",
     )
@@ -77,8 +97,8 @@ BENCHES.register("fashion")(
     Bench(
         name="fashion",
         zoo="fashion",
-        contenders=(_ADV_TRA, _UAP, _AKH, *controls(), *_knobs()),
-        budgets=(100, 1000, 4000),
+        contenders=(*_seeded(), *_field(), *controls(), *_knobs()),
+        budgets=(50, 100, 200, 500, 1000, 4000),
         seeds=(0, 1, 2),
         regions="adv-tra",
     )

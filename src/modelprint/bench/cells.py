@@ -120,13 +120,11 @@ class Field:
 
     def drawn(self, entrant: Entrant) -> bool:
         """Whether this is the fingerprint whose planar slice shows decision regions."""
-        first = self.enrolment(
-            entrant.contender,
-            self.sources[0],
-            max(entrant.contender.budgets or self.bench.budgets),
-            (entrant.contender.seeds or self.bench.seeds)[0],
-        )
-        return entrant.contender.label == self.bench.regions and entrant.enrolment.identity == first.identity
+        if entrant.contender.label != self.bench.regions:
+            return False
+        seed = (entrant.contender.seeds or self.bench.seeds)[0]
+        first = self.enrolment(entrant.contender, self.sources[0], max(self.bench.budgets), seed)
+        return entrant.enrolment.identity == first.identity
 
     def is_drawn(self, model: ZooModel) -> bool:
         """Whether this model's regions are shown: copies of the first source, one independent model of each kind."""

@@ -1,9 +1,16 @@
-"""Results on disk: JSON, one row, suspect or run per line, so that versions can be compared."""
+"""Results on disk: JSON, one row, suspect or run per line, so that versions can be compared.
+
+What is the same with labels and with scores, as it is of every scheme that reads labels only, stands there once, with
+the access "either".
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,12 +19,17 @@ from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.core.files import write_text
 from modelprint.core.results import Results
 
+ACCESSES = ("labels", "scores")
+_SETTING = ("scheme", "budget", "evasion", "seed")
+_TOGETHER = {"rows": _SETTING, "runs": (*_SETTING, "source"), "swept_runs": (*_SETTING, "source")}
+
 
 def write_results(results: Results, path: Path) -> None:
     """Write the results, whole or not at all."""
     parts = []
     for key, value in results.model_dump(mode="json", by_alias=True, exclude_defaults=False).items():
         if isinstance(value, list) and value:
+            value = list(_merged(value, *_TOGETHER[key])) if key in _TOGETHER else value  # noqa: PLW2901
             lines = ",\n".join(json.dumps(item, separators=(",", ":"), ensure_ascii=False) for item in value)
             parts.append(f"{json.dumps(key)}: [\n{lines}\n]")
         else:
@@ -42,6 +54,27 @@ def find_results(name: str) -> Results:
         if not path.is_file():
             raise ModelprintError(f"there are no results of {name} in {path}: run `modelprint bench run {name}`")
     try:
-        return Results.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        content = json.loads(path.read_bytes())
+        for key, fields in _TOGETHER.items():
+            content[key] = list(_apart(content.get(key, []), *fields))
+        return Results.model_validate(content)
+    except (ValidationError, ValueError, TypeError, AttributeError) as error:
         raise ModelprintError(f"{path} does not hold results that this version reads: {error}") from error
+
+
+def _merged(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str, Any]]:
+    """The items; of those that share these fields, once if they differ in nothing but the access."""
+    for _, alike in groupby(items, key=lambda item: [item[field] for field in fields]):
+        group = list(alike)
+        told, scored = (
+            [{**item, "access": "either"} for item in group if item["access"] == access] for access in ACCESSES
+        )
+        yield from told if told == scored else group
+
+
+def _apart(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str, Any]]:
+    """The items, those with the access "either" twice: of all that share these fields, labels first, then scores."""
+    for _, alike in groupby(items, key=lambda item: [item.get(field) for field in fields]):
+        group = list(alike)
+        for access in ACCESSES:
+            yield from ({**item, "access": access} for item in group if item["access"] in (access, "either"))

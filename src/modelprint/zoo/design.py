@@ -22,6 +22,7 @@ SEEDS: Mapping[Part, int] = {
     "source": 0,
     "base": 900,
     "shadow": 1000,
+    "rehearsal": 1500,
     "calibration": 2000,
     "test": 3000,
     "sweep": 4000,
@@ -63,7 +64,11 @@ class Design:
         sources: trained from scratch; one more is fine-tuned from the base where `tuning` is given.
         tuning: settings of "ftal" that make that source, and SHARED strangers, from the base.
         shadow_copies, test_copies: of every source; `sweep`: of the first.
-        shadow, calibration, test: how many independent models of each kind.
+        rehearsal_copies: more shadow copies of every source.
+        robbed: how many shadow strangers of kind SAST are robbed in rehearsal: of every second one the rehearsal copies
+            are made, of the others the shadow copies. What thefts of any model have in common is then no evidence.
+        shadow, rehearsal, calibration, test: how many independent models of each kind. SHARED ones in rehearsal are for
+            the owner of the source that comes from the base, who has it, too.
         seeds: of single entries, where they are not to be counted up.
     """
 
@@ -77,8 +82,11 @@ class Design:
     tuning: Mapping[str, str] | None = None
     shadow_copies: tuple[Copy, ...]
     test_copies: tuple[Copy, ...]
+    rehearsal_copies: tuple[Copy, ...] = ()
+    robbed: int = 0
     sweep: tuple[Copy, ...] = ()
     shadow: Mapping[Kind, int]
+    rehearsal: Mapping[Kind, int] = field(default_factory=dict)
     calibration: Mapping[Kind, int]
     test: Mapping[Kind, int]
     seeds: Mapping[str, int] = field(default_factory=dict)
@@ -106,8 +114,16 @@ class _Planner:
             yield from self.copies("shadow", source, self.design.shadow_copies)
             yield from self.copies("test", source, self.design.test_copies)
         yield from self.copies("sweep", thieves[0], self.design.sweep)
-        for part in ("shadow", "calibration", "test"):
+        strangers = list(self.independents("shadow"))
+        yield from strangers
+        for part in ("calibration", "test", "rehearsal"):
             yield from self.independents(part)
+        for source in thieves:
+            yield from self.copies("rehearsal", source, self.design.rehearsal_copies)
+        robbed = [entry for entry in strangers if entry.kind == "SAST"][: self.design.robbed]
+        for number, stranger in enumerate(robbed):
+            thefts = self.design.rehearsal_copies if number % 2 else self.design.shadow_copies
+            yield from self.copies("rehearsal", stranger, thefts)
 
     def make_sources(self) -> Iterator[Entry]:
         for number in range(1, self.design.sources + 1):
@@ -157,15 +173,16 @@ class _Planner:
 
     def stranger(self, part: Part, kind: Kind, index: int, seed: int) -> Training | Theft:
         sizes = split_sizes(self.design.data, self.design.size)
+        some = f"owner[0:{sizes['owner'] * 4 // 5}]"  # an owner has no other images, but need not use all of them
         if kind == "SHARED":
             half = sizes["stranger"] // 2
-            return self.tuned("owner" if index % 2 == 0 else f"stranger[{half}:{sizes['stranger']}]", seed)
+            others = some if part == "rehearsal" else f"stranger[{half}:{sizes['stranger']}]"
+            return self.tuned("owner" if index % 2 == 0 else others, seed)
         same = kind in ("SAST", "SADT")
         network = self.design.network if same else self.design.others[index % len(self.design.others)]
         split = "owner" if kind in ("SAST", "DAST") else "stranger"
-        if part == "shadow" and index % 2 == 1:  # an owner has no other images, but need not use all of them
-            split = f"owner[0:{sizes['owner'] * 4 // 5}]"
-        return self.trained(network, split, seed)
+        own = part in ("shadow", "rehearsal")
+        return self.trained(network, some if own and index % 2 == 1 else split, seed)
 
 
 def _slug(label: str) -> str:

@@ -105,6 +105,18 @@ DESIGNS.register("fashion")(
             copy("prune", "prune 60 %, fine-tuned", "owner[5000:15000]", rate="0.6", finetune_epochs="5"),
             copy("fine-prune", "fine-pruned", "owner[15000:25000]"),
         ),
+        rehearsal_copies=(
+            copy("extract-labels", "extracted, labels", "owner[10000:20000]"),
+            copy("extract-soft", "extracted, probabilities", "owner[0:10000]"),
+            copy("extract-labels", "extracted, smaller architecture", "owner[15000:25000]", arch="strided",
+                 arch_args='{"width": 12, "hidden": 64}'),
+            copy("jbda", "JBDA", "owner[5000:15000]"),
+            copy("extract-adversarial", "extracted, hardened", "owner[5000:15000]", steps="3"),
+            copy("adversarial", "adversarial 0.05", "owner[0:10000]", epsilon="0.05", **_QUICK),
+            copy("chain", "extracted, then fine-tuned", "owner[10000:20000]", steps="extract-labels > ftal epochs=5"),
+            copy("chain", "RTAL, then pruned", "owner[5000:15000]", steps="rtal > prune rate=0.4 finetune_epochs=5"),
+        ),
+        robbed=6,
         test_copies=(
             *FINE_TUNING,
             copy("prune", "prune 20 %", rate="0.2"),
@@ -144,6 +156,7 @@ DESIGNS.register("fashion")(
               for kind in ("ftll", "ftal", "rtll", "rtal") for epochs in ("1", "3", "30")),
         ),
         shadow={"SAST": 6, "DAST": 2},
+        rehearsal={"SAST": 8, "DAST": 3, "SHARED": 6},
         calibration={"SAST": 52, "SADT": 12, "DAST": 13, "DADT": 12, "SHARED": 10},
         test={"SAST": 52, "SADT": 13, "DAST": 13, "DADT": 12, "SHARED": 10},
     )

@@ -16,7 +16,7 @@ from modelprint.training.loop import TrainRecipe
 
 VERSION = 1  # raised when the same recipe would make another model
 Role = Literal["source", "base", "derived", "independent"]
-Part = Literal["source", "base", "shadow", "calibration", "test", "sweep"]
+Part = Literal["source", "base", "shadow", "rehearsal", "calibration", "test", "sweep"]
 Kind = Literal["SAST", "SADT", "DAST", "DADT", "SHARED"]
 
 
@@ -104,10 +104,11 @@ class Entry(Record):
     Attributes:
         id: unique in its zoo, for people.
         part: sources; the base that SHARED models come from; shadow, calibration and test, which share no model and no
-            seed; sweeps over one knob of an attack, for figures alone.
+            seed; rehearsal, more shadow models, for schemes that rehearse thefts; sweeps over one knob of an attack,
+            for figures alone.
         kind: of an independent model.
         attack: of a derived model, with what tells it from its like: "prune 40 %".
-        source: the id of the source that a derived model was made from.
+        source: the id of the model that a derived one was made from: a source, or a shadow stranger that was robbed.
     """
 
     id: str
