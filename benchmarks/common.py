@@ -43,15 +43,17 @@ def write_result(name: str, result: Mapping[str, Any]) -> None:
     write_text(RESULTS / name, json.dumps(result, indent=1, allow_nan=False) + "\n")
 
 
-def alternating(tasks: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, list[float]]:
+def alternating(
+    tasks: Mapping[str, Callable[[], object]], *, rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Seconds of each task in each round, the tasks in turn, after one round that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds + 1):
         for name, task in tasks.items():
-            started = time.perf_counter()
+            started = clock()
             task()
             if number:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
     return seconds
 
 
