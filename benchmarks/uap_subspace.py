@@ -5,7 +5,7 @@
 The zoo's first source: singular values of its boundary normals (DeepFool on held-out images) and of universal
 perturbations from many samples of images, against random directions. Principal angles between the leading subspaces of
 its normals and those of its copies, of copies of the other sources, and of independent models, with the AUC of their
-mean. Writes benchmarks/results/uap_subspace.json.
+mean. Writes benchmarks/results/uap_subspace_fashion.json.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def main() -> None:
         },
         "provenance": provenance(),
     }
-    write_result("uap_subspace.json", result)
+    write_result("uap_subspace_fashion.json", result)
     for label, told in result["angles"].items():
         print(label, told["n"], f"{told['mean']:.1f} degrees", told["mean_by_family"])
     print(result["auc_of_minus_mean_angle"])

@@ -29,6 +29,15 @@ def test_a_page_from_a_file(file: Path, tmp_path: Path) -> None:
     assert "test-source-1-rtal" in page
 
 
+def test_studies_beside_the_results_or_elsewhere(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "uap_subspace_made-up.json").write_text("{}")
+    broken = run("report", str(file), "--studies", ".", cwd=tmp_path, code=1)
+    assert "uap_subspace_made-up.json does not hold a study" in " ".join(broken.stderr.split())
+    missing = run("report", str(file), "--studies", "gone", cwd=tmp_path, code=2)
+    assert "--studies gone is no folder" in missing.stderr
+    assert not list(tmp_path.glob("*.html"))
+
+
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     missing = run("report", "gone.json", cwd=tmp_path, code=1)
     assert "gone.json is not there" in missing.stderr

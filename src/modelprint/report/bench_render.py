@@ -8,12 +8,14 @@ from typing import Any
 
 from modelprint.core.files import write_text
 from modelprint.core.results import Results
+from modelprint.core.studies import Studies
 from modelprint.report.bench_boxes import box_figures
 from modelprint.report.bench_families import family_table
 from modelprint.report.bench_knobs import knob_figures
 from modelprint.report.bench_queries import query_figures
 from modelprint.report.bench_regions import region_maps
 from modelprint.report.bench_roc import roc_figure
+from modelprint.report.bench_studies import study_sections
 from modelprint.report.bench_suspects import suspect_section
 from modelprint.report.bench_swept import swept_sections
 from modelprint.report.bench_tables import COLUMNS, leaderboard
@@ -47,10 +49,10 @@ _NAMES = {
 }
 
 
-def render_bench(results: Results) -> str:
+def render_bench(results: Results, studies: Studies | None = None) -> str:
     """The report as one HTML page that loads nothing: the same results give the same page.
 
-    What was not measured is left out, or said to be missing.
+    What was not measured is left out, or said to be missing; of studies, those that there are are drawn.
     """
     view = View(results=results)
     page: str = template("bench.html.j2").render(
@@ -65,6 +67,7 @@ def render_bench(results: Results) -> str:
         knobs=knob_figures(results),
         regions=region_maps(view),
         queries=query_figures(view),
+        studies=study_sections(studies or Studies()),
         suspects=suspect_section(view),
         facts=provenance_facts(results.provenance),
         command=_command(results),
@@ -72,13 +75,13 @@ def render_bench(results: Results) -> str:
     return page
 
 
-def write_bench_report(results: Results, path: Path | str) -> None:
+def write_bench_report(results: Results, path: Path | str, studies: Studies | None = None) -> None:
     """Write the report, whole or not at all.
 
     Raises:
         ModelprintError: the place cannot be written.
     """
-    write_text(Path(path), render_bench(results))
+    write_text(Path(path), render_bench(results, studies))
 
 
 def provenance_facts(told: dict[str, Any]) -> Sequence[Fact]:
