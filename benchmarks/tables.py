@@ -1,4 +1,4 @@
-"""Put the committed results into docs/results.md and docs/adv-tra.md.
+"""Put the committed results into docs/results.md, docs/uap.md and docs/adv-tra.md.
 
     python benchmarks/tables.py
 
@@ -15,6 +15,7 @@ from typing import Any
 from common import RESULTS
 from detection_rates import table
 from modelprint.core.files import write_text
+from uap_tables import studies
 from zoo_tables import accused, found, hours
 
 DOCS = RESULTS.parent.parent / "docs"
@@ -81,7 +82,7 @@ def main() -> None:
         f"fashion uap {access}": found("fashion", "uap", access) + "\n\n" + accused("fashion", "uap", access)
         for access in ("labels", "scores")
     }
-    _fill("uap.md", read)
+    _fill("uap.md", {**read, **studies()})
     _fill("adv-tra.md", {**zoos, "hours": hours(ZOOS)})
 
 

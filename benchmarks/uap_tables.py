@@ -1,0 +1,288 @@
+"""Tables of the UAP studies for docs/uap.md: speed, the claim, controls, architectures, subspaces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from common import RESULTS
+from modelprint.core.studies import Area, ClaimStudy, Group, Groups, Share, SourceClaims, SubspaceStudy
+from modelprint.report.studies import find_studies
+
+MISSING = "Not measured yet."
+WAYS = {
+    "ascent": "gradient ascent, default (20 epochs)",
+    "short_ascent": "gradient ascent, 5 epochs with steps of .2 epsilon",
+    "deepfool": "DeepFool-UAP as published",
+    "one_pass": "DeepFool-UAP, its first pass",
+    "toolbox": "toolbox (ART)",
+}
+READINGS = {
+    "scores": "with scores",
+    "labels_only": "labels only",
+    "no_encoder": "scores, no encoder (raw cosine)",
+    "no_encoder_labels_only": "labels only, no encoder",
+    "shuffled_encoder": "scores, encoder shuffled at random",
+    "stolen_strangers": "scores, stolen strangers among the shadows",
+}
+
+
+def studies() -> dict[str, str]:
+    """The tables of docs/uap.md that are no benchmark's, under their markers."""
+    found = find_studies(RESULTS, "fashion")
+    claim, subspace = found.claim, found.subspace
+    return {
+        "uap speed": _speed(),
+        "uap claim": MISSING if claim is None else _claim(claim),
+        "uap curve": MISSING if claim is None else _curve(claim),
+        "uap readings": MISSING if claim is None else _readings(claim),
+        "uap controls": MISSING if claim is None else _controls(claim),
+        "uap architectures": MISSING if claim is None else _architectures(claim),
+        "uap spectrum": MISSING if subspace is None else _spectrum(subspace),
+        "uap angles": MISSING if subspace is None else _angles(subspace),
+    }
+
+
+def _speed() -> str:
+    path = RESULTS / "uap_speed.json"
+    if not path.exists():
+        return MISSING
+    told = json.loads(path.read_text())
+    rows = []
+    for name, what in WAYS.items():
+        if name not in told["seconds"]:
+            continue
+        passes = told["passes"].get(name)
+        limit = {"deepfool": f", at most {passes} passes", "toolbox": f", {passes} pass"}.get(name, "")
+        seconds = told["seconds"][name]["median"]
+        over = [_ratio(told[key][name]) if name in told[key] else "" for key in ("over_ascent", "over_short_ascent")]
+        rows.append((what + limit, f"{seconds:.2f}", f"{told['fooling_rate'][name]:.1%}", *over))
+    note = (
+        f"First source; {told['images']} images, epsilon {told['epsilon']:.3f}; fooling rate on {told['held_out']:,} "
+        f"held-out images, in 8 bits; {told['clock']}, one thread, medians of {len(told['seconds']['ascent']['all'])} "
+        f"rounds in turn. {_made(told['provenance'])}"
+    )
+    head = ("way", "seconds", "fools", "over default ascent (range)", "over short ascent (range)")
+    return _table(head, rows) + f"\n\n{note}"
+
+
+def _ratio(found: Mapping[str, Any]) -> str:
+    return f"{found['median']:.0f} times ({found['min']:.0f}-{found['max']:.0f})"
+
+
+def _claim(study: ClaimStudy) -> str:
+    rows: list[tuple[str, ...]] = [("nominal", "", "", ".05", ".0001", ".05", ".0001", ".05")]
+    for source, told in study.sources.items():
+        for access, groups in (("scores", told.scores), ("labels", told.labels_only)):
+            copies, innocent, others = (groups[name] for name in ("derived", "independent", "copies of other sources"))
+            rows.append(
+                (
+                    source,
+                    access,
+                    _share(copies.claimed_9999, copies),
+                    _share(innocent.claimed_95, innocent),
+                    _share(innocent.claimed_9999, innocent),
+                    _share(others.claimed_95, others),
+                    _share(others.claimed_9999, others),
+                    _share(innocent.verdict_derived, innocent),
+                )
+            )
+    head = (
+        "source",
+        "access",
+        "copies claimed > 99.99 %",
+        "independent > 95 %",
+        "independent > 99.99 %",
+        "copies of others > 95 %",
+        "copies of others > 99.99 %",
+        "independent, the verdict at .05",
+    )
+    views, points = (study.first.crafting[name] for name in ("views", "points"))
+    return _table(head, rows) + f"\n\n{views} fingerprints (views) of {points} points. {_of(study)}"
+
+
+def _curve(study: ClaimStudy) -> str:
+    rows = [
+        (
+            str(at.fingerprints),
+            *(f"{value:.4f}" for value in (at.derived_median, at.independent_median, at.others_median)),
+            *(f"{value:.2f}" for value in (at.derived_9999, at.independent_95, at.independent_9999)),
+            *(f"{value:.2f}" for value in (at.others_95, at.others_9999)),
+        )
+        for at in study.confidence_by_fingerprints
+    ]
+    head = (
+        "fingerprints",
+        "copies, median",
+        "independent, median",
+        "copies of others, median",
+        "copies > 99.99 %",
+        "independent > 95 %",
+        "independent > 99.99 %",
+        "copies of others > 95 %",
+        "copies of others > 99.99 %",
+    )
+    n = {name: study.first.scores[name].n for name in ("derived", "independent", "copies of other sources")}
+    note = (
+        f"First source, scores, 20 points a fingerprint, one crafting and one encoder; {n['derived']} copies, "
+        f"{n['independent']} independent models, {n['copies of other sources']} copies of other sources."
+    )
+    return _table(head, rows) + f"\n\n{note} {_of(study)}"
+
+
+def _readings(study: ClaimStudy) -> str:
+    rows = []
+    for name, what in READINGS.items():
+        told = [getattr(source, name) for source in study.sources.values()]
+        rows.append(
+            (
+                what,
+                *(_area(groups["derived"].auc) for groups in told),
+                _mean(groups["derived: extraction"].auc for groups in told),
+                _mean(groups["derived"].auc_against_copies_of_others for groups in told),
+            )
+        )
+    names = [f"AUC, {source} ({told.scores['derived'].n} copies)" for source, told in study.sources.items()]
+    return _table(("read", *names, "AUC on extraction, mean", "AUC against copies of others, mean"), rows)
+
+
+def _controls(study: ClaimStudy) -> str:
+    def row(told: Groups) -> tuple[str, ...]:
+        copies, innocent = told["derived"], told["independent"]
+        return (
+            _area(copies.auc),
+            _area(told["derived: extraction"].auc),
+            _area(copies.auc_against_copies_of_others),
+            _share(innocent.verdict_derived, innocent),
+            _share(told["copies of other sources"].verdict_derived, told["copies of other sources"]),
+        )
+
+    rows = [
+        (name, f"{told.crafting['fooling_rate']:.0%}", *row(told.scores), _area(told.no_encoder["derived"].auc))
+        for name, told in study.controls.items()
+    ]
+    head = (
+        "v",
+        "fools",
+        "AUC",
+        "AUC on extraction",
+        "AUC against copies of others",
+        "independent accused",
+        "copies of others accused",
+        "AUC without encoder",
+    )
+    told = next(iter(study.controls.values()))
+    copies = told.scores["derived"].n
+    note = (
+        f"First source, scores, {told.crafting['views']} views of {told.crafting['points']} points, an encoder of its "
+        f"own for each; {copies} copies, {told.scores['derived: extraction'].n} of them extracted; accused: by the "
+        f"verdict at alpha = .05. {_of(study)}"
+    )
+    return _table(head, rows) + f"\n\n{note}"
+
+
+def _architectures(study: ClaimStudy) -> str:
+    rows = []
+    for source, told in study.sources.items():
+        for what, groups in (("all shadow models", told.scores), ("its own only", told.one_architecture)):
+            other = groups["derived: other architecture"]
+            strangers = [groups[f"independent: {kind}"] for kind in ("DAST", "DADT")]
+            accused = sum(round(group.verdict_derived.share * group.n) for group in strangers)
+            rows.append(
+                (
+                    source,
+                    f"{what} ({_shadows(told, own=groups is told.one_architecture)})",
+                    _area(groups["derived"].auc),
+                    _area(groups["derived: extraction"].auc),
+                    f"{other.mean_score:.2f}, AUC {_area(other.auc)} ({other.n})",
+                    f"{fmean(group.mean_score for group in strangers):.2f}",
+                    f"{accused} of {sum(group.n for group in strangers)}",
+                )
+            )
+    head = (
+        "source",
+        "encoder's shadows of architecture",
+        "AUC",
+        "AUC on extraction",
+        "copies of another architecture: score (n)",
+        "strangers of another architecture: score",
+        "accused",
+    )
+    return _table(head, rows) + f"\n\nScores. {_of(study)}"
+
+
+def _shadows(told: SourceClaims, *, own: bool) -> str:
+    copies, strangers = (
+        told.shadows["same architecture"] if own else (told.shadows["copies"], told.shadows["strangers"])
+    )
+    return f"{copies} copies, {strangers} strangers"
+
+
+def _spectrum(study: SubspaceStudy) -> str:
+    rows = []
+    for what, found in (("boundary normals", study.boundary_normals), ("universal perturbations", study.universal)):
+        for whose, told in (("source", found.model), ("random", found.random)):
+            rows.append(
+                (
+                    f"{found.vectors} {what}, {whose}",
+                    *(f"{told.singular_values[place - 1]:.3f}" for place in (1, 2, 5, 10, 20, 30)),
+                    str(told.directions_50),
+                    str(told.directions_90),
+                )
+            )
+    places = [f"sigma {place}" for place in (1, 2, 5, 10, 20, 30)]
+    head = ("vectors", *places, "directions with 50 %", "with 90 %")
+    return _table(head, rows) + (
+        f"\n\nFirst source, {study.boundary_normals.dimensions} dimensions, vectors of length 1, squares of all "
+        f"singular values adding up to 1; {study.images} held-out images. {_made(study.provenance)}"
+    )
+
+
+def _angles(study: SubspaceStudy) -> str:
+    rows = [
+        (
+            name,
+            str(told.n),
+            f"{told.smallest:.0f}",
+            f"{told.mean:.0f}",
+            ", ".join(f"{family} {angle:.0f}" for family, angle in told.mean_by_family.items()),
+        )
+        for name, told in study.angles.items()
+    ]
+    chance = study.angles_to_random
+    rows.append(("a random subspace", "1", f"{chance[0]:.0f}", f"{fmean(chance):.0f}", ""))
+    areas = ", ".join(f"{_area(area)} against {name}" for name, area in study.auc_of_minus_mean_angle.items())
+    head = ("models", "n", "smallest angle", "mean angle", "mean angle by family or kind")
+    what = f"\n\nDegrees, between the {study.size} leading directions; means over models. AUC of the mean angle, copies"
+    return _table(head, rows) + f"{what} nearer: {areas}. {_made(study.provenance)}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |").replace("|  |", "| |") for row in (head, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
+
+
+def _share(share: Share, group: Group) -> str:
+    return f"{share.share:.2f} ({share.low:.2f}-{share.high:.2f}; {group.n})"
+
+
+def _area(area: Area | None) -> str:
+    return "not measured" if area is None else f"{area.auc:.2f} ({area.low:.2f}-{area.high:.2f})"
+
+
+def _mean(areas: Iterable[Area | None]) -> str:
+    values = [area.auc for area in areas if area is not None]
+    return f"{fmean(values):.2f}" if values else "not measured"
+
+
+def _of(study: ClaimStudy) -> str:
+    step = study.models["thinning"]
+    some = f" Of the independent models one in {step} was judged." if step > 1 else ""
+    return f"In brackets intervals of 95 % and, last, how many models.{some} {_made(study.provenance)}"
+
+
+def _made(how: Mapping[str, Any]) -> str:
+    command = how["command"].replace("python ", "python benchmarks/", 1)
+    return f"(`{command}`, {how['date']}, revision {how['revision']}, torch {how['torch']}.)"
