@@ -5,18 +5,21 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from modelprint import Fingerprint, enroll, verify
 from modelprint.attacks import run_attack
-from modelprint.core.errors import DataError, FingerprintError, ModelError, UsageError
+from modelprint.core.errors import DataError, FingerprintError, ModelError, SuspectError, UsageError
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel, load_model
+from modelprint.nn.spec import build
 from modelprint.ownership.fingerprint import Manifest
 from modelprint.ownership.shadows import NONE, shadow_models
 from modelprint.schemes.uap import Uap
-from modelprint.training.loop import TrainRecipe
+from modelprint.training.loop import TrainRecipe, predict
 from modelprint.training.train import train_model
 from modelprint.zoo.shadows import auto_shadows, shadow_folder
 from tests.conftest import Digits
@@ -93,6 +96,24 @@ def test_verifying_needs_the_fingerprint_alone(digits: Digits, fingerprint: Fing
 
 def test_a_budget_at_verification_asks_whole_views(digits: Digits, fingerprint: Fingerprint) -> None:
     assert verify(fingerprint, digits.source, budget=120, alpha=0.25).queries == 100
+
+
+def test_a_suspect_that_gives_labels_only_is_scored_on_them(digits: Digits, fingerprint: Fingerprint) -> None:
+    def labels(images: np.ndarray) -> np.ndarray:
+        pixels = torch.from_numpy(images)
+        return predict(digits.source, pixels).argmax(1).numpy()
+
+    found = verify(fingerprint, labels, alpha=0.25)
+    assert (found.verdict, found.access) == ("derived", "labels")
+    assert found.score == pytest.approx(1.0)
+
+
+def test_suspects_of_other_classes_are_refused(digits: Digits, fingerprint: Fingerprint) -> None:
+    seven = build(digits.spec.model_copy(update={"classes": 7})).eval()
+    with pytest.raises(SuspectError, match="7 classes"):
+        verify(fingerprint, seven, access="scores")
+    with pytest.raises(SuspectError, match="answered class 12"):
+        verify(fingerprint, lambda images: np.full(len(images), 12))
 
 
 def test_a_manifest_without_shadows_is_written_as_it_was_before_there_were_any(fingerprint: Fingerprint) -> None:

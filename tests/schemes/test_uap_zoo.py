@@ -2,6 +2,9 @@
 
 Worse, not at all: any fixed map keeps like vectors alike, so a shuffled encoder is still a random projection of answers
 that a pruned or quantised copy shares with its source to the last digit.
+
+Last result (revision e0ef918, 12 copies, 2 of them extracted, 17 independent models; one process, 108 s): AUC .97 with
+scores, .89 with labels, ten shuffled encoders .89 on average (.80-.99); on the extracted ones .79, shuffled .76.
 """
 
 from __future__ import annotations
@@ -108,7 +111,7 @@ def test_an_encoder_shuffled_at_random_separates_worse(made: Crafted, told: Answ
     assert np.mean(np.array(by_chance) < trained) >= 0.8
 
 
-def test_extracted_copies_cannot_be_told_by_a_shuffled_encoder(made: Crafted, told: Answered) -> None:
+def test_a_shuffled_encoder_tells_extracted_copies_no_better(made: Crafted, told: Answered) -> None:
     def extracted(model: ZooModel) -> bool:
         return model.family == "extraction"
 
