@@ -52,6 +52,7 @@ ROWS = {
     "sac-w": Row("sac", {"inputs": "mistakes"}),
     "fbi": Row("fbi", {}),
     "cort": Row("cort", {"epsilon": "0.2"}),
+    "contrast": Row("contrast", {"candidates": "2000"}),
     "cae": Row("cae", {"epsilon": "0.25", "rate": "0.01", "steps": "30"}),
 }
 ROW = pytest.mark.parametrize("name", ROWS)

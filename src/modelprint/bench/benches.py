@@ -73,7 +73,14 @@ def _field() -> Iterator[Contender]:
     yield Contender(label="sac, mistakes", scheme="sac", settings={"inputs": "mistakes"}, seeds=(0,))
     yield Contender(label="fbi", scheme="fbi", seeds=(0,))
     yield Contender(label="cort", scheme="cort", seeds=(0,))
-    yield Contender(label="cae", scheme="cae", seeds=(0,))
+    yield Contender(label="cae", scheme="cae", seeds=(0,), budgets=(50, 100, 200, 500, 1000))  # 4,000 take hours
+
+
+def _ours() -> Iterator[Contender]:
+    """The calibrated scheme, made for few queries, with all of the owner's shadow models and with 8 + 8 of them."""
+    contrast = Contender(label="contrast", scheme="contrast", seeds=(0,), budgets=(50, 100, 200, 1000), rehearsed=True)
+    yield contrast
+    yield contrast.model_copy(update={"label": "contrast, 8 + 8", "budgets": (200,), "rehearsed": False})
 
 
 def _seeded() -> Iterator[Contender]:
@@ -87,7 +94,7 @@ BENCHES.register("digits")(
     Bench(
         name="digits",
         zoo="digits",
-        contenders=(_ADV_TRA, _UAP, *_field(), *controls()),
+        contenders=(_ADV_TRA, _UAP, Contender(label="contrast", scheme="contrast"), *_field(), *controls()),
         budgets=(200, 1000),
         seeds=(0,),
         regions="adv-tra",
@@ -97,7 +104,7 @@ BENCHES.register("fashion")(
     Bench(
         name="fashion",
         zoo="fashion",
-        contenders=(*_seeded(), *_field(), *controls(), *_knobs()),
+        contenders=(*_seeded(), *_ours(), *_field(), *controls(), *_knobs()),
         budgets=(50, 100, 200, 500, 1000, 4000),
         seeds=(0, 1, 2),
         regions="adv-tra",

@@ -49,7 +49,7 @@ class Field:
             raise ModelprintError(f"no source of the zoo {self.plan.name} is built: run `zoo build {self.plan.name}`")
         return found
 
-    def part(self, part: Literal["test", "calibration", "sweep", "shadow"]) -> list[ZooModel]:
+    def part(self, part: Literal["test", "calibration", "sweep", "shadow", "rehearsal"]) -> list[ZooModel]:
         """The models of one part."""
         return [model for model in self.models if model.part == part]
 
@@ -66,7 +66,11 @@ class Field:
     def enrolment(self, contender: Contender, source: ZooModel, budget: int, seed: int) -> Enrolment:
         """The recipe of a fingerprint."""
         scheme = contender.configured()
-        shadows = self.part("shadow") if scheme.needs.shadows or scheme.needs.shadows_welcome else []
+        learns = scheme.needs.shadows or scheme.needs.shadows_welcome
+        shadows = self.part("shadow") if learns else []
+        if learns and contender.rehearsed:
+            shadows += [model for model in self.part("rehearsal") if self._at_hand(model, source)]
+        sources = {model.id for model in self.sources}
         return Enrolment(
             contender=contender.label,
             source=source.id,
@@ -79,7 +83,19 @@ class Field:
             budget=budget,
             shadow_copies={model.id: model.row.sha256 for model in shadows if model.source == source.id},
             shadow_strangers={model.id: model.row.sha256 for model in shadows if model.role == "independent"},
+            shadow_robbed={
+                model.id: model.row.sha256
+                for model in shadows
+                if model.role == "derived" and model.source not in sources
+            },
         )
+
+    def _at_hand(self, model: ZooModel, source: ZooModel) -> bool:
+        """Whether the owner of a source can make this model: siblings only if his source has the same parent."""
+        if model.kind != "SHARED":
+            return True
+        mine, other = source.entry.recipe, model.entry.recipe
+        return isinstance(mine, Theft) and isinstance(other, Theft) and mine.source == other.source
 
     def suspects(self, source: ZooModel, *, thinning: int = 1) -> list[Meeting]:
         """Who stands against the fingerprints of a source: its copies, and everybody who never saw it."""

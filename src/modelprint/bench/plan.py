@@ -37,6 +37,7 @@ class Contender(Record):
         settings: hyper-parameters as text; defaults otherwise.
         budgets: caps on the queries, one fingerprint for each; the bench's own when None.
         seeds: of fingerprints; the bench's own when None.
+        rehearsed: whether the zoo's rehearsal models join its shadow models.
         knob: of a variant that stands in a figure only. It enrols the first source, with the first seed, and meets that
             source's copies and every `thinning`-th independent test model.
     """
@@ -46,6 +47,7 @@ class Contender(Record):
     settings: dict[str, str] = Field(default_factory=dict)
     budgets: tuple[int, ...] | None = None
     seeds: tuple[int, ...] | None = None
+    rehearsed: bool = False
     knob: Knob | None = None
     thinning: int = 1
 
@@ -105,12 +107,15 @@ class Enrolment(Record):
     budget: int
     shadow_copies: dict[str, str] = Field(default_factory=dict)
     shadow_strangers: dict[str, str] = Field(default_factory=dict)
+    shadow_robbed: dict[str, str] = Field(default_factory=dict)
 
     @cached_property
     def identity(self) -> str:
         """SHA-256 of the recipe."""
         shadows = [sorted(side.values()) for side in (self.shadow_copies, self.shadow_strangers)]
-        left_out = {"contender", "source", "shadow_copies", "shadow_strangers"}
+        if self.shadow_robbed:
+            shadows.append(sorted(self.shadow_robbed.values()))
+        left_out = {"contender", "source", "shadow_copies", "shadow_strangers", "shadow_robbed"}
         return digest_json({"version": VERSION, "shadows": shadows, **self.model_dump(mode="json", exclude=left_out)})
 
     def cell(self, suspect_sha256: str, *, evasion: str = "none", regions: bool = False) -> str:

@@ -123,7 +123,12 @@ class _Run:
                 enrolment=enrolment,
                 models={
                     name: self.paths[name]
-                    for name in (enrolment.source, *enrolment.shadow_copies, *enrolment.shadow_strangers)
+                    for name in (
+                        enrolment.source,
+                        *enrolment.shadow_copies,
+                        *enrolment.shadow_strangers,
+                        *enrolment.shadow_robbed,
+                    )
                 },
                 place=self.store.fingerprint(identity),
             )

@@ -78,6 +78,7 @@ def craft(_: None, task: CraftTask) -> CraftRecord:
             shadows=Shadows(
                 copies=tuple(_model(task.models[name]) for name in plan.shadow_copies),
                 strangers=tuple(_model(task.models[name]) for name in plan.shadow_strangers),
+                robbed=tuple(_model(task.models[name]) for name in plan.shadow_robbed),
             ),
             budget=plan.budget,
             seed=plan.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,11 @@ from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.ownership.decide import only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
+from modelprint.stats.calibration import threshold
 from modelprint.suspects.local import CallableSuspect, TorchSuspect
 from modelprint.suspects.open import SuspectOptions, open_suspect
 from modelprint.suspects.recorded import record, write_recording
@@ -63,6 +65,21 @@ def opened(
     return open_suspect(str(suspect), chosen)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Interview:
+    """What was asked, and answered.
+
+    Attributes:
+        answers: to all queries of the fingerprint, -1 where there is none.
+        asked: mask (n,) of the queries that were put.
+        planned: mask (n,) of those that could have been, had the verdict not been settled before.
+    """
+
+    answers: Answers
+    asked: np.ndarray
+    planned: np.ndarray
+
+
 def interrogate(
     fingerprint: Fingerprint,
     scheme: Scheme,
@@ -70,9 +87,13 @@ def interrogate(
     *,
     access: Access,
     budget: int | None = None,
+    alpha: float | None = None,
     progress: Progress = silent,
-) -> tuple[Answers, np.ndarray]:
-    """The suspect's answers, -1 where not asked, and the mask (n,) of what was asked.
+) -> Interview:
+    """Ask a suspect.
+
+    Args:
+        alpha: of the verdict that is to be settled, for schemes that stop early; None asks everything.
 
     Raises:
         SuspectError: answers that are constant, or of other classes than the fingerprint's.
@@ -85,9 +106,14 @@ def interrogate(
     asker = scheme.asker(fingerprint.state, budget)
     if not asker.total:
         raise FingerprintError(f"a budget of {budget} is less than this fingerprint can use: raise it")
+    planned = np.arange(total) < asker.total
+    limit = None
+    if alpha is not None and scheme.sequential and fingerprint.calibration:
+        limit = calibrated_limit(scheme, fingerprint, access, planned, alpha)
     while True:
-        batch = asker.next(Answers(labels=labels, scores=scores), asked)
-        if not len(batch):
+        heard = Answers(labels=labels, scores=scores)
+        batch = asker.next(heard, asked)
+        if not len(batch) or (limit is not None and _settled(scheme, fingerprint, heard, planned & ~asked, limit)):
             break
         progress("queries", int(asked.sum()), asker.total)
         whole = len(batch) == total
@@ -100,7 +126,30 @@ def interrogate(
     progress("queries", int(asked.sum()), asker.total)
     suspect.finish()
     _check_varied(labels[asked], fingerprint.source.labels[asked], suspect.identity)
-    return Answers(labels=labels, scores=scores), asked
+    return Interview(answers=Answers(labels=labels, scores=scores), asked=asked, planned=planned)
+
+
+def calibrated_limit(
+    scheme: Scheme, fingerprint: Fingerprint, access: Access, planned: np.ndarray, alpha: float
+) -> float | None:
+    """The threshold by the calibration models' answers to all planned queries; None where they are too few."""
+    state, source = fingerprint.state, fingerprint.source
+    ranked = [scheme.score(state, source, only(other.restricted(access), planned)) for other in fingerprint.calibration]
+    return threshold(np.array(ranked), alpha)
+
+
+def _settled(scheme: Scheme, fingerprint: Fingerprint, heard: Answers, rest: np.ndarray, limit: float) -> bool:
+    """Whether the score is above the threshold, or cannot get there even if the source itself answered the rest."""
+    if not heard.answered.any():
+        return False
+    state, source = fingerprint.state, fingerprint.source
+    if scheme.score(state, source, heard) > limit:
+        return True
+    labels = np.where(rest, source.labels, heard.labels)
+    scores = None
+    if heard.scores is not None and source.scores is not None:
+        scores = np.where(rest[:, None], source.scores, heard.scores)
+    return scheme.score(state, source, Answers(labels=labels, scores=scores)) <= limit
 
 
 def _check(answers: Answers, classes: int, who: str) -> None:
@@ -142,9 +191,9 @@ def record_answers(
     """
     level = Access.parse(access) if isinstance(access, str) else access
     respondent = opened(suspect, fingerprint, options)
-    answers, _ = interrogate(
+    answers = interrogate(
         fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget, progress=progress
-    )
+    ).answers
     write_recording(
         out, record(fingerprint.queries, answers, suspect=respondent.identity, fingerprint=fingerprint.identity)
     )

@@ -50,6 +50,7 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
         ShadowAnswers(
             copies=ask(context.shadow_copies, "a shadow copy"),
             strangers=ask(context.shadow_strangers, "a shadow stranger"),
+            robbed=ask(context.shadow_robbed, "a copy of a shadow stranger"),
         )
         if scheme.needs.shadows
         else ShadowAnswers()

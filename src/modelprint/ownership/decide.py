@@ -52,12 +52,15 @@ def decide(
     *,
     alpha: float,
     asked: np.ndarray,
+    planned: np.ndarray | None = None,
 ) -> Decision:
     """Score a suspect, and rank it among the calibration models on the queries that it answered.
 
     Args:
         alpha: the accepted rate of false accusations.
         asked: mask of shape (n,), the queries that were put to the suspect.
+        planned: mask of those that could have been, where a scheme stops early: the calibration models are ranked by
+            what they say to all of them but those that the suspect refused.
     """
     answered = asked & answers.answered
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
@@ -80,7 +83,8 @@ def decide(
             details=details,
         )
     shown = Access.LABELS if answers.scores is None else Access.SCORES  # the same of every model that is ranked
-    ranked = np.array([scheme.score(state, source, only(other.restricted(shown), answered)) for other in calibration])
+    path = answered if planned is None or not scheme.sequential else planned & ~(asked & ~answered)
+    ranked = np.array([scheme.score(state, source, only(other.restricted(shown), path)) for other in calibration])
     limit = threshold(ranked, alpha)
     p_value = rank_p_value(score, ranked)
     count = int((ranked > limit).sum()) if limit is not None else 0

@@ -91,6 +91,7 @@ def enroll(
         train_images=trained_on,
         shadow_copies=tuple(model.module for model in learned.copies),
         shadow_strangers=tuple(model.module for model in learned.strangers),
+        shadow_robbed=tuple(model.module for model in learned.robbed),
         budget=budget,
         progress=progress,
     )

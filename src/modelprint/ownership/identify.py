@@ -145,10 +145,16 @@ def _ask(
     """Ask one fingerprint's queries, and score and rank the answers as `verify` does."""
     scheme = scheme_of(fingerprint)
     try:
-        answers, asked = interrogate(fingerprint, scheme, suspect, access=access, budget=budget, progress=progress)
+        told = interrogate(fingerprint, scheme, suspect, access=access, budget=budget, progress=progress)
     except MisfitError as error:
         return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
     decision = decide(
-        scheme, fingerprint.state, fingerprint.source, answers, fingerprint.calibration, alpha=alpha, asked=asked
+        scheme,
+        fingerprint.state,
+        fingerprint.source,
+        told.answers,
+        fingerprint.calibration,
+        alpha=alpha,
+        asked=told.asked,
     )
-    return Compared(path=path, fingerprint=fingerprint, decision=decision, queries=int(asked.sum()))
+    return Compared(path=path, fingerprint=fingerprint, decision=decision, queries=int(told.asked.sum()))

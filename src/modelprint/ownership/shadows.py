@@ -47,7 +47,7 @@ def shadow_models(
         )
     else:
         found = shadow_folder(shadows, source, shape=seeds.shape, classes=seeds.classes)
-    for model in (*found.copies, *found.strangers):
+    for model in (*found.copies, *found.strangers, *found.robbed):
         _check(model, seeds)
     return found
 
@@ -61,7 +61,7 @@ def records(shadows: Shadows) -> list[ShadowRecord]:
             for model in models
         ]
 
-    return told(shadows.copies, "copy") + told(shadows.strangers, "stranger")
+    return told(shadows.copies, "copy") + told((*shadows.strangers, *shadows.robbed), "stranger")
 
 
 def _trained(

@@ -95,8 +95,17 @@ def examine(
     level = Access.parse(access) if isinstance(access, str) else access
     respondent = opened(suspect, print_, options)
     calibrated = recalibrated(print_, negatives, progress=progress) if negatives else print_
-    answers, asked = interrogate(print_, scheme, respondent, access=level, budget=budget, progress=progress)
-    decision = decide(scheme, print_.state, print_.source, answers, calibrated.calibration, alpha=alpha, asked=asked)
+    told = interrogate(calibrated, scheme, respondent, access=level, budget=budget, alpha=alpha, progress=progress)
+    decision = decide(
+        scheme,
+        print_.state,
+        print_.source,
+        told.answers,
+        calibrated.calibration,
+        alpha=alpha,
+        asked=told.asked,
+        planned=told.planned,
+    )
     verdict = Verdict(
         verdict=decision.outcome,
         scheme=scheme.name,
@@ -105,7 +114,7 @@ def examine(
         threshold=decision.threshold,
         p_value=decision.p_value,
         false_accusations=decision.false_accusations,
-        queries=int(asked.sum()),
+        queries=int(told.asked.sum()),
         access=str(level),
         fingerprint=print_.identity,
         suspect=respondent.identity,
@@ -115,7 +124,7 @@ def examine(
     return Verification(
         verdict=verdict,
         fingerprint=calibrated,
-        answers=answers,
+        answers=told.answers,
         calibration_scores=decision.calibration_scores,
         plane_labels=_plane(print_, respondent) if slice_plane and respondent.free else None,
     )

@@ -59,6 +59,7 @@ class Enrollment:
         seeds: labelled images that the source was not trained on.
         train_images: images of the source's training data, or none.
         shadow_copies, shadow_strangers: models made from the source, and independent of it.
+        shadow_robbed: made from strangers, as copies are from the source: independent of it, too.
         budget: the most queries that the fingerprint may hold.
         progress: called with a stage, and how much of it is done.
     """
@@ -68,6 +69,7 @@ class Enrollment:
     train_images: ImageSet | None = None
     shadow_copies: tuple[nn.Module, ...] = ()
     shadow_strangers: tuple[nn.Module, ...] = ()
+    shadow_robbed: tuple[nn.Module, ...] = ()
     budget: int | None = None
     progress: Progress = silent
 
@@ -77,11 +79,12 @@ class ShadowAnswers:
     """What the shadow models said to every query, in the order of the enrollment's.
 
     Attributes:
-        copies, strangers: of models made from the source, and independent of it; with scores.
+        copies, strangers, robbed: of models made from the source, independent of it, and made from such; with scores.
     """
 
     copies: tuple[Answers, ...] = ()
     strangers: tuple[Answers, ...] = ()
+    robbed: tuple[Answers, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,11 @@ class Queries:
 
 
 class Asker:
-    """Chooses the next queries from the answers so far; this one asks all at once."""
+    """Chooses the next queries from the answers so far; this one asks all at once.
+
+    Attributes:
+        total: how many queries it may ask: the first ones of the fingerprint.
+    """
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -153,6 +160,16 @@ class Scheme(ABC):
             FingerprintError: what was crafted, or the shadows, cannot be learned from; the message says why.
         """
         return {"group": queries.group, **queries.columns}
+
+    @property
+    def sequential(self) -> bool:
+        """Whether asking may end before the budget, as soon as the verdict is settled.
+
+        From the first batch on the score of such a scheme never falls as more is answered, and it is highest if all
+        that is left is answered as the source does. Independent models are ranked by their scores on all queries that
+        could have been asked, so that stopping early makes no verdict likelier.
+        """
+        return False
 
     def asker(self, state: State, budget: int | None = None) -> Asker:
         """What chooses the queries; all at once unless a scheme says otherwise."""

@@ -40,10 +40,15 @@ THEFTS: tuple[tuple[str, Mapping[str, str]], ...] = (  # every second one extrac
 
 @dataclass(frozen=True, kw_only=True)
 class Shadows:
-    """Models made from the source, and models that have nothing to do with it."""
+    """Models made from the source, and models that have nothing to do with it.
+
+    Attributes:
+        robbed: models made from strangers, as copies are made from the source.
+    """
 
     copies: tuple[LoadedModel, ...]
     strangers: tuple[LoadedModel, ...]
+    robbed: tuple[LoadedModel, ...] = ()
 
 
 def shadow_folder(

@@ -1,0 +1,125 @@
+"""Tables of all schemes on one zoo, for docs/schemes.md: by family of attacks, by budget, and what each takes."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+from common import RESULTS
+from modelprint.bench.files import find_results
+from modelprint.core.results import ALL, Figure, Results, Row
+
+CONTROLS = ("accuracy", "agreement")
+
+
+def by_family(name: str, figure: Figure, budget: int, access: str = "labels") -> str:
+    """One line per family of attacks, one column per scheme; the best of each line in bold."""
+    results = find_results(str(RESULTS / f"{name}.json"))
+    schemes = _schemes(results)
+    rows = {
+        (row.scheme, row.attack): group
+        for row in results.rows
+        if (group := _group(results, row.scheme, access, budget, row.attack))
+        and row.attack in (row.family, "worthless")
+    }
+    families = list(dict.fromkeys(attack for _, attack in rows))
+    lines = []
+    for family in families:
+        groups = [rows.get((scheme, family), []) for scheme in schemes]
+        best = max((value for group in groups if (value := _mean(group, figure)) is not None), default=None)
+        count = next(group[0].n_derived for group in groups if group)
+        lines.append([family, str(count), *(_cell(group, figure, best) for group in groups)])
+    fpr = [_mean(rows.get((scheme, ALL), []), "fpr_verdict") for scheme in schemes]
+    lines.append(["*accused*", "", *("" if value is None else f"{value:.3f}" for value in fpr)])
+    note = (
+        f"Budget {budget:,} queries, {'top-1 labels' if access == 'labels' else 'scores where a scheme reads them'}; "
+        f"means over {len(results.sources)} sources and all fingerprint seeds, 95 % intervals by bootstrap over sources"
+        " and models; *accused*: the share of independent models that the verdict calls derived at alpha = "
+        f"{results.alpha:g}. {_made(results)}"
+    )
+    return _table(["family", "copies", *schemes], lines) + f"\n\n{note}"
+
+
+def by_budget(name: str, figure: Figure, attack: str = ALL, access: str = "labels") -> str:
+    """One line per scheme, one column per budget."""
+    results = find_results(str(RESULTS / f"{name}.json"))
+    budgets = sorted({row.budget for row in results.rows})
+    lines = []
+    for scheme in _schemes(results):
+        groups = [_group(results, scheme, access, budget, attack) for budget in budgets]
+        lines.append([scheme, *(_cell(group, figure, None) for group in groups)])
+    return _table(["scheme", *(f"{budget:,}" for budget in budgets)], lines)
+
+
+def times(name: str = "scheme_times.json") -> str:
+    """Seconds of enrolling and verifying."""
+    path = RESULTS / name
+    if not path.exists():
+        return "Not measured yet."
+    told = json.loads(path.read_text())
+    lines = [
+        [
+            entry["scheme"] + "".join(f", {key} = {value}" for key, value in entry["settings"].items()),
+            str(entry["queries"]),
+            _seconds(entry["enroll"]),
+            _seconds(entry["verify"]),
+        ]
+        for entry in told["schemes"]
+    ]
+    how = told["provenance"]
+    note = f"Median (spread) of {len(told['schemes'][0]['enroll'])} rounds, {how['threads']} threads. "
+    made = f"({how['date']}, revision {how['revision']}, torch {how['torch']}, {how['cpu']}.)"
+    return _table(["scheme", "queries", "enroll, s", "verify, s"], lines) + f"\n\n{note}{made}"
+
+
+def _schemes(results: Results) -> list[str]:
+    """Best mean AUC at the largest budget first, controls last."""
+    names = list(dict.fromkeys(row.scheme for row in results.rows))
+    largest = max(row.budget for row in results.rows)
+
+    def rank(scheme: str) -> tuple[bool, float]:
+        return scheme in CONTROLS, -(_mean(_group(results, scheme, "labels", largest, ALL), "auc") or 0.0)
+
+    return sorted(names, key=rank)
+
+
+def _group(results: Results, scheme: str, access: str, budget: int, attack: str) -> list[Row]:
+    """One row per seed, the mean over sources."""
+    found = [
+        row
+        for row in results.rows
+        if (row.scheme, row.access, row.budget, row.attack) == (scheme, access, budget, attack)
+    ]
+    means = [row for row in found if row.source == ALL]
+    return means or found
+
+
+def _mean(group: Sequence[Row], figure: str) -> float | None:
+    values = [value for row in group if (value := getattr(row, figure)) is not None]
+    return fmean(values) if values else None
+
+
+def _cell(group: Sequence[Row], figure: str, best: float | None) -> str:
+    value = _mean(group, figure)
+    if value is None:
+        return "-"
+    ends = [row.intervals[figure] for row in group if figure in row.intervals]  # type: ignore[index]
+    told = f"{value:.2f}" if best is None or value < best - 0.0049 else f"**{value:.2f}**"
+    pick: Callable[[str], list[float]] = lambda end: [getattr(one, end) for one in ends]  # noqa: E731
+    return told + (f" ({min(pick('low')):.2f}-{max(pick('high')):.2f})" if ends else "")
+
+
+def _seconds(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+
+
+def _made(results: Results) -> str:
+    told = results.provenance
+    return f"({told['date']}, revision {told['revision']}, torch {told['versions']['torch']}.)"
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,226 @@
+"""Contrast: likelihood ratios, calibrated, asked for in order of evidence, with top-1 labels only.
+
+No published scheme catches every kind of copy. This one asks what tells *this* owner's shadow copies from his shadow
+strangers, whatever it is: each query weighs what the answer is worth as evidence (J. Neyman, E. S. Pearson, 1933), and
+asking ends once the verdict is settled, in the manner of A. Wald, "Sequential Tests of Statistical Hypotheses", Annals
+of Mathematical Statistics 16, 1945.
+
+Queries are images that nobody learned from, and CutMix of two of them. They are chosen as boosting chooses weak
+learners (Y. Freund, R. E. Schapire, "A decision-theoretic generalization of on-line learning and an application to
+boosting", Journal of Computer and System Sciences 55, 1997): a few at a time, those on which the copies agree with the
+source most and the strangers least, where a copy counts more the less it has agreed so far, and a stranger the more.
+
+Of the chosen queries the shadow models tell how often a copy, and how often a stranger, answers as the source does:
+
+    p1 = P(answers as the source | copy),    p0 = P(answers as the source | stranger)
+
+What is chosen for its difference flatters itself, so that p1 is moved half-way to p0, and one p1 and p0 stand for all
+queries. The evidence after n queries is the sum of log(p1 / p0) where the suspect agrees, and of
+log((1 - p1) / (1 - p0)) where it does not. Answers of one model depend on each other, so this sum is no likelihood and
+its exponential no e-value: the score is the highest evidence on the way, and its threshold comes from the whole ways of
+independent models, as for every scheme.
+
+Differs from the papers: neither boosting's weights of the learners nor Wald's bounds are used, as both take answers for
+independent that are not.
+
+Strangers that were robbed in rehearsal stand among the shadow strangers: what thefts of any model have in common (less
+data, another model's answers for labels) is then no evidence of a theft of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import nn
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.perturb.mixing import Labelled, cutmix
+from modelprint.schemes.asked import made, wanted_queries
+from modelprint.schemes.base import (
+    SCHEMES,
+    Asker,
+    Enrollment,
+    Needs,
+    Queries,
+    Scheme,
+    ShadowAnswers,
+    State,
+    right_and_wrong,
+)
+from modelprint.training.loop import predict
+
+LEAST_CONTRAST = 0.02  # of the chosen queries, by the mean over copies and strangers
+TOGETHER = 10  # queries chosen between two changes of the models' weights
+
+
+@SCHEMES.register("contrast")
+@dataclass(frozen=True, kw_only=True)
+class Contrast(Scheme):
+    """The highest evidence on the way through the queries, the most telling ones first.
+
+    Attributes:
+        queries: how many, where no budget says otherwise.
+        pool: what they are chosen from: images as they are, CutMix of them, or both.
+        candidates: how many CutMix images to choose from.
+        boost: how much a copy's weight falls (a stranger's rises) with each agreement, as an exponent.
+        batch: queries between two looks at the evidence.
+    """
+
+    name: ClassVar[str] = "contrast"
+
+    queries: int = 200
+    pool: Literal["both", "natural", "cutmix"] = "both"
+    candidates: int = 20_000
+    boost: float = 0.05
+    batch: int = 20
+
+    def __post_init__(self) -> None:
+        if min(self.queries, self.candidates, self.batch) < 1 or self.boost < 0:
+            raise ValueError("queries, candidates and batch must be at least 1, boost at least 0")
+
+    @property
+    def needs(self) -> Needs:
+        """Shadow copies and strangers."""
+        return Needs(shadows=True)
+
+    @property
+    def sequential(self) -> bool:
+        """Asking ends when the verdict is settled."""
+        return True
+
+    def asker(self, state: State, budget: int | None = None) -> Asker:
+        """A batch at a time, in order."""
+        total = len(state["group"])
+        return BatchAsker(total if budget is None else min(total, budget), self.batch)
+
+    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """The candidates on which shadow copies agree with the source, and shadow strangers do not."""
+        wanted = wanted_queries(context.budget, self.queries)
+        pool = self._pool(context, generator)
+        own = predict(context.source, torch.from_numpy(pool.images)).argmax(1).numpy()
+        sides = (context.shadow_copies, context.shadow_strangers, context.shadow_robbed)
+        total, done = sum(map(len, sides)), 0
+        told: list[Bool[np.ndarray, "m n"]] = []
+        for side in sides:
+            answers = np.zeros((len(side), len(pool)), dtype=bool)
+            for number, model in enumerate(side):
+                context.progress("shadow models", done + number, total)
+                answers[number] = agrees(model, pool, own)
+            told.append(answers)
+            done += len(side)
+        copies, strangers, robbed = told
+        chosen = boosted(copies, [side for side in (strangers, robbed) if len(side)], wanted, self.boost)
+        contrast = copies[:, chosen].mean() - np.concatenate([strangers, robbed])[:, chosen].mean()
+        if contrast < LEAST_CONTRAST:
+            raise FingerprintError(
+                f"shadow copies agree with the source hardly more than shadow strangers do ({contrast:.3f} on the best "
+                f"{len(chosen)} of {len(pool)} candidates): were they made from this source? Train more, or copies "
+                "that are closer to it"
+            )
+        natural = 0 if self.pool == "cutmix" else len(context.seeds)
+        return Queries(
+            images=pool.images[chosen],
+            labels=pool.labels[chosen],
+            group=np.zeros(len(chosen), dtype=np.int64),
+            columns={"natural": chosen < natural},
+            report=made(len(chosen), wanted, candidates=len(pool), contrast=float(contrast), shadow_models=total),
+        )
+
+    def _pool(self, context: Enrollment, generator: torch.Generator) -> Labelled:
+        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
+        natural = Labelled(images=context.seeds.images, labels=context.seeds.labels)
+        if self.pool == "natural":
+            return natural
+        mixed = cutmix(natural, self.candidates, generator=generator)
+        return mixed if self.pool == "cutmix" else natural.joined(mixed)
+
+    def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
+        """What agreeing, and what disagreeing, is worth."""
+        copies, strangers = (
+            np.stack([told.labels == source.labels for told in side])
+            for side in (shadows.copies, (*shadows.strangers, *shadows.robbed))
+        )
+        p1, p0 = chances(copies, strangers)
+        return {
+            "group": queries.group,
+            "worth": np.array([np.log((1 - p1) / (1 - p0)), np.log(p1 / p0)]),  # of differing, of agreeing
+            **queries.columns,
+        }
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        """The highest evidence at any look, in nats; queries without an answer add nothing."""
+        return float(self.path(state, source, answers).max())
+
+    def path(self, state: State, source: Answers, answers: Answers) -> Float[np.ndarray, " looks"]:
+        """The evidence after each batch, in nats."""
+        worth = state["worth"][(answers.labels == source.labels).astype(np.int64)]
+        evidence = np.cumsum(np.where(answers.answered, worth, 0.0))
+        ends = np.append(np.arange(self.batch - 1, len(evidence) - 1, self.batch), len(evidence) - 1)
+        found: np.ndarray = evidence[ends]
+        return found
+
+
+class BatchAsker(Asker):
+    """The next queries in order, a batch at a time."""
+
+    def __init__(self, total: int, batch: int) -> None:
+        super().__init__(total)
+        self.batch = batch
+
+    def next(self, answers: Answers, asked: np.ndarray) -> np.ndarray:
+        """The first of those that were not asked."""
+        return np.flatnonzero(~asked[: self.total])[: self.batch]
+
+
+def agrees(model: nn.Module, pool: Labelled, own: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Where a model answers as the source does."""
+    same: np.ndarray = predict(model, torch.from_numpy(pool.images)).argmax(1).numpy() == own
+    return same
+
+
+def boosted(
+    copies: Bool[np.ndarray, "c n"], others: Sequence[Bool[np.ndarray, "s n"]], wanted: int, rate: float
+) -> Int[np.ndarray, " w"]:
+    """The places of the wanted candidates, in the order in which they were chosen.
+
+    Args:
+        copies: where each copy agrees with the source; `others`: kinds of models that should not, weighing alike.
+        rate: the exponent of the weights, per agreement.
+
+    >>> copies, strangers = np.array([[True, True, False]]), np.array([[True, False, False]])
+    >>> boosted(copies, [strangers], 2, 0.05).tolist()
+    [1, 0]
+    """
+    strangers = np.concatenate(others)
+    start = np.concatenate([np.full(len(side), 1 / len(side)) for side in others])
+    ours, theirs = copies.astype(np.float32), strangers.astype(np.float32)
+    found: list[np.ndarray] = []
+    agreed, wrongly = np.zeros(len(copies)), np.zeros(len(strangers))
+    left = np.ones(copies.shape[1], dtype=bool)
+    wanted = min(wanted, copies.shape[1])
+    while (missing := wanted - sum(map(len, found))) > 0:
+        weights, blame = np.exp(-rate * (agreed - agreed.mean())), start * np.exp(rate * (wrongly - wrongly.mean()))
+        contrast = weights / weights.sum() @ ours - blame / blame.sum() @ theirs
+        best = np.argsort(np.where(left, -contrast, np.inf), kind="stable")[: min(TOGETHER, missing)]
+        found.append(best)
+        left[best] = False
+        agreed += ours[:, best].sum(axis=1)
+        wrongly += theirs[:, best].sum(axis=1)
+    return np.concatenate(found)
+
+
+def chances(copies: Bool[np.ndarray, "c n"], strangers: Bool[np.ndarray, "s n"]) -> tuple[float, float]:
+    """p1 and p0: how often a copy, and a stranger, is expected to agree on the chosen queries.
+
+    >>> p1, p0 = chances(np.array([[True, True], [True, False]]), np.array([[False, False], [False, True]]))
+    >>> round(p1, 3), round(p0, 3)
+    (0.5, 0.333)
+    """
+    mean1, mean0 = (float(side.sum() + 1) / (side.size + 2) for side in (copies, strangers))  # Laplace: never 0 or 1
+    return (max(mean1, mean0) + mean0) / 2, mean0

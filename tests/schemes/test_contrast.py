@@ -1,0 +1,145 @@
+"""Contrast: what it chooses, how evidence adds up, and when it stops asking."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Answers
+from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.ownership.ask import interrogate, opened
+from modelprint.ownership.craft import craft
+from modelprint.ownership.decide import decide
+from modelprint.ownership.enroll import enroll
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.verify import verify
+from modelprint.schemes.base import Enrollment
+from modelprint.schemes.contrast import BatchAsker, Contrast, boosted
+from modelprint.zoo.shadows import Shadows
+from tests.conftest import Digits
+from tests.schemes.world import copies, missing, score, strangers, told
+
+SCHEME = Contrast(candidates=2000, queries=100, batch=10)
+ALPHA = 0.2  # four calibration models are enough for it
+
+
+def loaded(models: tuple[nn.Module, ...]) -> tuple[LoadedModel, ...]:
+    return tuple(
+        LoadedModel(module=model, identity=weights_identity(model), spec=None, card=None, path=None) for model in models
+    )
+
+
+@pytest.fixture(scope="module")
+def fingerprint(digits: Digits) -> Fingerprint:
+    shadows = Shadows(copies=loaded(copies(digits)), strangers=loaded(digits.strangers))
+    return enroll(
+        digits.source, digits.queries, scheme=SCHEME, shadows=shadows, negatives=strangers(digits, 6, seed=60)
+    )
+
+
+def test_copies_that_agreed_least_are_heard_most() -> None:
+    first = np.zeros((2, 40), dtype=bool)
+    first[0, :30] = True  # one copy agrees on most candidates, the other on the last ten
+    first[1, 30:] = True
+    nobody = [np.zeros((3, 40), dtype=bool)]
+    assert set(boosted(first, nobody, 20, 0.5)[:20].tolist()) >= set(range(30, 40))
+    assert len(set(boosted(first, nobody, 40, 0.05).tolist())) == 40
+
+
+def test_kinds_of_strangers_weigh_alike_whatever_their_number() -> None:
+    agree = np.ones((1, 20), dtype=bool)
+    few, many = np.zeros((1, 20), dtype=bool), np.zeros((50, 20), dtype=bool)
+    few[0, :10] = True
+    assert boosted(agree, [few, many], 10, 0.0).tolist() == list(range(10, 20))
+
+
+def test_copies_score_above_strangers(digits: Digits, enrollment: Enrollment) -> None:
+    made = craft(SCHEME, enrollment, seed=0)
+    other = copies(digits, seed=9)
+    thieves = [score(SCHEME, made, told(model, made)) for model in other]
+    innocent = [score(SCHEME, made, told(model, made)) for model in strangers(digits, 3, seed=80)]
+    assert min(thieves[:2]) > max(innocent)  # fine-tuned, pruned; the retrained one (3 + 3 shadows) is not held to it
+    assert np.mean(thieves) > max(innocent)
+
+
+@given(st.lists(st.booleans(), min_size=30, max_size=30), st.integers(7, 29))
+def test_from_the_first_look_on_the_score_never_falls_and_agreeing_raises_it_most(
+    agree: list[bool], heard: int
+) -> None:
+    scheme = Contrast(batch=7)
+    state = {"group": np.zeros(30, dtype=np.int64), "worth": np.array([-0.4, 0.7])}
+    source = Answers(labels=np.ones(30, dtype=np.int64))
+    whole = Answers(labels=np.where(agree, 1, 0))
+    part = missing(whole, np.arange(heard, 30))
+    best = Answers(labels=np.where(np.arange(30) < heard, whole.labels, 1))
+    looked = heard - heard % 7  # looks come after whole batches
+    before = missing(whole, np.arange(looked, 30))
+    assert scheme.score(state, source, before) <= scheme.score(state, source, whole) + 1e-9
+    assert scheme.score(state, source, whole) <= scheme.score(state, source, best) + 1e-9
+    assert scheme.score(state, source, part) <= scheme.score(state, source, best) + 1e-9
+
+
+def test_copies_of_another_model_are_refused(enrollment: Enrollment, digits: Digits) -> None:
+    swapped = replace(
+        enrollment, shadow_copies=digits.strangers, shadow_strangers=(enrollment.source, enrollment.source)
+    )
+    with pytest.raises(FingerprintError, match="hardly more than shadow strangers"):
+        craft(SCHEME, swapped, seed=0)
+
+
+def test_asking_goes_batch_by_batch_within_the_budget() -> None:
+    asker, asked = BatchAsker(25, 10), np.zeros(40, dtype=bool)
+    sizes = []
+    while len(batch := asker.next(Answers(labels=np.full(40, -1)), asked)):
+        sizes.append(len(batch))
+        asked[batch] = True
+    assert sizes == [10, 10, 5]
+    assert not asked[25:].any()
+
+
+def test_stopping_early_saves_queries_and_changes_no_verdict(fingerprint: Fingerprint, digits: Digits) -> None:
+    used = {}
+    for name, model in {
+        "copy": copies(digits)[0],
+        "source": digits.source,
+        **{f"stranger {number}": model for number, model in enumerate(strangers(digits, 4, seed=90))},
+    }.items():
+        early = verify(fingerprint, model, alpha=ALPHA)
+        whole = interrogate(fingerprint, SCHEME, opened(model, fingerprint), access=opened(model, fingerprint).access)
+        full = decide(
+            SCHEME,
+            fingerprint.state,
+            fingerprint.source,
+            whole.answers,
+            fingerprint.calibration,
+            alpha=ALPHA,
+            asked=whole.asked,
+            planned=whole.planned,
+        )
+        assert early.verdict == full.outcome
+        assert whole.asked.sum() == len(fingerprint)
+        used[name] = early.queries
+    assert used["source"] <= 50
+    assert max(used.values()) <= len(fingerprint)
+    assert verify(fingerprint, digits.source, alpha=ALPHA).verdict == "derived"
+
+
+def test_the_threshold_stands_on_whole_ways(fingerprint: Fingerprint, digits: Digits) -> None:
+    """Calibration models are not ranked by the few queries after which a copy was found out."""
+    early = verify(fingerprint, digits.source, alpha=ALPHA)
+    limit = sorted(SCHEME.score(fingerprint.state, fingerprint.source, told) for told in fingerprint.calibration)
+    assert early.threshold == pytest.approx(limit[-1])  # j = floor(.2 * 7) = 1
+    assert early.queries < len(fingerprint)
+
+
+def test_without_calibration_everything_is_asked(fingerprint: Fingerprint, digits: Digits) -> None:
+    bare = replace(fingerprint, calibration=())
+    assert interrogate(
+        bare, SCHEME, opened(digits.source, bare), access=opened(digits.source, bare).access, alpha=ALPHA
+    ).asked.all()
