@@ -14,6 +14,7 @@ from typing import Any
 
 from common import RESULTS
 from detection_rates import table
+from field_tables import by_budget, by_family, times
 from modelprint.core.files import write_text
 from uap_tables import studies
 from zoo_tables import accused, found, hours
@@ -84,6 +85,16 @@ def main() -> None:
     }
     _fill("uap.md", {**read, **studies()})
     _fill("adv-tra.md", {**zoos, "hours": hours(ZOOS)})
+    compared = {
+        "family 200": by_family("fashion", "tpr_at_1", 200),
+        "auc 200": by_family("fashion", "auc", 200),
+        "family 4000": by_family("fashion", "tpr_at_1", 4000),
+        "budgets labels": by_budget("fashion", "tpr_at_1"),
+        "budgets scores": by_budget("fashion", "tpr_at_1", access="scores"),
+        "budgets extraction": by_budget("fashion", "auc", attack="extraction"),
+        "times": times(),
+    }
+    _fill("schemes.md", compared)
 
 
 def _fill(name: str, made: dict[str, str]) -> None:

@@ -41,7 +41,8 @@ class Draws:
 def rows_of(suspects: Sequence[JudgedModel], runs: Sequence[Run]) -> Iterator[Row]:
     """Rows of each run, and the means over sources of runs that differ in nothing else.
 
-    A row stands for a group of copies: all, a family, one attack, the worthless, the transferred.
+    A row stands for a group of copies: all, a family, one attack, the worthless, the transferred. Of several sources
+    each has its rows for all copies and for the families, the latter without intervals: those are of the mean.
     """
     known = {model.id: model for model in suspects}
     alike: dict[tuple[object, ...], list[Run]] = defaultdict(list)
@@ -55,7 +56,8 @@ def rows_of(suspects: Sequence[JudgedModel], runs: Sequence[Run]) -> Iterator[Ro
         for (attack, family), members in found.items():
             whole = attack == family or attack in (ALL, "worthless")
             for run, drawn in members if whole or len(group) == 1 else []:
-                yield _row(attack, family, run.source, [run], [drawn])
+                told = len(group) == 1 or attack == ALL
+                yield _row(attack, family, run.source, [run], [drawn], intervals=told)
             if len(group) > 1:
                 yield _row(attack, family, ALL, [run for run, _ in members], [drawn for _, drawn in members])
 
@@ -159,18 +161,18 @@ class _Resampled:
         return values, draws
 
 
-def _row(attack: str, family: str, source: str, runs: list[Run], drawn: list[Draws]) -> Row:
+def _row(attack: str, family: str, source: str, runs: list[Run], drawn: list[Draws], *, intervals: bool = True) -> Row:
     """One run's row, or the mean over sources: its interval resamples the sources, too."""
     run = runs[0]
     values: dict[str, float | None] = {}
-    intervals: dict[str, Ends] = {}
+    ends: dict[str, Ends] = {}
     for figure in FIGURES:
         measured = [draws.values[figure] for draws in drawn]
         scored = [value for value in measured if value is not None]
         values[figure] = round(float(np.mean(scored)), 5) if scored else None
         resampled = np.array([draws.draws[figure] for draws in drawn if figure in draws.draws])
-        if len(resampled):
-            intervals[figure] = _ends(_over_sources(resampled))
+        if len(resampled) and intervals:
+            ends[figure] = _ends(_over_sources(resampled))
     means = [draws.mean_score for draws in drawn if draws.mean_score is not None]
     return Row(
         scheme=run.scheme,
@@ -184,7 +186,7 @@ def _row(attack: str, family: str, source: str, runs: list[Run], drawn: list[Dra
         seed=run.seed,
         **values,
         mean_score=round(float(np.mean(means)), 5) if means else None,
-        intervals=intervals,
+        intervals=ends,
         n_derived=len(frozenset().union(*(draws.derived for draws in drawn))),
         n_independent=len(frozenset().union(*(draws.independent for draws in drawn))),
     )

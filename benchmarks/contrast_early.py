@@ -1,0 +1,152 @@
+"""How many queries contrast asks before its verdict is settled, and whether its error rate holds.
+
+    python benchmarks/contrast_early.py --zoo benchmarks/zoo/fashion --bench FOLDER
+
+FOLDER is that of `modelprint bench run fashion --folder FOLDER`, whose fingerprints of 200 queries are taken. Every
+model of the zoo's test part is asked as `verify` asks, and its verdict compared with that of all 200 queries. Then the
+independent models of the calibration and the test part (without siblings) are split at random 200 times into 99 that
+calibrate and the rest, whose rank p-values must be no smaller than uniform: the share at most alpha, against alpha.
+Writes benchmarks/results/contrast_early_fashion.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from common import provenance, write_result
+from modelprint.bench.benches import BENCHES
+from modelprint.bench.cells import Entrant, Field
+from modelprint.bench.store import Store
+from modelprint.core.access import Access
+from modelprint.core.suspect import Answers
+from modelprint.ownership.ask import interrogate
+from modelprint.ownership.decide import decide
+from modelprint.ownership.enroll import Negative, ask_negatives
+from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.stats.calibration import rank_p_value
+from modelprint.stats.intervals import clopper_pearson
+from modelprint.suspects.local import TorchSuspect
+from modelprint.zoo import population
+from modelprint.zoo.plans import plan_of
+from modelprint.zoo.population import ZooModel
+
+ALPHAS = (0.01, 0.05, 0.1)
+SPLITS = 200
+
+
+def negative(model: ZooModel) -> Negative:
+    """A calibration model."""
+    loaded = model.load()
+    record = CalibrationModel(name=model.id, identity=loaded.identity, accuracy=model.accuracy, kind=model.kind)
+    return Negative(module=loaded.module, record=record)
+
+
+def judged(fingerprint: Fingerprint, field: Field, entrant: Entrant, alpha: float) -> dict[str, Any]:
+    """Queries and verdicts of the source's suspects, by family or kind."""
+    scheme = entrant.contender.configured()
+    source = next(model for model in field.sources if model.id == entrant.enrolment.source)
+    asked: dict[str, list[int]] = defaultdict(list)
+    accused: dict[str, int] = defaultdict(int)
+    changed = 0
+    for meeting in field.suspects(source):
+        if not meeting.model.same_classes:
+            continue
+        told = meeting.judged
+        copy = told.role == "derived"
+        group = told.counts_as if copy and told.counts_as != "all" else told.family if copy else told.kind
+        group = f"stranger: {group}" if told.id.startswith("stranger:") else str(group)
+        loaded = meeting.model.load()
+        suspect = TorchSuspect(loaded.module, identity=loaded.identity, classes=10)
+        early, full = (
+            interrogate(fingerprint, scheme, suspect, access=Access.LABELS, alpha=level) for level in (alpha, None)
+        )
+        verdicts = [
+            decide(
+                scheme,
+                fingerprint.state,
+                fingerprint.source,
+                interview.answers,
+                fingerprint.calibration,
+                alpha=alpha,
+                asked=interview.asked,
+                planned=interview.planned,
+            ).outcome
+            for interview in (early, full)
+        ]
+        changed += verdicts[0] != verdicts[1]
+        asked[group].append(int(early.asked.sum()))
+        accused[group] += verdicts[0] == "derived"
+    return {
+        "source": source.id,
+        "alpha": alpha,
+        "verdicts_changed_by_stopping": changed,
+        "groups": {
+            group: {
+                "models": len(queries),
+                "derived": accused[group],
+                "queries_mean": float(np.mean(queries)),
+                "queries_median": float(np.median(queries)),
+            }
+            for group, queries in sorted(asked.items())
+        },
+    }
+
+
+def uniform(fingerprint: Fingerprint, entrant: Entrant, answers: tuple[Answers, ...]) -> dict[str, Any]:
+    """Shares of held-out p-values at most alpha over repeated splits; the interval counts models, not splits."""
+    scheme = entrant.contender.configured()
+    scores = np.array(
+        [scheme.score(fingerprint.state, fingerprint.source, told.restricted(Access.LABELS)) for told in answers]
+    )
+    generator = np.random.default_rng(0)
+    shares: dict[float, list[float]] = defaultdict(list)
+    for _ in range(SPLITS):
+        order = generator.permutation(len(scores))
+        calibration, held = scores[order[:99]], scores[order[99:]]
+        values = np.array([rank_p_value(float(score), calibration) for score in held])
+        for alpha in ALPHAS:
+            shares[alpha].append(float((values <= alpha).mean()))
+    found = {}
+    for alpha in ALPHAS:
+        mean = float(np.mean(shares[alpha]))
+        interval = clopper_pearson(round(mean * len(scores)), len(scores))
+        found[str(alpha)] = {"share": mean, "low": interval.low, "high": interval.high}
+    return {"source": entrant.enrolment.source, "models": len(scores), "splits": SPLITS, "at_most": found}
+
+
+def main() -> None:
+    """Measure, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--zoo", type=Path, default=Path("benchmarks/zoo/fashion"))
+    parser.add_argument("--bench", type=Path, required=True)
+    parser.add_argument("--alpha", type=float, default=0.05)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    plan = plan_of("fashion")
+    field = Field(bench=BENCHES["fashion"], plan=plan, models=population.load(plan, folder=arguments.zoo))
+    store = Store(arguments.bench)
+    calibration = field.part("calibration")
+    honest = [model for model in (*calibration, *field.part("test")) if model.kind not in (None, "SHARED")]
+    early, spread = [], []
+    for entrant in field.entrants():
+        if entrant.contender.label != "contrast" or entrant.enrolment.budget != 200:
+            continue
+        made = Fingerprint.load(store.fingerprint(entrant.enrolment.identity))
+        told = {model.id: negative(model) for model in (*calibration, *honest)}
+        answers = dict(zip(told, ask_negatives(list(told.values()), made.queries, 10), strict=True))
+        records = tuple(told[model.id].record for model in calibration)
+        calibrated = made.recalibrated(records, tuple(answers[model.id] for model in calibration))
+        early.append(judged(calibrated, field, entrant, arguments.alpha))
+        spread.append(uniform(made, entrant, tuple(answers[model.id] for model in honest)))
+        print(entrant.enrolment.source, early[-1]["verdicts_changed_by_stopping"], spread[-1]["at_most"], flush=True)
+    write_result("contrast_early_fashion.json", {"early": early, "p_values": spread, "provenance": provenance()})
+
+
+if __name__ == "__main__":
+    main()
