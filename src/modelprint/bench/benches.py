@@ -90,12 +90,18 @@ def _seeded() -> Iterator[Contender]:
         yield scheme.model_copy(update={"budgets": (50, 200, 500), "seeds": (0,)})
 
 
-BENCHES.register("digits")(
+BENCHES.register("digits")(  # small enough for the tests: one budget for most
     Bench(
         name="digits",
         zoo="digits",
-        contenders=(_ADV_TRA, _UAP, Contender(label="contrast", scheme="contrast"), *_field(), *controls()),
-        budgets=(200, 1000),
+        contenders=(
+            _ADV_TRA.model_copy(update={"budgets": (200, 4000)}),
+            _UAP,
+            Contender(label="contrast", scheme="contrast"),
+            *(contender.model_copy(update={"budgets": (200,)}) for contender in _field()),
+            *controls(),
+        ),
+        budgets=(200,),
         seeds=(0,),
         regions="adv-tra",
     )
