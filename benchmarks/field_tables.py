@@ -18,11 +18,12 @@ def by_family(name: str, figure: Figure, budget: int, access: str = "labels") ->
     """One line per family of attacks, one column per scheme; the best of each line in bold."""
     results = find_results(str(RESULTS / f"{name}.json"))
     schemes = _schemes(results)
+    attacks = dict.fromkeys(row.attack for row in results.rows if row.attack in (row.family, "worthless"))
     rows = {
-        (row.scheme, row.attack): group
-        for row in results.rows
-        if (group := _group(results, row.scheme, access, budget, row.attack))
-        and row.attack in (row.family, "worthless")
+        (scheme, attack): group
+        for attack in attacks
+        for scheme in schemes
+        if (group := _group(results, scheme, access, budget, attack))
     }
     families = list(dict.fromkeys(attack for _, attack in rows))
     lines = []
@@ -75,14 +76,15 @@ def times(name: str = "scheme_times.json") -> str:
 
 
 def _schemes(results: Results) -> list[str]:
-    """Best mean AUC at the largest budget first, controls last."""
-    names = list(dict.fromkeys(row.scheme for row in results.rows))
-    largest = max(row.budget for row in results.rows)
+    """Best mean AUC, each at the largest budget that it was measured at, first; controls last."""
+    largest: dict[str, int] = {}
+    for row in results.rows:
+        largest[row.scheme] = max(row.budget, largest.get(row.scheme, 0))
 
     def rank(scheme: str) -> tuple[bool, float]:
-        return scheme in CONTROLS, -(_mean(_group(results, scheme, "labels", largest, ALL), "auc") or 0.0)
+        return scheme in CONTROLS, -(_mean(_group(results, scheme, "labels", largest[scheme], ALL), "auc") or 0.0)
 
-    return sorted(names, key=rank)
+    return sorted(largest, key=rank)
 
 
 def _group(results: Results, scheme: str, access: str, budget: int, attack: str) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from statistics import fmean
 
 from common import RESULTS
@@ -17,7 +18,8 @@ def found(name: str, scheme: str = "adv-tra", access: str = "labels") -> str:
     results = _results(name)
     if results is None:
         return "Not measured yet."
-    rows = [row for row in results.rows if _main(row, results, scheme, access)]
+    setting = scheme, access, _largest(results, scheme)
+    rows = [row for row in results.rows if _main(row, setting)]
     sources = {row.source for row in rows}
     rows = [row for row in rows if row.source == ("all" if "all" in sources else row.source)]
     families: dict[str, list[Row]] = defaultdict(list)
@@ -55,8 +57,9 @@ def accused(name: str, scheme: str = "adv-tra", access: str = "labels") -> str:
         if model.role == "independent"
     }
     lines = []
+    setting = scheme, access, _largest(results, scheme)
     for source in results.sources:
-        runs = [run for run in results.runs if run.source == source and _main(run, results, scheme, access)]
+        runs = [run for run in results.runs if run.source == source and _main(run, setting)]
         for kind in ORDER:
             scores = [
                 (score, run.threshold)
@@ -103,14 +106,19 @@ def hours(names: tuple[str, ...]) -> str:
     )
 
 
+@lru_cache(maxsize=4)
 def _results(name: str) -> Results | None:
     path = RESULTS / f"{name}.json"
     return find_results(str(path)) if path.exists() else None
 
 
-def _main(one: Row | Run, results: Results, scheme: str, access: str) -> bool:
-    largest = max((row.budget for row in results.rows if row.scheme == scheme), default=0)
-    return (one.scheme, one.access, one.budget) == (scheme, access, largest)
+def _largest(results: Results, scheme: str) -> int:
+    """The largest budget of a scheme."""
+    return max((row.budget for row in results.rows if row.scheme == scheme), default=0)
+
+
+def _main(one: Row | Run, setting: tuple[str, str, int]) -> bool:
+    return (one.scheme, one.access, one.budget) == setting
 
 
 def _mean(group: list[Row], figure: str) -> str:
