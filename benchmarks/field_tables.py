@@ -7,9 +7,12 @@ import statistics
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
+import numpy as np
+
 from common import RESULTS
 from modelprint.bench.files import find_results
-from modelprint.core.results import ALL, Figure, Results, Row
+from modelprint.core.results import ALL, Figure, JudgedModel, Results, Row
+from modelprint.stats.roc import auc, tpr_at_fpr
 
 CONTROLS = ("accuracy", "agreement")
 
@@ -52,6 +55,37 @@ def by_budget(name: str, figure: Figure, attack: str = ALL, access: str = "label
         groups = [_group(results, scheme, access, budget, attack) for budget in budgets]
         lines.append([scheme, *(_cell(group, figure, None) for group in groups)])
     return _table(["scheme", *(f"{budget:,}" for budget in budgets)], lines)
+
+
+def by_strangers(name: str, budget: int, access: str = "labels") -> str:
+    """AUC and TPR at 1 % FPR against fewer and fewer strangers: all, the honest ones, those without siblings."""
+    results = find_results(str(RESULTS / f"{name}.json"))
+    known = {model.id: model for model in results.suspects}
+
+    def kept(model: JudgedModel, least: int) -> bool:
+        honest = not model.id.startswith("stranger:")
+        return model.role == "independent" and (least == 0 or honest) and (least < 2 or model.kind != "SHARED")
+
+    lines = []
+    for scheme in _schemes(results):
+        runs = [run for run in results.runs if (run.scheme, run.access, run.budget) == (scheme, access, budget)]
+        cells = []
+        for least in range(3) if runs else ():
+            aucs, found = [], []
+            for run in runs:
+                scores = [(known[model], score) for model, score in run.scores.items() if score is not None]
+                copies = np.array([score for model, score in scores if model.counts_as == "all"])
+                others = np.array([score for model, score in scores if kept(model, least)])
+                aucs.append(auc(copies, others))
+                found.append(tpr_at_fpr(copies, others, fpr=0.01))
+            cells.append(f"{fmean(aucs):.3f} / {fmean(found):.2f} ({min(found):.2f}-{max(found):.2f})")
+        if cells:
+            lines.append([scheme, *cells])
+    note = (
+        f"AUC / T1%F (least and most of any source and seed), {budget} queries, {access}. Honest: 100 models, of whom "
+        f"90 are no siblings; with fewer than 100 T1%F is the share found at no false positive. {_made(results)}"
+    )
+    return _table(["scheme", "against all", "honest ones", "honest, no siblings"], lines) + f"\n\n{note}"
 
 
 def times(name: str = "scheme_times.json") -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from common import RESULTS
 from detection_rates import table
-from field_tables import by_budget, by_family, times
+from field_tables import by_budget, by_family, by_strangers, times
 from modelprint.core.files import write_text
 from uap_tables import studies
 from zoo_tables import accused, found, hours
@@ -92,6 +92,8 @@ def main() -> None:
         "budgets labels": by_budget("fashion", "tpr_at_1"),
         "budgets scores": by_budget("fashion", "tpr_at_1", access="scores"),
         "budgets extraction": by_budget("fashion", "auc", attack="extraction"),
+        "strangers 200": by_strangers("fashion", 200),
+        "strangers 50": by_strangers("fashion", 50),
         "times": times(),
     }
     _fill("schemes.md", compared)
