@@ -96,11 +96,10 @@ BENCHES.register("digits")(  # small enough for the tests: one budget for most
         name="digits",
         zoo="digits",
         contenders=(
-            _ADV_TRA.model_copy(update={"budgets": (200, 4000)}),
+            *(contender.model_copy(update={"budgets": (200, 4000)}) for contender in (_ADV_TRA, *controls())),
             _UAP,
             Contender(label="contrast", scheme="contrast"),
             *(contender.model_copy(update={"budgets": (200,)}) for contender in _field()),
-            *controls(),
         ),
         budgets=(200,),
         seeds=(0,),
