@@ -25,8 +25,7 @@ from modelprint.bench.cells import Entrant, Field
 from modelprint.bench.store import Store
 from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
-from modelprint.ownership.ask import interrogate
-from modelprint.ownership.decide import decide
+from modelprint.ownership.ask import concluded, interrogate
 from modelprint.ownership.enroll import Negative, ask_negatives
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
 from modelprint.stats.calibration import rank_p_value
@@ -66,19 +65,7 @@ def judged(fingerprint: Fingerprint, field: Field, entrant: Entrant, alpha: floa
         early, full = (
             interrogate(fingerprint, scheme, suspect, access=Access.LABELS, alpha=level) for level in (alpha, None)
         )
-        verdicts = [
-            decide(
-                scheme,
-                fingerprint.state,
-                fingerprint.source,
-                interview.answers,
-                fingerprint.calibration,
-                alpha=alpha,
-                asked=interview.asked,
-                planned=interview.planned,
-            ).outcome
-            for interview in (early, full)
-        ]
+        verdicts = [concluded(scheme, fingerprint, interview, alpha=alpha).outcome for interview in (early, full)]
         changed += verdicts[0] != verdicts[1]
         asked[group].append(int(early.asked.sum()))
         accused[group] += verdicts[0] == "derived"

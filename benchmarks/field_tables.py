@@ -99,7 +99,7 @@ def times(name: str = "scheme_times.json") -> str:
             entry["scheme"] + "".join(f", {key} = {value}" for key, value in entry["settings"].items()),
             str(entry["queries"]),
             _seconds(entry["enroll"]),
-            _seconds(entry["verify"]),
+            _seconds(entry["verify"], digits=3),
         ]
         for entry in told["schemes"]
     ]
@@ -147,8 +147,9 @@ def _cell(group: Sequence[Row], figure: str, best: float | None) -> str:
     return told + (f" ({min(pick('low')):.2f}-{max(pick('high')):.2f})" if ends else "")
 
 
-def _seconds(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+def _seconds(values: Sequence[float], *, digits: int = 1) -> str:
+    middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
+    return f"{middle} ({least}-{most})"
 
 
 def _made(results: Results) -> str:

@@ -13,9 +13,8 @@ from torch import nn
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.nn.loading import LoadedModel, weights_identity
-from modelprint.ownership.ask import interrogate, opened
+from modelprint.ownership.ask import concluded, interrogate, opened
 from modelprint.ownership.craft import craft
-from modelprint.ownership.decide import decide
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.verify import verify
@@ -112,16 +111,7 @@ def test_stopping_early_saves_queries_and_changes_no_verdict(fingerprint: Finger
     }.items():
         early = verify(fingerprint, model, alpha=ALPHA)
         whole = interrogate(fingerprint, SCHEME, opened(model, fingerprint), access=opened(model, fingerprint).access)
-        full = decide(
-            SCHEME,
-            fingerprint.state,
-            fingerprint.source,
-            whole.answers,
-            fingerprint.calibration,
-            alpha=ALPHA,
-            asked=whole.asked,
-            planned=whole.planned,
-        )
+        full = concluded(SCHEME, fingerprint, whole, alpha=ALPHA)
         assert early.verdict == full.outcome
         assert whole.asked.sum() == len(fingerprint)
         used[name] = early.queries

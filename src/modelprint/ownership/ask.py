@@ -13,7 +13,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.nn.loading import LoadedModel, weights_identity
-from modelprint.ownership.decide import only
+from modelprint.ownership.decide import Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
@@ -150,6 +150,20 @@ def _settled(scheme: Scheme, fingerprint: Fingerprint, heard: Answers, rest: np.
     if heard.scores is not None and source.scores is not None:
         scores = np.where(rest[:, None], source.scores, heard.scores)
     return scheme.score(state, source, Answers(labels=labels, scores=scores)) <= limit
+
+
+def concluded(scheme: Scheme, fingerprint: Fingerprint, interview: Interview, *, alpha: float) -> Decision:
+    """What an interview shows, by the fingerprint's calibration models."""
+    return decide(
+        scheme,
+        fingerprint.state,
+        fingerprint.source,
+        interview.answers,
+        fingerprint.calibration,
+        alpha=alpha,
+        asked=interview.asked,
+        planned=interview.planned,
+    )
 
 
 def _check(answers: Answers, classes: int, who: str) -> None:

@@ -16,9 +16,8 @@ from modelprint.core.errors import MisfitError, ModelError, UsageError
 from modelprint.core.identification import Identification
 from modelprint.core.identity import digest_json
 from modelprint.core.suspect import Answers, Suspect
-from modelprint.ownership.ask import AnySuspect, interrogate, opened, scheme_of
+from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.attribution import Compared, attributed
-from modelprint.ownership.decide import decide
 from modelprint.ownership.fingerprint import Fingerprint, InputSpec
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, open_suspect
@@ -148,13 +147,5 @@ def _ask(
         told = interrogate(fingerprint, scheme, suspect, access=access, budget=budget, progress=progress)
     except MisfitError as error:
         return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
-    decision = decide(
-        scheme,
-        fingerprint.state,
-        fingerprint.source,
-        told.answers,
-        fingerprint.calibration,
-        alpha=alpha,
-        asked=told.asked,
-    )
+    decision = concluded(scheme, fingerprint, told, alpha=alpha)
     return Compared(path=path, fingerprint=fingerprint, decision=decision, queries=int(told.asked.sum()))

@@ -11,8 +11,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import UsageError
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.core.verdict import Verdict
-from modelprint.ownership.ask import AnySuspect, interrogate, opened, scheme_of
-from modelprint.ownership.decide import decide
+from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.enroll import Negatives, ask_negatives, negative_models
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.plane import SIDE, grid
@@ -96,16 +95,7 @@ def examine(
     respondent = opened(suspect, print_, options)
     calibrated = recalibrated(print_, negatives, progress=progress) if negatives else print_
     told = interrogate(calibrated, scheme, respondent, access=level, budget=budget, alpha=alpha, progress=progress)
-    decision = decide(
-        scheme,
-        print_.state,
-        print_.source,
-        told.answers,
-        calibrated.calibration,
-        alpha=alpha,
-        asked=told.asked,
-        planned=told.planned,
-    )
+    decision = concluded(scheme, calibrated, told, alpha=alpha)
     verdict = Verdict(
         verdict=decision.outcome,
         scheme=scheme.name,
