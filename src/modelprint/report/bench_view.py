@@ -76,7 +76,12 @@ class View:
         """All settings: the largest budget of each scheme first, and the best AUC first among these."""
         found = dict.fromkeys((row.scheme, row.evasion, row.budget) for row in self.results.rows)
         split = [setting for key in found for setting in self._merged(*key)]
-        return sorted(split, key=lambda one: (one.budget != self._largest[one.scheme], -one.budget, -self._auc(one)))
+
+        def place(one: Setting) -> tuple[bool, int, float]:
+            largest = one.budget == self._largest[one.scheme]
+            return not largest, 0 if largest else -one.budget, -self._auc(one)
+
+        return sorted(split, key=place)
 
     @cached_property
     def leading(self) -> list[Setting]:
