@@ -26,15 +26,18 @@ def run_of(scores: dict[str, float | None], **fields: object) -> Run:
     return Run.model_validate({**told, **times, "scores": scores, **fields})
 
 
-@given(derived=SCORES, independent=SCORES)
-def test_resampled_figures_are_those_of_the_resampled_scores(derived: list[float], independent: list[float]) -> None:
-    resampled = _Resampled(np.array(independent), threshold=None)
+@given(derived=SCORES, independent=SCORES, families=st.integers(1, 5))
+def test_resampled_figures_are_those_of_the_resampled_scores(
+    derived: list[float], independent: list[float], families: int
+) -> None:
+    founders = np.arange(len(independent)) % min(families, len(independent))
+    resampled = _Resampled(np.array(independent), threshold=None, families=founders)
     values, draws = resampled.group(np.array(derived))
     assert values["auc"] == auc(np.array(derived), np.array(independent))
     copies = np.array(derived)
     for number in (0, 1, RESAMPLES - 1):
         drawn = np.repeat(resampled.independent, resampled.counts[number])
-        assert len(drawn) == len(independent)
+        assert len(drawn) == resampled.sizes[number, 0] > 0
         for fpr in (0.01, 0.1, 0.5):
             found = (copies > resampled.limit(fpr)[number]).mean()
             assert found == pytest.approx(tpr_at_fpr(copies, drawn, fpr=fpr))
@@ -44,7 +47,9 @@ def test_resampled_figures_are_those_of_the_resampled_scores(derived: list[float
 def test_intervals_agree_with_the_plain_bootstrap() -> None:
     generator = np.random.default_rng(5)
     derived, independent = generator.normal(1, 1, 40), generator.normal(0, 1, 120)
-    values, draws = _Resampled(independent, threshold=0.5).group(derived)
+    resampled = _Resampled(independent, threshold=0.5, families=np.arange(120))
+    assert (resampled.sizes == 120).all()
+    values, draws = resampled.group(derived)
     for figure, statistic in (
         ("auc", auc),
         ("tpr_at_10", lambda d, i: tpr_at_fpr(d, i, fpr=0.1)),
@@ -54,6 +59,32 @@ def test_intervals_agree_with_the_plain_bootstrap() -> None:
         low, high = np.quantile(draws[figure], [0.025, 0.975])
         assert (low, high) == pytest.approx((plain.low, plain.high), abs=0.03)
         assert values[figure] == statistic(derived, independent)
+
+
+def test_independents_are_drawn_in_whole_families() -> None:
+    """Ten families of thirty alike models tell as little as ten models."""
+    generator = np.random.default_rng(5)
+    founders = generator.normal(0, 1, 10)
+    scores = np.repeat(founders, 30)
+    suspects = [
+        model("copy", "derived", family="extraction", source="s1"),
+        *(model(f"stranger:{f}-{n}", "independent", source=f"f{f}") for f in range(10) for n in range(29)),
+        *(model(f"stranger:f{f}", "independent") for f in range(10)),
+    ]
+    names = [f"stranger:{f}-{n}" for f in range(10) for n in range(29)] + [f"stranger:f{f}" for f in range(10)]
+    told = dict(zip(names, [*np.repeat(founders, 29), *founders], strict=True))
+    row = next(iter(rows_of(suspects, [run_of({"copy": 0.5, **told}, threshold=0.0)])))
+    alone = [
+        model("copy", "derived", family="extraction", source="s1"),
+        *(model(f"{f}", "independent") for f in range(10)),
+    ]
+    few = next(
+        iter(rows_of(alone, [run_of({"copy": 0.5, **{f"{f}": s for f, s in enumerate(founders)}}, threshold=0.0)]))
+    )
+    apart = _Resampled(scores, threshold=0.0, families=np.arange(300)).group(np.array([0.5]))[1]["auc"]
+    width = row.intervals["auc"].high - row.intervals["auc"].low
+    assert width == pytest.approx(few.intervals["auc"].high - few.intervals["auc"].low, abs=0.05)
+    assert width > 3 * (np.quantile(apart, 0.975) - np.quantile(apart, 0.025))
 
 
 def test_rows_stand_for_groups_and_for_the_mean_over_sources() -> None:

@@ -1,5 +1,8 @@
 """Figures of merit: from runs to rows, with intervals by bootstrap over models and, for the mean, over sources.
 
+Independents are drawn in whole families, a model and all that was made from it: their answers depend on each other, and
+three hundred variants of ten models are ten models' worth of evidence.
+
 All rows of a run share one set of resampled independents, so that every statistic of every row is an average of numbers
 per derived model that were computed once.
 """
@@ -11,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from modelprint.core.results import ALL, Ends, Figure, JudgedModel, Row, Run
 from modelprint.stats.roc import auc, f1_at, tpr_at_fpr
@@ -64,7 +67,7 @@ def rows_of(suspects: Sequence[JudgedModel], runs: Sequence[Run]) -> Iterator[Ro
 
 def group_interval(derived: Float[np.ndarray, " d"], independent: Float[np.ndarray, " i"]) -> Ends:
     """The bootstrap interval of the AUC over models."""
-    _, draws = _Resampled(independent, threshold=None).group(derived)
+    _, draws = _Resampled(independent, threshold=None, families=np.arange(len(independent))).group(derived)
     return _ends(draws["auc"])
 
 
@@ -80,7 +83,8 @@ def _of_run(run: Run, known: dict[str, JudgedModel]) -> dict[tuple[str, str], Dr
             innocent[name] = score
     if not innocent:
         return {}
-    resampled = _Resampled(np.array(list(innocent.values())), threshold=run.threshold)
+    families = np.unique([_founder(known[name]) for name in innocent], return_inverse=True)[1]
+    resampled = _Resampled(np.array(list(innocent.values())), threshold=run.threshold, families=families)
     found: dict[tuple[str, str], Draws] = {}
     for key in sorted(groups, key=_order):
         scored = [score for name in groups[key] if (score := run.scores[name]) is not None]
@@ -93,6 +97,11 @@ def _of_run(run: Run, known: dict[str, JudgedModel]) -> dict[tuple[str, str], Dr
             independent=frozenset(innocent),
         )
     return found
+
+
+def _founder(model: JudgedModel) -> str:
+    """The model that one was made from, or itself; another source's copy stands here as a stranger."""
+    return model.source or model.id.removeprefix("stranger:")
 
 
 def _groups(model: JudgedModel) -> list[tuple[str, str]]:
@@ -111,19 +120,28 @@ def _order(key: tuple[str, str]) -> tuple[int, str, int, str]:
 
 
 class _Resampled:
-    """Independent models, drawn again with replacement many times."""
+    """Independent models, drawn again with replacement many times, a family at a time.
 
-    def __init__(self, independent: Float[np.ndarray, " i"], *, threshold: float | None) -> None:
-        self.independent = np.sort(independent)
+    Args:
+        families: the number of each model's family, from 0 on.
+    """
+
+    def __init__(
+        self, independent: Float[np.ndarray, " i"], *, threshold: float | None, families: Int[np.ndarray, " i"]
+    ) -> None:
+        order = np.argsort(independent, kind="stable")
+        self.independent = independent[order]
         self.threshold = threshold
         self.generator = np.random.default_rng(_SEED)
-        n = len(independent)
-        self.counts = self.generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)  # (r, i), of sorted scores
+        k = int(families.max()) + 1
+        drawn = self.generator.multinomial(k, np.full(k, 1 / k), size=RESAMPLES)  # (r, k)
+        self.counts = drawn[:, families[order]]  # (r, i), of sorted scores
+        self.sizes = self.counts.sum(axis=1, keepdims=True)  # (r, 1): families differ in size
         self.above = self.counts[:, ::-1].cumsum(axis=1)[:, ::-1]  # (r, i): how many reach the i-th score
 
     def limit(self, fpr: float) -> Float[np.ndarray, " r"]:
         """In each resample, the highest score that a copy must *exceed* so that at most `fpr` of the innocents do."""
-        allowed = fpr * len(self.independent) + 1e-9
+        allowed = fpr * self.sizes + 1e-9
         # ties reach a threshold together: count from the first of equal scores on
         first = np.searchsorted(self.independent, self.independent, side="left")
         reached = self.above[:, first]
@@ -137,11 +155,11 @@ class _Resampled:
         self, derived: Float[np.ndarray, " d"]
     ) -> tuple[dict[str, float | None], dict[str, Float[np.ndarray, " r"]]]:
         """The figures of a group of copies, as measured and in every resample (of the copies, too)."""
-        n, d = len(self.independent), len(derived)
+        d = len(derived)
         low = np.searchsorted(self.independent, derived, side="left")
         high = np.searchsorted(self.independent, derived, side="right")
         below = np.concatenate([np.zeros((RESAMPLES, 1)), self.counts.cumsum(axis=1)], axis=1)  # (r, i + 1)
-        wins = (below[:, low] + below[:, high]) / (2 * n)  # (r, d): of each copy over the drawn innocents
+        wins = (below[:, low] + below[:, high]) / (2 * self.sizes)  # (r, d): of each copy over the drawn innocents
         chosen = self.generator.integers(d, size=(RESAMPLES, d))
         draws: dict[str, np.ndarray] = {"auc": np.take_along_axis(wins, chosen, axis=1).mean(axis=1)}
         for figure, fpr in (("tpr_at_1", 0.01), ("tpr_at_10", 0.1)):
@@ -152,11 +170,11 @@ class _Resampled:
         values["tpr_at_10"] = tpr_at_fpr(derived, self.independent, fpr=0.1)
         if self.threshold is not None:
             draws["tpr_verdict"] = (derived[chosen] > self.threshold).mean(axis=1)
-            draws["fpr_verdict"] = self.counts[:, self.independent > self.threshold].sum(axis=1) / n
+            draws["fpr_verdict"] = self.counts[:, self.independent > self.threshold].sum(axis=1) / self.sizes[:, 0]
             values["tpr_verdict"] = float((derived > self.threshold).mean())
             values["fpr_verdict"] = float((self.independent > self.threshold).mean())
             values["f1"] = f1_at(derived, self.independent, threshold=self.threshold)
-            hits, false = draws["tpr_verdict"] * d, draws["fpr_verdict"] * n
+            hits, false = draws["tpr_verdict"] * d, draws["fpr_verdict"] * len(self.independent)
             draws["f1"] = 2 * hits / (hits + false + d)
         return values, draws
 
