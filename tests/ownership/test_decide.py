@@ -110,3 +110,22 @@ def test_only_masks_labels_and_scores() -> None:
     assert masked.labels.tolist() == [1, -1]
     assert masked.scores is not None
     assert np.isnan(masked.scores[1]).all()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader(Agreement):
+    labels_lose: ClassVar[str | None] = "the second class is lost"
+
+
+def test_the_verdict_says_what_labels_lose() -> None:
+    scores = np.eye(2, dtype=np.float32)[np.zeros(QUERIES, np.int64)]
+    others = [Answers(labels=np.ones(QUERIES, np.int64), scores=scores[:, ::-1].copy())] * 19
+    with_scores = Answers(labels=np.zeros(QUERIES, np.int64), scores=scores)
+    for scheme, answers, said in (
+        (Reader(), agreeing(QUERIES), True),
+        (Reader(), with_scores, False),
+        (Agreement(), agreeing(QUERIES), False),
+    ):
+        decision = decide(scheme, {}, SOURCE, answers, others, alpha=0.05, asked=ALL)
+        assert decision.outcome == "derived"
+        assert ("labels only: the second class is lost" in decision.message) is said

@@ -94,9 +94,10 @@ def decide(
         else None
     )
     outcome, message = _outcome(p_value, limit, len(ranked), alpha)
+    lost = "" if answers.scores is not None or scheme.labels_lose is None else f"; labels only: {scheme.labels_lose}"
     return Decision(
         outcome=outcome,
-        message=message,
+        message=message + lost,
         score=score,
         p_value=p_value,
         threshold=limit,

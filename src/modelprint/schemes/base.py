@@ -136,9 +136,14 @@ class Asker:
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme(ABC):
-    """Base of every scheme. The fields of a subclass are its hyper-parameters."""
+    """Base of every scheme. The fields of a subclass are its hyper-parameters.
+
+    Attributes:
+        labels_lose: what the scheme reads in scores and misses in labels alone, for the verdict to say.
+    """
 
     name: ClassVar[str]
+    labels_lose: ClassVar[str | None] = None
 
     @property
     def needs(self) -> Needs:

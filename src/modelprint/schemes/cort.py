@@ -46,6 +46,7 @@ class CoRt(Scheme):
     """
 
     name: ClassVar[str] = "cort"
+    labels_lose: ClassVar[str | None] = "the distance between score vectors is lost, only disagreements are counted"
 
     queries: int = 100
     epsilon: float = 0.03

@@ -41,6 +41,7 @@ class Fbi(Scheme):
     """
 
     name: ClassVar[str] = "fbi"
+    labels_lose: ClassVar[str | None] = "the rank of the true class is lost, only whether it comes first is seen"
 
     queries: int = 100
     k: int = 3

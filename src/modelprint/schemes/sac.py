@@ -42,6 +42,9 @@ class Sac(Scheme):
     """
 
     name: ClassVar[str] = "sac"
+    labels_lose: ClassVar[str | None] = (
+        "how alike two answers are is lost, only whether they are the same class is seen"
+    )
 
     queries: int = 100
     inputs: Literal["cutmix", "mistakes"] = "cutmix"

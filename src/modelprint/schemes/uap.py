@@ -101,6 +101,9 @@ class Uap(Scheme):
     """
 
     name: ClassVar[str] = "uap"
+    labels_lose: ClassVar[str | None] = (
+        "how sure the suspect is of a point, and which class comes second, is lost, and fewer copies are found"
+    )
 
     points: int = 200
     views: int = 20
