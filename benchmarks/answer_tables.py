@@ -55,7 +55,7 @@ def write_table(
 def run(folder: Path, seed: int) -> tuple[dict[str, object], float, float]:
     """The results of the command, its seconds by the clock, and those of the processor."""
     command = [sys.executable, "-m", "modelprint", "bench", "answers", "table.npz", "--families", "families.json",
-               "--scheme", "akh,fbi", "--budget", "100", "--seed", str(seed), "--format", "json"]  # fmt: skip
+               "--scheme", "akh,fbi,sac,contrast", "--budget", "100", "--seed", str(seed), "--format", "json"]  # fmt: skip
     one = {min(os.sched_getaffinity(0))} if hasattr(os, "sched_setaffinity") else None
     started, before = time.perf_counter(), _processor_seconds()
     done = subprocess.run(
@@ -106,7 +106,7 @@ def main() -> None:
             "models": models,
             "images": arguments.images,
             "sources": len(results["sources"]),
-            "schemes": ["akh", "fbi"],
+            "schemes": ["akh", "fbi", "sac", "contrast"],
             "budget": 100,
             "aim_seconds": 60,
             "seconds": seconds,

@@ -153,6 +153,65 @@ def test_fbi_asks_where_models_disagree_and_sees_right_and_wrong_alone() -> None
     assert few.score(truth[None]).tolist() == [0.0]  # always right: shows nothing
 
 
+FRAGILE = np.arange(2000) % 2 == 0
+
+
+def fragile(families: int = 5, copies: int = 6) -> Evidence:
+    """Founders who err on 30 % of the images; copies lose most of the mistakes on every second image."""
+    generator = np.random.default_rng(1)
+    truth = generator.integers(50, size=2000)
+    rows: list[np.ndarray] = []
+    parents: list[int] = []
+    for _ in range(families + 1):
+        founder = np.where(generator.random(2000) < 0.3, generator.integers(50, size=2000), truth)
+        place = len(rows)
+        for copy in range(copies + 1):
+            lost = generator.random(2000) < np.where(FRAGILE, 0.8, 0.05) * (copy > 0)
+            rows.append(np.where(lost, truth, founder))
+            parents.append(place)
+    own = rows[-copies - 1]
+    del rows[-copies - 1 :], parents[-copies - 1 :]
+    return Evidence(source=own, truth=truth, others=np.stack(rows), parents=np.array(parents), budget=100)
+
+
+def test_contrast_asks_for_answers_that_last() -> None:
+    """Every second image is as rare, but its answers are lost: other families' copies tell which these are."""
+    told = fragile()
+    asked = ANSWER_SCHEMES["contrast"](told, np.random.default_rng(0)).queries
+    assert len(set(asked.tolist())) == 100
+    assert FRAGILE[asked].mean() < 0.1
+    assert (told.source != told.truth)[asked].all()
+    rarest = np.argsort((told.others == told.source).mean(axis=0), kind="stable")[:100]
+    assert FRAGILE[rarest].mean() > 0.3
+
+
+@pytest.mark.parametrize(("families", "copies"), [(2, 6), (5, 0), (1, 1)])
+def test_contrast_asks_the_rarest_where_nothing_can_be_learned(families: int, copies: int) -> None:
+    told = fragile(families, copies)
+    found = ANSWER_SCHEMES["contrast"](told, np.random.default_rng(0))
+    given = (told.others == told.source).mean(axis=0)
+    assert given[found.queries].max() <= np.sort(given)[99]
+    own = told.source[found.queries]
+    assert found.score(np.stack([own, own + 1, np.where(np.arange(100) < 50, own, 99)])).tolist() == [1.0, 0.0, 0.5]
+
+
+def test_contrast_finds_copies_of_frail_answers(table: AnswerTable) -> None:
+    rows = [row for row in judge(table, ["contrast"], budget=40).rows if row.source == "all"]
+    assert rows[0].auc == pytest.approx(1.0, abs=0.001)
+    assert rows[0].n_derived == 45
+
+
+def test_sac_sees_which_mistakes_are_answered_alike() -> None:
+    found = ANSWER_SCHEMES["sac"](evidence(20), np.random.default_rng(0))
+    assert set(found.queries.tolist()) < set(range(30))
+    own = evidence(20).source[found.queries]
+    renamed = (own + 2) % 5
+    scores = found.score(np.stack([own, renamed, np.zeros_like(own)]))
+    assert scores[0] == scores[1] == 1.0 > scores[2]
+    with pytest.raises(DataError, match="raise the budget to 2"):
+        ANSWER_SCHEMES["sac"](evidence(1), np.random.default_rng(0))
+
+
 def test_one_source_has_its_row_for_all_too(tmp_path: Path) -> None:
     found = judge(read_table(*written(tmp_path, *synthetic(families=1, strangers=6))), ["akh"], budget=10)
     assert [row.source for row in found.rows] == ["f0", "all"]
@@ -258,7 +317,8 @@ def test_too_little_to_judge_is_refused(tmp_path: Path, table: AnswerTable) -> N
     for budget in (0, IMAGES + 1):
         with pytest.raises(DataError, match=f"a budget of {budget} queries, but the table has 400 images"):
             judge(table, ["akh"], budget=budget)
-    with pytest.raises(UsageError, match="unknown scheme for answer tables 'magic': use one of akh, fbi"):
+    known = "akh, sac, fbi, contrast"
+    with pytest.raises(UsageError, match=f"unknown scheme for answer tables 'magic': use one of {known}"):
         judge(table, ["akh", "magic"], budget=10)
     with pytest.raises(UsageError, match="no scheme was named"):
         judge(table, [], budget=10)

@@ -22,14 +22,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_answers_prints_rows_with_provenance(place: Path) -> None:
-    done = run(*WORDS, "--scheme", "akh,fbi", "--budget", "100", "--seed", "3", "--format", "json", cwd=place)
+    done = run(*WORDS, "--scheme", "akh,fbi,contrast", "--budget", "100", "--seed", "3", "--format", "json", cwd=place)
     found = json.loads(done.stdout)
     assert {"rows", "suspects", "runs", "provenance"} <= set(found)
     for what, keys in (("rows", ROW), ("suspects", SUSPECT), ("runs", RUN)):
         assert all(keys <= set(entry) for entry in found[what])
     sources = {f"f{number}" for number in range(9)}
     assert {(row["scheme"], row["source"]) for row in found["rows"]} == {
-        (scheme, source) for scheme in ("akh", "fbi") for source in (*sources, "all")
+        (scheme, source) for scheme in ("akh", "fbi", "contrast") for source in (*sources, "all")
     }
     assert {(row["access"], row["budget"], row["seed"], row["attack"]) for row in found["rows"]} == {
         ("labels", 100, 3, "all")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from modelprint.stats.labels import entropy, hamming_distance, information_distance
+from modelprint.stats.labels import entropy, hamming_distance, information_distance, rand_index
 
 
 @st.composite
@@ -44,6 +44,16 @@ def test_hamming_distance_is_scikit_learns(table):
     source, answers = table
     expected = [metrics.hamming_loss(source, row) for row in answers]
     assert hamming_distance(source, answers) == pytest.approx(expected)
+
+
+@given(tables())
+def test_rand_index_is_scikit_learns(table):
+    source, answers = table
+    if len(source) < 2:
+        with pytest.raises(ValueError, match="no pair"):
+            rand_index(source, answers)
+        return
+    assert rand_index(source, answers) == pytest.approx([metrics.rand_score(source, row) for row in answers])
 
 
 @given(tables(), st.randoms(use_true_random=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import Literal
 
 from modelprint.bench.plan import Bench, Contender, Enrolment
@@ -70,7 +71,12 @@ class Field:
         shadows = self.part("shadow") if learns else []
         if learns and contender.rehearsed:
             shadows += [model for model in self.part("rehearsal") if self._at_hand(model, source)]
+        shadows = [model for model in shadows if not _shows(model, contender.unseen)]
         sources = {model.id for model in self.sources}
+        copies = [model for model in shadows if model.source == source.id]
+        strangers = [model for model in shadows if model.role == "independent"]
+        if contender.shadows is not None:
+            copies, strangers = _half_extracted(copies)[: contender.shadows], strangers[: contender.shadows]
         return Enrolment(
             contender=contender.label,
             source=source.id,
@@ -81,8 +87,8 @@ class Field:
             train_data=f"{self.plan.data}:owner",
             seed=seed,
             budget=budget,
-            shadow_copies={model.id: model.row.sha256 for model in shadows if model.source == source.id},
-            shadow_strangers={model.id: model.row.sha256 for model in shadows if model.role == "independent"},
+            shadow_copies={model.id: model.row.sha256 for model in copies},
+            shadow_strangers={model.id: model.row.sha256 for model in strangers},
             shadow_robbed={
                 model.id: model.row.sha256
                 for model in shadows
@@ -156,6 +162,21 @@ class Field:
         if not model.same_classes:
             return "transfer"
         return "all" if source is not None and model.accuracy >= KEEPS * source.accuracy else "worthless"
+
+
+def _shows(model: ZooModel, unseen: str | None) -> bool:
+    """Whether a shadow model shows what a scheme is not to have seen."""
+    if unseen == "architectures":
+        recipe = model.entry.recipe
+        return model.kind == "DAST" or bool(isinstance(recipe, Theft) and recipe.parameters.get("arch"))
+    begins = unseen == "extraction" and (model.attack or "").startswith("extracted")
+    return unseen is not None and (model.family == unseen or begins)
+
+
+def _half_extracted(copies: list[ZooModel]) -> list[ZooModel]:
+    """Extracted copies and others in turn, as an owner makes them, so that the first few show both."""
+    sides = [[copy for copy in copies if (copy.family == "extraction") is extracted] for extracted in (True, False)]
+    return [copy for pair in zip_longest(*sides) for copy in pair if copy is not None]
 
 
 def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:

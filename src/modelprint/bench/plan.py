@@ -38,6 +38,9 @@ class Contender(Record):
         budgets: caps on the queries, one fingerprint for each; the bench's own when None.
         seeds: of fingerprints; the bench's own when None.
         rehearsed: whether the zoo's rehearsal models join its shadow models.
+        unseen: what no shadow model shows: a family of attacks (chains that begin with it included), or
+            "architectures" other than the source's.
+        shadows: how many shadow copies, and as many strangers, an owner makes; all unless given.
         knob: of a variant that stands in a figure only. It enrols the first source, with the first seed, and meets that
             source's copies and every `thinning`-th independent test model.
     """
@@ -48,6 +51,8 @@ class Contender(Record):
     budgets: tuple[int, ...] | None = None
     seeds: tuple[int, ...] | None = None
     rehearsed: bool = False
+    unseen: str | None = None
+    shadows: int | None = None
     knob: Knob | None = None
     thinning: int = 1
 

@@ -29,7 +29,7 @@ def plan(name: str, *, folder: Path | None = None, zoo: Path | None = None) -> N
     Parameters
     ----------
     name
-        digits, fashion or cifar10.
+        digits, fashion, fashion-contrast (its parts, apart) or cifar10.
     folder
         Where fingerprints and cells are kept; the user's cache unless given.
     zoo
@@ -61,7 +61,7 @@ def run(
     Parameters
     ----------
     name
-        digits, fashion or cifar10.
+        digits, fashion, fashion-contrast (its parts, apart) or cifar10.
     jobs
         Processes, of one thread each; the results do not depend on it.
     executor
@@ -122,7 +122,7 @@ def answers(
     table: Path,
     *,
     families: Path,
-    scheme: str = "akh,fbi",
+    scheme: str = "akh,fbi,contrast",
     budget: int = 100,
     seed: int = 0,
     alpha: float = 0.05,
@@ -137,7 +137,7 @@ def answers(
     families
         JSON: each model's id, and the id of the model that it came from (its own, if from none).
     scheme
-        One or more of akh, fbi, with commas between them.
+        One or more of akh, fbi, sac, contrast, with commas between them.
     budget
         How many images are asked.
     seed

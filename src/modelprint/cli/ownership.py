@@ -11,6 +11,7 @@ from rich.table import Table
 
 from modelprint.cli.console import out, progress, say
 from modelprint.cli.options import ApiOptions, Format, ModelOptions, Settings, settings, suspect_options, use_threads
+from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
     from modelprint.core.verdict import Verdict
@@ -27,6 +28,7 @@ def enroll(
     preset: Literal["default", "paper"] = "default",
     train_data: str | None = None,
     shadow: str | None = None,
+    quick: Annotated[bool, Parameter(negative="")] = False,
     negatives: str | None = None,
     budget: int | None = None,
     seed: int = 0,
@@ -53,6 +55,8 @@ def enroll(
     shadow
         For schemes that learn from shadow models: N to have N copies and N strangers trained on --train-data, or a
         folder of models made by attack and train.
+    quick
+        The same as --shadow 2: the fewest shadow models, for a first look.
     negatives
         Independent models that calibrate the threshold: a folder, or auto:N to have N trained on --train-data.
     budget
@@ -66,6 +70,8 @@ def enroll(
     from modelprint.ownership.enroll import enroll as make
     from modelprint.schemes import SCHEMES
 
+    if quick and shadow is not None:
+        raise UsageError(f"--quick makes 2 + 2 shadow models, --shadow {shadow} others: give one of them")
     seeds = load_data(data)
     source = how.load(model, shape=seeds.shape, classes=seeds.classes)
     chosen = SCHEMES[scheme].preset(preset).with_settings(settings(set_))
@@ -76,7 +82,7 @@ def enroll(
             scheme=chosen,
             negatives=negatives or (),
             train_data=train_data,
-            shadows=shadow,
+            shadows="2" if quick else shadow,
             budget=budget,
             seed=seed,
             jobs=jobs,

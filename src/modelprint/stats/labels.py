@@ -29,18 +29,59 @@ def entropy(labels: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
     Raises:
         ValueError: not a matrix with a column.
     """
+    counts, row = _counts(labels)
+    rows, n = np.shape(labels)
+    weighed = np.bincount(row, weights=counts * np.log2(counts), minlength=rows)
+    bits: np.ndarray = np.maximum(np.log2(n) - weighed / n, 0.0)
+    return bits
+
+
+def rand_index(source: Int[np.ndarray, " n"], answers: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
+    """The share of pairs of queries that each of m models, as the source, answers alike, or, as the source, unlike.
+
+    W. M. Rand, "Objective criteria for the evaluation of clustering methods", JASA 66, 1971. 1 minus the distance of
+    the correlation matrices of hard labels (Guan et al., SAC, 2022), but for a factor.
+
+    >>> rand_index(np.array([0, 0, 1]), np.array([[5, 5, 2], [1, 1, 1]])).round(3).tolist()
+    [1.0, 0.333]
+
+    Raises:
+        ValueError: fewer than two queries, or shapes that do not fit.
+    """
+    source, answers = _checked(source, answers)
+    n = len(source)
+    if n < 2:
+        raise ValueError("one query makes no pair: ask two or more")
+    own, theirs, both = (_alike(labels) for labels in (source[None], answers, _pairs(source, answers)))
+    unlike = own + theirs - 2 * both  # pairs that are alike to one of the two only
+    index: np.ndarray = 1 - unlike / (n * (n - 1))
+    return index
+
+
+def _alike(labels: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
+    """How many ordered pairs of different queries bear the same label, in each row."""
+    counts, row = _counts(labels)
+    return np.bincount(row, weights=counts * (counts - 1.0), minlength=len(labels))
+
+
+def _counts(labels: Int[np.ndarray, "m n"]) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"]]:
+    """How often each label occurs in its row, and the row."""
     labels = np.asarray(labels)
     if labels.ndim != 2 or not labels.shape[1]:
         raise ValueError(f"expected labels of shape (m, n), n of 1 or more, got {labels.shape}")
-    rows, n = labels.shape
     ordered = np.sort(labels, axis=1)
     begins = np.ones(ordered.shape, dtype=bool)
     begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     starts = np.flatnonzero(begins)
-    counts = np.diff(starts, append=ordered.size)  # how often each label occurs in its row
-    weighed = np.bincount(starts // n, weights=counts * np.log2(counts), minlength=rows)
-    bits: np.ndarray = np.maximum(np.log2(n) - weighed / n, 0.0)
-    return bits
+    return np.diff(starts, append=ordered.size), starts // labels.shape[1]
+
+
+def _pairs(source: Int[np.ndarray, " n"], answers: Int[np.ndarray, "m n"]) -> Int[np.ndarray, "m n"]:
+    """One number for each pair of labels."""
+    wide = answers.astype(np.int64)
+    low, high = wide.min(initial=0), wide.max(initial=0)
+    pairs: np.ndarray = source.astype(np.int64) * (high - low + 1) + (wide - low)
+    return pairs
 
 
 def information_distance(source: Int[np.ndarray, " n"], answers: Int[np.ndarray, "m n"]) -> Float[np.ndarray, " m"]:
@@ -57,10 +98,7 @@ def information_distance(source: Int[np.ndarray, " n"], answers: Int[np.ndarray,
     """
     source, answers = _checked(source, answers)
     own, theirs = entropy(source[None])[0], entropy(answers)
-    wide = answers.astype(np.int64)
-    low, high = wide.min(initial=0), wide.max(initial=0)
-    pairs = source.astype(np.int64) * (high - low + 1) + (wide - low)  # one number for each pair of labels
-    shared = own + theirs - entropy(pairs)  # I(u; v) = H(u) + H(v) - H(u, v)
+    shared = own + theirs - entropy(_pairs(source, answers))  # I(u; v) = H(u) + H(v) - H(u, v)
     least = np.minimum(own, theirs)
     distance: np.ndarray = 1 - np.divide(shared, least, out=np.zeros_like(shared), where=least > 0)
     return distance.clip(0.0, 1.0)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
-from modelprint.stats.labels import entropy, hamming_distance, information_distance
+from modelprint.stats.labels import entropy, hamming_distance, information_distance, rand_index
 
 UNCERTAIN = 0.2  # FBI: the share of images, of highest entropy, that queries are drawn from
 
@@ -62,11 +63,33 @@ def akh(evidence: Evidence, generator: np.random.Generator) -> Interview:
     Differs from the paper: a source with fewer mistakes than the budget is asked other images beside them, drawn at
     random, where the paper makes new images.
     """
-    order = generator.permutation(len(evidence.truth))
-    wrong = (evidence.source != evidence.truth)[order]
-    queries = np.concatenate([order[wrong], order[~wrong]])[: evidence.budget]
+    queries = _mistakes(evidence, generator)
     own = evidence.source[queries]
     return Interview(queries=queries, score=lambda answers: 1 - hamming_distance(own, answers))
+
+
+@ANSWER_SCHEMES.register("sac")
+def sac(evidence: Evidence, generator: np.random.Generator) -> Interview:
+    """SAC-w with hard labels (Guan et al., NeurIPS 2022): whether pairs of the source's mistakes are answered alike.
+
+    Differs from the paper: no surrogate says which mistakes last, so that they are drawn as AKH's are; the score is the
+    Rand index, of which 1 minus the paper's distance of correlations is a linear function.
+
+    Raises:
+        DataError: one query, which makes no pair.
+    """
+    if evidence.budget < 2:
+        raise DataError("sac asks for pairs of queries: raise the budget to 2 or more")
+    queries = _mistakes(evidence, generator)
+    own = evidence.source[queries]
+    return Interview(queries=queries, score=lambda answers: rand_index(own, answers))
+
+
+def _mistakes(evidence: Evidence, generator: np.random.Generator) -> Int[np.ndarray, " q"]:
+    """Images that the source gets wrong, and others where these do not suffice, as many as may be asked."""
+    order = generator.permutation(len(evidence.truth))
+    wrong = (evidence.source != evidence.truth)[order]
+    return np.concatenate([order[wrong], order[~wrong]])[: evidence.budget]
 
 
 @ANSWER_SCHEMES.register("fbi")

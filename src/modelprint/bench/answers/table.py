@@ -45,11 +45,8 @@ class AnswerTable:
 
     @cached_property
     def founders(self) -> Int[np.ndarray, " m"]:
-        """The place of the model from which each one's family comes: parents, followed to the end."""
-        founders = self.parents
-        while (founders != self.parents[founders]).any():
-            founders = self.parents[founders]
-        return founders
+        """The place of the model from which each one's family comes."""
+        return founders(self.parents)
 
     @cached_property
     def families(self) -> dict[int, Int[np.ndarray, " k"]]:
@@ -66,6 +63,18 @@ class AnswerTable:
         """Each model's share of right labels, (m,)."""
         shares: np.ndarray = (self.labels == self.truth).mean(axis=1)
         return shares
+
+
+def founders(parents: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+    """The place of the model from which each one's family comes: parents, followed to the end.
+
+    >>> founders(np.array([0, 0, 1])).tolist()
+    [0, 0, 0]
+    """
+    found = parents
+    while (found != parents[found]).any():
+        found = parents[found]
+    return found
 
 
 def read_table(table: Path, families: Path) -> AnswerTable:

@@ -1,0 +1,195 @@
+"""Contrast on recorded labels: images on which a copy keeps the source's answer, and a stranger does not give it.
+
+Rare among strangers is not enough: what one model alone answers, it often answers narrowly, and a copy that was pruned,
+or sees its images through JPEG, loses it first. How long an answer lasts can be learned, though no copy of the source
+is at hand: the selection models have parents of their own. Each founder among them stands in for the source once, and
+from what its own members keep, and from what the family nearest to it answers, two regressions learn
+
+    p1 = P(a copy gives the source's answer),    p0 = P(a stranger near to the source gives it)
+
+of an image from what the other families answer to it. The copies are the third that keeps least, and the family near to
+the stand-in is hidden from the description: what has to be told apart are the worst copy and the nearest stranger.
+Images are asked in the order of (p1 - p0) / sqrt(p1 (1 - p1) + p0 (1 - p0)), the distance of both answers in standard
+deviations; the score is the share of them that a suspect answers as the source does. With one weight for all, no single
+answer can accuse anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from modelprint.bench.answers.schemes import ANSWER_SCHEMES, Evidence, Interview
+from modelprint.bench.answers.table import founders
+from modelprint.stats.labels import hamming_distance
+
+LEAST_FAMILIES = 3  # one stands in for the source, one is hidden, one describes
+COMMON = 0.5  # an answer that more than half of the strangers give tells nothing
+FRAILEST = 1 / 3  # of a family: the copies that p1 is learned from
+BANDS = ((0.0, 0.04), (0.0, 0.2), (0.2, 0.5))  # of a family, from the least to the most faithful: how each band lasts
+ROWS = 3000  # images that each stand-in teaches, at most
+LEAVES, PER_LEAF, ROUNDS, RATE = 8, 100, 60, 0.1  # of the regressions
+
+
+@ANSWER_SCHEMES.register("contrast")
+def contrast(evidence: Evidence, generator: np.random.Generator) -> Interview:
+    """The share of the answers that a copy would keep and a stranger not give; plain rarity where nothing is learned.
+
+    Differs from `schemes.contrast`: no image is made and no shadow model trained, so that what a copy keeps is learned
+    from other families' copies.
+    """
+    selection = Selection(evidence)
+    given = selection.given(evidence.source)
+    order = generator.permutation(len(evidence.truth))
+    order = order[np.argsort(given.mean(axis=0)[order], kind="stable")]  # rarest first
+    lessons = list(selection.lessons(generator))
+    if lessons:
+        rare = int(np.searchsorted(given.mean(axis=0)[order], COMMON, side="right"))
+        order = order[: max(rare, 5 * evidence.budget)]
+        seen = selection.described(evidence.source, given, np.arange(len(given)), order)
+        order = order[np.argsort(-_distance(*_learned(lessons, seen)), kind="stable")]
+    queries = order[: evidence.budget]
+    own = evidence.source[queries]
+    return Interview(queries=queries, score=lambda answers: 1 - hamming_distance(own, answers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What one stand-in for the source teaches.
+
+    Attributes:
+        seen: how each image looks from the other families.
+        kept: the share of its frailest members that keep its answer; none if it has no members.
+        met: the share of the family near to it that gives its answer.
+    """
+
+    seen: Float[np.ndarray, "r d"]
+    kept: Float[np.ndarray, " r"] | None
+    met: Float[np.ndarray, " r"]
+
+
+class Selection:
+    """The selection models, by family (f of them), on all n images."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.labels, self.truth = evidence.others, evidence.truth
+        found = founders(evidence.parents)
+        self.founders = np.unique(found)
+        self.members = [np.flatnonzero(found == founder) for founder in self.founders]
+
+    def given(self, answers: Int[np.ndarray, " n"]) -> Float[np.ndarray, "f n"]:
+        """The share of each family's members that give these answers."""
+        return np.stack([self._share(members, answers) for members in self.members])
+
+    def _share(self, members: Int[np.ndarray, " k"], answers: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        share: np.ndarray = (self.labels[members] == answers).mean(axis=0, dtype=np.float32)
+        return share
+
+    @cached_property
+    def right(self) -> Float[np.ndarray, "f n"]:
+        """The share of each family that knows an image."""
+        return self.given(self.truth)
+
+    @cached_property
+    def by_frailty(self) -> list[Int[np.ndarray, " k"]]:
+        """Each family without its founder, those that keep least of his answers first."""
+        families = zip(self.founders, self.members, strict=True)
+        return [self._frailest_first(founder, members) for founder, members in families]
+
+    def _frailest_first(self, founder: int, members: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
+        kin = members[members != founder]
+        kept = (self.labels[kin] == self.labels[founder]).mean(axis=1)
+        ordered: np.ndarray = kin[np.argsort(kept, kind="stable")]
+        return ordered
+
+    @cached_property
+    def lasting(self) -> Float[np.ndarray, "b f n"]:
+        """How much of its founder's answer each band of each family keeps; NaN for a family of one."""
+        return np.stack([[self._kept(place, band) for place in range(len(self.founders))] for band in BANDS])
+
+    def _kept(self, place: int, band: tuple[float, float]) -> Float[np.ndarray, " n"]:
+        kin = self.by_frailty[place]
+        if not len(kin):
+            return np.full(len(self.truth), np.nan, dtype=np.float32)
+        first = int(band[0] * len(kin))
+        part = kin[first : max(first + 1, int(band[1] * len(kin)))]
+        return self._share(part, self.labels[self.founders[place]])
+
+    def described(
+        self,
+        own: Int[np.ndarray, " n"],
+        given: Float[np.ndarray, "f n"],
+        families: Int[np.ndarray, " g"],
+        images: Int[np.ndarray, " r"],
+    ) -> Float[np.ndarray, "r d"]:
+        """What some families' answers tell of images, and of `own` answers to them."""
+        shared = np.sort(given[families][:, images], axis=0)
+        right = self.right[families][:, images]
+        return np.stack(
+            [
+                shared.mean(axis=0),
+                shared[-1],
+                shared[-2] if len(shared) > 1 else shared[-1],
+                right.mean(axis=0),
+                right.min(axis=0),
+                own[images] == self.truth[images],
+                *(_mean(band[families][:, images]) for band in self.lasting),
+            ],
+            axis=1,
+        ).astype(np.float32)
+
+    def lessons(self, generator: np.random.Generator) -> Iterator[Lesson]:
+        """Of every founder in turn; none where there are too few families, or no copy among them."""
+        if len(self.founders) < LEAST_FAMILIES or not any(map(len, self.by_frailty)):
+            return
+        for place, founder in enumerate(self.founders):
+            own = self.labels[founder]
+            given = self.given(own)
+            others = np.delete(np.arange(len(self.founders)), place)
+            near = others[np.argmax(given[others].mean(axis=1))]
+            seeing = others[others != near]
+            images = np.flatnonzero(given[seeing].mean(axis=0) <= COMMON)
+            if len(images) > ROWS:
+                images = generator.choice(images, ROWS, replace=False)
+            kin = self.by_frailty[place]
+            frail = kin[: max(1, int(FRAILEST * len(kin)))]
+            yield Lesson(
+                seen=self.described(own, given, seeing, images),
+                kept=(self.labels[np.ix_(frail, images)] == own[images]).mean(axis=0) if len(kin) else None,
+                met=given[near][images],
+            )
+
+
+def _mean(shares: Float[np.ndarray, "f n"]) -> Float[np.ndarray, " n"]:
+    """Over the families that have members; -1 where none has."""
+    known = ~np.isnan(shares).all(axis=1)
+    mean: np.ndarray = shares[known].mean(axis=0) if known.any() else np.full(shares.shape[1], -1.0)
+    return mean
+
+
+def _learned(
+    lessons: list[Lesson], seen: Float[np.ndarray, "r d"]
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, " r"]]:
+    """p1 and p0 of the source's images, by gradient-boosted trees."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    copies = [(lesson.seen, lesson.kept) for lesson in lessons if lesson.kept is not None]
+    strangers = [(lesson.seen, lesson.met) for lesson in lessons]
+    learned = []
+    for side in (copies, strangers):
+        trees = HistGradientBoostingRegressor(
+            max_iter=ROUNDS, max_leaf_nodes=LEAVES, min_samples_leaf=PER_LEAF, learning_rate=RATE, early_stopping=False
+        )
+        trees.fit(*(np.concatenate(part) for part in zip(*side, strict=True)))
+        learned.append(trees.predict(seen).clip(0.02, 0.98))
+    return learned[0], learned[1]
+
+
+def _distance(p1: Float[np.ndarray, " r"], p0: Float[np.ndarray, " r"]) -> Float[np.ndarray, " r"]:
+    """Of two answers, in standard deviations of their difference."""
+    distance: np.ndarray = (p1 - p0) / np.sqrt(p1 * (1 - p1) + p0 * (1 - p0))
+    return distance
