@@ -25,6 +25,8 @@ import numpy as np
 
 from common import provenance, write_result
 
+SCHEMES = ["akh", "fbi", "sac", "contrast"]
+
 
 def write_table(
     folder: Path, *, families: int, members: int, strangers: int, images: int, classes: int = 1000, compress: bool
@@ -54,12 +56,12 @@ def write_table(
 
 def run(folder: Path, seed: int) -> tuple[dict[str, object], float, float]:
     """The results of the command, its seconds by the clock, and those of the processor."""
-    command = [sys.executable, "-m", "modelprint", "bench", "answers", "table.npz", "--families", "families.json",
-               "--scheme", "akh,fbi,sac,contrast", "--budget", "100", "--seed", str(seed), "--format", "json"]  # fmt: skip
+    words = ["--scheme", ",".join(SCHEMES), "--budget", "100", "--seed", str(seed), "--format", "json"]
+    command = [sys.executable, "-m", "modelprint", "bench", "answers", "table.npz", "--families", "families.json"]
     one = {min(os.sched_getaffinity(0))} if hasattr(os, "sched_setaffinity") else None
     started, before = time.perf_counter(), _processor_seconds()
     done = subprocess.run(
-        command,
+        [*command, *words],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -106,7 +108,7 @@ def main() -> None:
             "models": models,
             "images": arguments.images,
             "sources": len(results["sources"]),
-            "schemes": ["akh", "fbi", "sac", "contrast"],
+            "schemes": SCHEMES,
             "budget": 100,
             "aim_seconds": 60,
             "seconds": seconds,

@@ -2,11 +2,12 @@
 
     python benchmarks/zoo_answers.py OUT [--founders 35] [--images 15000]
 
-Like the populations on which FBI was judged (Maho, Furon, Le Merrer, 2023): models of several architectures; and of each
-the pruned, quantised, noisy and shortly fine-tuned, and the same model behind input transforms (JPEG, posterising,
-blur ...). Variants that lose more than 15 % of their founder's accuracy are left out. The images were seen by no model
-(of the attacker's split the second half; the first half fine-tunes). Writes OUT/table.npz and OUT/families.json; what is
-there of a founder already (OUT/parts) is not made again.
+Like the populations on which FBI was judged (Maho, Furon, Le Merrer, 2023): models of several architectures, and of
+each the pruned, quantised, noisy and shortly fine-tuned, and the same model behind input transforms (JPEG, posterising,
+blur ...). Variants that lose more than 15 % of their founder's accuracy are left out. No model saw the images (the
+second half of the attacker's split among them; the first half fine-tunes). Writes OUT/table.npz and OUT/families.json;
+what is there of a founder already (OUT/parts) is not made again. Then every scheme for answer tables, and "rarest"
+(contrast without what it learns), is judged with five seeds, and benchmarks/results/answers_fashion.json written.
 """
 
 from __future__ import annotations
@@ -21,13 +22,20 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from common import provenance, write_result
 from modelprint.attacks.make import run_attack
+from modelprint.bench.answers import ANSWER_SCHEMES, AnswerTable, judge, read_table
+from modelprint.bench.answers.schemes import Evidence, Interview
 from modelprint.core.identity import derived_seed
+from modelprint.core.results import ALL
 from modelprint.data.splits import load_data
+from modelprint.stats.labels import hamming_distance
 from modelprint.training.loop import predict
 from modelprint.zoo.population import ZooModel, load
 
 WORTH = 0.85
+BUDGETS = (50, 100, 200)
+SEEDS = range(5)
 ATTACKS: dict[str, tuple[str, dict[str, str]]] = {
     "half": ("quantise", {"to": "float16"}),
     "bfloat16": ("quantise", {"to": "bfloat16"}),
@@ -104,6 +112,42 @@ def main() -> None:
         print(founder.id, founder.kind, len(families), flush=True)
     np.savez_compressed(arguments.out / "table.npz", **answers)
     (arguments.out / "families.json").write_text(json.dumps(families))
+    judged(read_table(arguments.out / "table.npz", arguments.out / "families.json"))
+
+
+def rarest(evidence: Evidence, generator: np.random.Generator) -> Interview:
+    """The images on which fewest selection models answer as the source does."""
+    order = generator.permutation(len(evidence.truth))
+    given = (evidence.others == evidence.source).mean(axis=0)
+    queries = order[np.argsort(given[order], kind="stable")][: evidence.budget]
+    own = evidence.source[queries]
+    return Interview(queries=queries, score=lambda answers: 1 - hamming_distance(own, answers))
+
+
+def judged(table: AnswerTable) -> None:
+    """Means over sources and seeds, with the spread over seeds; the worst source by its mean over seeds."""
+    ANSWER_SCHEMES.register("rarest")(rarest)
+    rows = []
+    for budget in BUDGETS:
+        found = [judge(table, list(ANSWER_SCHEMES), budget=budget, seed=seed) for seed in SEEDS]
+        for scheme in ANSWER_SCHEMES:
+            runs = [[row for row in results.rows if row.scheme == scheme] for results in found]
+            whole = [next(row for row in run if row.source == ALL) for run in runs]
+            sources = {
+                source: float(np.mean([row.tpr_at_1 for run in runs for row in run if row.source == source]))
+                for source in found[0].sources
+            }
+            worst = min(sources, key=sources.__getitem__)
+            told = {"scheme": scheme, "budget": budget, "worst_source": worst, "worst_source_tpr_at_1": sources[worst]}
+            for figure in ("auc", "tpr_at_1", "tpr_verdict", "fpr_verdict"):
+                values = [getattr(row, figure) for row in whole]
+                ends = whole[0].intervals[figure]
+                told[figure] = {"mean": float(np.mean(values)), "min": min(values), "max": max(values),
+                                "interval_of_first_seed": [ends.low, ends.high]}  # fmt: skip
+            rows.append(told)
+            print(told, flush=True)
+    counts = {"models": len(table.ids), "images": table.images, "sources": len(table.sources), "seeds": len(SEEDS)}
+    write_result("answers_fashion.json", {**counts, "rows": rows, "provenance": provenance()})
 
 
 def variants(
