@@ -91,6 +91,32 @@ def _seeded() -> Iterator[Contender]:
         yield scheme.model_copy(update={"budgets": (50, 200, 500), "seeds": (0,)})
 
 
+EVASIONS = (
+    "flip",
+    "noise",
+    "blur",
+    "jpeg",
+    "bit-depth",
+    "resize",
+    "rounding",
+    "top-1",
+    "label-noise",
+    "ensemble",
+    "detector",
+    "permutation",
+    "jpeg+noise+label-noise",
+)
+
+
+def _evaded() -> Iterator[Contender]:
+    """Few queries of every scheme, as in `fashion`, of which the fingerprints and plain cells are the same."""
+    field = {one.label: one for one in (*_field(), *_ours())}
+    for label in ("contrast", "cae", "akh", "sac", "fbi", "ipguard"):
+        yield field[label].model_copy(update={"budgets": (200,), "evasions": EVASIONS})
+    for scheme in (_ADV_TRA, _UAP):  # whose queries are worth little singly
+        yield scheme.model_copy(update={"budgets": (1000,), "evasions": EVASIONS})
+
+
 BENCHES.register("digits")(  # small enough for the tests: one budget for most
     Bench(
         name="digits",
@@ -114,6 +140,15 @@ BENCHES.register("fashion")(
         budgets=(50, 100, 200, 500, 1000, 4000),
         seeds=(0, 1, 2),
         regions="adv-tra",
+    )
+)
+BENCHES.register("fashion-evasion")(
+    Bench(
+        name="fashion-evasion",
+        zoo="fashion",
+        contenders=tuple(_evaded()),
+        budgets=(200,),
+        seeds=(0,),
     )
 )
 BENCHES.register("cifar10")(

@@ -40,6 +40,7 @@ class Contender(Record):
         rehearsed: whether the zoo's rehearsal models join its shadow models.
         knob: of a variant that stands in a figure only. It enrols the first source, with the first seed, and meets that
             source's copies and every `thinning`-th independent test model.
+        evasions: behind which suspects answer, too, besides answering plainly ("jpeg", "noise+label-noise").
     """
 
     label: str
@@ -50,6 +51,7 @@ class Contender(Record):
     rehearsed: bool = False
     knob: Knob | None = None
     thinning: int = 1
+    evasions: tuple[str, ...] = ()
 
     def configured(self) -> Scheme:
         """The scheme, with its parameters.
@@ -82,7 +84,11 @@ class Bench(Record):
     @property
     def identity(self) -> str:
         """SHA-256 of the whole plan."""
-        return digest_json(self.model_dump(mode="json"))
+        told = self.model_dump(mode="json")
+        for contender in told["contenders"]:
+            if not contender["evasions"]:  # plans without any are what they were before there were evasions
+                del contender["evasions"]
+        return digest_json(told)
 
 
 class Enrolment(Record):
