@@ -177,7 +177,7 @@ def weigh(_: None, task: WeighTask) -> list[CellResult]:
         try:
             answers = respondent.behind(evasion).ask(data.images)
             if renames(evasion):
-                answers = rematched(Answers(labels=data.labels), answers, data.classes)
+                answers = rematched(Answers(labels=data.labels), answers)
             right = float((answers.labels == data.labels).mean())
         except ModelprintError as error:
             results.append(CellResult(cell=cell, suspect=task.suspect, error=f"{type(error).__name__}: {error}"))
@@ -206,7 +206,7 @@ def _judged(asked: Asked, respondent: Respondent, task: AskTask) -> CellResult:
             seconds=time.process_time() - started,
         )
     if renames(asked.evasion):
-        answers = rematched(judge.fingerprint.source, answers, judge.fingerprint.manifest.input.classes)
+        answers = rematched(judge.fingerprint.source, answers)
     scores = {
         str(access): judge.score(answers.restricted(access))
         for access in ACCESSES

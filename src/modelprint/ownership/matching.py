@@ -38,14 +38,15 @@ class Matching:
         return int((self.classes != np.arange(len(self.classes))).sum())
 
 
-def matching(source: Answers, answers: Answers, classes: int) -> Matching:
+def matching(source: Answers, answers: Answers) -> Matching:
     """The matching under which the suspect agrees with the source on most of the queries that it answered.
 
-    >>> told = matching(Answers(labels=np.array([0, 1, 2, 2])), Answers(labels=np.array([1, 2, 0, -1])), 3)
+    >>> told = matching(Answers(labels=np.array([0, 1, 2, 2])), Answers(labels=np.array([1, 2, 0, -1])))
     >>> told.classes.tolist(), told.as_named, told.matched, told.answered
     ([2, 0, 1], 0, 3, 3)
     """
     heard = answers.answered & source.answered
+    classes = _classes(source, answers)
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (answers.labels[heard], source.labels[heard]), 1)
     best = counts * (classes + 1) + np.eye(classes, dtype=np.int64)  # of equal matchings, the one that moves least
@@ -67,20 +68,30 @@ def renamed(answers: Answers, told: Matching) -> Answers:
     return Answers(labels=np.where(answers.answered, told.classes[answers.labels], answers.labels), scores=scores)
 
 
-def rematched(source: Answers, answers: Answers, classes: int) -> Answers:
+def rematched(source: Answers, answers: Answers) -> Answers:
     """The answers by the numbers under which they agree with the source most."""
-    return renamed(answers, matching(source, answers, classes))
+    return renamed(answers, matching(source, answers))
 
 
-def looks_renamed(source: Answers, answers: Answers, calibration: Sequence[Answers], classes: int) -> Matching | None:
+def looks_renamed(source: Answers, answers: Answers, calibration: Sequence[Answers]) -> Matching | None:
     """The matching, where the suspect's numbers cannot be the source's; None where they can.
 
-    They cannot where it agrees with the source less than every calibration model does, and more than twice as often
-    once they are matched.
+    They cannot where it agrees with the source less than every calibration model does, and, once they are matched, more
+    than twice as often as before and as one class alone could give. An innocent suspect with the source's numbers is so
+    with a chance of 1 / (n + 1) at most.
+
+    Args:
+        calibration: the answers of n independent models, at least one, to the same queries.
     """
-    told = matching(source, answers, classes)
-    if told.matched <= 2 * told.as_named:
-        return None
+    told = matching(source, answers)
     heard = answers.answered & source.answered
+    if not heard.any() or told.matched <= 2 * max(told.as_named, np.bincount(source.labels[heard]).max()):
+        return None
     fewest = min(int((other.labels[heard] == source.labels[heard]).sum()) for other in calibration)
     return told if told.as_named < fewest else None
+
+
+def _classes(source: Answers, answers: Answers) -> int:
+    if source.scores is not None:
+        return int(source.scores.shape[1])
+    return int(max(source.labels.max(), answers.labels.max())) + 1
