@@ -117,6 +117,15 @@ def _evaded() -> Iterator[Contender]:
         yield scheme.model_copy(update={"budgets": (1000,), "evasions": EVASIONS})
 
 
+def _expecting() -> Iterator[Contender]:
+    """The same schemes, which expect two of the evasions, and meet these and others."""
+    for contender in _evaded():
+        if contender.scheme != "cae":
+            settings = {**contender.settings, "expect": "jpeg,resize"}
+            met = ("jpeg", "resize", "blur", "noise")
+            yield contender.model_copy(update={"settings": settings, "evasions": met})
+
+
 BENCHES.register("digits")(  # small enough for the tests: one budget for most
     Bench(
         name="digits",
@@ -149,6 +158,16 @@ BENCHES.register("fashion-evasion")(
         contenders=tuple(_evaded()),
         budgets=(200,),
         seeds=(0,),
+    )
+)
+BENCHES.register("fashion-expect")(
+    Bench(
+        name="fashion-expect",
+        zoo="fashion",
+        contenders=tuple(_expecting()),
+        budgets=(200,),
+        seeds=(0,),
+        first_source_only=True,
     )
 )
 BENCHES.register("cifar10")(

@@ -52,6 +52,11 @@ class Field:
             raise ModelprintError(f"no source of the zoo {self.plan.name} is built: run `zoo build {self.plan.name}`")
         return found
 
+    @property
+    def enrolled(self) -> list[ZooModel]:
+        """The sources that schemes are judged on."""
+        return self.sources[:1] if self.bench.first_source_only else self.sources
+
     def part(self, part: Literal["test", "calibration", "sweep", "shadow", "rehearsal"]) -> list[ZooModel]:
         """The models of one part."""
         return [model for model in self.models if model.part == part]
@@ -59,7 +64,7 @@ class Field:
     def entrants(self) -> Iterator[Entrant]:
         """Every fingerprint to be made, once for each evasion."""
         for contender in self.bench.contenders:
-            for source in self.sources if contender.knob is None else self.sources[:1]:
+            for source in self.enrolled if contender.knob is None else self.sources[:1]:
                 for budget in contender.budgets or self.bench.budgets:
                     for seed in contender.seeds or (
                         self.bench.seeds if contender.knob is None else self.bench.seeds[:1]
@@ -180,6 +185,7 @@ class Field:
                 }
             ): (model, evasion)
             for model in self.thefts()
+            if model.source in {source.id for source in self.enrolled}
             for evasion in self.evasions
         }
 

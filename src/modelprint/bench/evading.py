@@ -101,7 +101,7 @@ class _Batch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _RememberingTransform:
+class _RememberingTransform(Transform):
     """A transform that changes the same images once, whoever is asked."""
 
     transform: Transform

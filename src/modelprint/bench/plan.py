@@ -70,6 +70,7 @@ class Bench(Record):
         contenders: schemes and variants of them; the controls are added where they are missing.
         budgets, seeds: of every contender that has none of its own.
         alpha: the accepted rate of false accusations, for the verdict's columns.
+        first_source_only: whether the other sources are met as strangers alone.
         regions: the contender whose first fingerprint's planar slice is put to the copies.
     """
 
@@ -80,6 +81,7 @@ class Bench(Record):
     seeds: tuple[int, ...]
     alpha: float = 0.05
     regions: str | None = None
+    first_source_only: bool = False
 
     @property
     def identity(self) -> str:
@@ -88,6 +90,8 @@ class Bench(Record):
         for contender in told["contenders"]:
             if not contender["evasions"]:  # plans without any are what they were before there were evasions
                 del contender["evasions"]
+        if not self.first_source_only:
+            del told["first_source_only"]
         return digest_json(told)
 
 

@@ -37,8 +37,8 @@ class _Summary:
         self.broken: list[str] = []
 
     def results(self) -> Results:
-        met = {source.id: self.field.suspects(source) for source in self.field.sources}
-        swept = {source.id: self.field.swept(source) for source in self.field.sources}
+        met = {source.id: self.field.suspects(source) for source in self.field.enrolled}
+        swept = {source.id: self.field.swept(source) for source in self.field.enrolled}
         runs = [run for entrant in self.main() for run in self.runs(entrant, met[entrant.enrolment.source])]
         swept_runs = [run for entrant in self.plain() for run in self.runs(entrant, swept[entrant.enrolment.source])]
         suspects = _once(meeting.judged for source in met.values() for meeting in source)
@@ -47,7 +47,7 @@ class _Summary:
             name=self.field.bench.name,
             data=self.field.plan.data,
             alpha=self.field.bench.alpha,
-            sources={source.id: source.accuracy for source in self.field.sources},
+            sources={source.id: source.accuracy for source in self.field.enrolled},
             rows=tuple(rows_of(suspects, runs)),
             suspects=suspects,
             runs=tuple(runs),

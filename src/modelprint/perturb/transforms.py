@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Hashable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,11 +25,17 @@ from modelprint.core.registry import Registry
 Images = Float[np.ndarray, "n c h w"]
 
 
-class Transform(Hashable, Protocol):
-    """Images to images of the same shape, float32 in [0, 1]; a frozen dataclass, whose fields are its strength."""
+@dataclass(frozen=True, kw_only=True)
+class Transform(ABC):
+    """Images to images of the same shape, float32 in [0, 1]; the fields of a subclass are its strength."""
 
+    @abstractmethod
     def __call__(self, images: Images, *, seed: int = 0) -> Images:
         """The images as the model sees them."""
+
+    def back(self, gradient: Images) -> Images:
+        """The gradient by the images, from that by the transformed images; where there is none, the same (BPDA)."""
+        return gradient
 
 
 TRANSFORMS: Registry[type[Transform]] = Registry("transform")
@@ -37,17 +43,21 @@ TRANSFORMS: Registry[type[Transform]] = Registry("transform")
 
 @TRANSFORMS.register("flip")
 @dataclass(frozen=True, kw_only=True)
-class Flip:
+class Flip(Transform):
     """Left and right swapped."""
 
     def __call__(self, images: Images, *, seed: int = 0) -> Images:
         """Mirror images."""
         return np.ascontiguousarray(images[..., ::-1])
 
+    def back(self, gradient: Images) -> Images:
+        """Mirrored."""
+        return np.ascontiguousarray(gradient[..., ::-1])
+
 
 @TRANSFORMS.register("noise")
 @dataclass(frozen=True, kw_only=True)
-class Noise:
+class Noise(Transform):
     """Gaussian noise in every pixel.
 
     Attributes:
@@ -65,7 +75,7 @@ class Noise:
 
 @TRANSFORMS.register("blur")
 @dataclass(frozen=True, kw_only=True)
-class Blur:
+class Blur(Transform):
     """A Gaussian blur.
 
     Attributes:
@@ -76,13 +86,20 @@ class Blur:
 
     def __call__(self, images: Images, *, seed: int = 0) -> Images:
         """Blurred images; beyond the border the outermost pixels go on."""
+        return self._filtered(images).clip(0.0, 1.0)
+
+    def back(self, gradient: Images) -> Images:
+        """Blurred: a symmetric filter is its own transpose, but for the outermost pixels."""
+        return self._filtered(gradient)
+
+    def _filtered(self, images: Images) -> Images:
         blurred: Images = ndimage.gaussian_filter(images, (0, 0, self.sigma, self.sigma), mode="nearest")
-        return blurred.clip(0.0, 1.0)
+        return blurred
 
 
 @TRANSFORMS.register("jpeg")
 @dataclass(frozen=True, kw_only=True)
-class Jpeg:
+class Jpeg(Transform):
     """Stored as a JPEG file, and read again.
 
     Attributes:
@@ -114,7 +131,7 @@ class Jpeg:
 
 @TRANSFORMS.register("bit-depth")
 @dataclass(frozen=True, kw_only=True)
-class BitDepth:
+class BitDepth(Transform):
     """Rounded to fewer levels.
 
     Attributes:
@@ -132,7 +149,7 @@ class BitDepth:
 
 @TRANSFORMS.register("resize")
 @dataclass(frozen=True, kw_only=True)
-class Resize:
+class Resize(Transform):
     """Enlarged, and the middle cut out, as servers do before a network (256 pixels, of which 224 are taken).
 
     Attributes:
@@ -143,12 +160,22 @@ class Resize:
 
     def __call__(self, images: Images, *, seed: int = 0) -> Images:
         """The middle of the enlarged images (bilinear)."""
+        middle = self._middle(torch.from_numpy(images)).clamp(0.0, 1.0)
+        return np.ascontiguousarray(middle.numpy())
+
+    def back(self, gradient: Images) -> Images:
+        """The transpose of a linear map."""
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            somewhere = torch.zeros(gradient.shape, requires_grad=True)
+            (found,) = torch.autograd.grad(self._middle(somewhere), somewhere, torch.from_numpy(gradient.copy()))
+        return found.numpy()
+
+    def _middle(self, images: torch.Tensor) -> torch.Tensor:
         height, width = images.shape[-2:]
         larger = (round(height * self.scale), round(width * self.scale))
-        grown = functional.interpolate(torch.from_numpy(images), size=larger, mode="bilinear", align_corners=False)
+        grown = functional.interpolate(images, size=larger, mode="bilinear", align_corners=False)
         top, left = (larger[0] - height) // 2, (larger[1] - width) // 2
-        middle = grown[..., top : top + height, left : left + width].clamp(0.0, 1.0)
-        return np.ascontiguousarray(middle.numpy())
+        return grown[..., top : top + height, left : left + width]
 
 
 def generators(images: np.ndarray, seed: int) -> Iterator[np.random.Generator]:

@@ -136,9 +136,17 @@ class Asker:
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme(ABC):
-    """Base of every scheme. The fields of a subclass are its hyper-parameters."""
+    """Base of every scheme. The fields of a subclass are its hyper-parameters.
+
+    Attributes:
+        expect: names of transforms, with commas between them, that suspects are expected to put images through.
+        separable: whether a query may be left out without touching the others.
+    """
 
     name: ClassVar[str]
+    separable: ClassVar[bool] = True
+
+    expect: str = ""
 
     @property
     def needs(self) -> Needs:
@@ -185,8 +193,8 @@ class Scheme(ABC):
         return {}
 
     def parameters(self) -> dict[str, Any]:
-        """The hyper-parameters, as JSON."""
-        return asdict(self)
+        """The hyper-parameters, as JSON; `expect` only where something is expected."""
+        return {key: value for key, value in asdict(self).items() if key != "expect" or value}
 
     @classmethod
     def preset(cls, name: str) -> Self:

@@ -101,6 +101,7 @@ class Uap(Scheme):
     """
 
     name: ClassVar[str] = "uap"
+    separable: ClassVar[bool] = False  # views are whole, or not read
 
     points: int = 200
     views: int = 20

@@ -27,7 +27,7 @@ class ChangedInputs(Evasion):
 
     def recipe(self) -> dict[str, Any]:
         """The transform's type and strength."""
-        strength = asdict(self.transform)  # type: ignore[call-overload]
+        strength = asdict(self.transform)
         return {"name": type(self.transform).__name__, "seed": self.seed, **strength}
 
 

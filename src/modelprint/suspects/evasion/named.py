@@ -45,7 +45,7 @@ def _one(text: str, seed: int) -> Evasion:
             raise UsageError(f"evasion {text!r}: write its settings as name:key=value,key=value")
         settings[key.strip()] = value.strip()
     if name in TRANSFORMS:
-        transform = with_settings(TRANSFORMS[name](), settings, who=f"evasion {name}")  # type: ignore[type-var]
+        transform = with_settings(TRANSFORMS[name](), settings, who=f"evasion {name}")
         return ChangedInputs(transform=transform, seed=seed)
     if name not in EVASIONS:
         raise UsageError(f"unknown evasion {name!r}: use one of {', '.join((*TRANSFORMS, *EVASIONS))}")
