@@ -94,7 +94,8 @@ class _Summary:
         return [
             self.run(entrant, record, str(access), finished, calibration)  # type: ignore[arg-type]
             for access in ACCESSES
-            if access >= scheme.needs.access and any(str(access) in cell.scores for cell in finished.values())
+            if access >= scheme.needs.access
+            and not any(cell.scores and str(access) not in cell.scores for cell in finished.values())
         ]
 
     def run(
