@@ -22,7 +22,7 @@ from common import alternating, provenance, ratio, write_result
 from modelprint import zoo
 from modelprint.bench.benches import BENCHES
 from modelprint.bench.cells import Field
-from modelprint.bench.work import AskTask, CraftTask, ask, craft
+from modelprint.bench.work import Asked, AskTask, CraftTask, ask, craft
 from modelprint.core.identity import digest_arrays
 from modelprint.nn.loading import load_model
 from modelprint.ownership.fingerprint import Fingerprint
@@ -54,8 +54,12 @@ def judging(zoo_folder: Path | None, suspects: int, rounds: int) -> dict[str, ob
             AskTask(
                 suspect=model.id,
                 model=model.path,
-                cells=tuple(entrant.enrolment.cell(model.row.sha256) for entrant in entrants),
-                prints=tuple(prints),
+                cells=tuple(
+                    Asked(
+                        cell=entrant.enrolment.cell(model.row.sha256), fingerprint=place, evasion="none", regions=False
+                    )
+                    for entrant, place in zip(entrants, prints, strict=True)
+                ),
                 same_classes=True,
             )
             for model in chosen

@@ -14,6 +14,8 @@ from typing import Any
 
 from common import RESULTS
 from detection_rates import table
+from evasion_pages import areas, expected, verdicts
+from evasion_pages import found as found_behind
 from field_tables import by_budget, by_family, by_strangers, times
 from modelprint.core.files import write_text
 from uap_tables import studies
@@ -97,6 +99,14 @@ def main() -> None:
         "times": times(),
     }
     _fill("schemes.md", compared)
+    evaded = {
+        "evasion found": found_behind("fashion-evasion"),
+        "evasion auc": areas("fashion-evasion"),
+        "evasion verdicts": verdicts("fashion-evasion"),
+        "evasion scores": found_behind("fashion-evasion", "scores"),
+        "expect": expected("fashion-evasion", "fashion-expect"),
+    }
+    _fill("evasion.md", evaded)
 
 
 def _fill(name: str, made: dict[str, str]) -> None:

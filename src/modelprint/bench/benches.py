@@ -108,6 +108,41 @@ def _seeded() -> Iterator[Contender]:
         yield scheme.model_copy(update={"budgets": (50, 200, 500), "seeds": (0,)})
 
 
+EVASIONS = (
+    "flip",
+    "noise",
+    "blur",
+    "jpeg",
+    "bit-depth",
+    "resize",
+    "rounding",
+    "top-1",
+    "label-noise",
+    "ensemble",
+    "detector",
+    "permutation",
+    "jpeg+noise+label-noise",
+)
+
+
+def _evaded() -> Iterator[Contender]:
+    """Few queries of every scheme, as in `fashion`, of which the fingerprints and plain cells are the same."""
+    field = {one.label: one for one in (*_field(), *_ours())}
+    for label in ("contrast", "cae", "akh", "sac", "fbi", "ipguard"):
+        yield field[label].model_copy(update={"budgets": (200,), "evasions": EVASIONS})
+    for scheme in (_ADV_TRA, _UAP):  # whose queries are worth little singly
+        yield scheme.model_copy(update={"budgets": (1000,), "evasions": EVASIONS})
+
+
+def _expecting() -> Iterator[Contender]:
+    """The same schemes, which expect two of the evasions, and meet these and others."""
+    for contender in _evaded():
+        if contender.scheme != "cae":
+            settings = {**contender.settings, "expect": "jpeg,resize"}
+            met = ("jpeg", "resize", "blur", "noise")
+            yield contender.model_copy(update={"settings": settings, "evasions": met})
+
+
 BENCHES.register("digits")(  # small enough for the tests: one budget for most, and the schemes that craft in seconds
     Bench(
         name="digits",
@@ -135,6 +170,25 @@ BENCHES.register("fashion")(
 )
 BENCHES.register("fashion-contrast")(
     Bench(name="fashion-contrast", zoo="fashion", contenders=tuple(_ablations()), budgets=(200,), seeds=(0,))
+)
+BENCHES.register("fashion-evasion")(
+    Bench(
+        name="fashion-evasion",
+        zoo="fashion",
+        contenders=tuple(_evaded()),
+        budgets=(200,),
+        seeds=(0,),
+    )
+)
+BENCHES.register("fashion-expect")(
+    Bench(
+        name="fashion-expect",
+        zoo="fashion",
+        contenders=tuple(_expecting()),
+        budgets=(200,),
+        seeds=(0,),
+        first_source_only=True,
+    )
 )
 BENCHES.register("cifar10")(
     Bench(

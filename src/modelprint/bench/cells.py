@@ -8,8 +8,10 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Literal
 
+from modelprint.bench.evading import HELD_OUT, NONE, identity_of, needs_partner, renames
 from modelprint.bench.plan import Bench, Contender, Enrolment
 from modelprint.core.errors import ModelprintError
+from modelprint.core.identity import digest_json
 from modelprint.core.results import Counted, JudgedModel
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel
@@ -20,10 +22,11 @@ KEEPS = 0.85  # of the source's accuracy, or a copy is worthless
 
 @dataclass(frozen=True, kw_only=True)
 class Entrant:
-    """A fingerprint of a contender."""
+    """A fingerprint of a contender, and the evasion behind which suspects meet it."""
 
     contender: Contender
     enrolment: Enrolment
+    evasion: str = NONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +53,26 @@ class Field:
             raise ModelprintError(f"no source of the zoo {self.plan.name} is built: run `zoo build {self.plan.name}`")
         return found
 
+    @property
+    def enrolled(self) -> list[ZooModel]:
+        """The sources that schemes are judged on."""
+        return self.sources[:1] if self.bench.first_source_only else self.sources
+
     def part(self, part: Literal["test", "calibration", "sweep", "shadow", "rehearsal"]) -> list[ZooModel]:
         """The models of one part."""
         return [model for model in self.models if model.part == part]
 
     def entrants(self) -> Iterator[Entrant]:
-        """Every fingerprint to be made."""
+        """Every fingerprint to be made, once for each evasion."""
         for contender in self.bench.contenders:
-            for source in self.sources if contender.knob is None else self.sources[:1]:
+            for source in self.enrolled if contender.knob is None else self.sources[:1]:
                 for budget in contender.budgets or self.bench.budgets:
                     for seed in contender.seeds or (
                         self.bench.seeds if contender.knob is None else self.bench.seeds[:1]
                     ):
-                        yield Entrant(contender=contender, enrolment=self.enrolment(contender, source, budget, seed))
+                        enrolment = self.enrolment(contender, source, budget, seed)
+                        for evasion in (NONE, *contender.evasions):
+                            yield Entrant(contender=contender, enrolment=enrolment, evasion=evasion)
 
     def enrolment(self, contender: Contender, source: ZooModel, budget: int, seed: int) -> Enrolment:
         """The recipe of a fingerprint."""
@@ -129,20 +139,74 @@ class Field:
         """The suspects, and for a verdict the calibration models, of a fingerprint: by the identity of the cell."""
         drawn = self.drawn(entrant)
         return {
-            entrant.enrolment.cell(model.row.sha256, regions=drawn and self.is_drawn(model)): model
+            self.cell(entrant, model, regions=drawn and self.is_drawn(model)): model
             for model in self._opponents(entrant)
+        }
+
+    def cell(self, entrant: Entrant, model: ZooModel, *, regions: bool = False) -> str:
+        """The identity of the cell of a fingerprint and a suspect behind the entrant's evasion."""
+        evasion = self.evasion_identity(entrant.evasion, model)
+        return entrant.enrolment.cell(model.row.sha256, evasion=evasion, regions=regions)
+
+    def evasion_identity(self, evasion: str, model: ZooModel) -> str:
+        """What an evasion does, for the identity of a cell: every setting, and the file of the partner."""
+        if evasion == NONE:
+            return NONE
+        return identity_of(evasion, self.partner(model).row.sha256 if needs_partner(evasion) else None)
+
+    def planned(self, entrants: Sequence[Entrant]) -> set[str]:
+        """Every cell, those of accuracies among them."""
+        return {cell for entrant in entrants for cell in self.cells(entrant)} | set(self.weighings())
+
+    def partner(self, model: ZooModel) -> ZooModel:
+        """Whom a thief lets answer together with his copy: an independent test model of other data, or any.
+
+        Raises:
+            ModelprintError: there is none.
+        """
+        others = [other for other in self.part("test") if other.role == "independent" and other.id != model.id]
+        if not others:
+            raise ModelprintError(f"the zoo {self.plan.name} has no independent model for an ensemble")
+        return min(others, key=lambda other: other.kind != "DADT")
+
+    def thefts(self) -> list[ZooModel]:
+        """Copies that keep their worth and their classes: whom evasions cost accuracy."""
+        return [model for model in self.part("test") if model.role == "derived" and self._counts_as(model) == "all"]
+
+    @property
+    def evasions(self) -> list[str]:
+        """Every evasion of every contender, once; after "none"."""
+        named = [evasion for contender in self.bench.contenders for evasion in contender.evasions]
+        return [NONE, *dict.fromkeys(named)] if named else []
+
+    def weighings(self) -> dict[str, tuple[ZooModel, str]]:
+        """The copies, and evasions, whose accuracy is measured: by the identity of the cell."""
+        return {
+            digest_json(
+                {
+                    "accuracy": f"{self.plan.data}:holdout",
+                    "images": HELD_OUT,
+                    "suspect": model.row.sha256,
+                    "evasion": self.evasion_identity(evasion, model),
+                }
+            ): (model, evasion)
+            for model in self.thefts()
+            if model.source in {source.id for source in self.enrolled}
+            for evasion in self.evasions
         }
 
     def _opponents(self, entrant: Entrant) -> Iterator[ZooModel]:
         source = next(model for model in self.sources if model.id == entrant.enrolment.source)
         yield from (meeting.model for meeting in self.suspects(source, thinning=entrant.contender.thinning))
-        if entrant.contender.knob is None:
+        if entrant.evasion != NONE:
+            yield from self.part("calibration") if renames(entrant.evasion) else ()
+        elif entrant.contender.knob is None:
             yield from self.part("calibration")
             yield from (meeting.model for meeting in self.swept(source))
 
     def drawn(self, entrant: Entrant) -> bool:
         """Whether this is the fingerprint whose planar slice shows decision regions."""
-        if entrant.contender.label != self.bench.regions:
+        if entrant.contender.label != self.bench.regions or entrant.evasion != NONE:
             return False
         seed = (entrant.contender.seeds or self.bench.seeds)[0]
         first = self.enrolment(entrant.contender, self.sources[0], max(self.bench.budgets), seed)

@@ -1,7 +1,7 @@
 """Results on disk: JSON, one row, suspect or run per line, so that versions can be compared.
 
 What is the same with labels and with scores, as it is of every scheme that reads labels only, stands there once, with
-the access "either".
+the access "either". Scores stand in the order of a list of suspects, which the runs that met the same ones share.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from modelprint.core.results import Results
 
 ACCESSES = ("labels", "scores")
 _SETTING = ("scheme", "budget", "evasion", "seed")
+_MET = "met"
+_RUNS = ("runs", "swept_runs")
 _TOGETHER = {"rows": _SETTING, "runs": (*_SETTING, "source"), "swept_runs": (*_SETTING, "source")}
 
 
 def write_results(results: Results, path: Path) -> None:
     """Write the results, whole or not at all."""
     parts = []
-    for key, value in results.model_dump(mode="json", by_alias=True, exclude_defaults=False).items():
+    content = results.model_dump(mode="json", by_alias=True, exclude_defaults=False)
+    content[_MET] = _listed([run for key in _RUNS for run in content[key]])
+    for key, value in content.items():
         if isinstance(value, list) and value:
             value = list(_merged(value, *_TOGETHER[key])) if key in _TOGETHER else value  # noqa: PLW2901
             lines = ",\n".join(json.dumps(item, separators=(",", ":"), ensure_ascii=False) for item in value)
@@ -55,11 +59,24 @@ def find_results(name: str) -> Results:
             raise ModelprintError(f"there are no results of {name} in {path}: run `modelprint bench run {name}`")
     try:
         content = json.loads(path.read_bytes())
+        met = content.pop(_MET, [])
+        for run in (run for key in _RUNS for run in content.get(key, [])):
+            if isinstance(run["scores"], list):
+                run["scores"] = dict(zip(met[run.pop("met")], run["scores"], strict=True))
         for key, fields in _TOGETHER.items():
             content[key] = list(_apart(content.get(key, []), *fields))
         return Results.model_validate(content)
     except (ValidationError, ValueError, TypeError, AttributeError) as error:
         raise ModelprintError(f"{path} does not hold results that this version reads: {error}") from error
+
+
+def _listed(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """The lists of suspects that runs met; each run gets the number of its list, and its scores in that order."""
+    known: dict[tuple[str, ...], int] = {}
+    for run in runs:
+        run["met"] = known.setdefault(tuple(run["scores"]), len(known))
+        run["scores"] = list(run["scores"].values())
+    return [list(names) for names in known]
 
 
 def _merged(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str, Any]]:

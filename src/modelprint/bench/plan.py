@@ -43,6 +43,7 @@ class Contender(Record):
         shadows: how many shadow copies, and as many strangers, an owner makes; all unless given.
         knob: of a variant that stands in a figure only. It enrols the first source, with the first seed, and meets that
             source's copies and every `thinning`-th independent test model.
+        evasions: behind which suspects answer, too, besides answering plainly ("jpeg", "noise+label-noise").
     """
 
     label: str
@@ -55,6 +56,7 @@ class Contender(Record):
     shadows: int | None = None
     knob: Knob | None = None
     thinning: int = 1
+    evasions: tuple[str, ...] = ()
 
     def configured(self) -> Scheme:
         """The scheme, with its parameters.
@@ -73,6 +75,7 @@ class Bench(Record):
         contenders: schemes and variants of them; the controls are added where they are missing.
         budgets, seeds: of every contender that has none of its own.
         alpha: the accepted rate of false accusations, for the verdict's columns.
+        first_source_only: whether the other sources are met as strangers alone.
         regions: the contender whose first fingerprint's planar slice is put to the copies.
     """
 
@@ -83,11 +86,18 @@ class Bench(Record):
     seeds: tuple[int, ...]
     alpha: float = 0.05
     regions: str | None = None
+    first_source_only: bool = False
 
     @property
     def identity(self) -> str:
         """SHA-256 of the whole plan."""
-        return digest_json(self.model_dump(mode="json"))
+        told = self.model_dump(mode="json")
+        for contender in told["contenders"]:
+            if not contender["evasions"]:  # plans without any are what they were before there were evasions
+                del contender["evasions"]
+        if not self.first_source_only:
+            del told["first_source_only"]
+        return digest_json(told)
 
 
 class Enrolment(Record):

@@ -10,13 +10,13 @@ per derived model that were computed once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from modelprint.core.results import ALL, Ends, Figure, JudgedModel, Row, Run
+from modelprint.core.results import ALL, Ends, EvasionCost, Figure, JudgedModel, Row, Run
 from modelprint.stats.roc import auc, f1_at, tpr_at_fpr
 
 RESAMPLES = 1000
@@ -58,7 +58,11 @@ def rows_of(suspects: Sequence[JudgedModel], runs: Sequence[Run]) -> Iterator[Ro
                 found[key].append((run, drawn))
         for (attack, family), members in found.items():
             whole = attack == family or attack in (ALL, "worthless")
+            if group[0].evasion != "none" and not whole:
+                continue  # evasions: no rows of single attacks
             for run, drawn in members if whole or len(group) == 1 else []:
+                if group[0].evasion != "none" and attack != ALL and len(group) > 1:
+                    break  # nor of families, source by source
                 told = len(group) == 1 or attack == ALL
                 yield _row(attack, family, run.source, [run], [drawn], intervals=told)
             if len(group) > 1:
@@ -71,28 +75,49 @@ def group_interval(derived: Float[np.ndarray, " d"], independent: Float[np.ndarr
     return _ends(draws["auc"])
 
 
+def evasion_cost(
+    evasion: str,
+    *,
+    recipe: Sequence[dict[str, object]],
+    accuracy: Mapping[str, float],
+    plain: Mapping[str, float],
+    images: int,
+) -> EvasionCost:
+    """What copies lose behind an evasion, by their accuracy with it and without."""
+    lost = np.array([plain[name] - accuracy[name] for name in accuracy if name in plain])
+    chosen = np.random.default_rng(_SEED).integers(len(lost), size=(RESAMPLES, len(lost)))
+    return EvasionCost(
+        evasion=evasion,
+        recipe=tuple(recipe),
+        images=images,
+        accuracy={name: round(value, 5) for name, value in accuracy.items()},
+        lost=round(float(lost.mean()), 5),
+        interval=_ends(lost[chosen].mean(axis=1)),
+    )
+
+
 def _of_run(run: Run, known: dict[str, JudgedModel]) -> dict[tuple[str, str], Draws]:
     """The figures of every group of copies in a run."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     innocent: dict[str, float] = {}
-    for name, score in run.scores.items():
+    for name in run.scores:
         if known[name].role == "derived":
             for key in _groups(known[name]):
                 groups[key].append(name)
-        elif score is not None:
-            innocent[name] = score
+        elif (told := _score(run, known[name])) is not None:
+            innocent[name] = told
     if not innocent:
         return {}
     families = np.unique([_founder(known[name]) for name in innocent], return_inverse=True)[1]
     resampled = _Resampled(np.array(list(innocent.values())), threshold=run.threshold, families=families)
     found: dict[tuple[str, str], Draws] = {}
     for key in sorted(groups, key=_order):
-        scored = [score for name in groups[key] if (score := run.scores[name]) is not None]
+        scored = [score for name in groups[key] if (score := _score(run, known[name])) is not None]
         values, draws = resampled.group(np.array(scored)) if scored else (dict.fromkeys(FIGURES), {})
         found[key] = Draws(
             values=values,
             draws=draws,
-            mean_score=float(np.mean(scored)) if scored else None,
+            mean_score=float(np.mean(scored)) if scored and np.isfinite(scored).all() else None,
             derived=frozenset(groups[key]),
             independent=frozenset(innocent),
         )
@@ -102,6 +127,12 @@ def _of_run(run: Run, known: dict[str, JudgedModel]) -> dict[tuple[str, str], Dr
 def _founder(model: JudgedModel) -> str:
     """The model that one was made from, or itself; another source's copy stands here as a stranger."""
     return model.source or model.id.removeprefix("stranger:")
+
+
+def _score(run: Run, model: JudgedModel) -> float | None:
+    """A suspect's score; behind an evasion, lower than any where it refused so much that no verdict is possible."""
+    score = run.scores[model.id]
+    return -np.inf if score is None and run.evasion != "none" and model.counts_as != "transfer" else score
 
 
 def _groups(model: JudgedModel) -> list[tuple[str, str]]:

@@ -7,21 +7,22 @@ again: what is to be done is what is planned minus what is finished. Failures ar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from modelprint.bench.cells import Entrant, Field
+from modelprint.bench.evading import needs_partner
 from modelprint.bench.executors import Executor, Processes
 from modelprint.bench.plan import Bench, Enrolment
 from modelprint.bench.store import CellResult, CraftRecord, Store
 from modelprint.bench.summary import summarise
-from modelprint.bench.work import AskTask, CraftTask, ask, craft
+from modelprint.bench.work import Asked, AskTask, CraftTask, WeighTask, ask, craft, weigh
 from modelprint.core.files import locked
 from modelprint.core.results import Results
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import plan_of
-from modelprint.zoo.population import load
+from modelprint.zoo.population import ZooModel, load
 
 Progress = Callable[[str, int, int], None]
 
@@ -79,13 +80,14 @@ def state(bench: Bench, *, folder: Path, zoo: Plan | None = None, zoo_folder: Pa
     plan = zoo or plan_of(bench.zoo)
     field = Field(bench=bench, plan=plan, models=load(plan, folder=zoo_folder))
     store = Store(folder)
-    entrants = {entrant.enrolment.identity: entrant for entrant in field.entrants()}
-    made = [record for identity in entrants if (record := store.crafted(identity)) is not None]
-    planned = {cell for entrant in entrants.values() for cell in field.cells(entrant)}
+    entrants = list(field.entrants())
+    enrolments = dict.fromkeys(entrant.enrolment.identity for entrant in entrants)
+    made = [record for identity in enrolments if (record := store.crafted(identity)) is not None]
+    planned = field.planned(entrants)
     results = [result for cell, result in store.cells().items() if cell in planned]
     failed = sum(result.error is not None for result in results)
     return State(
-        fingerprints=len(entrants),
+        fingerprints=len(enrolments),
         made=sum(record.error is None for record in made),
         cells=len(planned),
         finished=len(results) - failed,
@@ -111,6 +113,7 @@ class _Run:
         entrants = [entrant for entrant in self.field.entrants() if only is None or entrant.contender.label in only]
         self._craft([entrant.enrolment for entrant in entrants])
         self._ask([entrant for entrant in entrants if self._made(entrant.enrolment)])
+        self._weigh()
 
     def _made(self, enrolment: Enrolment) -> bool:
         record = self.store.crafted(enrolment.identity)
@@ -145,38 +148,67 @@ class _Run:
         self.executor.run(craft, tasks, done)
 
     def _ask(self, entrants: Sequence[Entrant]) -> None:
-        finished = {cell for cell, result in self.store.cells().items() if result.error is None}
-        tasks = list(self._ask_tasks(entrants, finished))
+        tasks = list(self._ask_tasks(entrants, self._finished()))
+        self.executor.run(ask, tasks, self._written("suspects", len(tasks)))
+
+    def _weigh(self) -> None:
+        """The accuracy that evasions cost the copies."""
+        finished = self._finished()
+        wanted: dict[str, dict[str, str]] = defaultdict(dict)
+        models = {}
+        for cell, (model, evasion) in self.field.weighings().items():
+            if cell not in finished:
+                wanted[model.id][cell] = evasion
+                models[model.id] = model
+        tasks = [
+            WeighTask(
+                suspect=suspect,
+                model=models[suspect].path,
+                data=f"{self.field.plan.data}:holdout",
+                cells=tuple(cells),
+                evasions=tuple(cells.values()),
+                partner=self._partner(models[suspect], cells.values()),
+            )
+            for suspect, cells in wanted.items()
+        ]
+        self.executor.run(weigh, tasks, self._written("accuracies", len(tasks)))
+
+    def _finished(self) -> set[str]:
+        return {cell for cell, result in self.store.cells().items() if result.error is None}
+
+    def _written(self, stage: str, total: int) -> Callable[[int, list[CellResult]], None]:
+        """What is done with the results of a task."""
         count = 0
 
         def done(index: int, results: list[CellResult]) -> None:
             nonlocal count
             count += 1
             self.store.write(results)
-            self.progress("suspects", count, len(tasks))
+            self.progress(stage, count, total)
 
-        self.executor.run(ask, tasks, done)
+        return done
+
+    def _partner(self, model: ZooModel, evasions: Iterable[str]) -> Path | None:
+        return self.field.partner(model).path if any(map(needs_partner, evasions)) else None
 
     def _ask_tasks(self, entrants: Sequence[Entrant], finished: set[str]) -> list[AskTask]:
         """One task for each suspect of each source, all its fingerprints together."""
-        wanted: dict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
-        drawn: set[str] = set()
+        wanted: dict[tuple[str, str], dict[str, Asked]] = defaultdict(dict)
         for entrant in entrants:
             place = self.store.fingerprint(entrant.enrolment.identity)
             for cell, model in self.field.cells(entrant).items():
                 if cell not in finished:
-                    wanted[entrant.enrolment.source, model.id][cell] = place
-                    if self.field.drawn(entrant) and self.field.is_drawn(model):
-                        drawn.add(cell)
+                    drawn = self.field.drawn(entrant) and self.field.is_drawn(model)
+                    asked = Asked(cell=cell, fingerprint=place, evasion=entrant.evasion, regions=drawn)
+                    wanted[entrant.enrolment.source, model.id][cell] = asked
         models = {model.id: model for model in self.field.models}
         return [
             AskTask(
                 suspect=suspect,
                 model=models[suspect].path,
-                cells=tuple(prints),
-                prints=tuple(prints.values()),
+                cells=tuple(cells.values()),
+                partner=self._partner(models[suspect], (asked.evasion for asked in cells.values())),
                 same_classes=models[suspect].same_classes or models[suspect].role == "source",
-                regions=frozenset(drawn.intersection(prints)),
             )
-            for (_, suspect), prints in wanted.items()
+            for (_, suspect), cells in wanted.items()
         ]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from modelprint.bench.cells import Entrant, Field, Meeting
-from modelprint.bench.rows import group_interval, rows_of
+from modelprint.bench.evading import NONE, renames
+from modelprint.bench.rows import evasion_cost, group_interval, rows_of
 from modelprint.bench.store import CellResult, CraftRecord, Store
 from modelprint.bench.work import ACCESSES, letters
 from modelprint.core.provenance import provenance
-from modelprint.core.results import JudgedModel, Regions, Results, Run, Sweep, SweepPoint
+from modelprint.core.results import EvasionCost, JudgedModel, Regions, Results, Run, Sweep, SweepPoint
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.stats.calibration import threshold
 from modelprint.stats.roc import auc
+from modelprint.suspects.evasion import evasions
 from modelprint.zoo.population import ZooModel
 
 
@@ -34,17 +37,17 @@ class _Summary:
         self.broken: list[str] = []
 
     def results(self) -> Results:
-        met = {source.id: self.field.suspects(source) for source in self.field.sources}
-        swept = {source.id: self.field.swept(source) for source in self.field.sources}
+        met = {source.id: self.field.suspects(source) for source in self.field.enrolled}
+        swept = {source.id: self.field.swept(source) for source in self.field.enrolled}
         runs = [run for entrant in self.main() for run in self.runs(entrant, met[entrant.enrolment.source])]
-        swept_runs = [run for entrant in self.main() for run in self.runs(entrant, swept[entrant.enrolment.source])]
+        swept_runs = [run for entrant in self.plain() for run in self.runs(entrant, swept[entrant.enrolment.source])]
         suspects = _once(meeting.judged for source in met.values() for meeting in source)
         sweeps = self.sweeps()
         return Results(
             name=self.field.bench.name,
             data=self.field.plan.data,
             alpha=self.field.bench.alpha,
-            sources={source.id: source.accuracy for source in self.field.sources},
+            sources={source.id: source.accuracy for source in self.field.enrolled},
             rows=tuple(rows_of(suspects, runs)),
             suspects=suspects,
             runs=tuple(runs),
@@ -52,11 +55,17 @@ class _Summary:
             swept_runs=tuple(run for run in swept_runs if run.scores),
             regions=self.regions(),
             sweeps=sweeps,
+            evasions=self.evasions(),
             provenance=self.provenance(),
         )
 
     def main(self) -> list[Entrant]:
+        """Every fingerprint of a scheme that is judged, plainly and behind each evasion."""
         return [entrant for entrant in self.entrants if entrant.contender.knob is None]
+
+    def plain(self) -> list[Entrant]:
+        """Those that suspects meet plainly."""
+        return [entrant for entrant in self.main() if entrant.evasion == NONE]
 
     def made(self, entrant: Entrant) -> CraftRecord | None:
         """The record of a fingerprint that there is."""
@@ -68,14 +77,16 @@ class _Summary:
     def cell(self, entrant: Entrant, model: ZooModel) -> CellResult | None:
         """The result of a cell that is finished, or failed."""
         drawn = self.field.drawn(entrant) and self.field.is_drawn(model)
-        return self.cells.get(entrant.enrolment.cell(model.row.sha256, regions=drawn))
+        return self.cells.get(self.field.cell(entrant, model, regions=drawn))
 
     def runs(self, entrant: Entrant, suspects: list[Meeting]) -> list[Run]:
         record = self.made(entrant)
         if record is None:
             return []
         judged = {meeting.judged.id: self.cell(entrant, meeting.model) for meeting in suspects}
-        calibration = {model.id: self.cell(entrant, model) for model in self.field.part("calibration")}
+        # a verifier does not know of the evasion: what calibrates answers plainly, and is read in the same way
+        ranked = entrant if renames(entrant.evasion) else replace(entrant, evasion=NONE)
+        calibration = {model.id: self.cell(ranked, model) for model in self.field.part("calibration")}
         finished = {name: cell for name, cell in judged.items() if cell is not None}
         if not finished:
             return []
@@ -84,6 +95,7 @@ class _Summary:
             self.run(entrant, record, str(access), finished, calibration)  # type: ignore[arg-type]
             for access in ACCESSES
             if access >= scheme.needs.access
+            and not any(cell.scores and str(access) not in cell.scores for cell in finished.values())
         ]
 
     def run(
@@ -94,7 +106,7 @@ class _Summary:
         judged: dict[str, CellResult],
         calibration: dict[str, CellResult | None],
     ) -> Run:
-        enrolment = entrant.enrolment
+        enrolment, plain = entrant.enrolment, entrant.evasion == NONE
         against = {name: cell.scores[access] for name, cell in calibration.items() if cell and access in cell.scores}
         return Run(
             scheme=entrant.contender.label,
@@ -102,16 +114,17 @@ class _Summary:
             access=access,
             budget=enrolment.budget,
             queries=record.queries,
+            evasion=entrant.evasion,
             seed=enrolment.seed,
             scores={name: _rounded(cell.scores.get(access)) for name, cell in judged.items()},
-            calibration={name: round(score, 6) for name, score in against.items()},
+            calibration={name: round(score, 6) for name, score in against.items()} if plain else {},
             threshold=_rounded(threshold(np.array(list(against.values())), self.field.bench.alpha))
             if against
             else None,
             details={
                 name: {key: round(value, 5) for key, value in cell.details.items()}
                 for name, cell in judged.items()
-                if cell.details
+                if cell.details and plain
             },
             failures={name: cell.error for name, cell in judged.items() if cell.error is not None},
             craft_seconds=round(record.seconds, 3),
@@ -149,7 +162,7 @@ class _Summary:
         return tuple(Sweep(knob=name, points=tuple(found)) for name, found in points.items())
 
     def regions(self) -> tuple[Regions, ...]:
-        for entrant in self.main():
+        for entrant in self.plain():
             if not self.field.drawn(entrant) or self.made(entrant) is None:
                 continue
             fingerprint = Fingerprint.load(self.store.fingerprint(entrant.enrolment.identity))
@@ -166,11 +179,33 @@ class _Summary:
             )
         return ()
 
+    def evasions(self) -> tuple[EvasionCost, ...]:
+        """What each evasion does, and what it costs the copies."""
+        told: dict[str, dict[str, float]] = defaultdict(dict)
+        images = 0
+        for cell, (model, evasion) in self.field.weighings().items():
+            result = self.cells.get(cell)
+            if result is not None and "accuracy" in result.details:
+                told[evasion][model.id] = result.details["accuracy"]
+                images = int(result.details["images"])
+        return tuple(
+            evasion_cost(
+                evasion,
+                recipe=[] if evasion == NONE else [one.recipe() for one in evasions(evasion)],
+                accuracy=told[evasion],
+                plain=told[NONE],
+                images=images,
+            )
+            for evasion in self.field.evasions
+            if told[evasion] and told[NONE]
+        )
+
     def provenance(self) -> dict[str, object]:
-        planned = {cell for entrant in self.entrants for cell in self.field.cells(entrant)}
+        planned = self.field.planned(self.entrants)
         records = {identity: self.cells[identity] for identity in planned if identity in self.cells}
         failed = [record for record in records.values() if record.error is not None]
-        crafts = [record for entrant in self.entrants if (record := self.made(entrant)) is not None]
+        prints = {entrant.enrolment.identity: entrant for entrant in self.entrants}
+        crafts = [record for entrant in prints.values() if (record := self.made(entrant)) is not None]
         return {
             **provenance(),
             "command": f"modelprint bench run {self.field.bench.name}",

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
+from modelprint.bench.evasion_tables import evasion_tables
 from modelprint.bench.published import DATA_SETS, DETECTION, EXTRACTION, METHODS, OURS, OVERALL, SECONDS
+from modelprint.bench.text_table import NOT_MEASURED, TextTable, with_interval
 from modelprint.core.results import ALL, Figure, JudgedModel, Results, Row, Run
 
-NOT_MEASURED = "not measured"
 LEAST_INDEPENDENT = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextTable:
-    """A table: every cell is text, none is blank."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 def tables_of(results: Results) -> list[TextTable]:
     """All tables of a benchmark, in the order in which they are read."""
-    return [
-        leaderboard(results),
-        families(results),
-        detection(results),
-        overall(results),
-        extraction(results),
-        times(results),
+    plain = results.plain
+    found = [
+        leaderboard(plain),
+        families(plain),
+        detection(plain),
+        overall(plain),
+        extraction(plain),
+        times(plain),
     ]
+    return [*found, *evasion_tables(results)] if results.evasions else found
 
 
 def leaderboard(results: Results) -> TextTable:
@@ -46,7 +38,7 @@ def leaderboard(results: Results) -> TextTable:
                 access,
                 str(key[2]),
                 f"{fmean(row.queries for row in found):.0f}",
-                *(_with_interval(found, figure) for figure in _LEADING),
+                *(with_interval(found, figure) for figure in _LEADING),
                 f"{found[0].n_derived} / {found[0].n_independent}",
             )
         )
@@ -71,7 +63,7 @@ def families(results: Results) -> TextTable:
         cells = []
         for key, _ in settings:
             found = _summary_rows(results, key, attack=name)
-            cells.append(_with_interval(found, "tpr_at_1") if found else NOT_MEASURED)
+            cells.append(with_interval(found, "tpr_at_1") if found else NOT_MEASURED)
         some = [row for row in results.rows if row.attack == name]
         rows.append((name, str(max(row.n_derived for row in some)), *cells))
     return TextTable(
@@ -214,16 +206,6 @@ def _summary_rows(results: Results, key: Setting, *, attack: str) -> list[Row]:
     found = [row for row in results.rows if (row.scheme, row.access, row.budget) == key and row.attack == attack]
     means = [row for row in found if row.source == ALL]
     return means or found
-
-
-def _with_interval(rows: Sequence[Row], figure: Figure) -> str:
-    """The mean over seeds, with the widest of their intervals."""
-    values = [value for row in rows if (value := getattr(row, figure)) is not None]
-    if not values:
-        return NOT_MEASURED
-    ends = [row.intervals[figure] for row in rows if figure in row.intervals]
-    span = f" ({min(end.low for end in ends):.2f}-{max(end.high for end in ends):.2f})" if ends else ""
-    return f"{fmean(values):.3f}{span}"
 
 
 def _largest(results: Results, scheme: str) -> int:

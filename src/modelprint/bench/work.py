@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from modelprint.bench.evading import HELD_OUT, Respondent, renames
 from modelprint.bench.plan import Enrolment
 from modelprint.bench.store import CellResult, CraftRecord
 from modelprint.core.access import Access
 from modelprint.core.errors import ModelprintError
-from modelprint.core.identity import digest_arrays
-from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.core.suspect import Answers
 from modelprint.data.image_set import ImageSet
 from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel, load_model
+from modelprint.ownership.decide import LEAST_ANSWERED
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.matching import rematched
 from modelprint.ownership.plane import grid
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Scheme
@@ -47,21 +49,54 @@ class CraftTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskTask:
-    """One suspect, and the fingerprints to judge it by.
+class WeighTask:
+    """A copy, and the evasions that may cost it accuracy.
 
     Attributes:
-        cells: the identity of each cell; `prints`: the file of its fingerprint.
-        same_classes: whether the suspect tells the source's classes apart.
-        regions: cells whose planar slice is asked for, too.
+        data: whose first `HELD_OUT` images it is measured on.
+        cells: the identity of each cell; `evasions`: of that cell.
+        partner: the file of an independent model, for an evasion that needs one.
     """
 
     suspect: str
     model: Path
+    data: str
     cells: tuple[str, ...]
-    prints: tuple[Path, ...]
+    evasions: tuple[str, ...]
+    partner: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A cell to be filled.
+
+    Attributes:
+        cell: its identity.
+        fingerprint: where it lies.
+        evasion: behind which the suspect answers.
+        regions: whether the planar slice is asked for, too.
+    """
+
+    cell: str
+    fingerprint: Path
+    evasion: str
+    regions: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskTask:
+    """One suspect, and the fingerprints to judge it by.
+
+    Attributes:
+        same_classes: whether the suspect tells the source's classes apart.
+        partner: the file of an independent model, for an evasion that needs one.
+    """
+
+    suspect: str
+    model: Path
+    cells: tuple[Asked, ...]
     same_classes: bool
-    regions: frozenset[str] = field(default_factory=frozenset)
+    partner: Path | None = None
 
 
 def craft(_: None, task: CraftTask) -> CraftRecord:
@@ -114,33 +149,68 @@ def ask(_: None, task: AskTask) -> list[CellResult]:
     try:
         model = _suspect(task.model)
     except ModelprintError as error:
-        return [CellResult(cell=cell, suspect=task.suspect, error=f"{error}") for cell in task.cells]
+        return [CellResult(cell=asked.cell, suspect=task.suspect, error=f"{error}") for asked in task.cells]
     results: list[CellResult] = []
-    asked: dict[str, Answers] = {}  # fingerprints of the same queries (the controls') share the answers
-    for cell, place in zip(task.cells, task.prints, strict=True):
+    respondent = Respondent(model, who=task.suspect, partner=task.partner)
+    for asked in task.cells:
         try:
-            results.append(_judged(cell, place, model, task, asked))
+            results.append(_judged(asked, respondent, task))
         except Exception as error:  # recorded, so that hours of other cells are not lost
-            results.append(CellResult(cell=cell, suspect=task.suspect, error=f"{type(error).__name__}: {error}"))
+            results.append(CellResult(cell=asked.cell, suspect=task.suspect, error=f"{type(error).__name__}: {error}"))
     return results
 
 
-def _judged(cell: str, place: Path, model: LoadedModel, task: AskTask, asked: dict[str, Answers]) -> CellResult:
-    started = time.process_time()
-    judge = _judge(place)
+def weigh(_: None, task: WeighTask) -> list[CellResult]:
+    """How many held-out images a copy behind each evasion gets right; one that gets no answer is wrong.
+
+    Classes that were renamed are told apart: the thief's customers know the names.
+    """
+    data = _data(task.data)
+    data = data.take(np.arange(min(HELD_OUT, len(data))))
+    results: list[CellResult] = []
+    try:
+        respondent = Respondent(_suspect(task.model), who=task.suspect, partner=task.partner)
+    except ModelprintError as error:
+        return [CellResult(cell=cell, suspect=task.suspect, error=f"{error}") for cell in task.cells]
+    for cell, evasion in zip(task.cells, task.evasions, strict=True):
+        started = time.process_time()
+        try:
+            answers = respondent.behind(evasion).ask(data.images)
+            if renames(evasion):
+                answers = rematched(Answers(labels=data.labels), answers)
+            right = float((answers.labels == data.labels).mean())
+        except ModelprintError as error:
+            results.append(CellResult(cell=cell, suspect=task.suspect, error=f"{type(error).__name__}: {error}"))
+        else:
+            seconds = time.process_time() - started
+            details = {"accuracy": right, "images": float(len(data))}
+            results.append(CellResult(cell=cell, suspect=task.suspect, details=details, seconds=seconds))
+    return results
+
+
+def _judged(asked: Asked, respondent: Respondent, task: AskTask) -> CellResult:
+    started, before = time.process_time(), respondent.forward_seconds
+    judge = _judge(asked.fingerprint)
     if judge.scheme.needs.same_classes and not task.same_classes:
-        return CellResult(cell=cell, suspect=task.suspect, scores={})
-    forward = 0.0
-    if judge.queries not in asked:
-        before = time.process_time()
-        logits = predict(model.module, judge.images)
-        forward = time.process_time() - before
-        asked[judge.queries] = answers_from_scores(logits.numpy(), who=task.suspect)
-    answers = asked[judge.queries]
+        return CellResult(cell=asked.cell, suspect=task.suspect, scores={})
+    suspect = respondent.behind(asked.evasion)
+    shown = min(suspect.access, Access.SCORES)
+    answers = suspect.ask(judge.fingerprint.queries, access=shown)
+    forward = respondent.forward_seconds - before
+    if answers.answered.mean() < LEAST_ANSWERED:  # a verifier says "inconclusive"
+        return CellResult(
+            cell=asked.cell,
+            suspect=task.suspect,
+            details={"answered": float(answers.answered.mean())},
+            forward_seconds=forward,
+            seconds=time.process_time() - started,
+        )
+    if renames(asked.evasion):
+        answers = rematched(judge.fingerprint.source, answers)
     scores = {
         str(access): judge.score(answers.restricted(access))
         for access in ACCESSES
-        if access >= judge.scheme.needs.access
+        if judge.scheme.needs.access <= access <= shown
     }
     details = {
         name: float(value)
@@ -148,28 +218,22 @@ def _judged(cell: str, place: Path, model: LoadedModel, task: AskTask, asked: di
         if isinstance(value, int | float)
     }
     return CellResult(
-        cell=cell,
+        cell=asked.cell,
         suspect=task.suspect,
         scores=scores,
         details=details,
         forward_seconds=forward,
         seconds=time.process_time() - started,
-        regions=_regions(judge.fingerprint, model) if cell in task.regions else None,
+        regions=_regions(judge.fingerprint, respondent.model) if asked.regions else None,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Judge:
-    """A fingerprint that is read once and used on many suspects.
+    """A fingerprint that is read once and used on many suspects."""
 
-    Attributes:
-        queries: SHA-256 of the images.
-    """
-
-    queries: str
     fingerprint: Fingerprint
     scheme: Scheme
-    images: torch.Tensor
 
     def score(self, answers: Answers) -> float:
         value = self.scheme.score(self.fingerprint.state, self.fingerprint.source, answers)
@@ -200,12 +264,7 @@ def letters(labels: np.ndarray) -> str:
 def _judge(place: Path) -> _Judge:
     fingerprint = Fingerprint.load(place)
     scheme = SCHEMES[fingerprint.manifest.scheme](**fingerprint.manifest.parameters)
-    return _Judge(
-        queries=digest_arrays({"queries": fingerprint.queries}),
-        fingerprint=fingerprint,
-        scheme=scheme,
-        images=torch.from_numpy(fingerprint.queries),
-    )
+    return _Judge(fingerprint=fingerprint, scheme=scheme)
 
 
 @lru_cache(maxsize=6)

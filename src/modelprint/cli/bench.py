@@ -15,7 +15,7 @@ from modelprint.cli.console import out, progress, say
 from modelprint.cli.options import Format
 
 if TYPE_CHECKING:
-    from modelprint.bench.tables import TextTable
+    from modelprint.bench.text_table import TextTable
     from modelprint.core.results import Results
 
 bench = App(name="bench")

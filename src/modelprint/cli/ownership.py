@@ -31,6 +31,7 @@ def enroll(
     quick: Annotated[bool, Parameter(negative="")] = False,
     negatives: str | None = None,
     budget: int | None = None,
+    expect: str = "",
     seed: int = 0,
     jobs: int = 1,
     set_: Settings = None,
@@ -61,6 +62,9 @@ def enroll(
         Independent models that calibrate the threshold: a folder, or auto:N to have N trained on --train-data.
     budget
         The most queries that the fingerprint may hold.
+    expect
+        What suspects may do to images before they answer: flip, noise, blur, jpeg, bit-depth, resize, with commas
+        between them. Queries are made to survive it.
     jobs
         Processes that train independent and shadow models.
     set_
@@ -84,6 +88,7 @@ def enroll(
             train_data=train_data,
             shadows="2" if quick else shadow,
             budget=budget,
+            expect=expect,
             seed=seed,
             jobs=jobs,
             out=out_,

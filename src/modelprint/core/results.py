@@ -48,7 +48,8 @@ class Run(Record):
         scheme: its label in tables: the registered name, or a variant of it.
         source: the id of the model that was enrolled.
         budget: the cap on queries; `queries`: how many the fingerprint holds.
-        scores: under the suspect's id; null where the scheme cannot score it (other classes), or failed.
+        scores: under the suspect's id; null where the scheme cannot score it (other classes), or failed, or where the
+            suspect refused more than half of the queries.
         calibration: scores of the calibration models, which set the verdict's threshold at `alpha`.
         details: the scheme's own figures of each suspect (adv-tra: matched, mean_mutation_rate).
         failures: why a suspect has no score.
@@ -159,6 +160,25 @@ class Sweep(Record):
     points: tuple[SweepPoint, ...]
 
 
+class EvasionCost(Record):
+    """What an evasion does, and what it costs a thief.
+
+    Attributes:
+        evasion: as runs and rows call it; "none" first, what others are compared with.
+        recipe: every setting, one record for each evasion of a chain.
+        images: held-out ones that the accuracy is measured on.
+        accuracy: of each copy that keeps its worth, behind the evasion; queries without an answer count as wrong.
+        lost: the mean accuracy lost by these copies, with its interval of 95 % by bootstrap over them.
+    """
+
+    evasion: str
+    recipe: tuple[dict[str, Any], ...]
+    images: int
+    accuracy: dict[str, float]
+    lost: float
+    interval: Ends
+
+
 class Results(Record):
     """A benchmark's results.
 
@@ -166,6 +186,7 @@ class Results(Record):
         name: of the benchmark.
         sources: the accuracy of each enrolled model, by id.
         suspects: who was judged; `swept`: derived models that stand in figures only, with runs of their own.
+        evasions: what these cost, where suspects answered behind some.
         provenance: versions, machine, plan, revision, command, cells planned and finished, hours.
     """
 
@@ -181,4 +202,14 @@ class Results(Record):
     swept_runs: tuple[Run, ...] = ()
     regions: tuple[Regions, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    evasions: tuple[EvasionCost, ...] = ()
     provenance: dict[str, Any]
+
+    @property
+    def plain(self) -> Results:
+        """What was found where suspects answered plainly."""
+        if not self.evasions:
+            return self
+        rows = tuple(row for row in self.rows if row.evasion == "none")
+        runs = tuple(run for run in self.runs if run.evasion == "none")
+        return self.model_copy(update={"rows": rows, "runs": runs})

@@ -36,6 +36,8 @@ class Verdict(Record):
         p_value: rank of the score among the calibration models; never 0; null without any.
         queries: how many were asked.
         matched, trajectories, mean_mutation_rate: of ADV-TRA only.
+        class_matching: the source's class of each of the suspect's, where these have other numbers and were matched by
+            the answers; the calibration models were matched in the same way.
         message: the verdict in plain words, with what is missing; not part of the printed object.
     """
 
@@ -54,6 +56,7 @@ class Verdict(Record):
     matched: int | None = None
     trajectories: int | None = None
     mean_mutation_rate: float | None = None
+    class_matching: tuple[int, ...] | None = None
     message: str = Field(default="", exclude=True)
 
     @model_serializer(mode="wrap")
@@ -62,6 +65,8 @@ class Verdict(Record):
         if self.trajectories is None:
             for name in _TRAJECTORY_FIELDS:
                 fields.pop(name, None)
+        if self.class_matching is None:
+            fields.pop("class_matching", None)
         return fields
 
     def to_json(self) -> str:

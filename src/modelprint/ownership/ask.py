@@ -15,6 +15,7 @@ from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.ownership.decide import Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.matching import looks_renamed
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.stats.calibration import threshold
@@ -113,8 +114,12 @@ def interrogate(
     while True:
         heard = Answers(labels=labels, scores=scores)
         batch = asker.next(heard, asked)
-        if not len(batch) or (limit is not None and _settled(scheme, fingerprint, heard, planned & ~asked, limit)):
+        if not len(batch):
             break
+        if limit is not None and _settled(scheme, fingerprint, heard, planned & ~asked, limit):
+            if looks_renamed(fingerprint.source, heard, fingerprint.calibration) is None:
+                break
+            limit = None  # classes are matched, and that takes every answer
         progress("queries", int(asked.sum()), asker.total)
         whole = len(batch) == total
         answers = suspect.ask(fingerprint.queries if whole else fingerprint.queries[batch], access=access)

@@ -92,14 +92,15 @@ def _verdict(decision: Decision, adjusted: float, *, owners: int, alpha: float) 
     n, need = len(decision.calibration_scores), needed_models_of(owners, alpha)
     if decision.score is None:
         return "inconclusive", decision.message
+    note = f". {decision.note}" if decision.note else ""
     if decision.p_value is not None and adjusted <= alpha:
-        return "derived", "answers like a model made from this source"
+        return "derived", f"answers like a model made from this source{note}"
     if n < need:
         return "inconclusive", (
             f"{n} calibration models, but an error rate of {alpha:g} over {owners} owners needs at least {need} "
             "(owners / alpha - 1): enroll with more independent models (--negatives)"
         )
-    return "not-shown", "no more like this source than independent models are"
+    return "not-shown", f"no more like this source than independent models are{note}"
 
 
 def _conclusion(candidates: Sequence[Candidate], alpha: float) -> tuple[Outcome, str]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.ownership.expect import expecting
 from modelprint.schemes.base import Enrollment, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.loop import predict
 
@@ -39,7 +40,7 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
     """
     _check_needs(scheme, context)
     generator = torch.Generator().manual_seed(seed)
-    queries = scheme.craft(context, generator)
+    queries = expecting(scheme, context, generator) if scheme.expect else scheme.craft(context, generator)
     images = torch.from_numpy(queries.images)
 
     def ask(models: Sequence[nn.Module], who: str) -> tuple[Answers, ...]:

@@ -12,6 +12,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import UnscorableError
 from modelprint.core.suspect import UNANSWERED, Answers
 from modelprint.core.verdict import FalseAccusations, Outcome
+from modelprint.ownership.matching import Matching, looks_renamed, rematched, renamed
 from modelprint.schemes.base import Scheme, State
 from modelprint.stats.calibration import needed_models, rank_p_value, threshold, upper_bound
 
@@ -25,6 +26,8 @@ class Decision:
     Attributes:
         calibration_scores: of the calibration models, on the queries that the suspect answered.
         details: the scheme's own fields of the verdict.
+        matching: how the suspect's classes were matched with the source's, where their numbers differ.
+        note: what that did, and cost, in words; else empty.
     """
 
     outcome: Outcome
@@ -35,6 +38,8 @@ class Decision:
     false_accusations: FalseAccusations | None
     calibration_scores: np.ndarray
     details: Mapping[str, Any] = field(default_factory=dict)
+    matching: Matching | None = None
+    note: str = ""
 
 
 def only(answers: Answers, mask: np.ndarray) -> Answers:
@@ -66,6 +71,9 @@ def decide(
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
         return _unscored(f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again")
     heard = only(answers, answered)
+    told = looks_renamed(source, heard, calibration) if calibration and scheme.needs.same_classes else None
+    if told is not None:
+        heard = renamed(heard, told)
     try:
         score = scheme.score(state, source, heard)
     except UnscorableError as error:
@@ -84,7 +92,13 @@ def decide(
         )
     shown = Access.LABELS if answers.scores is None else Access.SCORES  # the same of every model that is ranked
     path = answered if planned is None or not scheme.sequential else planned & ~(asked & ~answered)
-    ranked = np.array([scheme.score(state, source, only(other.restricted(shown), path)) for other in calibration])
+    others = [only(other.restricted(shown), path) for other in calibration]
+    ranked = np.array([scheme.score(state, source, other) for other in others])
+    note = ""
+    if told is not None:  # calibration models get the same freedom, or innocents would be accused
+        named = threshold(ranked, alpha)
+        ranked = np.array([scheme.score(state, source, rematched(source, other)) for other in others])
+        note = _matched(told, named, threshold(ranked, alpha))
     limit = threshold(ranked, alpha)
     p_value = rank_p_value(score, ranked)
     count = int((ranked > limit).sum()) if limit is not None else 0
@@ -97,13 +111,24 @@ def decide(
     lost = "" if answers.scores is not None or scheme.labels_lose is None else f"; labels only: {scheme.labels_lose}"
     return Decision(
         outcome=outcome,
-        message=message + lost,
+        message=f"{message}{lost}. {note}" if note else message + lost,
         score=score,
         p_value=p_value,
         threshold=limit,
         false_accusations=errors,
         calibration_scores=ranked,
         details=details,
+        matching=told,
+        note=note,
+    )
+
+
+def _matched(told: Matching, named: float | None, limit: float | None) -> str:
+    cost = "" if named is None or limit is None else f": threshold {limit:.4g} instead of {named:.4g}"
+    return (
+        f"its classes have other numbers than the source's: {told.moved} of {len(told.classes)} were matched by its "
+        f"answers, which agree on {told.matched} of {told.answered} queries so and on {told.as_named} as numbered; "
+        f"the calibration models were matched in the same way{cost}"
     )
 
 

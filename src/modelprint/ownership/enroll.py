@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from modelprint.ownership.craft import craft
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint, InputSpec
 from modelprint.ownership.plane import anchors, grid
 from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
+from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
 from modelprint.training.loop import predict
@@ -46,6 +47,7 @@ def enroll(
     train_data: str | ImageSet | None = None,
     shadows: AnyShadows = None,
     budget: int | None = None,
+    expect: str = "",
     seed: int = 0,
     jobs: int = 1,
     out: str | Path | None = None,
@@ -64,6 +66,7 @@ def enroll(
         shadows: for schemes that learn from shadow models: N to have N copies and N strangers trained on `train_data`,
             a folder whose models' cards tell copies of this source from strangers, or the models themselves.
         budget: the most queries that the fingerprint may hold.
+        expect: transforms that suspects may put images through ("jpeg,resize"); queries are made to survive them.
         seed: of every random choice.
         jobs: processes that train independent and shadow models.
         out: where to save the fingerprint.
@@ -74,6 +77,9 @@ def enroll(
     seeds = data if isinstance(data, ImageSet) else load_data(data)
     source = _opened(model, seeds)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
+    if expect:
+        transforms_named(expect)  # refuses what there is not, before hours of work
+        chosen = replace(chosen, expect=expect)
     trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
     if trained_on is not None:
         seeds = without_shared(seeds, trained_on)

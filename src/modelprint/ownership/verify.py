@@ -109,6 +109,7 @@ def examine(
         fingerprint=print_.identity,
         suspect=respondent.identity,
         message=decision.message,
+        class_matching=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
         **decision.details,
     )
     return Verification(

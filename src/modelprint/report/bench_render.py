@@ -10,6 +10,7 @@ from modelprint.core.files import write_text
 from modelprint.core.results import Results
 from modelprint.core.studies import Studies
 from modelprint.report.bench_boxes import box_figures
+from modelprint.report.bench_evasion import evasion_map
 from modelprint.report.bench_families import family_table
 from modelprint.report.bench_knobs import knob_figures
 from modelprint.report.bench_queries import query_figures
@@ -54,7 +55,7 @@ def render_bench(results: Results, studies: Studies | None = None) -> str:
 
     What was not measured is left out, or said to be missing; of studies, those that there are are drawn.
     """
-    view = View(results=results)
+    view = View(results=results.plain)
     page: str = template("bench.html.j2").render(
         title=f"Benchmark {plain_name(results.name, longest=60)}",
         heading=_heading(results),
@@ -62,6 +63,7 @@ def render_bench(results: Results, studies: Studies | None = None) -> str:
         board=leaderboard(view),
         families=family_table(view),
         roc=roc_figure(view),
+        evasion=evasion_map(View(results=results)),
         boxes=box_figures(view),
         swept=swept_sections(view),
         knobs=knob_figures(results),

@@ -140,10 +140,15 @@ class Scheme(ABC):
 
     Attributes:
         labels_lose: what the scheme reads in scores and misses in labels alone, for the verdict to say.
+        expect: names of transforms, with commas between them, that suspects are expected to put images through.
+        separable: whether a query may be left out without touching the others.
     """
 
     name: ClassVar[str]
     labels_lose: ClassVar[str | None] = None
+    separable: ClassVar[bool] = True
+
+    expect: str = ""
 
     @property
     def needs(self) -> Needs:
@@ -190,8 +195,8 @@ class Scheme(ABC):
         return {}
 
     def parameters(self) -> dict[str, Any]:
-        """The hyper-parameters, as JSON."""
-        return asdict(self)
+        """The hyper-parameters, as JSON; `expect` only where something is expected."""
+        return {key: value for key, value in asdict(self).items() if key != "expect" or value}
 
     @classmethod
     def preset(cls, name: str) -> Self:

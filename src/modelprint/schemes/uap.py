@@ -104,6 +104,7 @@ class Uap(Scheme):
     labels_lose: ClassVar[str | None] = (
         "how sure the suspect is of a point, and which class comes second, is lost, and fewer copies are found"
     )
+    separable: ClassVar[bool] = False  # views are whole, or not read
 
     points: int = 200
     views: int = 20

@@ -1,0 +1,121 @@
+"""Suspects behind evasions, as a benchmark asks them: nothing is computed twice that the evasion does not change."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from modelprint.core.access import Access
+from modelprint.core.identity import digest_arrays, digest_json
+from modelprint.core.suspect import Answers, Suspect
+from modelprint.nn.loading import LoadedModel, load_model
+from modelprint.perturb.transforms import Transform
+from modelprint.suspects.evasion import evasions
+from modelprint.suspects.evasion.inputs import ChangedInputs
+from modelprint.suspects.local import TorchSuspect
+
+NONE = "none"
+HELD_OUT = 2000  # images that the accuracy behind an evasion is measured on
+
+
+def identity_of(evasion: str, partner: str | None) -> str:
+    """SHA-256 of every evasion that a text names, with its settings and its partner's file."""
+    return digest_json({"evasions": [one.recipe() for one in evasions(evasion)], "partner": partner})
+
+
+def needs_partner(evasion: str) -> bool:
+    """Whether an independent model must answer, too."""
+    return evasion != NONE and any(one.needs_partner for one in evasions(evasion))
+
+
+def renames(evasion: str) -> bool:
+    """Whether the suspect's classes get other numbers, so that answers must be matched."""
+    return evasion != NONE and any(one.renames for one in evasions(evasion))
+
+
+class Respondent:
+    """One suspect, asked plainly and behind evasions.
+
+    Args:
+        partner: the file of an independent model, where an evasion needs one.
+
+    Attributes:
+        forward_seconds: of processor time in the model's forward passes so far.
+    """
+
+    def __init__(self, model: LoadedModel, *, who: str, partner: Path | None) -> None:
+        self.model = model
+        self.plain = _Remembering(TorchSuspect(model.module, identity=who))
+        self.partner = partner
+
+    @property
+    def forward_seconds(self) -> float:
+        """Of processor time in the model's forward passes so far."""
+        return self.plain.seconds
+
+    def behind(self, evasion: str) -> Suspect:
+        """The suspect behind an evasion, that has not been asked anything yet."""
+        suspect: Suspect = self.plain
+        for one in evasions(evasion) if evasion != NONE else ():
+            remembering = (
+                replace(one, transform=_RememberingTransform(transform=one.transform))
+                if isinstance(one, ChangedInputs)
+                else one
+            )
+            suspect = remembering.wrap(suspect, _partner(self.partner) if self.partner is not None else None)
+        return suspect
+
+
+class _Remembering(Suspect):
+    """A model that is asked the same 8-bit images once."""
+
+    def __init__(self, suspect: Suspect) -> None:
+        self.suspect = suspect
+        self.identity = suspect.identity
+        self.access = Access.SCORES
+        self.known: dict[str, Answers] = {}
+        self.seconds = 0.0
+
+    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+        key = digest_arrays({"images": images}) if images.dtype == np.uint8 else ""
+        if key in self.known:
+            return self.known[key]
+        started = time.process_time()
+        answers = self.suspect.ask(images, access=Access.SCORES)
+        self.seconds += time.process_time() - started
+        if key:
+            self.known[key] = answers
+        return answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Images under their SHA-256."""
+
+    digest: str
+    images: np.ndarray = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RememberingTransform(Transform):
+    """A transform that changes the same images once, whoever is asked."""
+
+    transform: Transform
+
+    def __call__(self, images: np.ndarray, *, seed: int = 0) -> np.ndarray:
+        batch = _Batch(digest=digest_arrays({"images": images}), images=images)
+        return _transformed(self.transform, seed, batch)
+
+
+@lru_cache(maxsize=128)
+def _transformed(transform: Transform, seed: int, batch: _Batch) -> np.ndarray:
+    return transform(batch.images, seed=seed)
+
+
+@lru_cache(maxsize=2)
+def _partner(path: Path) -> _Remembering:
+    return _Remembering(TorchSuspect(load_model(path).module, identity=path.name))

@@ -1,0 +1,65 @@
+"""Queries that survive what suspects are expected to do to images: JPEG, resizing, blur ...
+
+The scheme crafts on the source as it is seen through the transforms (perturb.expectation): points cross, and images are
+chosen by, the mean of its logits over them. More are made than are wanted, and those on which a transform changes the
+source's label are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from modelprint.core.errors import FingerprintError
+from modelprint.perturb.expectation import Expected, stable, transforms_named
+from modelprint.schemes.base import Enrollment, Queries, Scheme
+from modelprint.training.loop import predict
+
+SPARE = 2  # queries made, for each one wanted
+
+
+def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -> Queries:
+    """Queries on which the source's label is the same behind every transform that the scheme expects.
+
+    Raises:
+        FingerprintError: no query survives.
+        UsageError: a transform that there is not.
+    """
+    transforms = transforms_named(scheme.expect)
+    seen = replace(context, source=Expected(context.source, transforms))
+    if scheme.separable and context.budget is not None:
+        seen = replace(seen, budget=SPARE * context.budget)
+    made = scheme.craft(seen, generator)
+    labels = predict(context.source, torch.from_numpy(made.images)).argmax(1).numpy()
+    kept = stable(context.source, made.images, labels, transforms)
+    survived = int(kept.sum())
+    if not survived:
+        raise FingerprintError(
+            f"none of {len(made)} queries keeps the source's label behind {scheme.expect}: expect less, or choose "
+            "another scheme"
+        )
+    told = {**made.report, "expect": scheme.expect, "crafted": len(made), "stable": survived}
+    if not scheme.separable:
+        return replace(made, report=told)
+    index = _within(made.group, np.flatnonzero(kept), context.budget)
+    return replace(
+        made,
+        images=made.images[index],
+        labels=made.labels[index],
+        group=made.group[index],
+        columns={name: column[index] for name, column in made.columns.items()},
+        report={**told, "made": len(index)} if "made" in told else told,
+    )
+
+
+def _within(group: np.ndarray, index: np.ndarray, budget: int | None) -> np.ndarray:
+    """The first queries that the budget holds; of several groups, whole ones."""
+    if budget is None or len(index) <= budget:
+        return index
+    if group[index[0]] == group[index[-1]]:
+        return index[:budget]
+    sizes = np.bincount(group[index])
+    held = np.flatnonzero(np.cumsum(sizes) <= budget)
+    return index[np.isin(group[index], held)]
