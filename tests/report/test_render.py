@@ -249,6 +249,31 @@ def test_schemes_without_trajectories_leave_those_parts_out(other_scheme):
     assert "kept [1, 2]" in words
 
 
+def test_what_each_answer_adds_is_drawn_for_schemes_that_weigh_answers(other_scheme):
+    given = other_scheme.fingerprint
+    fields = given.manifest.model_dump(mode="json", exclude={"tensors"})
+    fields |= {"scheme": "contrast", "parameters": {"batch": 20}}
+    weighed = Fingerprint.bind(
+        fields,
+        queries=given.queries,
+        true_labels=given.true_labels,
+        source=given.source,
+        state={"group": given.state["group"], "worth": np.array([-0.5, 0.25])},
+        calibration=given.calibration,
+    )
+    case = other_scheme.copy()
+    asked = np.arange(len(weighed)) < 30
+    heard = Answers(labels=np.where(asked, case.answers.labels, -1))
+    verdict = case.verdict.model_copy(update={"matched": None, "trajectories": None, "mean_mutation_rate": None})
+    told = [replace(case, verdict=verdict, answers=heard, cap=60)]
+    html = render_report(weighed, told, calibration_scores=other_scheme.scores)
+    agreed = int((heard.labels == weighed.source.labels)[:30].sum())
+    assert f"At the end: {0.25 * agreed - 0.5 * (30 - agreed):.2f} after 30 queries" in html
+    assert html.count("A query, answered ") == 12
+    assert "Evidence against queries asked" in Page(html).words
+    assert "Query by query" not in Page(render(other_scheme, [replace(case, verdict=verdict)])).words
+
+
 def test_answers_outside_the_known_classes_have_a_name(records):
     labels = np.full(len(records.fingerprint), 12)
     assert "class 12" in Page(render(records, [records.case("other classes", answers=Answers(labels=labels))])).words

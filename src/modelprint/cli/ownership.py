@@ -208,6 +208,7 @@ def verify(
             verdict=found.verdict,
             answers=found.answers,
             plane_labels=found.plane_labels,
+            cap=found.cap,
         )
         write_report(report, found.fingerprint, [case], calibration_scores=found.calibration_scores)
         say(f"report: {report}")

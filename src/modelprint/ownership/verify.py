@@ -28,6 +28,7 @@ class Verification:
         answers: to all queries of the fingerprint, -1 where not asked.
         calibration_scores: of the calibration models, on the queries that were answered.
         plane_labels: the suspect's labels (k, k) on the fingerprint's planar slice, where it was free to ask.
+        cap: the most queries that could have been asked.
     """
 
     verdict: Verdict
@@ -35,6 +36,7 @@ class Verification:
     answers: Answers
     calibration_scores: np.ndarray
     plane_labels: np.ndarray | None
+    cap: int
 
 
 def verify(
@@ -118,6 +120,7 @@ def examine(
         answers=told.answers,
         calibration_scores=decision.calibration_scores,
         plane_labels=_plane(print_, respondent) if slice_plane and respondent.free else None,
+        cap=int(told.planned.sum()),
     )
 
 

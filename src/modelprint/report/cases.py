@@ -27,6 +27,7 @@ class Case:
         answers: to all queries of the fingerprint.
         plane_labels: int (k, k), its labels on the fingerprint's planar slice, where it was free to ask.
         accuracy: on images that it was not trained on, 0 to 1.
+        cap: the most queries that could have been asked of it; all of the fingerprint when None.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Case:
     answers: Answers
     plane_labels: np.ndarray | None = None
     accuracy: float | None = None
+    cap: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

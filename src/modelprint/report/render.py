@@ -14,6 +14,7 @@ from modelprint.core.files import write_text
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report import facts, prose, words
 from modelprint.report.cases import Case
+from modelprint.report.evidence_section import evidence_section
 from modelprint.report.pages import template
 from modelprint.report.region_section import region_section
 from modelprint.report.score_section import score_section
@@ -86,6 +87,7 @@ def render_report(
         how=[text.replace("{match}", f"{match:g}") for text in prose.for_scheme(prose.HOW, manifest.scheme)],
         calibrated=prose.CALIBRATED,
         scores=score_section(fingerprint, cases, calibration),
+        evidence=evidence_section(fingerprint, cases),
         trajectories=trajectory_section(fingerprint, cases, match),
         regions=region_section(fingerprint, cases),
         limitations=[*prose.for_scheme(prose.LIMITATIONS, manifest.scheme), *prose.ALWAYS_LIMITED],
