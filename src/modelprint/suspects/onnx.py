@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelprint.core.access import Access
+from modelprint.core.batches import images_at_once
 from modelprint.core.errors import MisfitError, ModelError, SuspectError
 from modelprint.core.identity import digest
 from modelprint.core.suspect import Answers, Suspect
@@ -28,7 +29,7 @@ class OnnxSuspect(Suspect):
     Args:
         path: the file.
         mean, std: per channel on the [0, 1] scale, where normalisation is not part of the graph.
-        batch_size: images per run, where the file leaves it open.
+        batch_size: images per run, where the file leaves it open; None: what their size allows.
         threads: of onnxruntime.
         classes: how many it must tell apart, where that is known.
 
@@ -42,7 +43,7 @@ class OnnxSuspect(Suspect):
         *,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         threads: int = 2,
         classes: int | None = None,
     ) -> None:
@@ -94,10 +95,8 @@ class OnnxSuspect(Suspect):
             encoder = TensorFormat(layout=layout, dtype="uint8")
         else:
             encoder = TensorFormat(layout=layout, mean=self.mean, std=self.std)
-        parts = [
-            self._run(encoder.encode(images[start : start + self.batch_size]))
-            for start in range(0, len(images), self.batch_size)
-        ]
+        batch = self.batch_size or images_at_once(images.shape[1:], most=256)
+        parts = [self._run(encoder.encode(images[start : start + batch])) for start in range(0, len(images), batch)]
         if not parts:
             return Answers(labels=np.zeros(0, np.int64))
         answers = answers_from_array(np.concatenate(parts), who=str(self.path), classes=self.classes)
