@@ -104,7 +104,9 @@ def measure(folder: Path, trajectories: int, legs: int, count: int) -> dict[str,
     np.savez(folder / "images.npz", x_train=images, y_train=labels, class_names=names)
     cost = enrolled(folder / "images.npz", folder / "fp", trajectories, legs)
     state = torch.load(weights("efficientnet-lite0"), weights_only=True)
-    torch.save({"state_dict": {f"module.{name}": value for name, value in pruned(state, 0.2).items()}}, folder / "p.pth")
+    torch.save(
+        {"state_dict": {f"module.{name}": value for name, value in pruned(state, 0.2).items()}}, folder / "p.pth"
+    )
     save_file(int8(state), folder / "q.safetensors")
     suspects = {
         "itself": source,

@@ -65,6 +65,25 @@ class Answers:
         return self if access >= Access.SCORES else Answers(labels=self.labels)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What asking a suspect takes.
+
+    Attributes:
+        queries: to be answered.
+        answered: of these, known from an earlier run that is resumed, or from a recording.
+        requests: to be sent, if none fails; 0 where asking stays on this machine.
+        bytes: of their bodies, about.
+        seconds: it takes at least; None where that is not known.
+    """
+
+    queries: int
+    answered: int = 0
+    requests: int = 0
+    bytes: int = 0
+    seconds: float | None = None
+
+
 class Suspect(ABC):
     """Anything that classifies images. Subclasses write `_ask`; `ask` checks and hides.
 
@@ -98,6 +117,10 @@ class Suspect(ABC):
         if len(answers) != len(images):
             raise SuspectError(f"{self.identity} gave {len(answers)} answers to {len(images)} images")
         return answers.restricted(access)
+
+    def cost(self, images: np.ndarray, *, access: Access) -> Cost:
+        """What asking about images would take; nothing unless the suspect is elsewhere. Nothing is asked."""
+        return Cost(queries=len(images))
 
     def finish(self) -> None:  # noqa: B027 - most suspects have nothing to finish
         """Told when the last question was asked and every answer came."""

@@ -53,7 +53,7 @@ def labels_on(points: np.ndarray, ask: Callable[[np.ndarray], np.ndarray]) -> In
         ask: from float images (n, c, h, w) to labels (n,).
     """
     unit = points.astype(np.float32) / (255.0 if points.dtype == np.uint8 else 1.0)
-    if SIDE * SIDE <= images_at_once(points.shape[1:], most=SIDE * SIDE, values=_VALUES):
+    if images_at_once(points.shape[1:], most=SIDE * SIDE, values=_VALUES) >= SIDE * SIDE:
         images = np.stack(list(_rows(unit, SIDE)))
         return ask(images.reshape(SIDE * SIDE, *points.shape[1:])).reshape(SIDE, SIDE)
     return np.stack([ask(row) for row in _rows(unit, SIDE)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -53,7 +54,7 @@ class Evaluator:
         """Top-1 labels."""
         self.forwards += len(points)
         step = images_at_once(points.shape[1:], most=max(1, len(points)))
-        labels: np.ndarray = torch.cat([self.model(part).argmax(1) for part in points.split(step)]).cpu().numpy()
+        labels: np.ndarray = torch.cat([self.model(part).argmax(1) for part in torch.split(points, step)]).cpu().numpy()
         return labels
 
     def aim(
@@ -70,12 +71,10 @@ class Evaluator:
         self.backwards += len(points)
         step = images_at_once(points.shape[1:], most=max(1, len(points)), values=GRADIENT_VALUES)
         parts = [slice(start, start + step) for start in range(0, len(points), step)]
-        aims = [self._aim(points[part], lambda labels, part=part: choose(part, labels)) for part in parts]
+        aims = [self._aim(points[part], partial(choose, part)) for part in parts]
         if len(aims) == 1:
             return aims[0]
-        return Aim(
-            labels=np.concatenate([aim.labels for aim in aims]), sign=torch.cat([aim.sign for aim in aims])
-        )
+        return Aim(labels=np.concatenate([aim.labels for aim in aims]), sign=torch.cat([aim.sign for aim in aims]))
 
     def _aim(
         self, points: Float[Tensor, "n c h w"], choose: Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]

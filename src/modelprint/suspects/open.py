@@ -84,6 +84,4 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         classes=options.expected_classes,
         trust_code=options.trust_code,
     )
-    return TorchSuspect(
-        loaded.module, loaded.identity, batch_size=options.batch_size, classes=options.expected_classes
-    )
+    return TorchSuspect(loaded.module, loaded.identity, batch_size=options.batch_size, classes=options.expected_classes)
