@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest
+from modelprint.core.untrusted import BombError, check_zip, read_regular
 from modelprint.nn.files import ModelCard, parse_card
 from modelprint.nn.quantised import dequantised, unpacked
 
@@ -55,7 +57,7 @@ def read_bytes(path: Path) -> bytes:
     if not path.exists():
         raise ModelError(f"{path} does not exist: check the spelling and the folder")
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
     if not data:
@@ -104,7 +106,22 @@ def _read_card(data: bytes, path: Path) -> ModelCard | None:
         ) from error
 
 
+def refuse_bombs(data: bytes, path: Path) -> None:
+    """Look at an archive before anything unpacks it.
+
+    Raises:
+        ModelError: it would unpack to far more than it weighs, or elsewhere.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return
+    try:
+        check_zip(io.BytesIO(data), growth=_LARGEST_GROWTH)
+    except (BombError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ModelError(f"{path} is refused: {first_line(error)}; {_SAVE_AGAIN}") from error
+
+
 def _read_checkpoint(data: bytes, path: Path) -> dict[str, Tensor]:
+    refuse_bombs(data, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of old formats, which it reads all the same

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
 from modelprint.core.records import Record
+from modelprint.core.untrusted import read_regular
 from modelprint.suspects.http import HttpSuspect
 from modelprint.suspects.interpret import ClassIndex
 from modelprint.suspects.options import SuspectOptions
@@ -74,7 +75,7 @@ def read_class_names(path: Path) -> dict[str, int | str]:
         SuspectError: missing, or not such a file; the message names the entry.
     """
     try:
-        return ClassNamesFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).class_names
+        return ClassNamesFile.model_validate(tomllib.loads(read_regular(path).decode())).class_names
     except OSError as error:
         raise SuspectError(f"the class names {path} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:

@@ -26,6 +26,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
 from modelprint.core.records import Record
 from modelprint.core.suspect import Answers
+from modelprint.core.untrusted import read_regular
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import ClassIndex, answers_from_json
 from modelprint.suspects.options import Layout, Picture
@@ -174,7 +175,7 @@ def read_mapping(path: Path | str) -> Mapping:
         SuspectError: missing, not TOML, or with wrong fields; the message names them.
     """
     try:
-        return Mapping.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        return Mapping.model_validate(tomllib.loads(read_regular(Path(path)).decode()))
     except OSError as error:
         raise SuspectError(f"the mapping file {path} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:

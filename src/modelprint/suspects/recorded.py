@@ -24,6 +24,7 @@ from modelprint.core.files import write_bytes
 from modelprint.core.identity import canonical_json, image_hashes
 from modelprint.core.records import Record
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
+from modelprint.core.untrusted import read_regular
 from modelprint.data.arrays import read_npz_arrays
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -182,7 +183,7 @@ def _lines(recording: Recording) -> list[Record]:
 
 def _read_jsonl(path: Path) -> Recording:
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_regular(path).split(b"\n")
     except OSError as error:
         raise SuspectError(f"{path} cannot be read: {error.strerror or error}") from error
     header = _parse(RecordingHeader, lines[0], path, 1)
