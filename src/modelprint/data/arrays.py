@@ -84,7 +84,10 @@ def _check_headers(stream: IO[bytes]) -> None:
                 read_header = _HEADERS.get(version)
                 if read_header is None:
                     raise ValueError(f"{entry.filename} is of version {version}")
-                shape, _, dtype = read_header(part)
+                try:
+                    shape, _, dtype = read_header(part)
+                except Exception as error:  # of a damaged header, numpy's reader raises nearly anything
+                    raise ValueError(f"{entry.filename} has no readable header") from error
                 claimed = part.tell() + math.prod(shape) * dtype.itemsize
             if claimed != entry.file_size and not dtype.hasobject:
                 raise ValueError(f"{entry.filename} claims {claimed:,} bytes but has {entry.file_size:,}")

@@ -220,6 +220,7 @@ class Fingerprint:
             raise IntegrityError(f"{folder / TENSORS} was changed after enrollment: its SHA-256 is not the stated one")
         try:
             arrays = load(tensor_bytes)
+            del tensor_bytes  # answers of many models take as much again
             _check_shapes(manifest, arrays)
             return cls._from_arrays(manifest, arrays)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -230,7 +231,7 @@ class Fingerprint:
         labels = arrays.get("calibration.labels", np.zeros((0, 0), np.int64))
         scores = arrays.get("calibration.scores")
         calibration = tuple(
-            Answers(labels=labels[i].astype(np.int64), scores=None if scores is None else scores[i])
+            Answers(labels=labels[i].astype(np.int64, copy=False), scores=None if scores is None else scores[i])
             for i in range(len(manifest.calibration))
         )
         plane = {name: arrays[f"plane.{name}"] for name in ("anchors", "labels") if f"plane.{name}" in arrays}
