@@ -10,11 +10,11 @@ from modelprint.core.suspect import Answers
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.suspects.recorded import record, write_recording
 
-QUERIES, POINTS, CALIBRATION = 100_000, 25, 99
+QUERIES, POINTS, CALIBRATION = 100_000, 25, 19  # models: as few as an error rate of 0.05 needs
 
 
 def write(folder: Path) -> None:
-    """`fp`: ADV-TRA, 4,000 trajectories of 25 points, 99 calibration models; `a.jsonl`, `a.npz`: half as the source."""
+    """`fp`: ADV-TRA, 4,000 trajectories of 25 points, 19 calibration models; `a.jsonl`, `a.npz`: half as the source."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (QUERIES, 1, 8, 8), dtype=np.uint8)
     source, other = generator.integers(0, 10, (2, QUERIES))

@@ -12,6 +12,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import DataError, SuspectError
 
 UNANSWERED = -1
+LARGEST_LABEL = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,8 @@ def answers_from_scores(scores: np.ndarray, *, who: str) -> Answers:
     Raises:
         SuspectError: NaN, infinite, or not a matrix of at least two classes.
     """
-    scores = np.asarray(scores, dtype=np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused below
+        scores = np.asarray(scores, dtype=np.float32)
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise SuspectError(f"{who} gave outputs of shape {scores.shape}: expected (n, classes), two classes or more")
     if not np.isfinite(scores).all():

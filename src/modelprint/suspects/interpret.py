@@ -10,7 +10,7 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
-from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.core.suspect import LARGEST_LABEL, Answers, answers_from_scores
 from modelprint.suspects.options import SuspectOptions
 
 
@@ -127,6 +127,8 @@ def answers_from_array(values: np.ndarray, *, who: str, classes: int | None = No
         return checked(answers_from_scores(values, who=who), who=who, classes=classes)
     if not np.isfinite(values).all():
         raise SuspectError(f"{who} gave NaN or infinite labels: expected class numbers")
+    if (np.abs(values) > LARGEST_LABEL).any():
+        raise SuspectError(f"{who} gave numbers too large to be class numbers")
     labels = values.astype(np.int64)
     if (labels != values).any():
         raise SuspectError(

@@ -22,7 +22,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from modelprint.core.errors import SuspectError
 from modelprint.core.identity import canonical_json
 from modelprint.core.records import Record
-from modelprint.core.suspect import UNANSWERED, Answers
+from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers
 
 
 class LedgerHeader(Record):
@@ -45,7 +45,7 @@ class LedgerAnswer(Record):
     """One answer, by the SHA-256 of its query's pixels."""
 
     query: str
-    label: int = Field(ge=0)
+    label: int = Field(ge=0, le=LARGEST_LABEL)
     scores: tuple[float, ...] | None = None
 
 

@@ -23,7 +23,7 @@ from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.core.files import write_bytes
 from modelprint.core.identity import canonical_json, image_hashes
 from modelprint.core.records import Record
-from modelprint.core.suspect import UNANSWERED, Answers, Suspect
+from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers, Suspect
 from modelprint.core.untrusted import read_regular
 from modelprint.data.arrays import read_npz_arrays
 
@@ -58,9 +58,9 @@ class RecordedAnswer(Record):
         scores: as given; null where only labels were asked for.
     """
 
-    index: int = Field(ge=0)
+    index: int = Field(ge=0, le=LARGEST_LABEL)
     query: str = Field(pattern=_HASH)
-    label: int = Field(ge=0)
+    label: int = Field(ge=0, le=LARGEST_LABEL)
     scores: tuple[float, ...] | None = None
 
 
