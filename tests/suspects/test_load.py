@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 
 SECONDS, MEGABYTES = 5.0, 500
 IN_FLIGHT, ASKED, SHARE = 32, 10_000, 0.01
+TIMEOUT = 4.0  # long enough that no honest answer is late on a busy machine
 JUDGE = """
 import json, os, resource, sys, time
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -88,7 +89,7 @@ FAILURES = {
     "408": Reply(status=408),
     "dropped": Reply(drop=True),
     "cut short": Reply({"predictions": [0]}, short=True),
-    "too late": Reply({"predictions": [0]}, delay=3.0),
+    "too late": Reply({"predictions": [0]}, delay=TIMEOUT + 1),
     "no JSON": Reply(b"<html>hello"),
     "too many": Reply({"predictions": [0, 0]}),
     "NaN": Reply(b'{"predictions": [[NaN, 0, 0, 0]]}'),
@@ -96,9 +97,11 @@ FAILURES = {
 FATAL = {"no JSON", "too many", "NaN"}  # these end a run; the same command resumes it
 
 
-def test_every_answer_of_a_failing_server_is_accounted_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kinds", ["passing", "senseless"])
+def test_every_answer_of_a_failing_server_is_accounted_for(tmp_path: Path, kinds: str) -> None:
     images = np.zeros((ASKED, 1, 2, 2), np.uint8)
     images.reshape(ASKED, 4)[:, :2] = np.arange(ASKED, dtype=">u2")[:, None].view(np.uint8)
+    failures = {kind: reply for kind, reply in FAILURES.items() if (kind in FATAL) == (kinds == "senseless")}
     dice, lock = random.Random(0), threading.Lock()
     answered: Counter[int] = Counter()
     failed: Counter[str] = Counter()
@@ -111,18 +114,18 @@ def test_every_answer_of_a_failing_server_is_accounted_for(tmp_path: Path) -> No
         query = 256 * high + low
         with lock:
             now, most = now + 1, max(most, now + 1)
-            kind = next((kind for kind in FAILURES if dice.random() < SHARE), None)
+            kind = next((kind for kind in failures if dice.random() < SHARE), None)
             if kind is None:
                 answered[query] += 1
             else:
                 failed[kind] += 1
-        time.sleep(0.001)
+        time.sleep(0.05)
         with lock:
             now -= 1
-        return FAILURES[kind] if kind is not None else Reply({"predictions": [query % 4]})
+        return failures[kind] if kind is not None else Reply({"predictions": [query % 4]})
 
     options = SuspectOptions(
-        batch_size=1, max_in_flight=IN_FLIGHT, retries=10, backoff=0.01, timeout=1.5, classes=4,
+        batch_size=1, max_in_flight=IN_FLIGHT, retries=10, backoff=0.01, timeout=TIMEOUT, classes=4,
         class_names=tuple("abcd"), ledger=tmp_path / "ledger.jsonl",
     )  # fmt: skip
     runs, began = 0, time.perf_counter()
@@ -142,13 +145,13 @@ def test_every_answer_of_a_failing_server_is_accounted_for(tmp_path: Path) -> No
     lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
     kept = Counter(line["query"] for line in lines if "query" in line)
     figures = {"queries": ASKED, "in_flight": IN_FLIGHT, "most_in_flight": most, "requests": sent, "runs": runs}
-    noted("server", {**figures, "failures": dict(failed), "seconds": round(seconds, 1)})
+    noted(f"server, {kinds}", {**figures, "failures": dict(failed), "seconds": round(seconds, 1)})
     assert (answers.labels == np.arange(ASKED) % 4).all()
     assert kept == Counter(image_hashes(images))  # each answer is kept once
     assert set(answered.values()) == {1}  # no query that was answered is asked again
     assert sent == ASKED + sum(failed.values()) == sum(line.get("sent", 0) for line in lines)
-    assert said == {"the same command resumes there"}
-    assert set(failed) == set(FAILURES)
+    assert said <= {"the same command resumes there"}
+    assert set(failed) == set(failures)
     assert all(count > 0.5 * SHARE * ASKED for count in failed.values())
-    assert runs <= 1 + sum(failed[kind] for kind in FATAL)
-    assert IN_FLIGHT // 2 < most <= IN_FLIGHT
+    assert (runs == 1) if kinds == "passing" else (1 < runs <= 1 + sum(failed.values()))
+    assert IN_FLIGHT // 4 < most <= IN_FLIGHT

@@ -19,8 +19,8 @@ class UnreadableError(Exception):
 def read_body(parts: Iterable[bytes], *, encoding: str, limit: int) -> bytes:
     """The bytes of a body; an unasked gzip is unpacked, but never beyond the limit, any other encoding refused.
 
-    >>> read_body([zlib.compress(b"x" * 10)], encoding="gzip", limit=10)
-    b'xxxxxxxxxx'
+    >>> len(read_body([zlib.compress(b"x" * 1000)], encoding="gzip", limit=1000))
+    1000
 
     Args:
         parts: as they come over the network.
