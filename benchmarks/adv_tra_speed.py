@@ -36,7 +36,7 @@ def bare(model: Normalized, images: torch.Tensor, *, forwards: int, backwards: i
     with frozen(model):
         evaluator = Evaluator(model)
         for count in _batches(backwards, batch):
-            evaluator.aim(images[:count], np.zeros_like)
+            evaluator.aim(images[:count], lambda _, labels: np.zeros_like(labels))
         for count in _batches(forwards - backwards, batch):
             evaluator.labels(images[:count])
 

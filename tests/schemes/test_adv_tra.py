@@ -198,7 +198,7 @@ def test_gradient_signs_agree_with_finite_differences(digits: Digits) -> None:
         images = torch.from_numpy(digits.queries.images[:2]).double() / 255
         targets = torch.tensor([3, 5])
         with frozen(source) as model:
-            aim = Evaluator(model).aim(images, lambda _: targets.numpy())
+            aim = Evaluator(model).aim(images, lambda _, labels: targets.numpy())
             for row in range(2):
                 for pixel in (9, 27, 45):
                     shift = torch.zeros_like(images[row]).view(-1)

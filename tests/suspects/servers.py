@@ -33,7 +33,8 @@ def running(app: Any) -> Iterator[str]:
 
 @dataclass
 class Reply:
-    """What the scripted server sends; `drop` closes the connection instead, `drip` sends a byte at a time."""
+    """What the scripted server sends; `drop` closes the connection instead, `drip` sends a byte at a time;
+    `short` closes before the last byte."""
 
     body: Any = b""
     status: int = 200
@@ -41,6 +42,7 @@ class Reply:
     drop: bool = False
     delay: float = 0.0
     drip: float = 0.0
+    short: bool = False
 
 
 @dataclass
@@ -83,6 +85,10 @@ class Scripted:
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
+                if reply.short:
+                    self.close_connection = True
+                    self.wfile.write(data[:-1])
+                    return
                 if not reply.drip:
                     self.wfile.write(data)
                     return

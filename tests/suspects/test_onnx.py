@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from scipy import special
 
 from modelprint.core.access import Access
 from modelprint.core.errors import ModelError, SuspectError
@@ -108,14 +110,96 @@ def test_missing_truncated_and_garbled_files(tmp_path: Path) -> None:
             OnnxSuspect(tmp_path / "bad.onnx")
 
 
-def test_nothing_outside_the_file_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_in_other_files_are_read_and_hashed(tmp_path: Path, images: np.ndarray) -> None:
     path = save(tmp_path / "m.onnx", ["n", 1, 4, 4])
+    whole = OnnxSuspect(path)
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="w.bin", size_threshold=0)
-    monkeypatch.chdir(tmp_path)  # where onnxruntime would look by itself
-    with pytest.raises(ModelError, match="weights in other files"):
+    split = OnnxSuspect(path)
+    np.testing.assert_allclose(split.ask(images, access=Access.SCORES).scores, expected(images), atol=1e-5)
+    data = bytearray((tmp_path / "w.bin").read_bytes())
+    data[0] ^= 1
+    (tmp_path / "w.bin").write_bytes(data)
+    assert len({whole.identity, split.identity, OnnxSuspect(path).identity}) == 3
+    (tmp_path / "w.bin").unlink()
+    with pytest.raises(ModelError, match=r"weights in 'w\.bin', which cannot be read \(No such file"):
         OnnxSuspect(path)
+
+
+@pytest.mark.parametrize("place", ["../w.bin", "/etc/passwd", "link.bin", "folder/w.bin"])
+def test_weights_elsewhere_are_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "in").mkdir()
+    path = save(tmp_path / "in" / "m.onnx", ["n", 1, 4, 4])
+    model = onnx.load(path)
+    (tmp_path / "w.bin").write_bytes(WEIGHTS.tobytes())
+    (tmp_path / "in" / "link.bin").symlink_to(tmp_path / "w.bin")
+    (tmp_path / "in" / "folder").symlink_to(tmp_path)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=place)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"keeps weights elsewhere: .*refused"):
+        OnnxSuspect(path)
+
+
+def test_libraries_of_operators_are_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not an ONNX file that onnxruntime can run"):
         OnnxSuspect(save(tmp_path / "custom.onnx", ["n", 1, 4, 4], domain="some.library"))
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+@pytest.mark.parametrize("shape", [["n", 3, 1, 1], None])
+def test_outputs_as_other_exporters_shape_them(
+    tmp_path: Path, images: np.ndarray, softmax: bool, shape: list[object] | None
+) -> None:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["s"]),
+        helper.make_node("Softmax" if softmax else "Identity", ["s"], ["p"]),
+        helper.make_node("Unsqueeze", ["p", "axes"], ["y"]) if shape else helper.make_node("Identity", ["p"], ["y"]),
+    ]
+    path = save(tmp_path / "m.onnx", ["n", 1, 4, 4], nodes=nodes, output=(TensorProto.FLOAT, shape))  # type: ignore[arg-type]
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 3], np.int64), "axes"))
+    onnx.save(model, path)
+    scores = OnnxSuspect(path).ask(images, access=Access.SCORES).scores
+    wanted = special.softmax(expected(images), axis=1) if softmax else expected(images)
+    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("batch", ["any", "one"])
+def test_a_network_that_torch_exported(tmp_path: Path, images: np.ndarray, batch: str) -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(16, 3))
+    axes = {"images": {0: "n"}} if batch == "any" else None
+    torch.onnx.export(
+        net.eval(),
+        (torch.zeros(1, 1, 4, 4),),
+        tmp_path / "m.onnx",
+        input_names=["images"],
+        dynamic_axes=axes,
+        dynamo=False,
+    )
+    with torch.no_grad():
+        wanted = net(torch.from_numpy(images).float() / 255).numpy()
+    scores = OnnxSuspect(tmp_path / "m.onnx").ask(images, access=Access.SCORES).scores
+    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_weights_of_eight_bits(tmp_path: Path, images: np.ndarray) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    path = save(tmp_path / "m.onnx", ["n", 1, 4, 4])
+    quantize_dynamic(path, tmp_path / "q.onnx", weight_type=QuantType.QInt8, reduce_range=True)
+    labels = OnnxSuspect(tmp_path / "q.onnx").ask(images).labels
+    assert (labels == expected(images).argmax(1)).mean() >= 0.9
+
+
+def test_half_precision(tmp_path: Path, images: np.ndarray) -> None:
+    path = save(tmp_path / "m.onnx", ["n", 1, 4, 4], dtype=TensorProto.FLOAT16)
+    scores = OnnxSuspect(path).ask(images, access=Access.SCORES).scores
+    np.testing.assert_allclose(scores, expected(images), atol=0.02)
 
 
 def test_without_onnxruntime_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

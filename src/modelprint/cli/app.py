@@ -31,6 +31,7 @@ _COMMANDS = {
     "verify": ("ownership:verify", "Check a suspect: derived, not shown, or inconclusive."),
     "identify": ("identify:identify", "Say which of several owners' models a suspect was made from, if any."),
     "record": ("ownership:record", "Ask a suspect now, judge later."),
+    "map-classes": ("classes:map_classes", "Find what an API calls the classes, by asking images of known classes."),
     "serve-model": ("models:serve_model", "Serve a model over the Open Inference Protocol."),
     "data": ("models:data", "Show a data set and its splits."),
     "bench": ("bench:bench", "Judge every scheme on a zoo; show the results beside the published figures."),

@@ -48,6 +48,7 @@ def identify(
         Exit with 10 when derived, 11 when inconclusive.
     """
     from modelprint.ownership.identify import identify as find
+    from modelprint.suspects.redaction import shown_reference
 
     with progress() as bars:
         found = find(
@@ -63,7 +64,7 @@ def identify(
         out.print(found.to_json(), markup=False)
         say(found.message)
     else:
-        _print(found, suspect)
+        _print(found, shown_reference(suspect))
     return EXIT_CODES[found.verdict] if exit_code else 0
 
 

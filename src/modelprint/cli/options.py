@@ -96,6 +96,8 @@ class ApiOptions:
     "Images per request (or forward pass)."
     max_in_flight: Annotated[int, Parameter(group=_API)] = 4
     "Requests at a time."
+    rate: Annotated[float | None, Parameter(group=_API)] = None
+    "The most requests a second."
     retries: Annotated[int, Parameter(group=_API)] = 5
     "How often a request is tried again."
     layout: Annotated[Literal["nchw", "nhwc"] | None, Parameter(group=_API)] = None
@@ -106,6 +108,8 @@ class ApiOptions:
     "The header that carries the token in the environment variable MODELPRINT_API_TOKEN."
     timeout: Annotated[float, Parameter(group=_API)] = 30.0
     "Seconds to wait for one answer."
+    class_names: Annotated[Path | None, Parameter(group=_API)] = None
+    "A TOML file of what the API calls the classes; map-classes writes one."
     ledger: Annotated[Path | None, Parameter(group=_API)] = None
     "Where answers are kept as they arrive; a broken run resumes from it."
 
@@ -115,7 +119,14 @@ def suspect_options(model: ModelOptions, api: ApiOptions, *, budget: int | None)
     from modelprint.suspects.open import SuspectOptions
 
     mean, std = model.normalisation()
+    aliases = {}
+    if api.class_names is not None:
+        from modelprint.suspects.class_names import read_class_names
+
+        aliases = read_class_names(api.class_names)
     return SuspectOptions(
+        class_aliases=aliases,
+        rate=api.rate,
         api=api.api,
         mapping=api.mapping,
         model=api.model_name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +16,13 @@ from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
     from modelprint.core.verdict import Verdict
+    from modelprint.ownership.fingerprint import Fingerprint
+    from modelprint.suspects.options import SuspectOptions
+
+DryRun = Annotated[
+    bool,
+    Parameter(negative="", help="Say what asking an API would take - queries, bytes, time - and ask nothing."),
+]
 
 EXIT_CODES = {"derived": 10, "inconclusive": 11, "not-shown": 0}
 
@@ -155,6 +163,7 @@ def verify(
     alpha: float = 0.05,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     report: Path | None = None,
+    dry_run: DryRun = False,
     exit_code: Annotated[bool, Parameter(negative="")] = False,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
@@ -180,8 +189,13 @@ def verify(
     """
     from modelprint.ownership.fingerprint import Fingerprint
     from modelprint.ownership.verify import examine
+    from modelprint.suspects.redaction import shown_reference
 
     loaded = Fingerprint.load(fingerprint)
+    options = suspect_options(how, api, budget=budget)
+    if dry_run:
+        print_cost(loaded, suspect, access, budget, options, format_)
+        return 0
     with progress() as bars:
         found = examine(
             loaded,
@@ -190,7 +204,7 @@ def verify(
             alpha=alpha,
             budget=budget,
             negatives=negatives or (),
-            options=suspect_options(how, api, budget=budget),
+            options=options,
             progress=bars,
             slice_plane=report is not None,
         )
@@ -198,12 +212,12 @@ def verify(
         out.print(found.verdict.to_json(), markup=False)
         say(found.verdict.message)
     else:
-        print_verdict(found.verdict, suspect)
+        print_verdict(found.verdict, shown_reference(suspect))
     if report is not None:
         from modelprint.report import Case, write_report
 
         case = Case(
-            name=suspect,
+            name=shown_reference(suspect),
             role="suspect",
             verdict=found.verdict,
             answers=found.answers,
@@ -222,6 +236,7 @@ def record(
     out_: Annotated[Path, Parameter(name="--out")],
     access: Literal["labels", "scores"] = "labels",
     budget: int | None = None,
+    dry_run: DryRun = False,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
 ) -> None:
@@ -235,17 +250,46 @@ def record(
     from modelprint.ownership.ask import record_answers
     from modelprint.ownership.fingerprint import Fingerprint
 
+    loaded, options = Fingerprint.load(fingerprint), suspect_options(how, api, budget=budget)
+    if dry_run:
+        print_cost(loaded, suspect, access, budget, options, "table")
+        return
     with progress() as bars:
         count = record_answers(
-            Fingerprint.load(fingerprint),
+            loaded,
             suspect,
             out=out_,
             access=access,
             budget=budget,
-            options=suspect_options(how, api, budget=budget),
+            options=options,
             progress=bars,
         )
     out.print(f"{out_}: {count} answers ({access})", markup=False)
+
+
+def print_cost(  # noqa: PLR0917 - the words of the command
+    fingerprint: Fingerprint,
+    suspect: str,
+    access: str,
+    budget: int | None,
+    options: SuspectOptions,
+    format_: Format,
+) -> None:
+    """What asking would take, before anything is asked."""
+    from modelprint.ownership.ask import cost
+    from modelprint.suspects.redaction import shown_reference
+
+    found = cost(fingerprint, suspect, access=access, budget=budget, options=options)
+    if format_ == "json":
+        out.print(json.dumps({"suspect": shown_reference(suspect), **asdict(found)}), markup=False)
+        return
+    out.print(f"{shown_reference(suspect)}: {found.queries} queries, {found.answered} answered already", markup=False)
+    if not found.requests:
+        out.print("nothing would be sent")
+        return
+    time = "time not known" if found.seconds is None else f"{found.seconds:.1f} s or more"
+    sent = f"{found.bytes:,} bytes" if found.bytes < 10**6 else f"{found.bytes / 10**6:.1f} MB"
+    out.print(f"{found.requests} requests, about {sent}, {time}; nothing was sent", markup=False)
 
 
 def print_verdict(verdict: Verdict, name: str) -> None:

@@ -12,6 +12,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import DataError, SuspectError
 
 UNANSWERED = -1
+LARGEST_LABEL = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,25 @@ class Answers:
         return self if access >= Access.SCORES else Answers(labels=self.labels)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What asking a suspect takes.
+
+    Attributes:
+        queries: to be answered.
+        answered: of these, known from an earlier run that is resumed, or from a recording.
+        requests: to be sent, if none fails; 0 where asking stays on this machine.
+        bytes: of their bodies, about.
+        seconds: it takes at least; None where that is not known.
+    """
+
+    queries: int
+    answered: int = 0
+    requests: int = 0
+    bytes: int = 0
+    seconds: float | None = None
+
+
 class Suspect(ABC):
     """Anything that classifies images. Subclasses write `_ask`; `ask` checks and hides.
 
@@ -98,6 +118,10 @@ class Suspect(ABC):
         if len(answers) != len(images):
             raise SuspectError(f"{self.identity} gave {len(answers)} answers to {len(images)} images")
         return answers.restricted(access)
+
+    def cost(self, images: np.ndarray, *, access: Access) -> Cost:
+        """What asking about images would take; nothing unless the suspect is elsewhere. Nothing is asked."""
+        return Cost(queries=len(images))
 
     def finish(self) -> None:  # noqa: B027 - most suspects have nothing to finish
         """Told when the last question was asked and every answer came."""
@@ -135,7 +159,8 @@ def answers_from_scores(scores: np.ndarray, *, who: str) -> Answers:
     Raises:
         SuspectError: NaN, infinite, or not a matrix of at least two classes.
     """
-    scores = np.asarray(scores, dtype=np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused below
+        scores = np.asarray(scores, dtype=np.float32)
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise SuspectError(f"{who} gave outputs of shape {scores.shape}: expected (n, classes), two classes or more")
     if not np.isfinite(scores).all():

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from modelprint.core.errors import DataError
+from modelprint.core.untrusted import BombError, check_zip
 
+_LARGEST_GROWTH = 200  # of an archive; labels pack well, images hardly
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
 
 
@@ -46,11 +54,57 @@ def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.exists():
         raise DataError(f"{path} does not exist")
+    if not path.is_file():
+        raise DataError(f"{path} is no file: name an .npz")
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with path.open("rb") as stream:
+            check_zip(stream, growth=_LARGEST_GROWTH)
+            _check_headers(stream)
+            with np.load(stream, allow_pickle=False) as archive:
+                found = {name: archive[name] for name in archive.files}
+        return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+    except BombError as error:
+        raise DataError(f"{path} is refused: {error}") from error
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, RuntimeError, AttributeError) as error:
         raise DataError(f"{path} cannot be read as npz ({error}): it is truncated, or holds Python objects") from error
+
+
+def _check_headers(stream: IO[bytes]) -> None:
+    """Refuse arrays whose headers claim more, or less, than there is; memory would be set aside for the claim.
+
+    Raises:
+        ValueError: such a header, or none.
+    """
+    with zipfile.ZipFile(stream) as archive:
+        for entry in archive.infolist():
+            if not entry.filename.endswith(".npy"):
+                continue
+            with archive.open(entry) as part:
+                version = np.lib.format.read_magic(part)
+                read_header = _HEADERS.get(version)
+                if read_header is None:
+                    raise ValueError(f"{entry.filename} is of version {version}")
+                try:
+                    shape, _, dtype = read_header(part)
+                except Exception as error:  # of a damaged header, numpy's reader raises nearly anything
+                    raise ValueError(f"{entry.filename} has no readable header") from error
+                claimed = part.tell() + math.prod(shape) * dtype.itemsize
+            if claimed != entry.file_size and not dtype.hasobject:
+                raise ValueError(f"{entry.filename} claims {claimed:,} bytes but has {entry.file_size:,}")
+    stream.seek(0)
+
+
+@contextmanager
+def _small_enough() -> Iterator[None]:
+    """Inside, a picture of very many pixels is an error."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            yield
+        except Image.DecompressionBombWarning as warning:
+            raise Image.DecompressionBombError(str(warning)) from warning
 
 
 def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -75,10 +129,10 @@ def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ..
     pictures: list[np.ndarray] = []
     for path, _ in files:
         try:
-            with Image.open(path) as image:
+            with _small_enough(), Image.open(path) as image:
                 grey = image.mode in ("1", "L", "I;16")
                 pictures.append(np.asarray(image.convert("L" if grey else "RGB")))
-        except (UnidentifiedImageError, OSError) as error:
+        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
             raise DataError(f"{path} cannot be read as an image ({error}): remove it or make it again") from error
         if pictures[-1].shape != pictures[0].shape:
             raise DataError(

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError
-from modelprint.nn.weight_files import first_line
+from modelprint.nn.weight_files import first_line, refuse_bombs
 
 
 def is_code(arch: str) -> bool:
@@ -142,6 +142,7 @@ def load_exported(data: bytes, path: Path) -> Exported:
     """
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise ModelError(f"{path} is not a whole .pt2 file: it is truncated, or of another format; copy it again")
+    refuse_bombs(data, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 
 from modelprint.core.errors import ModelError
 from modelprint.core.records import Record
+from modelprint.core.untrusted import read_regular
 
 
 class SpecFile(Record):
@@ -50,7 +51,7 @@ def read_spec_file(path: Path) -> SpecFile:
     if not path.is_file():
         raise ModelError(f"{path} is not a file: name a spec file such as model.toml")
     try:
-        spec = SpecFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        spec = SpecFile.model_validate(tomllib.loads(read_regular(path).decode()))
     except ValidationError as error:
         first = error.errors()[0]
         known = ", ".join(SpecFile.model_fields)

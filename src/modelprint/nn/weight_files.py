@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,9 @@ from torch import Tensor
 
 from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest
+from modelprint.core.untrusted import BombError, check_zip, read_regular
 from modelprint.nn.files import ModelCard, parse_card
+from modelprint.nn.quantised import dequantised, unpacked
 
 CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th"})
 NESTED_UNDER = ("state_dict", "model_state_dict", "model", "net")
@@ -54,7 +58,7 @@ def read_bytes(path: Path) -> bytes:
     if not path.exists():
         raise ModelError(f"{path} does not exist: check the spelling and the folder")
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
     if not data:
@@ -89,7 +93,7 @@ def read_weights(path: Path) -> WeightFile:
         raise ModelError(
             f"{path} is not a whole safetensors file ({error}): it is truncated, or of another format; copy it again"
         ) from error
-    return WeightFile(state=state, card=_read_card(data, path), identity=digest(data))
+    return WeightFile(state=dequantised(state, who=str(path)), card=_read_card(data, path), identity=digest(data))
 
 
 def _read_card(data: bytes, path: Path) -> ModelCard | None:
@@ -103,11 +107,27 @@ def _read_card(data: bytes, path: Path) -> ModelCard | None:
         ) from error
 
 
+def refuse_bombs(data: bytes, path: Path) -> None:
+    """Look at an archive before anything unpacks it.
+
+    Raises:
+        ModelError: it would unpack to far more than it weighs, or elsewhere.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return
+    try:
+        check_zip(io.BytesIO(data), growth=_LARGEST_GROWTH)
+    except (BombError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ModelError(f"{path} is refused: {first_line(error)}; {_SAVE_AGAIN}") from error
+
+
 def _read_checkpoint(data: bytes, path: Path) -> dict[str, Tensor]:
+    refuse_bombs(data, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of old formats, which it reads all the same
-            loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals([argparse.Namespace]):  # timm keeps a script's words in one
+                loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         asked = _ASKED_FOR.search(str(error))
         if asked is None:
@@ -126,7 +146,7 @@ def _read_checkpoint(data: bytes, path: Path) -> dict[str, Tensor]:
         raise ModelError(
             f"{path} claims {claimed:,} bytes of tensors but has {len(data):,} bytes: refused; {_SAVE_AGAIN}"
         )
-    return state
+    return dequantised(state, who=str(path))
 
 
 def _not_a_checkpoint(path: Path, error: Exception) -> ModelError:
@@ -143,7 +163,7 @@ def state_dict_in(loaded: Any, *, who: str) -> dict[str, Tensor]:
     ['head.bias']
 
     Raises:
-        ModelError: no tensors by name, or sparse or quantised ones.
+        ModelError: no tensors by name, or sparse or complex ones.
     """
     while isinstance(loaded, Mapping):
         inner = next((loaded[key] for key in NESTED_UNDER if isinstance(loaded.get(key), Mapping)), None)
@@ -152,13 +172,14 @@ def state_dict_in(loaded: Any, *, who: str) -> dict[str, Tensor]:
         loaded = inner
     if not isinstance(loaded, Mapping):
         raise ModelError(f"{who} holds a {type(loaded).__name__} where a state dict was expected: {_SAVE_AGAIN}")
-    state = {name: value for name, value in loaded.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    plain = unpacked(loaded)
+    state = {name: value for name, value in plain.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not state:
         keys = ", ".join(map(str, list(loaded)[:5])) or "none"
         raise ModelError(f"{who} holds no weights by name (its keys: {keys}): {_SAVE_AGAIN}")
     for name, value in state.items():
-        if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
-            raise ModelError(f"{who}: {name} is sparse, quantised, complex or empty of data: save plain float weights")
+        if value.layout != torch.strided or value.is_complex() or value.is_meta:
+            raise ModelError(f"{who}: {name} is sparse, complex or empty of data: save plain float weights")
     return state
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
-from modelprint.core.suspect import UNANSWERED, Answers, Suspect
+from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.ownership.decide import Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
@@ -132,6 +132,24 @@ def interrogate(
     suspect.finish()
     _check_varied(labels[asked], fingerprint.source.labels[asked], suspect.identity)
     return Interview(answers=Answers(labels=labels, scores=scores), asked=asked, planned=planned)
+
+
+def cost(
+    fingerprint: Fingerprint,
+    suspect: AnySuspect,
+    *,
+    access: str | Access = Access.LABELS,
+    budget: int | None = None,
+    options: SuspectOptions | None = None,
+) -> Cost:
+    """What asking a suspect would take at most; no query is sent.
+
+    Raises:
+        ModelprintError: the suspect does not fit, or its server does not say what it speaks.
+    """
+    level = Access.parse(access) if isinstance(access, str) else access
+    asked = scheme_of(fingerprint).asker(fingerprint.state, budget).total
+    return opened(suspect, fingerprint, options).cost(fingerprint.queries[:asked], access=level)
 
 
 def calibrated_limit(

@@ -18,7 +18,7 @@ from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel, load_folder, load_model, weights_identity
 from modelprint.ownership.craft import craft
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint, InputSpec
-from modelprint.ownership.plane import anchors, grid
+from modelprint.ownership.plane import anchors, labels_on
 from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
@@ -215,10 +215,7 @@ def ask_negatives(
 
 def plane_labels(module: nn.Module, points: np.ndarray) -> np.ndarray:
     """Labels (k, k) of a model on the planar slice through three points."""
-    images = grid(points)
-    side = len(images)
-    flat = torch.from_numpy(images.reshape(side * side, *images.shape[2:]))
-    return predict(module, flat).argmax(1).numpy().reshape(side, side)
+    return labels_on(points, lambda images: predict(module, torch.from_numpy(images)).argmax(1).numpy())
 
 
 def _opened(model: str | Path | nn.Module | LoadedModel, seeds: ImageSet) -> LoadedModel:

@@ -19,6 +19,7 @@ from modelprint.core.files import write_folder
 from modelprint.core.identity import canonical_json, digest
 from modelprint.core.records import Record
 from modelprint.core.suspect import Answers
+from modelprint.core.untrusted import read_inside
 
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
@@ -202,11 +203,13 @@ class Fingerprint:
         if not (folder / MANIFEST).is_file():
             raise FingerprintError(f"{folder} is no fingerprint: it has no {MANIFEST}. `modelprint enroll` makes one")
         try:
-            manifest_bytes = (folder / MANIFEST).read_bytes()
-            tensor_bytes = (folder / TENSORS).read_bytes()
-            stated = (folder / "SHA256").read_bytes()
+            manifest_bytes = read_inside(folder, MANIFEST)
+            tensor_bytes = read_inside(folder, TENSORS)
+            stated = read_inside(folder, "SHA256")
         except OSError as error:
             raise IntegrityError(f"{folder} is incomplete: {error}") from error
+        except ValueError as error:
+            raise IntegrityError(f"{folder} is no folder of its own files: {error}; copy it with cp -L") from error
         if stated != digest(manifest_bytes).encode():
             raise IntegrityError(f"{folder / MANIFEST} was changed after enrollment: its SHA-256 is not the stated one")
         try:
@@ -217,6 +220,7 @@ class Fingerprint:
             raise IntegrityError(f"{folder / TENSORS} was changed after enrollment: its SHA-256 is not the stated one")
         try:
             arrays = load(tensor_bytes)
+            del tensor_bytes  # answers of many models take as much again
             _check_shapes(manifest, arrays)
             return cls._from_arrays(manifest, arrays)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
@@ -227,7 +231,7 @@ class Fingerprint:
         labels = arrays.get("calibration.labels", np.zeros((0, 0), np.int64))
         scores = arrays.get("calibration.scores")
         calibration = tuple(
-            Answers(labels=labels[i].astype(np.int64), scores=None if scores is None else scores[i])
+            Answers(labels=labels[i].astype(np.int64, copy=False), scores=None if scores is None else scores[i])
             for i in range(len(manifest.calibration))
         )
         plane = {name: arrays[f"plane.{name}"] for name in ("anchors", "labels") if f"plane.{name}" in arrays}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Float
+from collections.abc import Callable, Iterator
 
+import numpy as np
+from jaxtyping import Float, Int
+
+from modelprint.core.batches import images_at_once
 from modelprint.core.suspect import Answers
 
 SIDE = 41
 MARGIN = 0.35
+_VALUES = 2**23  # numbers of a grid that is made at once: 3 x 32 x 32 images are, 3 x 224 x 224 are not
 
 
 def anchors(queries: np.ndarray, group: np.ndarray, source: Answers) -> np.ndarray:
@@ -39,6 +43,24 @@ def grid(points: np.ndarray, *, side: int = SIDE) -> Float[np.ndarray, "k k c h 
     (3, 3, 1, 2, 2)
     """
     unit = points.astype(np.float32) / (255.0 if points.dtype == np.uint8 else 1.0)
+    return np.stack(list(_rows(unit, side)))
+
+
+def labels_on(points: np.ndarray, ask: Callable[[np.ndarray], np.ndarray]) -> Int[np.ndarray, "k k"]:
+    """The labels that a model gives the images of the grid; large images are made and asked a row at a time.
+
+    Args:
+        ask: from float images (n, c, h, w) to labels (n,).
+    """
+    unit = points.astype(np.float32) / (255.0 if points.dtype == np.uint8 else 1.0)
+    if images_at_once(points.shape[1:], most=SIDE * SIDE, values=_VALUES) >= SIDE * SIDE:
+        images = np.stack(list(_rows(unit, SIDE)))
+        return ask(images.reshape(SIDE * SIDE, *points.shape[1:])).reshape(SIDE, SIDE)
+    return np.stack([ask(row) for row in _rows(unit, SIDE)])
+
+
+def _rows(unit: Float[np.ndarray, "3 c h w"], side: int) -> Iterator[Float[np.ndarray, "k c h w"]]:
+    """The rows of the grid, each of `side` images."""
     origin, second, third = unit.reshape(3, -1)
     u = second - origin
     length = float(np.linalg.norm(u))
@@ -54,5 +76,6 @@ def grid(points: np.ndarray, *, side: int = SIDE) -> Float[np.ndarray, "k k c h 
     extent = max(right - left, top - bottom)
     xs = np.linspace(0, extent, side, dtype=np.float32) + (left + right - extent) / 2
     ys = np.linspace(0, extent, side, dtype=np.float32) + (bottom + top - extent) / 2
-    images = origin + ys[:, None, None] * v + xs[None, :, None] * u
-    return np.clip(images, 0.0, 1.0).reshape(side, side, *points.shape[1:]).astype(np.float32)
+    for y in ys:
+        images = origin + y * v + xs[:, None] * u
+        yield np.clip(images, 0.0, 1.0).reshape(side, *unit.shape[1:]).astype(np.float32)

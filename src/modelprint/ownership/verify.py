@@ -14,7 +14,7 @@ from modelprint.core.verdict import Verdict
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.enroll import Negatives, ask_negatives, negative_models
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.plane import SIDE, grid
+from modelprint.ownership.plane import labels_on
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions
 
@@ -137,6 +137,4 @@ def recalibrated(fingerprint: Fingerprint, negatives: Negatives, *, progress: Pr
 def _plane(fingerprint: Fingerprint, suspect: Suspect) -> np.ndarray | None:
     if fingerprint.plane is None or "anchors" not in fingerprint.plane:
         return None
-    images = grid(fingerprint.plane["anchors"])
-    flat = images.reshape(SIDE * SIDE, *images.shape[2:])
-    return suspect.ask(flat).labels.reshape(SIDE, SIDE)
+    return labels_on(fingerprint.plane["anchors"], lambda images: suspect.ask(images).labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+
+from modelprint.core.batches import GRADIENT_VALUES, images_at_once
 
 TargetLoss = Literal["cross-entropy", "logit"]
 
@@ -50,15 +53,32 @@ class Evaluator:
     def labels(self, points: Float[Tensor, "n c h w"]) -> Int[np.ndarray, " n"]:
         """Top-1 labels."""
         self.forwards += len(points)
-        labels: np.ndarray = self.model(points).argmax(1).cpu().numpy()
+        step = images_at_once(points.shape[1:], most=max(1, len(points)))
+        labels: np.ndarray = torch.cat([self.model(part).argmax(1) for part in torch.split(points, step)]).cpu().numpy()
         return labels
 
     def aim(
-        self, points: Float[Tensor, "n c h w"], choose: Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]
+        self,
+        points: Float[Tensor, "n c h w"],
+        choose: Callable[[slice, Int[np.ndarray, " k"]], Int[np.ndarray, " k"]],
     ) -> Aim:
-        """Labels, and gradient signs towards the targets that are chosen once the labels are known."""
+        """Labels, and gradient signs towards the targets that are chosen once the labels are known.
+
+        Args:
+            choose: gets which of the points, and their labels; the targets of these. Large images go a few at a time.
+        """
         self.forwards += len(points)
         self.backwards += len(points)
+        step = images_at_once(points.shape[1:], most=max(1, len(points)), values=GRADIENT_VALUES)
+        parts = [slice(start, start + step) for start in range(0, len(points), step)]
+        aims = [self._aim(points[part], partial(choose, part)) for part in parts]
+        if len(aims) == 1:
+            return aims[0]
+        return Aim(labels=np.concatenate([aim.labels for aim in aims]), sign=torch.cat([aim.sign for aim in aims]))
+
+    def _aim(
+        self, points: Float[Tensor, "n c h w"], choose: Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]
+    ) -> Aim:
         with torch.enable_grad():
             inputs = points.detach().requires_grad_()
             logits = self.model(inputs)

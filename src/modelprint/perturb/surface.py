@@ -143,7 +143,7 @@ class SurfaceWalk:
         """One gradient for every row, and one step."""
         at, column = self.at[rows], self._column(rows)
         begins, decides = at == 0, at == self.length
-        aim = self.evaluator.aim(self._shown(rows), lambda labels: self._choose(rows, begins, labels))
+        aim = self.evaluator.aim(self._shown(rows), lambda part, labels: self._choose(rows[part], begins[part], labels))
         self.labels[rows, column] = aim.labels
         sign = aim.sign.permute(0, 2, 3, 1)
         reached = aim.labels == self.target[rows]

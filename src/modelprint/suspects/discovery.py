@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from modelprint.core.errors import SuspectError
 from modelprint.suspects.dialects import Dialect, ImagePost, Invocations
-from modelprint.suspects.interpret import ClassIndex
+from modelprint.suspects.interpret import class_index
 from modelprint.suspects.mapping import MappedApi, read_mapping
 from modelprint.suspects.oip import OpenInference, model_url, read_metadata
 from modelprint.suspects.options import SuspectOptions
@@ -28,11 +28,12 @@ def find_dialect(wire: Wire, url: str, options: SuspectOptions) -> Dialect:
     api = options.api
     if api == "auto":
         api = "mapping" if options.mapping is not None else _recognised(wire, url)
-    index = ClassIndex(names=options.class_names)
+    index = class_index(options)
     if api == "mapping":
         if options.mapping is None:
             raise SuspectError(f"{shown_url(url)}: --api mapping needs --mapping FILE.toml")
-        return MappedApi(url, read_mapping(options.mapping), names=options.class_names)
+        mapping = read_mapping(options.mapping)
+        return MappedApi(url, mapping, names=options.class_names, aliases=dict(index.aliases))
     if api == "image":
         return ImagePost(url, index=index, kind=options.picture)
     if api == "mlflow":

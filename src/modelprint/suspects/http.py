@@ -14,7 +14,7 @@ import numpy as np
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.identity import image_hashes
-from modelprint.core.suspect import Answers, Suspect
+from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.suspects.dialects import Dialect
 from modelprint.suspects.discovery import find_dialect
 from modelprint.suspects.interpret import require_scores
@@ -23,6 +23,7 @@ from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.wire import LostError, Wire, shown_url
 
 BATCH_SIZE = 32
+_SAMPLED = 20  # requests that are built to know how large they are
 logger = logging.getLogger(__name__)
 
 
@@ -75,6 +76,7 @@ class HttpSuspect(Suspect):
             retries=options.retries,
             backoff=options.backoff,
             connections=options.max_in_flight,
+            rate=options.rate,
             token_header=options.token_header,
         )
         with wire:
@@ -87,6 +89,27 @@ class HttpSuspect(Suspect):
             batch_size=options.batch_size or BATCH_SIZE,
             budget=options.budget,
             progress=options.progress,
+        )
+
+    def cost(self, images: np.ndarray, *, access: Access) -> Cost:
+        """What asking would take, beyond what the ledger knows; nothing is sent and nothing written."""
+        queries = image_hashes(images)
+        known = self.ledger.known(scores=access >= Access.SCORES)
+        missing = sorted({query: place for place, query in enumerate(queries) if query not in known}.values())
+        if self.budget is not None:
+            missing = missing[: max(0, self.budget - known.sent)]
+        batches = [missing[start : start + self.batch_size] for start in range(0, len(missing), self.batch_size)]
+        sampled = batches[:: max(1, -(-len(batches) // _SAMPLED))]
+        sent = sum(len(self.dialect.request(images[batch], access).body or b"") for batch in sampled)
+        per_image = sent / max(1, sum(map(len, sampled)))
+        times = [] if self.wire.round_trip is None else [self.wire.round_trip * len(batches) / self.wire.connections]
+        times += [] if self.wire.rate is None else [max(0, len(batches) - 1) / self.wire.rate]
+        return Cost(
+            queries=len(images),
+            answered=sum(query in known for query in queries),
+            requests=len(batches),
+            bytes=round(per_image * len(missing)),
+            seconds=max(times, default=None) if batches else 0.0,
         )
 
     def finish(self) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
-from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.core.suspect import LARGEST_LABEL, Answers, answers_from_scores
+from modelprint.suspects.options import SuspectOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,16 @@ class ClassIndex:
 
     names: tuple[str, ...] = ()
     aliases: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def aliased(cls, names: tuple[str, ...], aliases: Mapping[str, int | str], *, who: str) -> ClassIndex:
+        """An index with other names of classes, given as names or numbers.
+
+        Raises:
+            MisfitError: an alias of a class that there is not.
+        """
+        plain = cls(names=names)
+        return cls(names=names, aliases={name: plain.of(target, who=who) for name, target in aliases.items()})
 
     @property
     def classes(self) -> int | None:
@@ -55,6 +66,29 @@ class ClassIndex:
             )
         return number
 
+    def renumbered(self, answers: Answers, *, who: str) -> Answers:
+        """Answers given by numbers alone, where aliases say that these are in another order.
+
+        >>> swapped = ClassIndex(names=("cat", "dog"), aliases={"0": 1, "1": 0})
+        >>> swapped.renumbered(Answers(labels=np.array([0, -1])), who="the API").labels.tolist()
+        [1, -1]
+
+        Raises:
+            MisfitError: two of its classes would be one, or a number beyond the classes.
+        """
+        if not any(name.isdigit() for name in self.aliases) or not len(answers):
+            return answers
+        width = answers.scores.shape[1] if answers.scores is not None else int(answers.labels.max()) + 1
+        order = np.array([self.of(number, who=who) for number in range(width)], dtype=np.int64)
+        labels = np.where(answers.answered, order[answers.labels], answers.labels)
+        if answers.scores is None:
+            return Answers(labels=labels)
+        if sorted(order) != list(range(width)):
+            raise MisfitError(f"{who}: the class names map its {width} classes to {order.tolist()[:20]}: one to each")
+        scores = np.empty_like(answers.scores)
+        scores[:, order] = answers.scores
+        return Answers(labels=labels, scores=scores)
+
     def _named(self, text: str) -> int | None:
         if text in self.aliases:
             return self.aliases[text]
@@ -65,6 +99,15 @@ class ClassIndex:
             return folded.index(text.casefold().strip())
         digits = text.removeprefix("LABEL_")
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else None
+
+
+def class_index(options: SuspectOptions) -> ClassIndex:
+    """What is said of a suspect's classes.
+
+    Raises:
+        MisfitError: class names of classes that there are not.
+    """
+    return ClassIndex.aliased(options.class_names, options.class_aliases, who="the file of class names")
 
 
 def answers_from_array(values: np.ndarray, *, who: str, classes: int | None = None) -> Answers:
@@ -84,6 +127,8 @@ def answers_from_array(values: np.ndarray, *, who: str, classes: int | None = No
         return checked(answers_from_scores(values, who=who), who=who, classes=classes)
     if not np.isfinite(values).all():
         raise SuspectError(f"{who} gave NaN or infinite labels: expected class numbers")
+    if (np.abs(values) > LARGEST_LABEL).any():
+        raise SuspectError(f"{who} gave numbers too large to be class numbers")
     labels = values.astype(np.int64)
     if (labels != values).any():
         raise SuspectError(
@@ -132,7 +177,8 @@ def answers_from_json(values: Any, count: int, *, index: ClassIndex, who: str) -
     if rows and all(_numbers(row) for row in rows):
         if len({len(row) for row in rows}) != 1:
             raise SuspectError(f"{who} gave different numbers of scores for images of one request")
-        return answers_from_array(_matrix(rows, who), who=who, classes=index.classes)
+        answers = answers_from_array(_matrix(rows, who), who=who, classes=index.classes)
+        return index.renumbered(answers, who=who)
     parts = [_one(row, index, who) for row in rows]
     labels = np.array([label for label, _ in parts], dtype=np.int64)
     found = [row for _, row in parts if row is not None]

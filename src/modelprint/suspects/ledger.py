@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from modelprint.core.errors import SuspectError
 from modelprint.core.identity import canonical_json
 from modelprint.core.records import Record
-from modelprint.core.suspect import UNANSWERED, Answers
+from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers
 
 
 class LedgerHeader(Record):
@@ -44,7 +45,7 @@ class LedgerAnswer(Record):
     """One answer, by the SHA-256 of its query's pixels."""
 
     query: str
-    label: int = Field(ge=0)
+    label: int = Field(ge=0, le=LARGEST_LABEL)
     scores: tuple[float, ...] | None = None
 
 
@@ -58,6 +59,22 @@ class LedgerComplete(Record):
     """The last line: everything was asked."""
 
     complete: Literal[True] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownAnswers:
+    """What a ledger holds.
+
+    Attributes:
+        queries: the SHA-256 of each that was answered.
+        sent: images that were sent.
+    """
+
+    queries: frozenset[str]
+    sent: int
+
+    def __contains__(self, query: str) -> bool:
+        return query in self.queries
 
 
 _LINE: TypeAdapter[LedgerAnswer | LedgerSent | LedgerComplete] = TypeAdapter(LedgerAnswer | LedgerSent | LedgerComplete)
@@ -115,6 +132,24 @@ class Ledger:
         """Whether that query was answered, with scores where these are wanted."""
         entry = self._answers.get(query)
         return entry is not None and not (scores and entry.scores is None)
+
+    def known(self, *, scores: bool) -> KnownAnswers:
+        """What the next run will find answered, and sent; the file is read, not touched.
+
+        Raises:
+            SuspectError: as on entering.
+        """
+        if self.path is not None and self._stream is None and self.path.exists():
+            try:
+                data = self.path.read_bytes()
+            except OSError as error:
+                raise SuspectError(f"the ledger {self.path} cannot be used: {error.strerror or error}") from error
+            self._read(data[: data.rfind(b"\n") + 1].splitlines())
+        if self._complete:
+            return KnownAnswers(queries=frozenset(), sent=0)
+        return KnownAnswers(
+            queries=frozenset(query for query in self._answers if self.knows(query, scores=scores)), sent=self.sent
+        )
 
     def note_sent(self, images: int) -> None:
         """Count images that are about to be sent."""
@@ -179,13 +214,15 @@ class Ledger:
         whole = data[: data.rfind(b"\n") + 1]
         if len(whole) < len(data):
             self._stream.truncate(len(whole))
-        lines = whole.splitlines()
-        self._answers, self.sent = {}, 0
-        if lines:
-            self._check_header(lines[0])
-        else:
+        self._read(whole.splitlines())
+        if not whole:
             self._started = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             self._append(LedgerHeader(suspect=self.suspect, endpoint=self.endpoint, started=self._started))
+
+    def _read(self, lines: list[bytes]) -> None:
+        self._answers, self.sent, self._complete = {}, 0, False
+        if lines:
+            self._check_header(lines[0])
         for number, line in enumerate(lines[1:], start=2):
             try:
                 self._take(_LINE.validate_json(line))

@@ -22,13 +22,15 @@ class TorchSuspect(Suspect):
     Args:
         module: put into evaluation mode.
         identity: "sha256:..." of the file or weights.
-        batch_size: images per forward pass.
+        batch_size: images per forward pass; None: what their size allows.
         classes: how many it must tell apart, where that is known.
     """
 
     access = Access.WEIGHTS
 
-    def __init__(self, module: nn.Module, identity: str, *, batch_size: int = 512, classes: int | None = None) -> None:
+    def __init__(
+        self, module: nn.Module, identity: str, *, batch_size: int | None = None, classes: int | None = None
+    ) -> None:
         self.module = module.eval()
         self.identity = identity
         self.batch_size = batch_size

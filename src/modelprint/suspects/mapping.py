@@ -2,9 +2,9 @@
 
 path = "/classify"                  # added to the URL; may be left out
 [request]
-kind = "base64-json"                # tensor | png | jpeg | base64-json
+kind = "base64-json"                # tensor | png | jpeg | base64-json | multipart
 body = { instances = "$images", top_k = 5 }     # "$image": one per request; "$images": a list of `item`s
-item = { b64 = "$image" }
+item = { b64 = "$image" }           # multipart: field = "file" and, beside it, form = { top_k = "5" }
 [response]
 labels = "predictions.*.class"      # path of the labels; "*" goes through a list
 scores = "predictions.*.probs"      # path of the scores; one of both is enough
@@ -26,6 +26,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
 from modelprint.core.records import Record
 from modelprint.core.suspect import Answers
+from modelprint.core.untrusted import read_regular
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import ClassIndex, answers_from_json
 from modelprint.suspects.options import Layout, Picture
@@ -39,17 +40,20 @@ class MappingRequest(Record):
     """How images are sent.
 
     Attributes:
-        kind: a tensor in JSON, the bytes of a picture, or pictures in base64 within JSON.
+        kind: a tensor in JSON, the bytes of a picture, pictures in base64 within JSON, or a form with a file in it.
         body: the JSON, with "$image" or "$images" where they go; for `tensor` and `base64-json`.
         item: what stands in "$images" for each image, with "$image" in it.
-        picture: the file type within base64.
+        picture: the file type within base64 and uploads.
+        field, form: of an upload: the name of its file, and what goes with it.
         layout, dtype, mean, std: of tensors; floats are in [0, 1] before `mean` and `std`.
     """
 
-    kind: Literal["tensor", "png", "jpeg", "base64-json"]
+    kind: Literal["tensor", "png", "jpeg", "base64-json", "multipart"]
     body: JsonValue = None
     item: JsonValue = ONE
     picture: Picture = "png"
+    field: str = "file"
+    form: dict[str, str] = Field(default_factory=dict)
     layout: Layout = "nchw"
     dtype: Literal["float32", "uint8"] = "float32"
     mean: tuple[float, ...] | None = None
@@ -57,7 +61,7 @@ class MappingRequest(Record):
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:
-        if self.kind in ("png", "jpeg"):
+        if self.kind in ("png", "jpeg", "multipart"):
             if self.body is not None:
                 raise ValueError(f"a {self.kind} request is the picture itself: leave body out, or use base64-json")
         elif self.body is not None and not (_holds(self.body, ONE) or _holds(self.body, MANY)):
@@ -96,21 +100,22 @@ class MappedApi(Dialect):
     Args:
         url: to which the file's path is added.
         names: the fingerprint's class names, in order; empty when not known.
+        aliases: what else the API calls classes; these win over the file's.
 
     Raises:
         SuspectError: the file maps to a class name that there is not.
     """
 
-    def __init__(self, url: str, mapping: Mapping, *, names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, url: str, mapping: Mapping, *, names: tuple[str, ...] = (), aliases: dict[str, int] | None = None
+    ) -> None:
         self.url = extended(url, "/" + mapping.path.lstrip("/")) if mapping.path else url
         self.mapping = mapping
-        plain = ClassIndex(names=names)
-        aliases = {name: plain.of(target, who="the mapping file") for name, target in mapping.class_names.items()}
-        self.index = ClassIndex(names=names, aliases=aliases)
+        self.index = ClassIndex.aliased(names, {**mapping.class_names, **(aliases or {})}, who="the mapping file")
         request = mapping.request
         kinds: dict[str, Picture] = {"png": "png", "jpeg": "jpeg"}
         self._picture = kinds.get(request.kind)
-        one_by_one = self._picture is not None or _holds(self._body(), ONE)
+        one_by_one = self._picture is not None or request.kind == "multipart" or _holds(self._body(), ONE)
         self.largest_batch = 1 if one_by_one else None
         if mapping.response.scores is None:
             self.access = Access.LABELS
@@ -120,6 +125,8 @@ class MappedApi(Dialect):
         request = self.mapping.request
         if self._picture is not None:
             body, content_type = picture(images[0], self._picture), f"image/{self._picture}"
+        elif request.kind == "multipart":
+            body, content_type = upload(picture(images[0], request.picture), request)
         else:
             items = [_filled(request.item, {ONE: value}) for value in self._values(images)]
             filled = _filled(self._body(), {ONE: items[0], MANY: items})
@@ -151,6 +158,16 @@ class MappedApi(Dialect):
         return [base64.b64encode(picture(image, request.picture)).decode() for image in images]
 
 
+def upload(data: bytes, request: MappingRequest) -> tuple[bytes, str]:
+    """A picture as multipart/form-data (RFC 7578), and the content type with its boundary."""
+    import httpx
+
+    name = f"query.{request.picture}"
+    files = {request.field: (name, data, f"image/{request.picture}")}
+    message = httpx.Request("POST", "http://localhost", files=files, data=request.form)
+    return message.read(), message.headers["content-type"]
+
+
 def read_mapping(path: Path | str) -> Mapping:
     """Read a mapping file.
 
@@ -158,7 +175,7 @@ def read_mapping(path: Path | str) -> Mapping:
         SuspectError: missing, not TOML, or with wrong fields; the message names them.
     """
     try:
-        return Mapping.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        return Mapping.model_validate(tomllib.loads(read_regular(Path(path)).decode()))
     except OSError as error:
         raise SuspectError(f"the mapping file {path} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:

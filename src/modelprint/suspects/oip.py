@@ -17,7 +17,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import Answers
 from modelprint.suspects.dialects import Dialect, from_json, to_json
-from modelprint.suspects.interpret import ClassIndex, answers_from_array, answers_from_json
+from modelprint.suspects.interpret import answers_from_array, answers_from_json, class_index
 from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.tensors import TensorFormat, layout_of
 from modelprint.suspects.wire import Call, StatusError, Wire, extended, shown_url, with_path
@@ -76,7 +76,7 @@ class OpenInference(Dialect):
         self.model_url = url
         self.url = extended(url, "/infer")
         self.options = options
-        self.index = ClassIndex(names=options.class_names)
+        self.index = class_index(options)
         if len(metadata.inputs) > 1:
             names = ", ".join(ascii(entry.name) for entry in metadata.inputs)
             raise SuspectError(f"{self.endpoint} takes several inputs ({names}): expected one, the images")
@@ -157,7 +157,8 @@ class OpenInference(Dialect):
                 f"{self.endpoint} gave an output that is not {output.datatype} of shape {list(output.shape)}: "
                 "too few numbers, or no numbers"
             ) from error
-        return answers_from_array(values, who=self.endpoint, classes=self.options.expected_classes)
+        answers = answers_from_array(values, who=self.endpoint, classes=self.options.expected_classes)
+        return self.index.renumbered(answers, who=self.endpoint)
 
     def _format(self, shape: tuple[int, int, int]) -> TensorFormat:
         layout = layout_of(self._input.shape, shape, who=self.endpoint)

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from modelprint.core.access import Access
+from modelprint.core.batches import images_at_once
 from modelprint.core.errors import MisfitError, ModelError, SuspectError
-from modelprint.core.identity import digest
+from modelprint.core.files import write_bytes
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.suspects.interpret import answers_from_array, require_scores
+from modelprint.suspects.onnx_files import OnnxFile, read_onnx
 from modelprint.suspects.tensors import TensorFormat, layout_of
 
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
@@ -22,13 +24,13 @@ _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(fl
 class OnnxSuspect(Suspect):
     """An ONNX classifier: images in, logits, probabilities or labels out.
 
-    Input layout (NCHW or NHWC) and batch size (any, or a fixed one) are read from the file. Nothing outside the file is
-    used: no custom operator libraries, no external tensors, which its hash would not cover.
+    Input layout (NCHW or NHWC) and batch size (any, or a fixed one) are read from the file. Weights may lie
+    in other files of its folder, which the identity covers, too. No custom operator libraries are used.
 
     Args:
         path: the file.
         mean, std: per channel on the [0, 1] scale, where normalisation is not part of the graph.
-        batch_size: images per run, where the file leaves it open.
+        batch_size: images per run, where the file leaves it open; None: what their size allows.
         threads: of onnxruntime.
         classes: how many it must tell apart, where that is known.
 
@@ -42,18 +44,15 @@ class OnnxSuspect(Suspect):
         *,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        batch_size: int = 256,
+        batch_size: int | None = None,
         threads: int = 2,
         classes: int | None = None,
     ) -> None:
         self.path = Path(path)
-        try:
-            data = self.path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-        self.identity = digest(data)
+        file = read_onnx(self.path)
+        self.identity = file.identity
         self.mean, self.std, self.classes = mean, std, classes
-        self._session = _open_session(data, self.path, threads)
+        self._session = _open_session(file, self.path, threads)
         self._input = self._only_input()
         self._declared = [size if isinstance(size, int) else None for size in self._input.shape]
         self._fixed_batch = self._declared[0] if self._declared else None
@@ -81,7 +80,11 @@ class OnnxSuspect(Suspect):
     def _best_output(self) -> str:
         """The scores, where there are any, else the labels."""
         outputs = self._session.get_outputs()
-        scores = [entry.name for entry in outputs if entry.type in _FLOATS and len(entry.shape) == 2]
+        floats = [entry for entry in outputs if entry.type in _FLOATS]
+        scores = [entry.name for entry in floats if len(entry.shape) == 2]
+        scores += [entry.name for entry in floats if len(entry.shape) > 2 and set(entry.shape[2:]) == {1}]
+        if not scores and len(outputs) == 1:  # some exporters leave the output's shape open
+            scores = [entry.name for entry in floats if not entry.shape]
         labels = [entry.name for entry in outputs if entry.type in ("tensor(int64)", "tensor(int32)")]
         if not scores and not labels:
             found = ", ".join(f"{entry.name}: {entry.type} {entry.shape}" for entry in outputs)
@@ -94,10 +97,8 @@ class OnnxSuspect(Suspect):
             encoder = TensorFormat(layout=layout, dtype="uint8")
         else:
             encoder = TensorFormat(layout=layout, mean=self.mean, std=self.std)
-        parts = [
-            self._run(encoder.encode(images[start : start + self.batch_size]))
-            for start in range(0, len(images), self.batch_size)
-        ]
+        batch = self.batch_size or images_at_once(images.shape[1:], most=256)
+        parts = [self._run(encoder.encode(images[start : start + batch])) for start in range(0, len(images), batch)]
         if not parts:
             return Answers(labels=np.zeros(0, np.int64))
         answers = answers_from_array(np.concatenate(parts), who=str(self.path), classes=self.classes)
@@ -115,10 +116,14 @@ class OnnxSuspect(Suspect):
             raise MisfitError(f"{self.path} failed on images of shape {tensor.shape[1:]}: {_short(error)}") from error
         if output.ndim == 0 or len(output) < count:
             raise SuspectError(f"{self.path} gave outputs of shape {output.shape} to {count} images")
-        return output[:count]
+        return (
+            output[:count].reshape(count, -1)
+            if output.ndim > 2 and output[0].size == output.shape[1]
+            else output[:count]
+        )
 
 
-def _open_session(data: bytes, path: Path, threads: int) -> Any:
+def _open_session(file: OnnxFile, path: Path, threads: int) -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
@@ -129,16 +134,13 @@ def _open_session(data: bytes, path: Path, threads: int) -> Any:
     options.log_severity_level = 4
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    with tempfile.TemporaryDirectory() as empty:  # where tensors outside the file are looked for, in vain
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", empty)
+    with tempfile.TemporaryDirectory() as place:  # where tensors outside the file are looked for: what was hashed
+        for name, data in file.outside.items():
+            write_bytes(Path(place) / name, data)
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", place)
         try:
-            return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(file.data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors share no base but this
-            if "external data" in str(error).lower():
-                raise ModelError(
-                    f"{path} keeps weights in other files, which its hash does not cover: "
-                    "save it as one file (onnx.save with save_as_external_data=False)"
-                ) from error
             raise ModelError(f"{path} is not an ONNX file that onnxruntime can run: {_short(error)}") from error
 
 

@@ -65,7 +65,7 @@ def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
         path,
         mean=options.mean,
         std=options.std,
-        batch_size=options.batch_size or 256,
+        batch_size=options.batch_size,
         classes=options.expected_classes,
     )
 
@@ -84,6 +84,4 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         classes=options.expected_classes,
         trust_code=options.trust_code,
     )
-    return TorchSuspect(
-        loaded.module, loaded.identity, batch_size=options.batch_size or 512, classes=options.expected_classes
-    )
+    return TorchSuspect(loaded.module, loaded.identity, batch_size=options.batch_size, classes=options.expected_classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ class SuspectOptions:
     Attributes:
         class_names: of the fingerprint, in order; empty when not known.
         classes: their number, where the names are not known. Another number of classes is refused.
+        class_aliases: what an API calls classes: its name, and the name or number here.
         input_shape: (channels, height, width) of the queries; None when not known.
         fingerprint: the identity of the fingerprint that is going to ask, where there is one; the ledger is named
             after it.
@@ -38,6 +39,7 @@ class SuspectOptions:
         retries: how often a request is tried again.
         backoff: seconds before the first of these, then doubled, with jitter.
         max_in_flight: requests at a time.
+        rate: the most requests a second; None: as fast as the server answers.
         budget: the most images that are ever sent, those of retries included; None: no limit.
         ledger: where an API's answers are kept as they arrive; None: in the user cache, named after the address.
         token_header: the header that carries the token of the environment variable MODELPRINT_API_TOKEN.
@@ -46,6 +48,7 @@ class SuspectOptions:
 
     class_names: tuple[str, ...] = ()
     classes: int | None = None
+    class_aliases: Mapping[str, int | str] = field(default_factory=dict)
     input_shape: tuple[int, int, int] | None = None
     fingerprint: str | None = None
     batch_size: int | None = None
@@ -63,6 +66,7 @@ class SuspectOptions:
     retries: int = 5
     backoff: float = 0.5
     max_in_flight: int = 4
+    rate: float | None = None
     budget: int | None = None
     ledger: Path | None = None
     token_header: str = "Authorization"  # noqa: S105 - a header's name, not a secret
@@ -73,8 +77,9 @@ class SuspectOptions:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{name} must be at least {least}, got {value}")
-        if self.timeout <= 0:
-            raise UsageError(f"timeout must be more than 0 seconds, got {self.timeout:g}")
+        for name, seconds in (("timeout", self.timeout), ("rate", self.rate)):
+            if seconds is not None and not 0 < seconds < float("inf"):
+                raise UsageError(f"{name} must be more than 0 and finite, got {seconds:g}")
 
     @property
     def expected_classes(self) -> int | None:

@@ -23,7 +23,8 @@ from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.core.files import write_bytes
 from modelprint.core.identity import canonical_json, image_hashes
 from modelprint.core.records import Record
-from modelprint.core.suspect import UNANSWERED, Answers, Suspect
+from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers, Suspect
+from modelprint.core.untrusted import read_regular
 from modelprint.data.arrays import read_npz_arrays
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -57,9 +58,9 @@ class RecordedAnswer(Record):
         scores: as given; null where only labels were asked for.
     """
 
-    index: int = Field(ge=0)
+    index: int = Field(ge=0, le=LARGEST_LABEL)
     query: str = Field(pattern=_HASH)
-    label: int = Field(ge=0)
+    label: int = Field(ge=0, le=LARGEST_LABEL)
     scores: tuple[float, ...] | None = None
 
 
@@ -182,7 +183,7 @@ def _lines(recording: Recording) -> list[Record]:
 
 def _read_jsonl(path: Path) -> Recording:
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_regular(path).split(b"\n")
     except OSError as error:
         raise SuspectError(f"{path} cannot be read: {error.strerror or error}") from error
     header = _parse(RecordingHeader, lines[0], path, 1)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,8 +20,11 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from modelprint.core.errors import SuspectError
+from modelprint.suspects.bodies import TooLargeError, UnreadableError, read_body
+from modelprint.suspects.lifeline import Lifeline, tls_failure
+from modelprint.suspects.redaction import TOKEN_VARIABLE, quiet_logs, token, without_token
+from modelprint.suspects.redaction import shown_url as shown_url
 
-TOKEN_VARIABLE = "MODELPRINT_API_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_PAUSE = 30.0
 _ADVICE = {
@@ -83,6 +85,7 @@ class Wire:
         longest_wait: seconds; a server that asks for more ends the run (which can be resumed).
         max_bytes: the largest answer that is read.
         connections: open at a time.
+        rate: the most requests a second, over all connections; None: as fast as the server answers.
         token_header: the header that carries the token of the environment variable MODELPRINT_API_TOKEN; it goes as
             "Bearer ..." in `Authorization`, bare in any other.
     """
@@ -91,32 +94,33 @@ class Wire:
     retries: int = 5
     backoff: float = 0.5
     longest_wait: float = 300.0
-    max_bytes: int = 64 * 2**20
+    max_bytes: int = 16 * 2**20
     connections: int = 4
+    rate: float | None = None
     token_header: str = "Authorization"  # noqa: S105 - a header's name, not a secret
 
     def __post_init__(self) -> None:
         self.stopped = threading.Event()
+        self.round_trip: float | None = None
         self._resume_at = 0.0
-        self._client: httpx.Client | None = None
+        self._next_at = 0.0
+        self._lock = threading.Lock()
+        self._lifelines: dict[int, Lifeline] = {}  # by thread
+        self._entered = ExitStack()
 
     def __enter__(self) -> Self:
         self.stopped.clear()
-        self._client = httpx.Client(
-            timeout=self.timeout,
-            headers={"user-agent": "modelprint", "accept": "application/json", "accept-encoding": "identity"},
-            limits=httpx.Limits(max_connections=self.connections),
-            verify=self._tls,
-            follow_redirects=False,
-        )
+        self._entered.enter_context(quiet_logs())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._client is not None
-        self._client.close()
-        self._client = None
+        with self._lock:
+            for lifeline in self._lifelines.values():
+                lifeline.close()
+            self._lifelines.clear()
+        self._entered.close()
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -129,19 +133,18 @@ class Wire:
             LostError: no answer, or one that says to try again.
             SuspectError: anything else; the message names the URL and says what to do.
         """
-        assert self._client is not None
         shown = shown_url(call.url)
-        self.stopped.wait(max(0.0, self._resume_at - time.monotonic()))
+        self._wait_for_turn()
         if self.stopped.is_set():
             raise LostError(f"{shown}: stopped", sent=False)
-        deadline = time.monotonic() + self.timeout
         headers = {"content-type": call.content_type} if call.body is not None else {}
+        headers |= self._credentials()
+        began = time.monotonic()
         try:
-            with self._client.stream(
-                call.method, call.url, content=call.body, headers={**headers, **self._credentials()}
-            ) as response:
-                body = self._read(response, deadline, shown)
+            with self._lifeline().stream(call.method, call.url, call.body, headers) as response:
+                body = self._read(response, shown)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            _refuse_bad_tls(error, shown)
             raise LostError(f"{shown}: no connection ({_text(str(error))})", sent=False) from error
         except httpx.TimeoutException as error:
             raise LostError(
@@ -151,7 +154,8 @@ class Wire:
             raise SuspectError(f"{shown} is not an address that can be asked: use http://host:port/...") from error
         except httpx.HTTPError as error:
             raise LostError(f"{shown}: the connection broke off ({type(error).__name__})") from error
-        return self._checked(response, _without_token(body), shown)
+        self.round_trip = time.monotonic() - began
+        return self._checked(response, without_token(body), shown)
 
     def send(self, call: Call) -> bytes:
         """As `once`, tried again where that may help, but not for long: for questions before a run."""
@@ -188,27 +192,42 @@ class Wire:
         logger.info("%s; waiting %.1f s before attempt %d", error, wait, attempt + 1)
         self.stopped.wait(wait)
 
-    def _read(self, response: httpx.Response, deadline: float, shown: str) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        for part in response.iter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > self.max_bytes:
-                raise SuspectError(
-                    f"{shown}: the answer is larger than {self.max_bytes / 2**20:.0f} MiB: lower --batch-size, "
-                    "or check that this is a model's address"
-                )
-            if time.monotonic() > deadline:
-                raise httpx.ReadTimeout("the answer drips")
-        return b"".join(parts)
+    def _lifeline(self) -> Lifeline:
+        """This thread's connection."""
+        mine = threading.get_ident()
+        with self._lock:
+            if mine not in self._lifelines:
+                self._lifelines[mine] = Lifeline(timeout=self.timeout, tls=self._tls)
+            return self._lifelines[mine]
+
+    def _wait_for_turn(self) -> None:
+        """Sleep out the pause that the server asked for, and keep to the rate."""
+        self.stopped.wait(max(0.0, self._resume_at - time.monotonic()))
+        if self.rate is None:
+            return
+        with self._lock:
+            turn = max(self._next_at, time.monotonic())
+            self._next_at = turn + 1 / self.rate
+        self.stopped.wait(max(0.0, turn - time.monotonic()))
+
+    def _read(self, response: httpx.Response, shown: str) -> bytes:
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            return read_body(response.iter_raw(), encoding=encoding, limit=self.max_bytes)
+        except TooLargeError as error:
+            raise SuspectError(
+                f"{shown}: the answer is larger than {self.max_bytes / 2**20:.0f} MiB: lower --batch-size, "
+                "or check that this is a model's address"
+            ) from error
+        except UnreadableError as error:
+            raise SuspectError(f"{shown}: the answer {error}: check that this is a model's address") from error
 
     def _checked(self, response: httpx.Response, body: bytes, shown: str) -> bytes:
         status = response.status_code
         if 200 <= status < 300:
             return body
         if 300 <= status < 400:
-            target = _without_token(shown_url(response.headers.get("location", "nowhere")).encode()).decode()
+            target = without_token(shown_url(response.headers.get("location", "nowhere")).encode()).decode()
             raise StatusError(
                 f"{shown}: answered {status} and points to {_text(target)}: redirects are not followed, "
                 "name that address if you trust it",
@@ -220,23 +239,33 @@ class Wire:
             raise LostError(message, wait=retry_after(response.headers.get("retry-after"), now=datetime.now(UTC)))
         raise StatusError(f"{message}: {_ADVICE.get(status, 'look at what the server says')}", status=status)
 
-    def _credentials(self) -> Mapping[str, str]:
-        token = _token()
-        if not token:
+    def _credentials(self) -> dict[str, str]:
+        secret = token()
+        if not secret:
             return {}
-        if not (token.isascii() and token.isprintable()):
+        if not (secret.isascii() and secret.isprintable()):
             raise SuspectError(f"{TOKEN_VARIABLE} holds characters that no HTTP header takes: set it again")
-        return {self.token_header: f"Bearer {token}" if self.token_header.lower() == "authorization" else token}
+        return {self.token_header: f"Bearer {secret}" if self.token_header.lower() == "authorization" else secret}
 
 
-def _token() -> str:
-    return os.environ.get(TOKEN_VARIABLE, "").strip()
+def _refuse_bad_tls(error: Exception, shown: str) -> None:
+    """Say what is wrong with a server's certificate; trying again would not mend it.
 
-
-def _without_token(said: bytes) -> bytes:
-    """What a server said, in case it echoes the token; tokens that could be part of a number are let be."""
-    token = _token()
-    return said.replace(token.encode(), b"***") if len(token) >= 8 and not token.isdigit() else said
+    Raises:
+        SuspectError: the error came from TLS.
+    """
+    cause = tls_failure(error)
+    if cause is None:
+        return
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        raise SuspectError(
+            f"{shown}: its certificate is not valid ({_text(cause.verify_message)}), so that anybody could be "
+            "answering: check the address and this machine's clock; a private authority's certificate goes into the "
+            "file that the environment variable SSL_CERT_FILE names"
+        ) from error
+    raise SuspectError(
+        f"{shown}: no secure connection ({_text(cause.reason or str(cause))}): is it an http:// address?"
+    ) from error
 
 
 def _phrase(status: int) -> str:
@@ -266,21 +295,6 @@ def retry_after(value: str | None, *, now: datetime) -> float | None:
     except ValueError:
         return None
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
-
-
-def shown_url(url: str) -> str:
-    """A URL fit for messages and files: without what may be secret, user, password and query values.
-
-    >>> shown_url("https://me:secret@host/v2?key=secret")
-    'https://host/v2?...'
-    """
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return (
-        urlunsplit((parts.scheme, host, parts.path, "...", ""))
-        if parts.query
-        else urlunsplit((parts.scheme, host, parts.path, "", ""))
-    )
 
 
 def with_path(url: str, path: str) -> str:

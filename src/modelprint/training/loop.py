@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelprint.core.batches import images_at_once
 from modelprint.core.errors import ModelError
 
 Augment = Literal["none", "shift", "shift-flip"]
@@ -191,11 +192,15 @@ def to_unit(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, images: Tensor, *, batch_size: int = 512) -> Float[Tensor, "n classes"]:
+def predict(model: nn.Module, images: Tensor, *, batch_size: int | None = None) -> Float[Tensor, "n classes"]:
     """Logits, on the CPU, for 8-bit images or floats in [0, 1], in batches.
 
     The model must be in evaluation mode; it is asked on the device where its parameters lie.
+
+    Args:
+        batch_size: None: 512, or fewer where images are large.
     """
+    batch_size = batch_size or images_at_once(images.shape[1:], most=512)
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     outputs = [
         model(

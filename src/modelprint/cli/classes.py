@@ -1,0 +1,50 @@
+"""The command that finds what an API calls the classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from modelprint.cli.console import out
+from modelprint.cli.options import ApiOptions, ModelOptions, suspect_options
+
+
+def map_classes(
+    suspect: str,
+    data: str,
+    *,
+    out_: Annotated[Path, Parameter(name="--out")],
+    images: int = 10,
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Find what an API calls the classes, and write it to a file for --class-names.
+
+    Parameters
+    ----------
+    suspect
+        An http(s) address.
+    data
+        Labelled images, other ones than the fingerprint's.
+    out_
+        A TOML file, to be looked over.
+    images
+        Of each class, to ask.
+    """
+    from modelprint.core.errors import UsageError
+    from modelprint.core.files import write_text
+    from modelprint.data.splits import load_data
+    from modelprint.suspects.class_names import ask_class_names, per_class
+
+    if not suspect.lower().startswith(("http://", "https://")):
+        raise UsageError(f"{suspect} is no address: files and recordings number their classes themselves")
+    known = load_data(data)
+    chosen = known.take(per_class(known.labels, images))
+    options = suspect_options(how, api, budget=None)
+    found = ask_class_names(suspect, chosen.images, chosen.labels, known.classes, options=options)
+    write_text(out_, found.to_toml(known.class_names))
+    out.print(f"{out_}: {known.classes} classes, from the answers to {len(chosen)} images", markup=False)
+    for name, own, share in zip(found.names, known.class_names, found.shares, strict=True):
+        out.print(f"{name} = {own} ({share:.0%} of its images)", markup=False)

@@ -1,0 +1,82 @@
+"""Files that strangers made, looked at before they are read: no devices, no bombs, no names that lead elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+FLOOR = 64 * 2**20  # an archive may always unpack to this many bytes
+
+
+class BombError(ValueError):
+    """An archive that unpacks to far more than it weighs, or to places outside."""
+
+
+def read_regular(path: Path) -> bytes:
+    """The bytes of a regular file; a symbolic link to one is followed.
+
+    Raises:
+        OSError: missing, unreadable, or a device, pipe or socket, which might never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would wait for a writer
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file, but a device, a pipe or a socket", str(path))
+        return stream.read()
+
+
+def read_inside(folder: Path, name: str) -> bytes:
+    """The bytes of a file that another file of the same folder names.
+
+    Raises:
+        OSError: missing, or not a regular file.
+        ValueError: the name leads outside, by itself or over a symbolic link.
+    """
+    if not is_plain(name):
+        raise ValueError(f"{name!a} leads out of the folder")
+    path = folder / name
+    if path.resolve() != folder.resolve() / name:
+        raise ValueError(f"{name!a} is reached over a symbolic link")
+    return read_regular(path)
+
+
+def is_plain(name: str) -> bool:
+    r"""Whether a name in an archive stays below the place where it is unpacked.
+
+    >>> [is_plain(name) for name in ("a/b.npy", "../b", "/etc/x", "a/../../b", "c:\\x", "")]
+    [True, False, False, False, False, False]
+    """
+    path = PurePosixPath(name)
+    return bool(name) and "\\" not in name and "\0" not in name and not path.is_absolute() and ".." not in path.parts
+
+
+def check_zip(stream: IO[bytes], *, growth: int) -> None:
+    """Refuse a zip archive that is a bomb, or whose names lead elsewhere; nothing is unpacked.
+
+    Args:
+        stream: of the whole archive; left at its start.
+        growth: how many times its size it may unpack to.
+
+    Raises:
+        BombError: it is.
+        zipfile.BadZipFile: it is no zip archive.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            entries = archive.infolist()
+    except (ValueError, NotImplementedError, struct.error, EOFError, OverflowError) as error:  # of damaged directories
+        raise zipfile.BadZipFile(f"its directory cannot be read ({error})") from error
+    stream.seek(0)
+    claimed = sum(entry.file_size for entry in entries)
+    if claimed > max(FLOOR, growth * size):
+        raise BombError(f"it has {size:,} bytes but would unpack to {claimed:,}")
+    outside = next((entry.filename for entry in entries if not is_plain(entry.filename)), None)
+    if outside is not None:
+        raise BombError(f"its part {outside!a} leads out of the archive")
