@@ -2,7 +2,7 @@
 
     python benchmarks/class_matching.py --fingerprints FOLDER
 
-FOLDER is that of `modelprint bench run fashion-evasion`. The first source's fingerprints; every test model as it is, and
+FOLDER is that of `modelprint bench run fashion-evasion`. The first source's fingerprints; every test model as it is and
 with its classes permuted; calibration models as they are.
 """
 
