@@ -2,8 +2,8 @@
 
     python benchmarks/class_matching.py --fingerprints FOLDER
 
-FOLDER is that of `modelprint bench run fashion-evasion`. The first source's fingerprints; every test model as it is,
-and with its classes permuted; calibration models as they are.
+FOLDER is that of `modelprint bench run fashion-evasion`. The first source's fingerprints; every test model as it is and
+with its classes permuted; calibration models as they are.
 """
 
 from __future__ import annotations
