@@ -123,6 +123,8 @@ def enroll(
             "report": dict(queries.report),
             "calibration": [other.record for other in others],
             "shadows": records(learned),
+            "budget": budget,
+            "train_data": None if trained_on is None else trained_on.identity,
             "library": f"modelprint {modelprint.__version__}, torch {torch.__version__}",
         },
         queries=queries.images,

@@ -86,6 +86,8 @@ class Manifest(Record):
         report: what crafting did.
         calibration: the independent models, in the order of their answers.
         shadows: the models that the scheme learned from, if any; not written where there are none.
+        budget: the cap that the queries were made under, and `train_data`: SHA-256 of the source's training
+            images that were named; whoever makes the queries again needs both. Not written where there are none.
         tensors: SHA-256 of the tensors file.
     """
 
@@ -102,14 +104,17 @@ class Manifest(Record):
     report: dict[str, Any]
     calibration: tuple[CalibrationModel, ...]
     shadows: tuple[ShadowRecord, ...] = ()
+    budget: int | None = None
+    train_data: str | None = None
     library: str
     tensors: str
 
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        if not self.shadows:
-            fields.pop("shadows", None)
+        for name in ("shadows", "budget", "train_data"):
+            if not getattr(self, name):
+                fields.pop(name, None)
         return fields
 
 
@@ -187,9 +192,12 @@ class Fingerprint:
         Raises:
             ModelprintError: the place cannot be written.
         """
+        write_folder(Path(path), {**self.to_bytes(), "SHA256": self.identity.encode()})
+
+    def to_bytes(self) -> dict[str, bytes]:
+        """Manifest and tensors, as they are written."""
         tensors = save(_flatten(self.queries, self.true_labels, self.source, self.state, self.calibration, self.plane))
-        manifest = canonical_json(self.manifest.model_dump(mode="json"))
-        write_folder(Path(path), {MANIFEST: manifest, TENSORS: tensors, "SHA256": self.identity.encode()})
+        return {MANIFEST: canonical_json(self.manifest.model_dump(mode="json")), TENSORS: tensors}
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
@@ -212,19 +220,29 @@ class Fingerprint:
             raise IntegrityError(f"{folder} is no folder of its own files: {error}; copy it with cp -L") from error
         if stated != digest(manifest_bytes).encode():
             raise IntegrityError(f"{folder / MANIFEST} was changed after enrollment: its SHA-256 is not the stated one")
+        return cls.from_bytes(manifest_bytes, tensor_bytes, who=folder)
+
+    @classmethod
+    def from_bytes(cls, manifest_bytes: bytes, tensor_bytes: bytes, *, who: Path) -> Self:
+        """A fingerprint from the bytes of its manifest and tensors; `who` is its place, for messages.
+
+        Raises:
+            FingerprintError: of a format this version does not know.
+            IntegrityError: the tensors are not those of the manifest.
+        """
         try:
             manifest = Manifest.model_validate_json(manifest_bytes)
         except ValidationError as error:
-            raise FingerprintError(f"{folder / MANIFEST} is not a manifest this version reads: {error}") from error
+            raise FingerprintError(f"{who / MANIFEST} is not a manifest this version reads: {error}") from error
         if manifest.tensors != "sha256:" + hashlib.sha256(tensor_bytes).hexdigest():
-            raise IntegrityError(f"{folder / TENSORS} was changed after enrollment: its SHA-256 is not the stated one")
+            raise IntegrityError(f"{who / TENSORS} was changed after enrollment: its SHA-256 is not the stated one")
         try:
             arrays = load(tensor_bytes)
             del tensor_bytes  # answers of many models take as much again
             _check_shapes(manifest, arrays)
             return cls._from_arrays(manifest, arrays)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise FingerprintError(f"{folder / TENSORS} does not hold a fingerprint's tensors: {error}") from error
+            raise FingerprintError(f"{who / TENSORS} does not hold a fingerprint's tensors: {error}") from error
 
     @classmethod
     def _from_arrays(cls, manifest: Manifest, arrays: dict[str, np.ndarray]) -> Self:

@@ -105,7 +105,7 @@ def write_recording(path: Path | str, recording: Recording) -> None:
     """
     path = Path(path)
     if path.suffix == ".jsonl":
-        write_bytes(path, b"".join(canonical_json(line.model_dump()) + b"\n" for line in _lines(recording)))
+        write_bytes(path, recording_bytes(recording))
     elif path.suffix == ".npz":
         arrays = {
             "header": np.array(recording.header.model_dump_json()),
@@ -120,6 +120,11 @@ def write_recording(path: Path | str, recording: Recording) -> None:
         write_bytes(path, stream.getvalue())
     else:
         raise SuspectError(f"{path}: recorded answers are .jsonl or .npz files")
+
+
+def recording_bytes(recording: Recording) -> bytes:
+    """The recording as JSON Lines, always the same bytes for the same answers."""
+    return b"".join(canonical_json(line.model_dump()) + b"\n" for line in _lines(recording))
 
 
 def read_recording(path: Path | str) -> Recording:
@@ -183,9 +188,19 @@ def _lines(recording: Recording) -> list[Record]:
 
 def _read_jsonl(path: Path) -> Recording:
     try:
-        lines = read_regular(path).split(b"\n")
+        data = read_regular(path)
     except OSError as error:
         raise SuspectError(f"{path} cannot be read: {error.strerror or error}") from error
+    return parse_recording(data, path)
+
+
+def parse_recording(data: bytes, path: Path) -> Recording:
+    """A recording from JSON Lines; `path` is its place, for messages.
+
+    Raises:
+        SuspectError: truncated or garbled; the message names the line.
+    """
+    lines = data.split(b"\n")
     header = _parse(RecordingHeader, lines[0], path, 1)
     entries = [
         _parse(RecordedAnswer, line, path, number)

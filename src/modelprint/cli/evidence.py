@@ -1,0 +1,294 @@
+"""Commands on evidence: key, seal, bundle, check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from modelprint.cli.console import out, progress, say
+from modelprint.cli.options import ApiOptions, Format, ModelOptions, suspect_options, use_threads
+from modelprint.cli.ownership import EXIT_CODES, print_verdict
+from modelprint.core.errors import ModelprintError, UsageError
+
+if TYPE_CHECKING:
+    from modelprint.ownership.check import Checked
+    from modelprint.ownership.rederive import Rederived
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say what to install where the libraries of the extra are missing."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("cryptography", "rfc8785", "rfc3161_client"):
+            raise
+        raise ModelprintError(f"{error.name} is missing: pip install 'modelprint[evidence]'") from error
+
+
+def key(*, out_: Annotated[Path, Parameter(name="--out")]) -> None:
+    """Make a key pair (Ed25519) to seal with.
+
+    Parameters
+    ----------
+    out_
+        The private key, which only you can read; the public one, for judges, stands beside it as .pub.
+    """
+    with _extra():
+        from modelprint.sealing.keys import make_key
+
+        identity = make_key(out_)
+    out.print(f"{out_}: {identity}", markup=False)
+    say(f"keep {out_} to yourself; give {out_}.pub to whoever is to know your signature")
+
+
+def seal(
+    fingerprint: Path,
+    *,
+    key: Path,  # the option --key
+    out_: Annotated[Path, Parameter(name="--out")],
+    timestamp: str | None = None,
+) -> None:
+    """Commit to a fingerprint before any dispute: sign and date hashes of all that it was made from.
+
+    Parameters
+    ----------
+    key
+        Your private key, which `modelprint key` makes.
+    out_
+        The commitment: publish it, or have it kept by somebody else. It shows no query.
+    timestamp
+        The URL of an RFC 3161 time-stamping server; it gets a hash and nothing else.
+    """
+    with _extra():
+        from modelprint.ownership.fingerprint import Fingerprint
+        from modelprint.ownership.seal import read_commitment
+        from modelprint.ownership.seal import seal as make
+        from modelprint.sealing.keys import decoded, key_id
+
+        data = make(Fingerprint.load(fingerprint), key, out=out_, timestamp_url=timestamp)
+        stated, _ = read_commitment(data, who=str(out_))
+        signer = key_id(decoded(stated.key, who="the key"))
+    out.print(f"{out_}: {stated.fingerprint} sealed by {signer} at {stated.stated}", markup=False)
+    if timestamp is None:
+        say("no time stamp: whoever doubts the date has only your word for it (--timestamp URL)")
+
+
+def bundle(
+    fingerprint: Path,
+    suspect: str,
+    *,
+    commitment: Path,
+    key: Path,
+    out_: Annotated[Path, Parameter(name="--out")],
+    access: Literal["labels", "scores"] = "labels",
+    budget: int | None = None,
+    alpha: float = 0.05,
+    report: bool = True,
+    exit_code: Annotated[bool, Parameter(negative="")] = False,
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
+) -> int:
+    """Verify a suspect, and keep commitment, fingerprint, every answer, verdict and report in one signed file.
+
+    Parameters
+    ----------
+    suspect
+        A model file, an http(s) address, or recorded answers (.jsonl, .npz).
+    commitment
+        What `modelprint seal` wrote before the dispute.
+    key
+        The private key that sealed it.
+    out_
+        The bundle, a tar file; `modelprint check` checks it anywhere.
+    access
+        labels: only top-1 is used.
+    budget
+        The most queries to ask.
+    alpha
+        The accepted rate of false accusations.
+    report
+        Whether the HTML report goes in, too.
+    exit_code
+        Exit with 10 when derived, 11 when inconclusive.
+    """
+    with _extra():
+        from modelprint.ownership.bundle import bundle as make
+        from modelprint.ownership.fingerprint import Fingerprint
+        from modelprint.ownership.seal import check_committed, read_commitment, read_file
+        from modelprint.ownership.verify import examine
+
+        loaded, sealed = Fingerprint.load(fingerprint), read_file(commitment)
+        check_committed(read_commitment(sealed, who=str(commitment))[0], loaded)  # before anybody is asked
+        with progress() as bars:
+            found = examine(
+                loaded,
+                suspect,
+                access=access,
+                alpha=alpha,
+                budget=budget,
+                options=suspect_options(how, api, budget=budget),
+                progress=bars,
+                slice_plane=report,
+            )
+        page = None
+        if report:
+            from modelprint.report import Case, render_report
+
+            case = Case(
+                name=suspect,
+                role="suspect",
+                verdict=found.verdict,
+                answers=found.answers,
+                plane_labels=found.plane_labels,
+            )
+            page = render_report(loaded, [case], calibration_scores=found.calibration_scores)
+        data = make(loaded, found, commitment=sealed, key=key, budget=budget, report=page, out=out_)
+    print_verdict(found.verdict, suspect)
+    out.print(f"{out_}: {len(data) / 1e6:.1f} MB", markup=False)
+    return EXIT_CODES[found.verdict.verdict] if exit_code else 0
+
+
+def check(
+    bundle: Path,
+    *,
+    key: Path | None = None,
+    tsa_root: Path | None = None,
+    negatives: str | None = None,
+    rederive: Annotated[bool, Parameter(negative="")] = False,
+    source: str | None = None,
+    data: str | None = None,
+    train_data: str | None = None,
+    shadow: str | None = None,
+    jobs: int = 1,
+    format_: Annotated[Format, Parameter(name="--format")] = "table",
+    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Check a bundle offline: every hash and signature, and that the verdict follows from the answers.
+
+    Exits with 3, and says what, as soon as something does not fit.
+
+    Parameters
+    ----------
+    key
+        The owner's public key (.pub), as you got it from him; without it any signer will do.
+    tsa_root
+        PEM certificates that vouch for the time-stamping server, its root last or alone.
+    negatives
+        A folder of independent models of your own choice: a second verdict is calibrated on these.
+    rederive
+        Make the queries again from --source and the committed seed, and compare.
+    source
+        The source's model file, for --rederive.
+    data
+        The images that queries were made of, for --rederive; by default what the fingerprint names.
+    train_data
+        The source's training images, where enrollment had them.
+    shadow
+        The N or the folder of shadow models that enrollment had.
+    jobs
+        Processes that train shadow models.
+    """
+    if rederive != (source is not None):
+        raise UsageError("--rederive needs --source MODEL, and --source is for --rederive: give both, or neither")
+    with _extra():
+        from modelprint.ownership.check import check as examine
+        from modelprint.sealing.keys import read_public
+
+        with progress() as bars:
+            found = examine(
+                bundle,
+                key=None if key is None else read_public(key),
+                stamp_root=tsa_root,
+                negatives=negatives or (),
+                progress=bars,
+            )
+    made = (
+        None
+        if source is None
+        else _rederived(found, how, source=source, data=data, train_data=train_data, shadow=shadow, jobs=jobs)
+    )
+    if format_ == "json":
+        out.print(json.dumps(_as_json(found, made)), markup=False)
+    else:
+        _print(found, made, str(bundle))
+
+
+def _rederived(
+    found: Checked,
+    how: ModelOptions,
+    *,
+    source: str,
+    data: str | None,
+    train_data: str | None,
+    shadow: str | None,
+    jobs: int,
+) -> Rederived:
+    from modelprint.data.splits import load_data
+    from modelprint.ownership.rederive import rederive
+
+    seeds = load_data(data or found.fingerprint.manifest.data_name)
+    model = how.load(source, shape=seeds.shape, classes=seeds.classes)
+    trained_on = None if train_data is None else load_data(train_data)
+    with progress() as bars, use_threads(None, seeds.shape):
+        return rederive(
+            found.fingerprint, model, seeds, train_data=trained_on, shadows=shadow, jobs=jobs, progress=bars
+        )
+
+
+def _as_json(found: Checked, made: Rederived | None) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "bundle": found.identity,
+        "fits": True,
+        "signer": found.signer,
+        "key_compared": found.key_compared,
+        "sealed": found.sealed.isoformat(),
+        "stamped": None if found.stamped is None else found.stamped.isoformat(),
+        "stamp_verified": found.stamp_verified,
+        "bundled": found.bundled.isoformat(),
+        "verdict": json.loads(found.verdict.to_json()),
+        "rejudged": None if found.rejudged is None else json.loads(found.rejudged.to_json()),
+        "rederived": None
+        if made is None
+        else {
+            "queries": made.queries,
+            "differing": made.differing,
+            "scores_off": made.scores_off,
+            "exact": made.exact,
+        },
+    }
+
+
+def _print(found: Checked, made: Rederived | None, name: str) -> None:
+    out.print(f"{name}: everything fits", style="bold green", markup=False)
+    stamp = "none: the date is the signer's word"
+    if found.stamped is not None:
+        who = "verified" if found.stamp_verified else "server NOT verified: name its root with --tsa-root"
+        stamp = f"{found.stamped.isoformat()} ({who})"
+    rows = {
+        "bundle": found.identity,
+        "signed by": found.signer + (" (the key you named)" if found.key_compared else " (NOT compared: --key)"),
+        "committed": found.sealed.isoformat(),
+        "time stamp": stamp,
+        "bundled": found.bundled.isoformat(),
+        "fingerprint": found.fingerprint.identity,
+        "re-derived": "not checked: --rederive --source MODEL"
+        if made is None
+        else f"all {made.queries} queries, " + ("bit for bit" if made.exact else f"{made.differing} within tolerance"),
+        "own negatives": "none: --negatives FOLDER" if found.rejudged is None else "below, second verdict",
+    }
+    table = Table(show_header=False, box=None)
+    for label, value in rows.items():
+        table.add_row(label, value)
+    out.print(table)
+    print_verdict(found.verdict, found.verdict.suspect)
+    if found.rejudged is not None:
+        out.print("calibrated on the models that you named:", markup=False)
+        print_verdict(found.rejudged, found.rejudged.suspect)

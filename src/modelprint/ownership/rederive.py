@@ -1,0 +1,175 @@
+"""Make a fingerprint again from what was committed, and compare: queries made by hand do not come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelprint.core.errors import DataError, IntegrityError, UsageError
+from modelprint.core.suspect import Answers
+from modelprint.data.image_set import ImageSet
+from modelprint.nn.loading import LoadedModel
+from modelprint.ownership.ask import scheme_of
+from modelprint.ownership.craft import craft
+from modelprint.ownership.enroll import without_shared
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.shadows import NONE, AnyShadows, shadow_models
+from modelprint.ownership.shadows import records as shadow_records
+from modelprint.schemes.base import Enrollment, Progress, State, silent
+
+LEVELS = 1  # of 255, that a pixel may differ
+PIXELS = 0.01  # the share of a query's pixels that may
+NUMBERS = 1e-3  # that the source's scores, and the state, may differ, absolutely and relatively
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rederived:
+    """A fingerprint that came out again.
+
+    Attributes:
+        queries: how many; `differing`: those not the same bit for bit, all within the tolerance.
+        scores_off: the largest difference of a score of the source.
+        exact: queries, answers and state are the same bit for bit.
+    """
+
+    queries: int
+    differing: int
+    scores_off: float
+    exact: bool
+
+
+def rederive(
+    fingerprint: Fingerprint,
+    source: LoadedModel,
+    data: ImageSet,
+    *,
+    train_data: ImageSet | None = None,
+    shadows: AnyShadows = None,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> Rederived:
+    """Craft again by the published algorithm and compare every query, label and number.
+
+    On one machine, with one version of the libraries, all is the same bit for bit, for any number of threads that was
+    measured (docs/evidence.md). Elsewhere a pixel may differ by one level of 255, in a hundredth of a query's pixels.
+
+    Args:
+        source, data, train_data, shadows: as `enroll` was given; each must have the committed hash.
+
+    Raises:
+        IntegrityError: something has another hash than was committed, or the first query that does not come out.
+        UsageError: something is missing that this fingerprint was made from.
+    """
+    manifest, scheme = fingerprint.manifest, scheme_of(fingerprint)
+    if source.identity != manifest.source:
+        raise IntegrityError(f"the source is {source.identity}, the fingerprint is of {manifest.source}: another model")
+    if manifest.train_data is not None and train_data is None:
+        raise UsageError("this fingerprint was made with the source's training images: name them with --train-data")
+    if (None if train_data is None else train_data.identity) != manifest.train_data:
+        raise IntegrityError("the training images are not the committed ones: their SHA-256 differs")
+    seeds = data if train_data is None else _without(data, train_data)
+    if seeds.identity != manifest.data:
+        raise IntegrityError(f"{data.name} is {seeds.identity}, queries were made of {manifest.data}: other images")
+    if manifest.shadows and shadows is None:
+        raise UsageError("this fingerprint learned from shadow models: --shadow with the N or folder of enrollment")
+    learned = (
+        shadow_models(
+            shadows,
+            source=source,
+            seeds=seeds,
+            train_data=train_data,
+            seed=manifest.seed,
+            jobs=jobs,
+            progress=progress,
+        )
+        if manifest.shadows
+        else NONE
+    )
+    named = [(record.identity, record.side) for record in shadow_records(learned)]
+    if named != [(record.identity, record.side) for record in manifest.shadows]:
+        raise IntegrityError("the shadow models are not the committed ones: their SHA-256 differs")
+    context = Enrollment(
+        source=source.module,
+        seeds=seeds,
+        train_images=train_data,
+        shadow_copies=tuple(model.module for model in learned.copies),
+        shadow_strangers=tuple(model.module for model in learned.strangers),
+        shadow_robbed=tuple(model.module for model in learned.robbed),
+        budget=manifest.budget,
+        progress=progress,
+    )
+    made = craft(scheme, context, seed=manifest.seed)
+    differing = _compare_queries(fingerprint, made.queries.images, made.queries.labels)
+    off = _compare_answers(fingerprint.source, made.source)
+    same = _compare_state(fingerprint.state, made.state)
+    return Rederived(
+        queries=len(fingerprint), differing=differing, scores_off=off, exact=same and not differing and off == 0.0
+    )
+
+
+def _without(data: ImageSet, train_data: ImageSet) -> ImageSet:
+    try:
+        return without_shared(data, train_data)
+    except DataError as error:
+        raise IntegrityError(f"no fingerprint is made of such images: {error}") from error
+
+
+def _compare_queries(fingerprint: Fingerprint, images: np.ndarray, labels: np.ndarray) -> int:
+    stated = fingerprint.queries
+    if stated.shape != images.shape or stated.dtype != images.dtype:
+        raise IntegrityError(
+            f"the published algorithm makes {len(images)} queries {images.dtype} {images.shape[1:]} here, the "
+            f"fingerprint holds {len(stated)} {stated.dtype} {stated.shape[1:]}"
+        )
+    scale = 255.0 if stated.dtype.kind == "f" else 1.0
+    differing = 0
+    for number, (one, other) in enumerate(zip(stated, images, strict=True)):
+        if np.array_equal(one, other):
+            continue
+        differing += 1
+        off = np.abs(one.astype(np.float64) - other.astype(np.float64)) * scale
+        if off.max() > LEVELS or (off > 0).mean() > PIXELS:
+            raise IntegrityError(
+                f"query {number} is not what the published algorithm makes of the committed source and seed: "
+                f"{(off > 0).mean():.1%} of its pixels differ, by up to {off.max():.0f} levels of 255 (tolerance: "
+                f"{PIXELS:.0%}, {LEVELS})"
+            )
+    if not np.array_equal(fingerprint.true_labels, labels):
+        number = int(np.flatnonzero(fingerprint.true_labels != labels)[0])
+        raise IntegrityError(f"query {number} has another true label than the image that it is made of")
+    return differing
+
+
+def _compare_answers(stated: Answers, found: Answers) -> float:
+    if not np.array_equal(stated.labels, found.labels):
+        number = int(np.flatnonzero(stated.labels != found.labels)[0])
+        raise IntegrityError(
+            f"the source answers class {found.labels[number]} to query {number}, the fingerprint says "
+            f"{stated.labels[number]}"
+        )
+    if stated.scores is None or found.scores is None:
+        return 0.0
+    off = np.abs(stated.scores - found.scores)
+    if not np.allclose(stated.scores, found.scores, rtol=NUMBERS, atol=NUMBERS):
+        number = int(off.max(axis=1).argmax())
+        raise IntegrityError(f"the source's scores of query {number} differ by {off.max():.3g} from the fingerprint's")
+    return float(off.max())
+
+
+def _compare_state(stated: State, found: State) -> bool:
+    """Whether the state is the same bit for bit."""
+    if set(stated) != set(found):
+        raise IntegrityError(f"the fingerprint's state holds {sorted(stated)}, enrolling makes {sorted(found)}")
+    exact = True
+    for name in sorted(stated):
+        one, other = np.asarray(stated[name]), np.asarray(found[name])
+        if one.shape == other.shape and np.array_equal(one, other):
+            continue
+        exact = False
+        close = (
+            one.shape == other.shape and one.dtype.kind == "f" and np.allclose(one, other, rtol=NUMBERS, atol=NUMBERS)
+        )
+        if not close:
+            raise IntegrityError(f"the fingerprint's {name} is not what enrolling makes: it was changed")
+    return exact

@@ -1,0 +1,108 @@
+"""Commit, then reveal: a signed, dated statement of what a fingerprint is, made before any dispute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelprint.core.errors import IntegrityError, ModelprintError
+from modelprint.core.files import write_bytes
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.sealing.canonical import LARGEST_JSON, canonical, parse
+from modelprint.sealing.envelope import opened, sign, validated
+from modelprint.sealing.keys import decoded, encoded, public_bytes, read_private
+from modelprint.sealing.statements import Commitment, SealedCommitment, now, written
+from modelprint.sealing.timestamp import claimed_time, fetch
+
+COMMITMENT = "commitment.json"
+
+
+def seal(fingerprint: Fingerprint, key: Path, *, out: Path | None = None, timestamp_url: str | None = None) -> bytes:
+    """The commitment of a fingerprint, as bytes; written to `out`, too, where it is given.
+
+    Args:
+        key: the owner's private key (PEM).
+        timestamp_url: of an RFC 3161 server, which gets a hash and nothing else.
+
+    Raises:
+        ModelprintError: the key cannot be used, the server gives no stamp, or the place cannot be written.
+    """
+    private = read_private(key)
+    statement = Commitment.model_validate(
+        {"key": encoded(public_bytes(private)), "stated": written(now()), **_facts(fingerprint)}
+    )
+    envelope = sign(statement, private)
+    message = canonical(envelope.to_json())
+    token = None if timestamp_url is None else encoded(fetch(timestamp_url, message))
+    data = canonical(SealedCommitment(envelope=envelope, timestamp=token).to_json())
+    if out is not None:
+        write_bytes(out, data)
+    return data
+
+
+def read_commitment(data: bytes, *, who: str) -> tuple[Commitment, SealedCommitment]:
+    """A commitment whose signature fits, and a stamp, if any, that is a stamp of it.
+
+    Raises:
+        IntegrityError: damaged, changed, or of an unknown version.
+    """
+    sealed: SealedCommitment = validated(SealedCommitment, parse(data, who=who), who=who)
+    found = opened(sealed.envelope, Commitment, who=who)
+    if sealed.timestamp is not None:
+        claimed_time(decoded(sealed.timestamp, who=f"{who}'s time stamp"), stamped(sealed), who=f"{who}'s time stamp")
+    return found, sealed
+
+
+def stamped(sealed: SealedCommitment) -> bytes:
+    """What a time stamp of a commitment is of: its signed envelope."""
+    return canonical(sealed.envelope.to_json())
+
+
+def check_committed(commitment: Commitment, fingerprint: Fingerprint) -> None:
+    """Nothing, if this is the fingerprint that was committed.
+
+    Raises:
+        IntegrityError: the first field that differs.
+    """
+    for name, value in _facts(fingerprint).items():
+        if getattr(commitment, name) != value:
+            raise IntegrityError(
+                f"the fingerprint is not the committed one: its {name} is {_short(value)}, the commitment says "
+                f"{_short(getattr(commitment, name))}"
+            )
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a commitment's file.
+
+    Raises:
+        ModelprintError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(LARGEST_JSON + 1)
+    except OSError as error:
+        raise ModelprintError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _facts(fingerprint: Fingerprint) -> dict[str, object]:
+    """The fields of a commitment that a fingerprint decides."""
+    manifest = fingerprint.manifest
+    return {
+        "fingerprint": fingerprint.identity,
+        "tensors": manifest.tensors,
+        "source": manifest.source,
+        "data": manifest.data,
+        "train_data": manifest.train_data,
+        "scheme": manifest.scheme,
+        "parameters": manifest.parameters,
+        "seed": manifest.seed,
+        "budget": manifest.budget,
+        "calibration": tuple(model.identity for model in manifest.calibration),
+        "shadows": tuple(model.identity for model in manifest.shadows),
+        "library": manifest.library,
+    }
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 100 else text[:100] + "..."

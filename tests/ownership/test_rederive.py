@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from modelprint.core.errors import IntegrityError
+from modelprint.core.suspect import answers_from_scores
+from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.ownership.enroll import enroll
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.rederive import rederive
+from modelprint.schemes.adv_tra import AdvTra
+from modelprint.schemes.akh import Akh
+from modelprint.schemes.base import Scheme
+from modelprint.schemes.ipguard import IPGuard
+from modelprint.training.loop import predict
+from tests.conftest import Digits
+
+SCHEMES = (AdvTra(trajectories=2, m=3), Akh(queries=10), IPGuard(queries=4, steps=100, k=1.0))
+
+
+def swapped(made: Fingerprint, source: LoadedModel) -> Fingerprint:
+    """The fingerprint with its last query made by hand, and everything else in order."""
+    import torch
+
+    images = made.queries.copy()
+    images[-1] = images[-1][..., ::-1]
+    told = answers_from_scores(predict(source.module, torch.from_numpy(images)).numpy(), who="source")
+    fields = made.manifest.model_dump(mode="json", exclude={"tensors"})
+    return Fingerprint.bind(fields, queries=images, true_labels=made.true_labels, source=told, state=made.state)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_queries_come_out_again_and_one_made_by_hand_does_not(digits: Digits, scheme: Scheme) -> None:
+    module = digits.source
+    source = LoadedModel(module=module, identity=weights_identity(module), spec=digits.spec, card=None, path=None)
+    made = enroll(source, digits.queries, scheme=scheme, seed=5)
+    found = rederive(made, source, digits.queries)
+    assert (found.exact, found.differing, found.queries) == (True, 0, len(made))
+    with pytest.raises(IntegrityError, match=f"query {len(made) - 1} is not what the published algorithm makes"):
+        rederive(swapped(made, source), source, digits.queries)
+    with pytest.raises(IntegrityError, match="other images"):
+        rederive(made, source, digits.queries.take(np.arange(50)))

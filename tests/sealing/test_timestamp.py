@@ -1,0 +1,99 @@
+"""Time stamps, by openssl behind a server on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from modelprint.core.errors import IntegrityError, ModelprintError
+from modelprint.ownership.seal import read_commitment, seal, stamped
+from modelprint.sealing.keys import decoded, make_key
+from modelprint.sealing.timestamp import fetch, verified_time
+from tests.sealing.world import fingerprint
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+
+CONFIG = """
+[tsa]
+default_tsa = t
+[t]
+serial = serial
+signer_cert = tsa.pem
+certs = root.pem
+signer_key = tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256, sha512
+ess_cert_id_alg = sha256
+"""
+
+
+def openssl(place: Path, *words: str) -> None:
+    subprocess.run(["openssl", *words], cwd=place, check=True, capture_output=True)
+
+
+def authority(place: Path) -> Path:
+    """A root and a time-stamping certificate."""
+    place.mkdir()
+    (place / "tsa.cnf").write_text(CONFIG)
+    (place / "serial").write_text("01\n")
+    (place / "eku").write_text("extendedKeyUsage=critical,timeStamping\nbasicConstraints=CA:FALSE\n")
+    new = ("req", "-newkey", "rsa:2048", "-nodes")
+    openssl(place, *new, "-x509", "-keyout", "root.key", "-out", "root.pem", "-subj", "/CN=root", "-days", "30")
+    openssl(place, *new, "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=tsa")
+    sign = ("x509", "-req", "-in", "tsa.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial")
+    openssl(place, *sign, "-out", "tsa.pem", "-days", "30", "-extfile", "eku")
+    return place
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    place = authority(tmp_path_factory.mktemp("authority") / "one")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            (place / "query").write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
+            openssl(place, "ts", "-reply", "-config", "tsa.cnf", "-queryfile", "query", "-out", "reply")
+            body = (place / "reply").read_bytes() if self.path == "/" else b"no stamp"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}", place
+        http.shutdown()
+        thread.join()
+
+
+def test_a_stamp_is_fetched_once_and_verified_offline(server: tuple[str, Path], tmp_path: Path) -> None:
+    url, place = server
+    make_key(tmp_path / "key")
+    commitment, sealed = read_commitment(seal(fingerprint(), tmp_path / "key", timestamp_url=url + "/"), who="it")
+    token = decoded(str(sealed.timestamp), who="it")
+    moment = verified_time(token, stamped(sealed), place / "root.pem", who="it")
+    assert abs(moment.timestamp() - place.joinpath("reply").stat().st_mtime) < 60
+    other = authority(tmp_path / "other")
+    with pytest.raises(IntegrityError, match="vouches for"):
+        verified_time(token, stamped(sealed), other / "root.pem", who="it")
+    with pytest.raises(IntegrityError, match="a stamp of something else"):
+        verified_time(token, b"another commitment", place / "root.pem", who="it")
+    assert commitment.seed == 7
+
+
+def test_what_is_no_stamp_seals_nothing(server: tuple[str, Path]) -> None:
+    with pytest.raises(ModelprintError, match="nothing was sealed"):
+        fetch(server[0] + "/garbage", b"message")
+    with pytest.raises(ModelprintError, match="gave no stamp"):
+        fetch("http://127.0.0.1:9/", b"message")
