@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gzip
+import ipaddress
 import logging
 import os
 import socket
 import ssl
+import tempfile
 import threading
 import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from modelprint.core.errors import SuspectError
 from modelprint.suspects.bodies import TooLargeError, UnreadableError, read_body
@@ -26,8 +33,32 @@ from modelprint.suspects.http import HttpSuspect
 from tests.suspects.servers import Reply, Request, Scripted, mlflow_reply, truth
 
 Connect = Callable[..., HttpSuspect]
-CERTIFICATE = Path(__file__).parent / "loopback.pem"  # self-signed for 127.0.0.1, with its key: for tests alone
 SECRET = "s3cr3t-t0ken"
+
+
+@lru_cache(maxsize=1)
+def certificate() -> Path:
+    """A certificate for 127.0.0.1, signed by itself, with its key; made anew for each run."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = Path(tempfile.mkdtemp()) / "loopback.pem"
+    path.write_bytes(secret + made.public_bytes(pem))
+    return path
 
 
 @contextmanager
@@ -35,7 +66,7 @@ def raw(serve: Callable[[socket.socket], None], *, tls: bool = False) -> Iterato
     """A server that does what it likes with each connection; its address."""
     listener = socket.create_server(("127.0.0.1", 0))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    context.load_cert_chain(certificate())
 
     def one(connection: socket.socket) -> None:
         try:
@@ -85,7 +116,7 @@ def drip(head: bytes, part: bytes) -> Callable[[socket.socket], None]:
 def test_a_server_that_drips_holds_nobody_longer_than_the_timeout(
     connect: Connect, images: np.ndarray, monkeypatch: pytest.MonkeyPatch, head: bytes, part: bytes, tls: bool
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate()))
     with raw(drip(head, part), tls=tls) as url:
         suspect = connect(url, timeout=0.4, retries=0)
         began = time.monotonic()
@@ -159,7 +190,7 @@ def test_a_certificate_that_nobody_vouches_for_ends_the_run_at_once(connect: Con
 def test_a_certificate_of_ones_own_authority_is_taken(
     connect: Connect, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate()))
     body = b'{"predictions": [0, 1, 2, 3, 0, 1, 2, 3]}'
     reply = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
 
