@@ -58,11 +58,9 @@ def rows_of(suspects: Sequence[JudgedModel], runs: Sequence[Run]) -> Iterator[Ro
                 found[key].append((run, drawn))
         for (attack, family), members in found.items():
             whole = attack == family or attack in (ALL, "worthless")
-            if group[0].evasion != "none" and not whole:
-                continue  # evasions: no rows of single attacks
+            if group[0].evasion != "none" and attack not in (ALL, "worthless"):
+                continue  # behind evasions: no rows of families and of single attacks
             for run, drawn in members if whole or len(group) == 1 else []:
-                if group[0].evasion != "none" and attack != ALL and len(group) > 1:
-                    break  # nor of families, source by source
                 told = len(group) == 1 or attack == ALL
                 yield _row(attack, family, run.source, [run], [drawn], intervals=told)
             if len(group) > 1:
