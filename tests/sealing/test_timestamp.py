@@ -25,7 +25,6 @@ default_tsa = t
 [t]
 serial = serial
 signer_cert = tsa.pem
-certs = root.pem
 signer_key = tsa.key
 signer_digest = sha256
 default_policy = 1.2.3.4

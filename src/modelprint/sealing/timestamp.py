@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 from cryptography import x509
 from rfc3161_client import (
+    HashAlgorithm,
     PKIStatus,
     TimestampRequestBuilder,
     TimeStampResponse,
@@ -27,7 +28,8 @@ def fetch(url: str, message: bytes, *, timeout: float = 30.0) -> bytes:
     Raises:
         ModelprintError: the server cannot be reached, refuses, or stamps something else.
     """
-    request = TimestampRequestBuilder().data(message).nonce(nonce=True).cert_request(cert_request=True).build()
+    wanted = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256)
+    request = wanted.nonce(nonce=True).cert_request(cert_request=True).build()
     headers = {"Content-Type": "application/timestamp-query"}
     try:
         with httpx.stream("POST", url, content=request.as_bytes(), headers=headers, timeout=timeout) as response:
