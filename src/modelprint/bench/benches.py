@@ -169,7 +169,14 @@ BENCHES.register("fashion")(
     )
 )
 BENCHES.register("fashion-contrast")(
-    Bench(name="fashion-contrast", zoo="fashion", contenders=tuple(_ablations()), budgets=(200,), seeds=(0,))
+    Bench(
+        name="fashion-contrast",
+        zoo="fashion",
+        contenders=tuple(_ablations()),
+        budgets=(200,),
+        seeds=(0,),
+        first_source_only=True,
+    )
 )
 BENCHES.register("fashion-evasion")(
     Bench(
