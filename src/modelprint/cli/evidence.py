@@ -147,6 +147,7 @@ def bundle(
                 verdict=found.verdict,
                 answers=found.answers,
                 plane_labels=found.plane_labels,
+                cap=found.cap,
             )
             page = render_report(loaded, [case], calibration_scores=found.calibration_scores)
         data = make(loaded, found, commitment=sealed, key=key, budget=budget, report=page, out=out_)
