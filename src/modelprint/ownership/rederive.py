@@ -51,8 +51,8 @@ def rederive(
 ) -> Rederived:
     """Craft again by the published algorithm and compare every query, label and number.
 
-    On one machine, with one version of the libraries, all is the same bit for bit, for any number of threads that was
-    measured (docs/evidence.md). Elsewhere a pixel may differ by one level of 255, in a hundredth of a query's pixels.
+    On one machine, with one version of the libraries and one thread, all is the same bit for bit. Elsewhere a pixel may
+    differ by one level of 255, in a hundredth of a query's pixels (a choice: not measured yet).
 
     Args:
         source, data, train_data, shadows: as `enroll` was given; each must have the committed hash.
