@@ -51,8 +51,8 @@ def rederive(
 ) -> Rederived:
     """Craft again by the published algorithm and compare every query, label and number.
 
-    On one machine, with one version of the libraries, all is the same bit for bit, with one thread and with two. On other
-    processors a pixel may differ by one level of 255, in a hundredth of a query's pixels (a choice: not measured).
+    On one machine, with one version of the libraries, all is the same bit for bit, with one thread and with two.
+    Elsewhere a pixel may differ by one level of 255, in a hundredth of a query's pixels (a choice: not measured).
 
     Args:
         source, data, train_data, shadows: as `enroll` was given; each must have the committed hash.
