@@ -96,7 +96,6 @@ def _ablations() -> Iterator[Contender]:
         yield whole.model_copy(update={"label": label, "settings": settings})
     for count in (2, 4, 8):
         yield whole.model_copy(update={"label": f"{count} + {count}", "rehearsed": False, "shadows": count})
-    yield whole.model_copy(update={"label": "no rehearsal", "rehearsed": False})
     for unseen in ("extraction", "fine-tuning", "pruning", "adversarial", "chain", "architectures"):
         yield whole.model_copy(update={"label": f"{unseen} unseen", "unseen": unseen})
 
