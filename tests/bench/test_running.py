@@ -102,7 +102,13 @@ def test_provenance_counts_cells(results: Results, folder: Path, models: Path) -
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
-@pytest.mark.parametrize("executor", [Processes(2), Ray(2)], ids=["two processes", "two Ray workers"])
+@pytest.mark.parametrize(
+    "executor",
+    [
+        pytest.param(Processes(2), id="two processes"),
+        pytest.param(Ray(2), id="two Ray workers", marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_results_wherever_it_runs(executor: Executor, results: Results, models: Path, tmp_path: Path) -> None:
     if isinstance(executor, Ray):
         pytest.importorskip("ray")

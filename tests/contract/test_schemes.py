@@ -46,7 +46,7 @@ ROWS = {
     "adv-tra": Row("adv-tra", {"m": "3", "l": "2"}, most=39),  # trajectories of 13
     "uap": Row("uap", {"epsilon": "0.25", "images": "300", "least_fooling": "0.5", "steps": "40"}),
     "akh": Row("akh", {}),
-    "ipguard": Row("ipguard", {"k": "2.0", "rate": "0.01"}),
+    "ipguard": Row("ipguard", {"k": "2.0", "rate": "0.01", "steps": "300"}),
     "ipguard, mistakes": Row("ipguard", {"k": "0.3", "k_unit": "spread", "rate": "0.01", "start": "mistakes"}),
     "sac": Row("sac", {}),
     "sac-w": Row("sac", {"inputs": "mistakes"}),
