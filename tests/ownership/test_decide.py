@@ -129,3 +129,10 @@ def test_the_verdict_says_what_labels_lose() -> None:
         decision = decide(scheme, {}, SOURCE, answers, others, alpha=0.05, asked=ALL)
         assert decision.outcome == "derived"
         assert ("labels only: the second class is lost" in decision.message) is said
+
+
+def test_the_verdict_says_that_its_rate_holds_for_plain_answers() -> None:
+    """Calibration models are asked plainly, whatever transforms a suspect is expected to use."""
+    for scheme, said in ((Agreement(expect="jpeg"), True), (Agreement(), False)):
+        decision = decide(scheme, {}, SOURCE, agreeing(QUERIES), [agreeing(3)] * 19, alpha=0.05, asked=ALL)
+        assert ("not behind jpeg" in decision.message) is said

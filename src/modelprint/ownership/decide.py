@@ -109,6 +109,8 @@ def decide(
     )
     outcome, message = _outcome(p_value, limit, len(ranked), alpha)
     lost = "" if answers.scores is not None or scheme.labels_lose is None else f"; labels only: {scheme.labels_lose}"
+    if scheme.expect:  # calibration models answer plainly: behind a transform innocents are accused more often
+        lost += f"; the rate holds for suspects that answer plainly, not behind {scheme.expect}"
     return Decision(
         outcome=outcome,
         message=f"{message}{lost}. {note}" if note else message + lost,
