@@ -47,6 +47,7 @@ def decided(score: float | None, calibration: Sequence[float]) -> Decision:
         threshold=None,
         false_accusations=None,
         calibration_scores=ranked,
+        ranked=len(ranked),
     )
 
 

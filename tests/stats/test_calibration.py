@@ -6,7 +6,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from modelprint.stats.calibration import needed_models, rank_p_value, threshold, upper_bound
+from modelprint.stats.calibration import (
+    kinds_apart,
+    needed_models,
+    rank_p_value,
+    ranked_by_kind,
+    threshold,
+    upper_bound,
+)
 
 values = st.one_of(st.integers(0, 5).map(lambda k: k / 5), st.floats(-1e6, 1e6))
 calibrations = st.lists(values, max_size=120).map(np.array)
@@ -85,3 +92,50 @@ def test_nan_never_accuses():
 def test_the_bound_refuses_what_is_no_rate(count, n):
     with pytest.raises(ValueError, match=f"got {count} of {n}"):
         upper_bound(count, n)
+
+
+kinded = st.lists(st.tuples(values, st.sampled_from("abc")), min_size=1, max_size=120)
+
+
+@given(kinded, values, alphas)
+@example([(0.0, "a")] * 19 + [(1.0, "b")] * 19, 0.5, 0.05)
+def test_above_the_highest_threshold_is_the_same_as_a_worst_p_value_of_at_most_alpha(pairs, score, alpha):
+    scores, kinds = np.array([value for value, _ in pairs]), [kind for _, kind in pairs]
+    rank = ranked_by_kind(scores, kinds, alpha, score=score)
+    assert (rank.threshold is not None and score > rank.threshold) == (rank.p_value <= alpha)
+    assert sum(rank.sizes.values()) == len(scores)
+    if rank.threshold is not None:
+        assert rank.count <= alpha * (rank.n + 1)
+        assert all(size >= needed_models(alpha) for size in rank.sizes.values())
+
+
+@given(calibrations.filter(len), values, alphas)
+def test_one_kind_is_ranked_as_without_kinds(calibration, score, alpha):
+    rank = ranked_by_kind(calibration, ["a"] * len(calibration), alpha, score=score)
+    assert (rank.p_value, rank.threshold) == (rank_p_value(score, calibration), threshold(calibration, alpha))
+
+
+def test_the_rate_holds_within_a_kind_that_scores_high_where_a_rank_among_all_would_not_hold():
+    generator = np.random.default_rng(0)
+    accused = {"pooled": 0, "by kind": 0}
+    kinds = ["trained"] * 99 + ["copies"] * 39
+    for _ in range(2000):
+        scores = np.concatenate([generator.normal(size=99), generator.normal(2.0, size=39)])
+        innocent = generator.normal(2.0)  # one of the kind that scores high
+        accused["pooled"] += rank_p_value(innocent, scores) <= 0.05
+        accused["by kind"] += ranked_by_kind(scores, kinds, 0.05, score=innocent).p_value <= 0.05
+    assert accused["by kind"] <= 2000 * 0.05 + 3 * np.sqrt(2000 * 0.05 * 0.95)
+    assert accused["pooled"] > 2000 * 0.1
+
+
+def test_a_kind_of_too_few_stands_with_the_most_frequent():
+    apart = kinds_apart(["a"] * 19 + ["b"] * 18 + ["c"] * 20, 0.05)
+    assert {kind: len(index) for kind, index in apart.items()} == {"c": 38, "a": 19}
+    assert sorted(np.concatenate(list(apart.values()))) == list(range(57))
+
+
+def test_scores_without_kinds_are_refused():
+    with pytest.raises(ValueError, match="2 scores, but 1 kinds"):
+        ranked_by_kind(np.zeros(2), ["a"], 0.05)
+    with pytest.raises(ValueError, match="NaN"):
+        ranked_by_kind(np.array([np.nan]), ["a"], 0.05)

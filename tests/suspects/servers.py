@@ -107,6 +107,7 @@ class Scripted:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128  # with 5, the default, 32 clients at once are turned away unread
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 pass  # the client went away: part of the tests

@@ -51,13 +51,15 @@ def test_it_is_the_population_that_schemes_are_judged_on(models: list[ZooModel])
         "extraction", "chain",
     }  # fmt: skip
     independent = [model for model in test if model.role == "independent"]
-    calibration = [model for model in models if model.part == "calibration"]
+    calibration = [model for model in models if model.part == "calibration" and model.role == "independent"]
     for group, least in ((independent, 100), (calibration, 99)):
         assert len(group) >= least
         kinds = [model.kind for model in group]
-        assert kinds.count("SAST") >= len(group) / 2
+        assert kinds.count("SAST") >= (len(group) - kinds.count("SHARED")) / 2
         assert kinds.count("SHARED") >= 10
         assert set(kinds) == {"SAST", "SADT", "DAST", "DADT", "SHARED"}
+    victims = [model.source for model in models if model.part == "calibration" and model.role == "derived"]
+    assert len(set(victims)) == len(victims) == 40  # stolen from 40 strangers: innocents whom a scheme must not accuse
     shadow = [model for model in models if model.part == "shadow"]
     for source in sources:
         assert sum(model.source == source.id for model in shadow) >= 8

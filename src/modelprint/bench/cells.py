@@ -13,6 +13,7 @@ from modelprint.bench.plan import Bench, Contender, Enrolment
 from modelprint.core.errors import ModelprintError
 from modelprint.core.identity import digest_json
 from modelprint.core.results import Counted, JudgedModel
+from modelprint.ownership.enroll import expected_by
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel
 from modelprint.zoo.recipes import Theft
@@ -199,7 +200,8 @@ class Field:
         source = next(model for model in self.sources if model.id == entrant.enrolment.source)
         yield from (meeting.model for meeting in self.suspects(source, thinning=entrant.contender.thinning))
         if entrant.evasion != NONE:
-            yield from self.part("calibration") if renames(entrant.evasion) else ()
+            expected = entrant.evasion in expected_by(entrant.contender.configured())
+            yield from self.part("calibration") if expected or renames(entrant.evasion) else ()
         elif entrant.contender.knob is None:
             yield from self.part("calibration")
             yield from (meeting.model for meeting in self.swept(source))

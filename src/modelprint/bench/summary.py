@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -15,11 +16,14 @@ from modelprint.bench.store import CellResult, CraftRecord, Store
 from modelprint.bench.work import ACCESSES, letters
 from modelprint.core.provenance import provenance
 from modelprint.core.results import EvasionCost, JudgedModel, Regions, Results, Run, Sweep, SweepPoint
-from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.stats.calibration import threshold
+from modelprint.ownership.enroll import expected_by
+from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.stats.calibration import ranked_by_kind
 from modelprint.stats.roc import auc
 from modelprint.suspects.evasion import evasions
 from modelprint.zoo.population import ZooModel
+
+_BEHIND = " behind "
 
 
 def summarise(field: Field, store: Store) -> Results:
@@ -86,11 +90,15 @@ class _Summary:
         judged = {meeting.judged.id: self.cell(entrant, meeting.model) for meeting in suspects}
         # a verifier does not know of the evasion: what calibrates answers plainly, and is read in the same way
         ranked = entrant if renames(entrant.evasion) else replace(entrant, evasion=NONE)
-        calibration = {model.id: self.cell(ranked, model) for model in self.field.part("calibration")}
+        scheme = entrant.contender.configured()
+        calibration = {
+            _BEHIND.join([model.id, *seen]): self.cell(replace(ranked, evasion=seen[0]) if seen else ranked, model)
+            for seen in [[], *([name] for name in expected_by(scheme))]
+            for model in self.field.part("calibration")
+        }
         finished = {name: cell for name, cell in judged.items() if cell is not None}
         if not finished:
             return []
-        scheme = entrant.contender.configured()
         return [
             self.run(entrant, record, str(access), finished, calibration)  # type: ignore[arg-type]
             for access in ACCESSES
@@ -118,9 +126,7 @@ class _Summary:
             seed=enrolment.seed,
             scores={name: _rounded(cell.scores.get(access)) for name, cell in judged.items()},
             calibration={name: round(score, 6) for name, score in against.items()} if plain else {},
-            threshold=_rounded(threshold(np.array(list(against.values())), self.field.bench.alpha))
-            if against
-            else None,
+            threshold=self.threshold(against),
             details={
                 name: {key: round(value, 5) for key, value in cell.details.items()}
                 for name, cell in judged.items()
@@ -131,6 +137,19 @@ class _Summary:
             ask_seconds=round(sum(cell.seconds for cell in judged.values()), 3),
             forward_seconds=round(sum(cell.forward_seconds for cell in judged.values()), 3),
         )
+
+    def threshold(self, against: Mapping[str, float]) -> float | None:
+        """By the calibration models, as a verifier sets it: for each kind of innocents by itself."""
+        if not against:
+            return None
+        kinds = [self.group(*name.split(_BEHIND)) for name in against]
+        return _rounded(ranked_by_kind(np.array(list(against.values())), kinds, self.field.bench.alpha).threshold)
+
+    def group(self, name: str, transform: str | None = None) -> str:
+        """Within which a calibration model is ranked."""
+        model = self.models[name]
+        kind = "COPY" if model.role == "derived" else model.kind
+        return CalibrationModel(name=name, identity=model.row.sha256, kind=kind, behind=transform).group
 
     def sweeps(self) -> tuple[Sweep, ...]:
         points: dict[str, list[SweepPoint]] = defaultdict(list)

@@ -67,7 +67,8 @@ def enroll(
     quick
         The same as --shadow 2: the fewest shadow models, for a first look.
     negatives
-        Independent models that calibrate the threshold: a folder, or auto:N to have N trained on --train-data.
+        Independent models that calibrate the threshold: a folder, or auto:N to have N trained on --train-data, or
+        auto:N+M to have M of them copied, too: so many innocents who stole from somebody else.
     budget
         The most queries that the fingerprint may hold.
     expect

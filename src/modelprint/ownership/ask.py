@@ -18,7 +18,7 @@ from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.matching import looks_renamed
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
-from modelprint.stats.calibration import threshold
+from modelprint.stats.calibration import ranked_by_kind
 from modelprint.suspects.local import CallableSuspect, TorchSuspect
 from modelprint.suspects.open import SuspectOptions, open_suspect
 from modelprint.suspects.recorded import record, write_recording
@@ -158,7 +158,7 @@ def calibrated_limit(
     """The threshold by the calibration models' answers to all planned queries; None where they are too few."""
     state, source = fingerprint.state, fingerprint.source
     ranked = [scheme.score(state, source, only(other.restricted(access), planned)) for other in fingerprint.calibration]
-    return threshold(np.array(ranked), alpha)
+    return ranked_by_kind(np.array(ranked), fingerprint.groups, alpha).threshold
 
 
 def _settled(scheme: Scheme, fingerprint: Fingerprint, heard: Answers, rest: np.ndarray, limit: float) -> bool:
@@ -175,7 +175,9 @@ def _settled(scheme: Scheme, fingerprint: Fingerprint, heard: Answers, rest: np.
     return scheme.score(state, source, Answers(labels=labels, scores=scores)) <= limit
 
 
-def concluded(scheme: Scheme, fingerprint: Fingerprint, interview: Interview, *, alpha: float) -> Decision:
+def concluded(
+    scheme: Scheme, fingerprint: Fingerprint, interview: Interview, *, alpha: float, owners: int = 1
+) -> Decision:
     """What an interview shows, by the fingerprint's calibration models."""
     return decide(
         scheme,
@@ -186,6 +188,8 @@ def concluded(scheme: Scheme, fingerprint: Fingerprint, interview: Interview, *,
         alpha=alpha,
         asked=interview.asked,
         planned=interview.planned,
+        groups=fingerprint.groups,
+        owners=owners,
     )
 
 

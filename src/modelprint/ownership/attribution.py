@@ -82,14 +82,14 @@ def _candidate(one: Compared, decision: Decision, adjusted: float, *, owners: in
         p_value=decision.p_value,
         adjusted_p_value=None if decision.p_value is None else adjusted,
         verdict=verdict,
-        calibration=len(decision.calibration_scores),
+        calibration=decision.ranked,
         queries=one.queries,
         message=message,
     )
 
 
 def _verdict(decision: Decision, adjusted: float, *, owners: int, alpha: float) -> tuple[Comparison, str]:
-    n, need = len(decision.calibration_scores), needed_models_of(owners, alpha)
+    n, need = decision.ranked, needed_models_of(owners, alpha)
     if decision.score is None:
         return "inconclusive", decision.message
     note = f". {decision.note}" if decision.note else ""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers, answers_from_scores
-from modelprint.ownership.expect import expecting
+from modelprint.ownership.expect import beheld, expecting
 from modelprint.schemes.base import Enrollment, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.loop import predict
 
@@ -39,6 +39,13 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
             fingerprint of this model.
     """
     _check_needs(scheme, context)
+    if scheme.expect:
+        context = replace(
+            context,
+            shadow_copies=beheld(scheme, context.shadow_copies),
+            shadow_strangers=beheld(scheme, context.shadow_strangers),
+            shadow_robbed=beheld(scheme, context.shadow_robbed),
+        )
     generator = torch.Generator().manual_seed(seed)
     queries = expecting(scheme, context, generator) if scheme.expect else scheme.craft(context, generator)
     images = torch.from_numpy(queries.images)

@@ -12,9 +12,10 @@ from modelprint.core.access import Access
 from modelprint.core.errors import UnscorableError
 from modelprint.core.suspect import UNANSWERED, Answers
 from modelprint.core.verdict import FalseAccusations, Outcome
+from modelprint.ownership.fingerprint import COPIES
 from modelprint.ownership.matching import Matching, looks_renamed, rematched, renamed
 from modelprint.schemes.base import Scheme, State
-from modelprint.stats.calibration import needed_models, rank_p_value, threshold, upper_bound
+from modelprint.stats.calibration import Ranking, needed_models, ranked_by_kind, upper_bound
 
 LEAST_ANSWERED = 0.5
 
@@ -25,6 +26,7 @@ class Decision:
 
     Attributes:
         calibration_scores: of the calibration models, on the queries that the suspect answered.
+        ranked: how many models stand in the smallest group that it was ranked in.
         details: the scheme's own fields of the verdict.
         matching: how the suspect's classes were matched with the source's, where their numbers differ.
         note: what that did, and cost, in words; else empty.
@@ -37,6 +39,7 @@ class Decision:
     threshold: float | None
     false_accusations: FalseAccusations | None
     calibration_scores: np.ndarray
+    ranked: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
     matching: Matching | None = None
     note: str = ""
@@ -58,6 +61,8 @@ def decide(
     alpha: float,
     asked: np.ndarray,
     planned: np.ndarray | None = None,
+    groups: Sequence[str] = (),
+    owners: int = 1,
 ) -> Decision:
     """Score a suspect, and rank it among the calibration models on the queries that it answered.
 
@@ -66,6 +71,8 @@ def decide(
         asked: mask of shape (n,), the queries that were put to the suspect.
         planned: mask of those that could have been, where a scheme stops early: the calibration models are ranked by
             what they say to all of them but those that the suspect refused.
+        groups: of the calibration models; each that is large enough is ranked by itself, and the worst rank counts.
+        owners: who ask about this suspect, which the p-value is to be adjusted for.
     """
     answered = asked & answers.answered
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
@@ -94,31 +101,33 @@ def decide(
     path = answered if planned is None or not scheme.sequential else planned & ~(asked & ~answered)
     others = [only(other.restricted(shown), path) for other in calibration]
     ranked = np.array([scheme.score(state, source, other) for other in others])
+    kinds = list(groups) or [""] * len(calibration)
     note = ""
     if told is not None:  # calibration models get the same freedom, or innocents would be accused
-        named = threshold(ranked, alpha)
+        named = ranked_by_kind(ranked, kinds, alpha / owners)
         ranked = np.array([scheme.score(state, source, rematched(source, other)) for other in others])
-        note = _matched(told, named, threshold(ranked, alpha))
-    limit = threshold(ranked, alpha)
-    p_value = rank_p_value(score, ranked)
-    count = int((ranked > limit).sum()) if limit is not None else 0
+        note = _matched(told, named.threshold, ranked_by_kind(ranked, kinds, alpha / owners).threshold)
+    rank = ranked_by_kind(ranked, kinds, alpha / owners, score=score)
     errors = (
-        FalseAccusations(count=count, n=len(ranked), upper_95=upper_bound(count, len(ranked)))
-        if limit is not None
+        FalseAccusations(count=rank.count, n=rank.n, upper_95=upper_bound(rank.count, rank.n))
+        if rank.threshold is not None
         else None
     )
-    outcome, message = _outcome(p_value, limit, len(ranked), alpha)
+    outcome, message = _outcome(rank, alpha)
     lost = "" if answers.scores is not None or scheme.labels_lose is None else f"; labels only: {scheme.labels_lose}"
-    if scheme.expect:  # calibration models answer plainly: behind a transform innocents are accused more often
+    if scheme.expect and not any(" behind " in kind for kind in kinds):  # older fingerprints: all answered plainly
         lost += f"; the rate holds for suspects that answer plainly, not behind {scheme.expect}"
+    if scheme.needs.shadows and COPIES not in rank.sizes:
+        lost += f"; no rate is known for {COPIES}: calibrate on some (--negatives)"
     return Decision(
         outcome=outcome,
         message=f"{message}{lost}. {note}" if note else message + lost,
         score=score,
-        p_value=p_value,
-        threshold=limit,
+        p_value=rank.p_value,
+        threshold=rank.threshold,
         false_accusations=errors,
         calibration_scores=ranked,
+        ranked=min(rank.sizes.values()),
         details=details,
         matching=told,
         note=note,
@@ -146,11 +155,13 @@ def _unscored(message: str) -> Decision:
     )
 
 
-def _outcome(p_value: float, limit: float | None, n: int, alpha: float) -> tuple[Outcome, str]:
-    if limit is None:
-        return "inconclusive", _missing(n, alpha)
-    chance = f"p = {p_value:.3g}, rank among {n} independent models"
-    if p_value <= alpha:
+def _outcome(rank: Ranking, alpha: float) -> tuple[Outcome, str]:
+    if rank.threshold is None or rank.p_value is None:
+        return "inconclusive", _missing(rank.n, alpha)
+    sizes = [f"among {size} {kind or 'independent models'}" for kind, size in rank.sizes.items()]
+    worst = "" if len(sizes) == 1 else f"the worst of ranks {', '.join(sizes[:-1])} and "
+    chance = f"p = {rank.p_value:.3g}, {worst or 'rank '}{sizes[-1]}"
+    if rank.p_value <= alpha:
         return "derived", f"answers like a model made from the source ({chance}); accepted error rate {alpha:g}"
     return "not-shown", f"no more like the source than independent models are ({chance}); that is no proof of innocence"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from modelprint.ownership.craft import craft
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint, InputSpec
 from modelprint.ownership.plane import anchors, labels_on
 from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
-from modelprint.perturb.expectation import transforms_named
+from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
 from modelprint.training.loop import predict
 
 Negatives = str | Path | Sequence[nn.Module | LoadedModel]
 SHARED_BY_CHANCE = 0.01
+COPY = "COPY"  # the kind of a calibration model that was made from another model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,8 @@ def enroll(
         scheme: a registered name, or a configured scheme.
         settings: hyper-parameters as text, for a scheme that is named ({"l": "2"}).
         negatives: independent models that calibrate the threshold: a folder, modules, or "auto:N" to have N trained
-            on `train_data`.
+            on `train_data` ("auto:N+M": and M of them copied). Models whose card names another model that they were
+            made from are ranked by themselves, where they are enough.
         train_data: images of the source's training set; must share no image with `data`.
         shadows: for schemes that learn from shadow models: N to have N copies and N strangers trained on `train_data`,
             a folder whose models' cards tell copies of this source from strangers, or the models themselves.
@@ -106,6 +109,7 @@ def enroll(
     others = negative_models(
         negatives, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
     )
+    others = [*others, *(seen for name in expected_by(chosen) for seen in behind(others, name))]
     points = anchors(queries.images, queries.group, told)
     fingerprint = Fingerprint.bind(
         {
@@ -169,6 +173,7 @@ def negative_models(
     seeds: ImageSet | None,
     train_data: ImageSet | None = None,
     seed: int = 0,
+    source_identity: str = "",
     shape: tuple[int, int, int] | None = None,
     classes: int | None = None,
     jobs: int = 1,
@@ -176,7 +181,11 @@ def negative_models(
 ) -> list[Negative]:
     """The independent models that a user named, loaded or trained.
 
+    Args:
+        source_identity: where the source itself is not at hand.
+
     Raises:
+        FingerprintError: a model was trained on the seeds, or made from the source.
         UsageError: "auto:N" without training data, or for a source whose architecture is not known.
     """
     if isinstance(negatives, str) and negatives.startswith("auto:"):
@@ -189,7 +198,22 @@ def negative_models(
         found: Sequence[nn.Module | LoadedModel] = load_folder(negatives, shape=shape, classes=classes)
     else:
         found = negatives
-    return [_named(model, number, seeds) for number, model in enumerate(found)]
+    known = {source.identity, weights_identity(source.module)} if source is not None else {source_identity}
+    return [_named(model, number, seeds=seeds, source=source, known=known) for number, model in enumerate(found)]
+
+
+def expected_by(scheme: Scheme) -> list[str]:
+    """The names of the transforms that a scheme expects."""
+    return [name.strip() for name in scheme.expect.split(",") if name.strip()]
+
+
+def behind(negatives: Sequence[Negative], name: str) -> list[Negative]:
+    """The same models, asked through a transform, so that the error rate holds behind it, too."""
+    (transform,) = transforms_named(name)
+    return [
+        Negative(module=Behind(one.module, transform), record=one.record.model_copy(update={"behind": name}))
+        for one in negatives
+    ]
 
 
 def ask_negatives(
@@ -232,7 +256,19 @@ def _of_module(module: nn.Module) -> LoadedModel:
     return LoadedModel(module=module.eval(), identity=weights_identity(module), spec=None, card=None, path=None)
 
 
-def _named(model: nn.Module | LoadedModel, number: int, seeds: ImageSet | None) -> Negative:
+def _parent(model: LoadedModel) -> str | None:
+    """What a model's card says that it was made from."""
+    return None if model.card is None else model.card.recipe.get("source")
+
+
+def _named(
+    model: nn.Module | LoadedModel,
+    number: int,
+    *,
+    seeds: ImageSet | None,
+    source: LoadedModel | None,
+    known: Collection[str],
+) -> Negative:
     if isinstance(model, nn.Module):
         model = _of_module(model)
     name = f"model-{number}" if model.path is None else model.path.name
@@ -247,6 +283,10 @@ def _named(model: nn.Module | LoadedModel, number: int, seeds: ImageSet | None) 
         predicted = predict(model.module, torch.from_numpy(seeds.images)).argmax(1).numpy()
         accuracy = float((predicted == seeds.labels).mean())
     kind = recipe.get("independent")
+    if "source" in recipe:
+        if recipe["source"] in known:
+            raise FingerprintError(f"{name} was made from the source, it is no independent model: leave it out")
+        kind = "SHARED" if source is not None and recipe["source"] == _parent(source) else COPY
     record = CalibrationModel(name=name, identity=model.identity, accuracy=accuracy, kind=kind)
     return Negative(module=model.module, record=record)
 
@@ -261,12 +301,10 @@ def _trained(
     jobs: int,
     progress: Progress,
 ) -> list[Negative]:
+    from modelprint.zoo.copies_of_strangers import auto_copies
     from modelprint.zoo.independents import auto_negatives
 
-    try:
-        count = int(negatives.removeprefix("auto:"))
-    except ValueError:
-        raise UsageError(f"--negatives {negatives}: N in auto:N is a whole number") from None
+    count, thefts = _counts(negatives)
     if train_data is None:
         raise UsageError(
             f"--negatives {negatives} trains models: name the source's training images with --train-data; they must "
@@ -284,9 +322,18 @@ def _trained(
         seed=seed,
         jobs=jobs,
         holdout=seeds,
-        progress=lambda done, total: progress("calibration models", done, total),
+        progress=lambda done, _: progress("calibration models", done, count + thefts),
     )
-    return [
+    stolen = auto_copies(
+        train_data,
+        source.spec,
+        trained[:thefts],
+        seed=seed,
+        jobs=jobs,
+        holdout=seeds,
+        progress=lambda done, _: progress("calibration models", count + done, count + thefts),
+    )
+    honest = [
         Negative(
             module=model.model,
             record=CalibrationModel(
@@ -298,3 +345,28 @@ def _trained(
         )
         for number, model in enumerate(trained)
     ]
+    copies = [
+        Negative(
+            module=model.module,
+            record=CalibrationModel(
+                name=f"auto-{number}, copied",
+                identity=model.identity,
+                accuracy=None if model.card is None else model.card.accuracy,
+                kind=COPY,
+            ),
+        )
+        for number, model in enumerate(stolen)
+    ]
+    return [*honest, *copies]
+
+
+def _counts(negatives: str) -> tuple[int, int]:
+    """How many independent models, and of how many of them a copy, "auto:N" or "auto:N+M" asks for."""
+    found = re.fullmatch(r"auto:(\d+)(?:\+(\d+))?", negatives)
+    count, thefts = (0, 0) if found is None else (int(found[1]), int(found[2] or 0))
+    if found is None or thefts > count:
+        raise UsageError(
+            f"--negatives {negatives}: auto:N trains N independent models, auto:N+M copies M of them, too; whole "
+            "numbers, M at most N"
+        )
+    return count, thefts

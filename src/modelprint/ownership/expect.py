@@ -2,22 +2,31 @@
 
 The scheme crafts on the source as it is seen through the transforms (perturb.expectation): points cross, and images are
 chosen by, the mean of its logits over them. More are made than are wanted, and those on which a transform changes the
-source's label are left out.
+source's label are left out. Shadow models answer plainly and behind each transform, and so do calibration models: what
+a transform does to the answers of strangers is then no evidence, and the error rate holds behind it, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import nn
 
 from modelprint.core.errors import FingerprintError
-from modelprint.perturb.expectation import Expected, stable, transforms_named
+from modelprint.perturb.expectation import Behind, Expected, stable, transforms_named
 from modelprint.schemes.base import Enrollment, Queries, Scheme
 from modelprint.training.loop import predict
 
 SPARE = 2  # queries made, for each one wanted
+
+
+def beheld(scheme: Scheme, models: Sequence[nn.Module]) -> tuple[nn.Module, ...]:
+    """Models as they answer plainly, and behind each transform that the scheme expects."""
+    transforms = transforms_named(scheme.expect)
+    return (*models, *(Behind(model, transform) for transform in transforms for model in models))
 
 
 def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -> Queries:

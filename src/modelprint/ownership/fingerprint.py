@@ -24,6 +24,7 @@ from modelprint.core.untrusted import read_inside
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
 _STATE = "state."
+STRANGERS, COPIES, SIBLINGS = "independent models", "copies of other models", "models tuned from one base"
 
 
 class InputSpec(Record):
@@ -52,13 +53,28 @@ class CalibrationModel(Record):
         name: its file name.
         identity: SHA-256 of its file.
         accuracy: on the enrollment's seeds.
-        kind: SAST, SADT, DAST, DADT or SHARED, where known.
+        kind: SAST, SADT, DAST, DADT or SHARED, where known; COPY, if it was made from another model than the source.
+        behind: the transform through which it was asked, where that is expected; not written where there is none.
     """
 
     name: str
     identity: str
     accuracy: float | None = None
     kind: str | None = None
+    behind: str | None = None
+
+    @property
+    def group(self) -> str:
+        """Within which it is ranked: the error rate holds for each group of innocent models by itself."""
+        group = {"COPY": COPIES, "SHARED": SIBLINGS}.get(self.kind or "", STRANGERS)
+        return group if self.behind is None else f"{group} behind {self.behind}"
+
+    @model_serializer(mode="wrap")
+    def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if self.behind is None:
+            fields.pop("behind", None)
+        return fields
 
 
 class ShadowRecord(Record):
@@ -172,6 +188,11 @@ class Fingerprint:
             calibration=calibration,
             plane=plane,
         )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each calibration model."""
+        return tuple(model.group for model in self.manifest.calibration)
 
     def recalibrated(self, models: tuple[CalibrationModel, ...], answers: tuple[Answers, ...]) -> Fingerprint:
         """The same queries with other calibration models (its identity changes)."""

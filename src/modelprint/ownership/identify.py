@@ -58,7 +58,18 @@ def identify(
         progress("fingerprints", number, len(prints))
         respondent = party[fingerprint.manifest.input]
         if isinstance(respondent, Suspect):
-            found.append(_ask(path, fingerprint, respondent, level, budget=budget, alpha=alpha, progress=progress))
+            found.append(
+                _ask(
+                    path,
+                    fingerprint,
+                    respondent,
+                    level,
+                    budget=budget,
+                    alpha=alpha,
+                    owners=len(prints),
+                    progress=progress,
+                )
+            )
         else:
             found.append(Compared(path=path, fingerprint=fingerprint, misfit=str(respondent)))
     progress("fingerprints", len(prints), len(prints))
@@ -139,6 +150,7 @@ def _ask(
     *,
     budget: int | None,
     alpha: float,
+    owners: int,
     progress: Progress,
 ) -> Compared:
     """Ask one fingerprint's queries, and score and rank the answers as `verify` does."""
@@ -147,5 +159,5 @@ def _ask(
         told = interrogate(fingerprint, scheme, suspect, access=access, budget=budget, progress=progress)
     except MisfitError as error:
         return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
-    decision = concluded(scheme, fingerprint, told, alpha=alpha)
+    decision = concluded(scheme, fingerprint, told, alpha=alpha, owners=owners)
     return Compared(path=path, fingerprint=fingerprint, decision=decision, queries=int(told.asked.sum()))

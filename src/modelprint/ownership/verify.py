@@ -12,7 +12,7 @@ from modelprint.core.errors import UsageError
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.core.verdict import Verdict
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
-from modelprint.ownership.enroll import Negatives, ask_negatives, negative_models
+from modelprint.ownership.enroll import Negatives, ask_negatives, behind, expected_by, negative_models
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.plane import labels_on
 from modelprint.schemes.base import Progress, silent
@@ -128,8 +128,15 @@ def recalibrated(fingerprint: Fingerprint, negatives: Negatives, *, progress: Pr
     """The fingerprint with the threshold set by a judge's own choice of independent models."""
     needs = fingerprint.manifest.input
     others = negative_models(
-        negatives, source=None, seeds=None, shape=needs.shape, classes=needs.classes, progress=progress
+        negatives,
+        source=None,
+        seeds=None,
+        source_identity=fingerprint.manifest.source,
+        shape=needs.shape,
+        classes=needs.classes,
+        progress=progress,
     )
+    others = [*others, *(seen for name in expected_by(scheme_of(fingerprint)) for seen in behind(others, name))]
     answers = ask_negatives(others, fingerprint.queries, needs.classes, progress=progress)
     return fingerprint.recalibrated(tuple(other.record for other in others), answers)
 

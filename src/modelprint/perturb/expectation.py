@@ -58,6 +58,26 @@ class Expected(nn.Module):
         return torch.stack([self.model(view) for view in views]).mean(0)
 
 
+class Behind(nn.Module):
+    """A model whose images pass a transform first; gradients go back through it.
+
+    Args:
+        model: in evaluation mode; takes inputs in [0, 1].
+    """
+
+    def __init__(self, model: nn.Module, transform: Transform) -> None:
+        super().__init__()
+        self.model = model
+        self.transform = transform
+        self.eval()
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Tensor:
+        """What the model says of the transformed images."""
+        through: Callable[[Tensor, Transform], Tensor] = _Through.apply
+        told: Tensor = self.model(through(images, self.transform))
+        return told
+
+
 class _Through(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, transform: Transform) -> Tensor:

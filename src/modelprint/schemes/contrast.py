@@ -129,7 +129,7 @@ class Contrast(Scheme):
             labels=pool.labels[chosen],
             group=np.zeros(len(chosen), dtype=np.int64),
             columns={"natural": chosen < natural},
-            report=made(len(chosen), wanted, candidates=len(pool), contrast=float(contrast), shadow_models=total),
+            report=made(len(chosen), wanted, candidates=len(pool), contrast=float(contrast)),
         )
 
     def _pool(self, context: Enrollment, generator: torch.Generator) -> Labelled:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats as scipy_stats
 
 
@@ -45,6 +47,76 @@ def threshold(calibration: Float[np.ndarray, " n"], alpha: float) -> float | Non
     p_values = np.arange(1, len(ordered) + 1) / (len(ordered) + 1)
     rank = int(np.searchsorted(p_values, alpha, side="right"))
     return float(ordered[-rank]) if rank else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """A score's rank within each kind of calibration model.
+
+    Attributes:
+        p_value: the largest over the kinds; None where no score was ranked.
+        threshold: the highest over the kinds, so that a score above it is the same as a p-value of at most alpha.
+        count, n: how many models of the kind that sets the threshold are above it, of how many.
+        sizes: models of each kind that is ranked for itself.
+    """
+
+    p_value: float | None
+    threshold: float | None
+    count: int
+    n: int
+    sizes: Mapping[str, int]
+
+
+def ranked_by_kind(
+    calibration: Float[np.ndarray, " n"], kinds: Sequence[str], alpha: float, *, score: float | None = None
+) -> Ranking:
+    """Rank a score within every kind of innocent model, and let the worst rank count.
+
+    A rank among all would hold on average over kinds in the proportions of the calibration models; within each kind,
+    alpha bounds the rate of false accusations of every kind (Mondrian conformal prediction: V. Vovk, D. Lindsay,
+    I. Nouretdinov, A. Gammerman, "Mondrian Confidence Machine", 2003).
+
+    >>> ranked_by_kind(np.array([0.1, 0.2, 0.9]), ["a", "a", "b"], 0.5, score=0.5).p_value
+    1.0
+    >>> ranked_by_kind(np.array([0.1, 0.2]), ["a", "a"], 0.5, score=0.5).threshold
+    0.2
+
+    Args:
+        kinds: of each calibration model.
+        score: of the suspect; None where the threshold alone is wanted.
+
+    Raises:
+        ValueError: a score is NaN, not as many kinds as scores, or alpha is not between 0 and 1.
+    """
+    calibration = _checked(calibration)
+    members = kinds_apart(kinds, alpha)
+    if len(kinds) != len(calibration):
+        raise ValueError(f"{len(calibration)} scores, but {len(kinds)} kinds")
+    limits = {kind: threshold(calibration[index], alpha) for kind, index in members.items()}
+    highest = max(limits, key=lambda kind: -np.inf if (limit := limits[kind]) is None else limit)
+    limit, scores = limits[highest], calibration[members[highest]]
+    return Ranking(
+        p_value=None if score is None else max(rank_p_value(score, calibration[index]) for index in members.values()),
+        threshold=limit,
+        count=0 if limit is None else int((scores > limit).sum()),
+        n=len(scores),
+        sizes={kind: len(index) for kind, index in members.items()},
+    )
+
+
+def kinds_apart(kinds: Sequence[str], alpha: float) -> dict[str, Int[np.ndarray, " k"]]:
+    """The places of each kind's models; a kind of too few for this alpha stands with the most frequent one.
+
+    >>> {kind: len(index) for kind, index in kinds_apart(["a"] * 30 + ["b"] * 19 + ["c"], 0.05).items()}
+    {'a': 31, 'b': 19}
+    """
+    names = np.array(kinds, dtype=object)
+    sizes = {kind: int((names == kind).sum()) for kind in sorted(set(kinds))}
+    most = max(sizes, key=lambda kind: sizes[kind], default="none")
+    for kind, size in sizes.items():
+        if size < needed_models(alpha):
+            names[names == kind] = most
+    return {kind: np.flatnonzero(names == kind) for kind in dict.fromkeys([most, *names.tolist()])}
 
 
 def needed_models(alpha: float) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 from typing import Literal
 
 from modelprint.attacks.base import ATTACKS
@@ -69,6 +69,8 @@ class Design:
             are made, of the others the shadow copies. What thefts of any model have in common is then no evidence.
         shadow, rehearsal, calibration, test: how many independent models of each kind. SHARED ones in rehearsal are for
             the owner of the source that comes from the base, who has it, too.
+        calibration_copies: made of calibration strangers of kind SAST, one each, in turn: innocents who stole from
+            somebody else. `robbed_calibration`: of how many.
         seeds: of single entries, where they are not to be counted up.
     """
 
@@ -84,6 +86,8 @@ class Design:
     test_copies: tuple[Copy, ...]
     rehearsal_copies: tuple[Copy, ...] = ()
     robbed: int = 0
+    calibration_copies: tuple[Copy, ...] = ()
+    robbed_calibration: int = 0
     sweep: tuple[Copy, ...] = ()
     shadow: Mapping[Kind, int]
     rehearsal: Mapping[Kind, int] = field(default_factory=dict)
@@ -116,7 +120,9 @@ class _Planner:
         yield from self.copies("sweep", thieves[0], self.design.sweep)
         strangers = list(self.independents("shadow"))
         yield from strangers
-        for part in ("calibration", "test", "rehearsal"):
+        calibrating = list(self.independents("calibration"))
+        yield from calibrating
+        for part in ("test", "rehearsal"):
             yield from self.independents(part)
         for source in thieves:
             yield from self.copies("rehearsal", source, self.design.rehearsal_copies)
@@ -124,6 +130,9 @@ class _Planner:
         for number, stranger in enumerate(robbed):
             thefts = self.design.rehearsal_copies if number % 2 else self.design.shadow_copies
             yield from self.copies("rehearsal", stranger, thefts)
+        victims = [entry for entry in calibrating if entry.kind == "SAST"][: self.design.robbed_calibration]
+        for stranger, copy in zip(victims, cycle(self.design.calibration_copies), strict=False):
+            yield from self.copies("calibration", stranger, (copy,))
 
     def make_sources(self) -> Iterator[Entry]:
         for number in range(1, self.design.sources + 1):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load, save
 
-from modelprint.attacks.make import run_attack
+from modelprint.attacks.make import AttackedModel, run_attack
 from modelprint.core.errors import ModelError, UsageError
 from modelprint.core.identity import derived_seed
 from modelprint.data.image_set import ImageSet
@@ -169,23 +169,34 @@ def _make(course: _Course, task: _Task) -> tuple[bytes, ModelCard]:
         trained = train_model(sample, course.spec, course.recipe, seed=task.seed, holdout=course.holdout)
         model, card = trained.model, trained.card
     else:
-        kind, settings = task.theft
-        order = np.random.default_rng(task.seed).permutation(len(course.data))
-        part = course.data.take(
-            np.sort(order[: max(1, len(order) // 2)]), name=f"{course.data.name} (half {task.seed})"
-        )
-        stolen = run_attack(
-            kind,
-            settings,
+        stolen = steal(
+            task.theft,
             _built(course.spec, course.source),
             course.spec,
-            part,
+            course.data,
             seed=task.seed,
             holdout=course.holdout,
-            source_identity=course.identity,
+            identity=course.identity,
         )
         model, card = stolen.model, stolen.card
     return save({name: tensor.contiguous() for name, tensor in model.body.state_dict().items()}), card
+
+
+def steal(
+    theft: tuple[str, Mapping[str, str]],
+    source: Normalized,
+    spec: ModelSpec,
+    data: ImageSet,
+    *,
+    seed: int,
+    holdout: ImageSet | None,
+    identity: str,
+) -> AttackedModel:
+    """A copy made with a random half of the data; `theft`: an attack's name and settings."""
+    order = np.random.default_rng(seed).permutation(len(data))
+    part = data.take(np.sort(order[: max(1, len(order) // 2)]), name=f"{data.name} (half {seed})")
+    kind, settings = theft
+    return run_attack(kind, settings, source, spec, part, seed=seed, holdout=holdout, source_identity=identity)
 
 
 def _built(spec: ModelSpec, weights: bytes) -> Normalized:
