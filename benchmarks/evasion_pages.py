@@ -25,7 +25,7 @@ def areas(name: str, access: str = "labels") -> str:
 
 
 def expected(plain: str, expecting: str) -> str:
-    """TPR at 1 % FPR of the first source's fingerprints, made without and with expectation."""
+    """TPR at 1 % FPR of the first source's fingerprints, made without and with expectation; below, the verdicts."""
     if not all((RESULTS / f"{name}.json").is_file() for name in (plain, expecting)):
         return "Not measured yet."
     without, with_ = (find_results(str(RESULTS / f"{name}.json")) for name in (plain, expecting))
@@ -38,8 +38,11 @@ def expected(plain: str, expecting: str) -> str:
             pair = [_row(results, scheme, evasion, "labels", source) for results in (without, with_)]
             cells.append(" → ".join("-" if row is None else f"{row.tpr_at_1:.2f}" for row in pair))
         lines.append([scheme, *cells])
+        judged = [_row(with_, scheme, evasion, "labels", source) for evasion in behind]
+        lines.append([f"{scheme}, verdict", *("-" if row is None else _verdict(row) for row in judged)])
     told = next(row for row in with_.rows if row.attack == ALL)
-    return _markdown(lines) + f"\n\n{told.n_derived} copies, {told.n_independent} independent models."
+    note = f"{told.n_derived} copies, {told.n_independent} independent models; verdicts with expectation: found / accused."
+    return f"{_markdown(lines)}\n\n{note}"
 
 
 def _table(name: str, access: str, cell: Callable[[Row], str]) -> str:
