@@ -4,8 +4,9 @@
 
 FOLDER is that of `modelprint bench run fashion --folder FOLDER`, whose fingerprints of 200 queries are taken. Every
 model of the zoo's test part is asked as `verify` asks, and its verdict compared with that of all 200 queries. Then the
-independent models of the calibration and the test part (without siblings) are split at random 200 times into 99 that
-calibrate and the rest, whose rank p-values must be no smaller than uniform: the share at most alpha, against alpha.
+independent models of the calibration and the test part (without siblings and copies of others) are split at random 200
+times into 99 that calibrate and the rest, whose rank p-values must be no smaller than uniform: the share at most alpha,
+against alpha.
 Writes benchmarks/results/contrast_early_fashion.json.
 """
 
@@ -35,14 +36,15 @@ from modelprint.zoo import population
 from modelprint.zoo.plans import plan_of
 from modelprint.zoo.population import ZooModel
 
-ALPHAS = (0.01, 0.05, 0.1)
+ALPHAS = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5)
 SPLITS = 200
 
 
 def negative(model: ZooModel) -> Negative:
     """A calibration model."""
     loaded = model.load()
-    record = CalibrationModel(name=model.id, identity=loaded.identity, accuracy=model.accuracy, kind=model.kind)
+    kind = "COPY" if model.role == "derived" else model.kind
+    record = CalibrationModel(name=model.id, identity=loaded.identity, accuracy=model.accuracy, kind=kind)
     return Negative(module=loaded.module, record=record)
 
 

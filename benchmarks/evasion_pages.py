@@ -41,7 +41,7 @@ def expected(plain: str, expecting: str) -> str:
         judged = [_row(with_, scheme, evasion, "labels", source) for evasion in behind]
         lines.append([f"{scheme}, verdict", *("-" if row is None else _verdict(row) for row in judged)])
     told = next(row for row in with_.rows if row.attack == ALL)
-    note = f"{told.n_derived} copies, {told.n_independent} independent models; verdicts with expectation: found / accused."
+    note = f"{told.n_derived} copies, {told.n_independent} independent models; verdicts, expecting: found / accused."
     return f"{_markdown(lines)}\n\n{note}"
 
 

@@ -225,6 +225,7 @@ def main() -> None:
         result["sources"][source] = readings(zoo, source, stolen)
         _say(source, result["sources"][source]["scores"])
     many = case_of(zoo, first, Uap(points=20, views=100))
+    result["points_per_fingerprint"] = 20
     result["confidence_by_fingerprints"] = curve(read(zoo, many, fitted(many, *zoo.shadows(first))))
     epsilon = result["sources"][first]["crafting"]["epsilon"]
     for name in ("ascent", "zero", "random-sign", "chessboard", "per-sample", "deepfool"):

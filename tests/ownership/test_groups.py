@@ -95,7 +95,9 @@ def test_copies_of_independent_models_are_made_on_request(digits: Digits, tmp_pa
 def test_calibration_models_answer_behind_what_is_expected(digits: Digits) -> None:
     negatives = [*digits.strangers]
     made = enroll(digits.source, digits.queries, scheme="akh", budget=40, expect="blur,noise", negatives=negatives)
-    assert made.groups == tuple(f"{STRANGERS}{seen}" for seen in ("", " behind blur", " behind noise") for _ in range(3))
+    assert made.groups == tuple(
+        f"{STRANGERS}{seen}" for seen in ("", " behind blur", " behind noise") for _ in range(3)
+    )
     assert len({model.identity for model in made.manifest.calibration}) == 3
     plain, noisy = made.calibration[0], made.calibration[6]
     assert (plain.labels != noisy.labels).any()

@@ -9,14 +9,30 @@ from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.rederive import rederive
+from modelprint.schemes import SCHEMES
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.akh import Akh
 from modelprint.schemes.base import Scheme
+from modelprint.schemes.cae import Cae
+from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.ipguard import IPGuard
+from modelprint.schemes.uap import Uap
 from modelprint.training.loop import predict
 from tests.conftest import Digits
 
-SCHEMES = (AdvTra(trajectories=2, m=3), Akh(queries=10), IPGuard(queries=4, steps=100, k=1.0))
+FREE = (  # of shadow models and training images
+    AdvTra(trajectories=2, m=3),
+    Akh(queries=10),
+    IPGuard(queries=4, steps=100, k=1.0),
+    SCHEMES["cort"](),
+    SCHEMES["sac"](),
+    SCHEMES["fbi"](),
+)
+LEARNING = (
+    Contrast(queries=20, candidates=200),
+    Cae(queries=10, steps=30, epsilon=0.25, rate=0.01, conferrability=0.0),
+    Uap(epsilon=0.25, images=100, least_fooling=0, steps=20),
+)
 
 
 def swapped(made: Fingerprint, source: LoadedModel) -> Fingerprint:
@@ -30,7 +46,7 @@ def swapped(made: Fingerprint, source: LoadedModel) -> Fingerprint:
     return Fingerprint.bind(fields, queries=images, true_labels=made.true_labels, source=told, state=made.state)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+@pytest.mark.parametrize("scheme", FREE, ids=lambda scheme: scheme.name)
 def test_queries_come_out_again_and_one_made_by_hand_does_not(digits: Digits, scheme: Scheme) -> None:
     module = digits.source
     source = LoadedModel(module=module, identity=weights_identity(module), spec=digits.spec, card=None, path=None)
@@ -41,3 +57,19 @@ def test_queries_come_out_again_and_one_made_by_hand_does_not(digits: Digits, sc
         rederive(swapped(made, source), source, digits.queries)
     with pytest.raises(IntegrityError, match="other images"):
         rederive(made, source, digits.queries.take(np.arange(50)))
+
+
+@pytest.mark.parametrize("scheme", LEARNING, ids=lambda scheme: scheme.name)
+def test_so_they_do_where_shadow_models_are_trained_again(digits: Digits, scheme: Scheme) -> None:
+    module = digits.source
+    source = LoadedModel(module=module, identity=weights_identity(module), spec=digits.spec, card=None, path=None)
+    few = digits.owner.take(np.arange(400))
+    made = enroll(source, digits.queries, scheme=scheme, seed=5, shadows=4, train_data=few, budget=20)
+    found = rederive(made, source, digits.queries, shadows=4, train_data=few)
+    assert (found.exact, found.differing, found.queries) == (True, 0, len(made))
+    with pytest.raises(IntegrityError, match=f"query {len(made) - 1} is not what the published algorithm makes"):
+        rederive(swapped(made, source), source, digits.queries, shadows=4, train_data=few)
+    with pytest.raises(IntegrityError, match="training images are not the committed ones"):
+        rederive(made, source, digits.queries, shadows=4, train_data=few.take(np.arange(100)))
+    with pytest.raises(IntegrityError, match="shadow"):
+        rederive(made, source, digits.queries, shadows=5, train_data=few)

@@ -12,7 +12,7 @@ from tests.report.test_render import HOSTILE, Page
 
 from modelprint.core.errors import ModelprintError
 from modelprint.core.results import Results
-from modelprint.core.studies import Studies
+from modelprint.core.studies import EarlyStudy, Studies
 from modelprint.report.bench_render import render_bench
 from modelprint.report.bench_studies import study_sections
 from modelprint.report.studies import find_studies
@@ -113,7 +113,7 @@ def test_the_committed_ones_are_read() -> None:
     found = find_studies(COMMITTED, "fashion")
     assert found.claim is not None
     assert found.subspace is not None
-    assert [len(section.figures) for section in study_sections(found)] == [3, 3]
+    assert [len(section.figures) for section in study_sections(found)] == [3, 3, 2]
 
 
 def test_a_page_without_studies_has_no_section_for_them(few: Results) -> None:
@@ -154,3 +154,44 @@ def test_names_in_a_study_can_do_nothing(few: Results) -> None:
     html = render_bench(few, studies(subspace=told))
     assert "<script" not in html.lower()
     assert not [name for _, name, _ in Page(html).attributes if name.startswith("on")]
+
+
+def early() -> EarlyStudy:
+    """Two sources; honest models are accused once, copies of others twice."""
+
+    def group(models: int, derived: int, queries: float) -> dict[str, Any]:
+        return {"models": models, "derived": derived, "queries_mean": queries, "queries_median": queries}
+
+    def judged(source: str) -> dict[str, Any]:
+        groups = {
+            "pruning": group(3, 3, 20.0),
+            "chain": group(1, 0, 100.0),
+            "SAST": group(10, 1, 160.0),
+            "stranger: extraction": group(4, 2, 80.0),
+            "SHARED": group(2, 0, 120.0),
+            "worthless": group(1, 0, 200.0),
+        }
+        return {"source": source, "alpha": 0.05, "verdicts_changed_by_stopping": 1, "groups": groups}
+
+    share = {"share": 0.04, "low": 0.01, "high": 0.1}
+    held = {"models": 50, "splits": 7, "at_most": {"0.05": share, "0.1": share}}
+    return EarlyStudy.model_validate_json(
+        json.dumps(
+            {
+                "early": [judged("source-1"), judged("source-2")],
+                "p_values": [{"source": "source-1", **held}, {"source": HOSTILE, **held}],
+                "provenance": {"command": "python contrast_early.py"},
+            }
+        )
+    )
+
+
+def test_the_error_rate_and_the_queries_of_early_verdicts_are_drawn(few: Results) -> None:
+    (section,) = study_sections(Studies(early=early()))
+    assert "changed 2 of 42 verdicts" in section.reading
+    assert "2 of 20 honest models that are no siblings were accused, and 4 of 8 copies of other" in section.reading
+    reliability, asked = section.figures
+    assert "50 honest models (no siblings), split 7 times" in reliability.caption
+    assert "source-1: 1 → 40.000, 2 → 80.000, 3 → 160.000, 4 → 120.000" in asked.svg
+    html = render_bench(few, Studies(early=early()))
+    assert "<script" not in html.lower()

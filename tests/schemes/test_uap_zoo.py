@@ -1,7 +1,8 @@
-"""UAP on the digits zoo: copies score above independent models, and an encoder shuffled at random separates worse.
+"""UAP on the digits zoo: copies score above independent models, and encoders shuffled at random do not tell them apart.
 
-Worse, not at all: any fixed map keeps like vectors alike, so a shuffled encoder is still a random projection of answers
-that a pruned or quantised copy shares with its source to the last digit.
+Where source and suspect are read by encoders shuffled each for itself, nothing is left. One shuffled encoder for both
+separates worse, not at all: any fixed map keeps like vectors alike, so it is still a random projection of answers that
+a pruned or quantised copy shares with its source to the last digit.
 
 Last result (revision e0ef918, 12 copies, 2 of them extracted, 17 independent models; one process, 108 s): AUC .97 with
 scores, .89 with labels, ten shuffled encoders .89 on average (.80-.99); on the extracted ones .79, shuffled .76.
@@ -22,7 +23,9 @@ from modelprint.data.splits import load_data
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.schemes.base import Enrollment, State
 from modelprint.schemes.uap import Uap
+from modelprint.schemes.uap_vectors import fingerprint_vectors
 from modelprint.stats.roc import auc
+from modelprint.training.contrastive import cosines, embed
 from modelprint.training.loop import predict
 from modelprint.zoo import building, population
 from modelprint.zoo.population import ZooModel
@@ -118,3 +121,25 @@ def test_a_shuffled_encoder_tells_extracted_copies_no_better(made: Crafted, told
     trained = separation(made, told, made.state, which=extracted)
     by_chance = [separation(made, told, shuffled(made.state, seed), which=extracted) for seed in range(10)]
     assert np.mean(by_chance) < max(0.7, trained)
+
+
+def test_encoders_shuffled_each_for_itself_do_not_separate(made: Crafted, told: Answered) -> None:
+    assert made.source.scores is not None
+    view = made.state["group"]
+    classes = made.source.scores.shape[1]
+
+    def embedded(answers: Answers, seed: int) -> np.ndarray:
+        state = shuffled(made.state, seed)
+        encoder = {name: state[f"scores.{name}"] for name in ("weight-1", "bias-1", "weight-2", "bias-2")}
+        return embed(encoder, fingerprint_vectors(answers, view, classes) - state["scores.centre"])
+
+    def separates(seed: int) -> float:
+        own = embedded(made.source, seed)
+        scores: dict[str, list[float]] = {"derived": [], "independent": []}
+        for number, (model, answers) in enumerate(told.values()):
+            scores[model.role].append(float(cosines(own, embedded(answers, 1000 * seed + number + 1)).mean()))
+        return auc(np.array(scores["derived"]), np.array(scores["independent"]))
+
+    areas = np.array([separates(seed) for seed in range(1, 11)])
+    assert abs(areas.mean() - 0.5) < 0.15
+    assert areas.mean() < separation(made, told, made.state) - 0.2

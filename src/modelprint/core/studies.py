@@ -1,4 +1,4 @@
-"""Studies beside a benchmark's results: what the claim of UAP fingerprints is worth, and in what subspaces they lie.
+"""Studies beside a benchmark's results: UAP's claim, the subspaces of perturbations, contrast's error rate.
 
 Each is one JSON file, written by a script of `benchmarks/`; the report draws it when it lies beside the results.
 """
@@ -90,6 +90,7 @@ class ClaimStudy(Record):
     Attributes:
         models: how many there are, and the thinning of the independent ones: every so-manieth was judged.
         confidence_by_fingerprints: of the first source, with few points and many views.
+        points_per_fingerprint: in that curve.
         controls: of the first source.
     """
 
@@ -98,6 +99,7 @@ class ClaimStudy(Record):
     sources: dict[str, SourceClaims] = Field(min_length=1)
     controls: dict[str, Control]
     confidence_by_fingerprints: tuple[ClaimPoint, ...] = Field(min_length=1)
+    points_per_fingerprint: int | None = None
     provenance: dict[str, Any]
 
     @property
@@ -158,8 +160,54 @@ class SubspaceStudy(Record):
     provenance: dict[str, Any]
 
 
+class Asked(Record):
+    """Models of a family or kind: how many queries they were asked, and of how many the verdict is "derived"."""
+
+    models: int = Field(ge=1)
+    derived: int = Field(ge=0)
+    queries_mean: float
+    queries_median: float
+
+
+class EarlyVerdicts(Record):
+    """One source's suspects, asked until the verdict at alpha is settled.
+
+    Attributes:
+        verdicts_changed_by_stopping: against those of all queries.
+        groups: by family of attacks, or kind; other sources' copies under "stranger: ...".
+    """
+
+    source: str
+    alpha: float = Field(gt=0, lt=1)
+    verdicts_changed_by_stopping: int = Field(ge=0)
+    groups: dict[str, Asked]
+
+
+class HeldOut(Record):
+    """Rank p-values of honest models that took no part in calibration.
+
+    Attributes:
+        models: calibrating and held out; `splits`: how often they were parted at random.
+        at_most: the share of p-values up to each alpha.
+    """
+
+    source: str
+    models: int = Field(ge=1)
+    splits: int = Field(ge=1)
+    at_most: dict[float, Share] = Field(min_length=1)
+
+
+class EarlyStudy(Record):
+    """How many queries a sequential scheme asks, and whether its error rate holds."""
+
+    early: tuple[EarlyVerdicts, ...] = Field(min_length=1)
+    p_values: tuple[HeldOut, ...] = Field(min_length=1)
+    provenance: dict[str, Any]
+
+
 class Studies(Record):
     """The studies that there are; None: not made."""
 
     claim: ClaimStudy | None = None
     subspace: SubspaceStudy | None = None
+    early: EarlyStudy | None = None

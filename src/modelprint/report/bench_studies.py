@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from modelprint.core.studies import AgainstChance, ClaimPoint, ClaimStudy, Studies, SubspaceStudy
 from modelprint.report.bench_charts import Axis, Line, LineChart, Point, draw, line_keys
+from modelprint.report.bench_early import early_section
 from modelprint.report.bench_looks import Look
 from modelprint.report.figure import Figure, rule_key
+from modelprint.report.study_section import StudySection, command_of
 from modelprint.report.text import counted, percent, plain_name
 
 LEVELS = (0.95, 0.9999)
@@ -23,16 +24,6 @@ _LOOKS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudySection:
-    """A study as the page shows it: what it says, its figures, and the command that makes it again."""
-
-    title: str
-    reading: str
-    figures: Sequence[Figure]
-    command: str
-
-
 def study_sections(studies: Studies) -> list[StudySection]:
     """One section per study that there is."""
     found = []
@@ -40,6 +31,8 @@ def study_sections(studies: Studies) -> list[StudySection]:
         found.append(_claim(studies.claim))
     if studies.subspace is not None:
         found.append(_subspace(studies.subspace))
+    if studies.early is not None:
+        found.append(early_section(studies.early))
     return found
 
 
@@ -54,7 +47,7 @@ def _claim(study: ClaimStudy) -> StudySection:
         Figure(
             title="Claimed confidence, median",
             svg=draw(_counts(curve, ["derived_median", "independent_median", "others_median"], title="confidence")),
-            caption=f"Of the first source: {who}{_thinned(study)}.",
+            caption=f"Of the first source{_sized(study)}: {who}{_thinned(study)}.",
             keys=line_keys(_lines(curve, ["derived_median", "independent_median", "others_median"])),
         )
     ]
@@ -80,8 +73,12 @@ def _claim(study: ClaimStudy) -> StudySection:
         title="UAP: what the claim of a confidence is worth",
         reading=reading,
         figures=figures,
-        command=_command(study.provenance.get("command")),
+        command=command_of(study.provenance.get("command")),
     )
+
+
+def _sized(study: ClaimStudy) -> str:
+    return "" if study.points_per_fingerprint is None else f", fingerprints of {study.points_per_fingerprint} points"
 
 
 def _thinned(study: ClaimStudy) -> str:
@@ -130,7 +127,7 @@ def _subspace(study: SubspaceStudy) -> StudySection:
         title="UAP: in what directions perturbations lie (white box)",
         reading=reading,
         figures=figures,
-        command=_command(study.provenance.get("command")),
+        command=command_of(study.provenance.get("command")),
     )
 
 
@@ -189,10 +186,6 @@ def _angles(study: SubspaceStudy) -> Figure:
         "the source\u2019s; medians over models (in brackets: how many).",
         keys=line_keys(lines),
     )
-
-
-def _command(told: object) -> str:
-    return plain_name(str(told), longest=300) if told else "not recorded"
 
 
 def _level(level: float) -> str:

@@ -10,14 +10,14 @@ from pydantic import ValidationError
 
 from modelprint.core.errors import ModelprintError
 from modelprint.core.records import Record
-from modelprint.core.studies import ClaimStudy, Studies, SubspaceStudy
+from modelprint.core.studies import ClaimStudy, EarlyStudy, Studies, SubspaceStudy
 
 Study = TypeVar("Study", bound=Record)
 _FILE_NAME = re.compile(r"[\w.-]{1,100}")
 
 
 def find_studies(folder: Path, name: str) -> Studies:
-    """The studies of a benchmark: `uap_claim_NAME.json` and `uap_subspace_NAME.json`, as far as they are there.
+    """The studies of a benchmark: `uap_claim_`, `uap_subspace_` and `contrast_early_NAME.json`, those that are there.
 
     Raises:
         ModelprintError: a file is there and holds something else, or cannot be read.
@@ -27,6 +27,7 @@ def find_studies(folder: Path, name: str) -> Studies:
     return Studies(
         claim=_read(ClaimStudy, folder / f"uap_claim_{name}.json"),
         subspace=_read(SubspaceStudy, folder / f"uap_subspace_{name}.json"),
+        early=_read(EarlyStudy, folder / f"contrast_early_{name}.json"),
     )
 
 
