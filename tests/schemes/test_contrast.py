@@ -133,3 +133,12 @@ def test_without_calibration_everything_is_asked(fingerprint: Fingerprint, digit
     assert interrogate(
         bare, SCHEME, opened(digits.source, bare), access=opened(digits.source, bare).access, alpha=ALPHA
     ).asked.all()
+
+
+def test_as_many_agreements_are_a_tie_in_whatever_order() -> None:
+    state = {"group": np.zeros(60, np.int64), "worth": np.array([-0.31, 0.17])}
+    source = Answers(labels=np.zeros(60, np.int64))
+    generator = np.random.default_rng(0)
+    agreed = np.repeat([0, 1], [45, 15])  # one batch: the evidence is that of 45 agreements
+    scores = {Contrast(batch=60).score(state, source, Answers(labels=generator.permutation(agreed))) for _ in range(50)}
+    assert scores == {round(45 * 0.17 - 15 * 0.31, 9)}
