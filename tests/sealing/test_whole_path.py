@@ -1,0 +1,64 @@
+"""From a key to a judge's second verdict by commands: sealed, stamped, bundled with a report, checked offline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from modelprint.nn.files import save_model
+from modelprint.ownership.enroll import enroll
+from modelprint.schemes.akh import Akh
+from tests.conftest import Digits
+from tests.contract.test_commands import run
+from tests.sealing.test_timestamp import authority, server
+
+__all__ = ["server"]
+
+
+@pytest.fixture(scope="module")
+def folder(digits: Digits, server: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source, its sealed and stamped fingerprint, and the bundle of a verdict about itself."""
+    place = tmp_path_factory.mktemp("case")
+    save_model(place / "source.safetensors", digits.source, digits.trained.card)
+    (place / "judge").mkdir()
+    for number, model in enumerate(digits.strangers):
+        card = digits.trained.card.model_copy(update={"recipe": {"kind": "train", "seed": number}})
+        save_model(place / "judge" / f"{number}.safetensors", model, card)
+    enroll(
+        place / "source.safetensors", digits.queries, scheme=Akh(queries=30), negatives=digits.strangers,
+        out=place / "mine.fp",
+    )  # fmt: skip
+    run("key", "--out", "me.pem", cwd=place)
+    url, _ = server
+    run("seal", "mine.fp", "--key", "me.pem", "--out", "mine.commitment", "--timestamp", f"{url}/", cwd=place)
+    run(
+        "bundle", "mine.fp", "source.safetensors", "--commitment", "mine.commitment", "--key", "me.pem",
+        "--out", "evidence.tar", "--report", cwd=place,
+    )  # fmt: skip
+    return place
+
+
+def test_a_judge_checks_signature_stamp_queries_and_calibrates_anew(folder: Path, server: tuple[str, Path]) -> None:
+    _, authorities = server
+    done = run(
+        "check", "evidence.tar", "--key", "me.pem.pub", "--tsa-root", str(authorities / "root.pem"),
+        "--negatives", "judge", "--rederive", "--source", "source.safetensors", "--format", "json", cwd=folder,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert told["stamp_verified"] is True
+    assert told["key_compared"] is True
+    assert told["rederived"]["exact"] is True
+    assert told["verdict"]["score"] == told["rejudged"]["score"] == 1.0
+    assert told["rejudged"]["p_value"] == 0.25  # above each of three
+
+
+def test_another_authority_and_a_negative_made_from_the_source_are_refused(folder: Path, tmp_path: Path) -> None:
+    other = authority(tmp_path / "other")
+    words = ("check", "evidence.tar", "--key", "me.pem.pub")
+    assert "vouches for" in run(*words, "--tsa-root", str(other / "root.pem"), cwd=folder, code=3).stderr
+    (folder / "mine").mkdir()
+    words_of_theft = ("--kind", "ftll", "--set", "epochs=1", "--out", "mine/copy.safetensors")
+    run("attack", "source.safetensors", "digits:attacker", *words_of_theft, cwd=folder)
+    assert "made from the source" in run(*words, "--negatives", "mine", cwd=folder, code=1).stderr
