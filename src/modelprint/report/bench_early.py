@@ -75,7 +75,7 @@ def _reliability(study: EarlyStudy) -> Figure:
         title="Reliability of p-values",
         svg=draw(chart),
         caption=f"Of {counted(held.models, 'honest model')} (no siblings), split {held.splits} times into those that "
-        "calibrate and those held out: on or below the dotted line, p-values say what they claim. Bars: intervals of "
+        "calibrate and those held out: on or below the dotted line, p-values say what they claim. Bands: intervals of "
         "95 % by the number of models.",
         keys=line_keys(lines),
     )
