@@ -14,10 +14,11 @@ from modelprint import Fingerprint, enroll, identify
 from modelprint.attacks import run_attack
 from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, ModelError, SuspectError, UsageError
-from modelprint.core.suspect import Answers, Suspect
+from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.nn.files import save_model
 from modelprint.nn.spec import build
 from modelprint.ownership.ask import record_answers
+from modelprint.ownership.identify import cost
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.training.train import TrainedModel, default_recipe, train_model
 from tests.conftest import Digits
@@ -208,3 +209,19 @@ def test_words_that_do_not_fit_together(owners: Owners) -> None:
         identify(owners.copy.model, [owners.ann, owners.ann])
     with pytest.raises(UsageError, match="alpha"):
         identify(owners.copy.model, [owners.ann], alpha=0)
+
+
+def test_what_asking_all_of_them_would_take_is_told_and_nothing_asked(owners: Owners) -> None:
+    class Silent(Suspect):
+        identity, access, free = "sha256:silent", Access.LABELS, False
+
+        def _ask(self, images: np.ndarray, access: Access) -> Answers:
+            raise AssertionError("asked")
+
+        def cost(self, images: np.ndarray, *, access: Access) -> Cost:
+            return Cost(queries=len(images), requests=2, bytes=10, seconds=1.5)
+
+    found = cost(Silent(), [owners.ann, owners.bob])
+    assert found == Cost(queries=len(owners.ann) + len(owners.bob), requests=4, bytes=20, seconds=3.0)
+    with pytest.raises(UsageError, match="the same as"):
+        cost(Silent(), [owners.ann, owners.ann])

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from modelprint.cli.console import out, progress, say
 from modelprint.cli.options import ApiOptions, Format, ModelOptions, suspect_options
-from modelprint.cli.ownership import EXIT_CODES
+from modelprint.cli.ownership import EXIT_CODES, DryRun, print_cost
 
 if TYPE_CHECKING:
     from modelprint.core.identification import Identification
@@ -26,6 +26,7 @@ def identify(
     alpha: float = 0.05,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     exit_code: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: DryRun = False,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -47,9 +48,14 @@ def identify(
     exit_code
         Exit with 10 when derived, 11 when inconclusive.
     """
+    from modelprint.ownership.identify import cost
     from modelprint.ownership.identify import identify as find
     from modelprint.suspects.redaction import shown_reference
 
+    options = suspect_options(how, api, budget=None if budget is None else budget * len(fingerprint))
+    if dry_run:
+        print_cost(cost(suspect, fingerprint, access=access, budget=budget, options=options), suspect, format_)
+        return 0
     with progress() as bars:
         found = find(
             suspect,
@@ -57,7 +63,7 @@ def identify(
             access=access,
             alpha=alpha,
             budget=budget,
-            options=suspect_options(how, api, budget=None if budget is None else budget * len(fingerprint)),
+            options=options,
             progress=bars,
         )
     if format_ == "json":

@@ -15,9 +15,8 @@ from modelprint.cli.options import ApiOptions, Format, ModelOptions, Settings, s
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from modelprint.core.suspect import Cost
     from modelprint.core.verdict import Verdict
-    from modelprint.ownership.fingerprint import Fingerprint
-    from modelprint.suspects.options import SuspectOptions
 
 DryRun = Annotated[
     bool,
@@ -188,6 +187,7 @@ def verify(
     exit_code
         Exit with 10 when derived, 11 when inconclusive.
     """
+    from modelprint.ownership.ask import cost
     from modelprint.ownership.fingerprint import Fingerprint
     from modelprint.ownership.verify import examine
     from modelprint.suspects.redaction import shown_reference
@@ -195,7 +195,7 @@ def verify(
     loaded = Fingerprint.load(fingerprint)
     options = suspect_options(how, api, budget=budget)
     if dry_run:
-        print_cost(loaded, suspect, access, budget, options, format_)
+        print_cost(cost(loaded, suspect, access=access, budget=budget, options=options), suspect, format_)
         return 0
     with progress() as bars:
         found = examine(
@@ -248,12 +248,12 @@ def record(
     out_
         answers.jsonl or answers.npz.
     """
-    from modelprint.ownership.ask import record_answers
+    from modelprint.ownership.ask import cost, record_answers
     from modelprint.ownership.fingerprint import Fingerprint
 
     loaded, options = Fingerprint.load(fingerprint), suspect_options(how, api, budget=budget)
     if dry_run:
-        print_cost(loaded, suspect, access, budget, options, "table")
+        print_cost(cost(loaded, suspect, access=access, budget=budget, options=options), suspect, "table")
         return
     with progress() as bars:
         count = record_answers(
@@ -268,19 +268,10 @@ def record(
     out.print(f"{out_}: {count} answers ({access})", markup=False)
 
 
-def print_cost(  # noqa: PLR0917 - the words of the command
-    fingerprint: Fingerprint,
-    suspect: str,
-    access: str,
-    budget: int | None,
-    options: SuspectOptions,
-    format_: Format,
-) -> None:
+def print_cost(found: Cost, suspect: str, format_: Format) -> None:
     """What asking would take, before anything is asked."""
-    from modelprint.ownership.ask import cost
     from modelprint.suspects.redaction import shown_reference
 
-    found = cost(fingerprint, suspect, access=access, budget=budget, options=options)
     if format_ == "json":
         out.print(json.dumps({"suspect": shown_reference(suspect), **asdict(found)}), markup=False)
         return

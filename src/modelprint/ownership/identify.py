@@ -15,7 +15,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, ModelError, UsageError
 from modelprint.core.identification import Identification
 from modelprint.core.identity import digest_json
-from modelprint.core.suspect import Answers, Suspect
+from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.attribution import Compared, attributed
 from modelprint.ownership.fingerprint import Fingerprint, InputSpec
@@ -77,6 +77,39 @@ def identify(
     for inner in {id(inner): inner for inner in heard}.values():
         inner.finish()
     return attributed(heard[0].identity if heard else str(suspect), found, alpha=alpha)
+
+
+def cost(
+    suspect: AnySuspect,
+    fingerprints: Sequence[str | Path | Fingerprint],
+    *,
+    access: str | Access = Access.LABELS,
+    budget: int | None = None,
+    options: SuspectOptions | None = None,
+) -> Cost:
+    """What asking all fingerprints' queries would take at most; no query is sent.
+
+    Raises:
+        ModelprintError: as `identify` does.
+    """
+    prints = [_loaded(reference) for reference in fingerprints]
+    _check(prints, 0.5)
+    level = Access.parse(access) if isinstance(access, str) else access
+    party = _open(suspect, [fingerprint for _, fingerprint in prints], options)
+    found: list[Cost] = []
+    for _, fingerprint in prints:
+        respondent = party[fingerprint.manifest.input]
+        if isinstance(respondent, _Shared):
+            asked = scheme_of(fingerprint).asker(fingerprint.state, budget).total
+            found.append(respondent.inner.cost(fingerprint.queries[:asked], access=level))
+    seconds = [one.seconds for one in found]
+    return Cost(
+        queries=sum(one.queries for one in found),
+        answered=sum(one.answered for one in found),
+        requests=sum(one.requests for one in found),
+        bytes=sum(one.bytes for one in found),
+        seconds=None if None in seconds else sum(value for value in seconds if value is not None),
+    )
 
 
 def _loaded(reference: str | Path | Fingerprint) -> tuple[str | None, Fingerprint]:

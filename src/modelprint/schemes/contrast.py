@@ -162,7 +162,9 @@ class Contrast(Scheme):
         worth = state["worth"][(answers.labels == source.labels).astype(np.int64)]
         evidence = np.cumsum(np.where(answers.answered, worth, 0.0))
         ends = np.append(np.arange(self.batch - 1, len(evidence) - 1, self.batch), len(evidence) - 1)
-        found: np.ndarray = np.round(evidence[ends], 9)  # or the order of agreements would break ties by rounding errors
+        found: np.ndarray = np.round(
+            evidence[ends], 9
+        )  # or the order of agreements would break ties by rounding errors
         return found
 
 
