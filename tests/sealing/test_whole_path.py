@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,29 @@ def test_another_authority_and_a_negative_made_from_the_source_are_refused(folde
     words_of_theft = ("--kind", "ftll", "--set", "epochs=1", "--out", "mine/copy.safetensors")
     run("attack", "source.safetensors", "digits:attacker", *words_of_theft, cwd=folder)
     assert "made from the source" in run(*words, "--negatives", "mine", cwd=folder, code=1).stderr
+
+
+def test_of_two_owners_who_prove_the_same_of_each_other_the_earlier_stamp_tells(
+    folder: Path, server: tuple[str, Path], digits: Digits
+) -> None:
+    url, authorities = server
+    theft = ("--kind", "ftll", "--set", "epochs=1", "--out", "stolen.safetensors")
+    run("attack", "source.safetensors", "digits:attacker", *theft, cwd=folder)
+    thief = folder / "stolen.safetensors"
+    enroll(thief, digits.queries, scheme=Akh(queries=30), negatives=digits.strangers, out=folder / "thief.fp")
+    run("key", "--out", "thief.pem", cwd=folder)
+    time.sleep(1.1)  # stamps tell whole seconds
+    words = ("--key", "thief.pem", "--out", "thief.commitment", "--timestamp", f"{url}/")
+    run("seal", "thief.fp", *words, cwd=folder)
+    told = {}
+    for owner, suspect in (("mine", "stolen"), ("thief", "source")):
+        key, out = "me.pem" if owner == "mine" else "thief.pem", f"{owner}.tar"
+        words = ("--commitment", f"{owner}.commitment", "--key", key, "--alpha", "0.25", "--out", out)
+        run("bundle", f"{owner}.fp", f"{suspect}.safetensors", *words, cwd=folder)
+        roots = ("--tsa-root", str(authorities / "root.pem"))
+        told[owner] = json.loads(run("check", out, *roots, "--format", "json", cwd=folder).stdout)
+    assert [one["verdict"]["verdict"] for one in told.values()] == ["derived", "derived"]  # ambiguous by itself
+    assert told["mine"]["stamp_verified"]
+    assert told["thief"]["stamp_verified"]
+    stamps = [datetime.fromisoformat(told[owner]["stamped"]) for owner in ("mine", "thief")]
+    assert stamps[0] < stamps[1]
