@@ -27,8 +27,8 @@ from modelprint.bench.store import Store
 from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
 from modelprint.ownership.ask import concluded, interrogate
-from modelprint.ownership.enroll import Negative, ask_negatives
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.ownership.negatives import Negative, ask_negatives
 from modelprint.stats.calibration import rank_p_value
 from modelprint.stats.intervals import clopper_pearson
 from modelprint.suspects.local import TorchSuspect

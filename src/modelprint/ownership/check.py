@@ -13,8 +13,8 @@ from modelprint.core.errors import IntegrityError, ModelprintError
 from modelprint.core.identity import digest, image_hashes
 from modelprint.core.verdict import Verdict
 from modelprint.ownership.bundle import ANSWERS, EVIDENCE, NAMES, REPORT, VERDICT
-from modelprint.ownership.enroll import Negatives
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
+from modelprint.ownership.negatives import Negatives
 from modelprint.ownership.seal import COMMITMENT, check_committed, read_commitment, stamped
 from modelprint.ownership.verify import Verification, examine
 from modelprint.schemes.base import Progress, silent
