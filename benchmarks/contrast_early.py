@@ -44,7 +44,10 @@ def negative(model: ZooModel) -> Negative:
     """A calibration model."""
     loaded = model.load()
     kind = "COPY" if model.role == "derived" else model.kind
-    record = CalibrationModel(name=model.id, identity=loaded.identity, accuracy=model.accuracy, kind=kind)
+    victim = loaded.card.recipe["source"] if model.role == "derived" and loaded.card is not None else None
+    record = CalibrationModel(
+        name=model.id, identity=loaded.identity, accuracy=model.accuracy, kind=kind, made_from=victim
+    )
     return Negative(module=loaded.module, record=record)
 
 

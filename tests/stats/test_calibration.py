@@ -135,7 +135,40 @@ def test_a_kind_of_too_few_stands_with_the_most_frequent():
 
 
 def test_scores_without_kinds_are_refused():
-    with pytest.raises(ValueError, match="2 scores, but 1 kinds"):
+    with pytest.raises(ValueError, match="2 scores, but 1 kinds and 2 families"):
         ranked_by_kind(np.zeros(2), ["a"], 0.05)
     with pytest.raises(ValueError, match="NaN"):
         ranked_by_kind(np.array([np.nan]), ["a"], 0.05)
+
+
+def test_dependent_scores_do_not_pass_for_more_models():
+    names = [str(place) for place in range(9)]
+    thrice, kinds = np.tile(np.arange(9.0), 3), np.repeat(["plain", "behind a", "behind b"], 9).tolist()
+    rank = ranked_by_kind(thrice, kinds, 0.05, families=names * 3, score=100.0)
+    assert (rank.threshold, rank.n, rank.p_value) == (None, 9, 0.1)  # 27 scores, but nine models
+    owned = [*names, *"abcdef"]
+    kinds = ["own"] * 15 + ["copy"] * 14
+    copied = ranked_by_kind(np.arange(29.0), kinds, 0.05, families=[*owned, *owned[:14]], score=100.0)
+    assert (copied.threshold, copied.n, copied.p_value) == (None, 15, 1 / 16)
+    enough = ranked_by_kind(np.arange(19.0), ["own"] * 15 + ["sibling"] * 4, 0.05, score=100.0)
+    assert (enough.threshold, enough.n, enough.p_value) == (18.0, 19, 0.05)
+
+
+@given(kinded, st.lists(st.sampled_from("uvwxyz"), min_size=120, max_size=120), values, alphas)
+def test_the_rule_holds_with_families(pairs, families, score, alpha):
+    scores, kinds = np.array([value for value, _ in pairs]), [kind for _, kind in pairs]
+    rank = ranked_by_kind(scores, kinds, alpha, families=families[: len(pairs)], score=score)
+    assert (rank.threshold is not None and score > rank.threshold) == (rank.p_value <= alpha)
+
+
+def test_ten_families_of_two_cannot_accuse_at_a_twentieth():
+    generator = np.random.default_rng(1)
+    accused = 0
+    for _ in range(2000):
+        founders = generator.normal(size=10)
+        scores = np.concatenate([founders, founders + 0.1 * generator.normal(size=10)])
+        families = [str(place % 10) for place in range(20)]
+        kinds = ["strangers"] * 10 + ["copies"] * 10
+        rank = ranked_by_kind(scores, kinds, 0.05, families=families, score=float(generator.normal()))
+        accused += rank.p_value <= 0.05
+    assert accused == 0  # ranked among twenty scores, one in eleven or so would be accused

@@ -13,7 +13,7 @@ from modelprint.bench.plan import Bench, Contender, Enrolment
 from modelprint.core.errors import ModelprintError
 from modelprint.core.identity import digest_json
 from modelprint.core.results import Counted, JudgedModel
-from modelprint.ownership.negatives import expected_by
+from modelprint.ownership.expect import expected_by
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel
 from modelprint.zoo.recipes import Theft

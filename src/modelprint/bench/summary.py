@@ -16,8 +16,8 @@ from modelprint.bench.store import CellResult, CraftRecord, Store
 from modelprint.bench.work import ACCESSES, letters
 from modelprint.core.provenance import provenance
 from modelprint.core.results import EvasionCost, JudgedModel, Regions, Results, Run, Sweep, SweepPoint
+from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
-from modelprint.ownership.negatives import expected_by
 from modelprint.stats.calibration import ranked_by_kind
 from modelprint.stats.roc import auc
 from modelprint.suspects.evasion import evasions
@@ -142,14 +142,26 @@ class _Summary:
         """By the calibration models, as a verifier sets it: for each kind of innocents by itself."""
         if not against:
             return None
-        kinds = [self.group(*name.split(_BEHIND)) for name in against]
-        return _rounded(ranked_by_kind(np.array(list(against.values())), kinds, self.field.bench.alpha).threshold)
+        records = [self.calibrating(*name.split(_BEHIND)) for name in against]
+        rank = ranked_by_kind(
+            np.array(list(against.values())),
+            [record.group for record in records],
+            self.field.bench.alpha,
+            families=[record.family for record in records],
+        )
+        return _rounded(rank.threshold)
 
-    def group(self, name: str, transform: str | None = None) -> str:
-        """Within which a calibration model is ranked."""
+    def calibrating(self, name: str, transform: str | None = None) -> CalibrationModel:
+        """A calibration model as a fingerprint records it."""
         model = self.models[name]
-        kind = "COPY" if model.role == "derived" else model.kind
-        return CalibrationModel(name=name, identity=model.row.sha256, kind=kind, behind=transform).group
+        copy = model.role == "derived" and model.source is not None
+        return CalibrationModel(
+            name=name,
+            identity=model.row.sha256,
+            kind="COPY" if copy else model.kind,
+            made_from=self.models[model.source].row.sha256 if copy and model.source else None,
+            behind=transform,
+        )
 
     def sweeps(self) -> tuple[Sweep, ...]:
         points: dict[str, list[SweepPoint]] = defaultdict(list)

@@ -158,7 +158,7 @@ def calibrated_limit(
     """The threshold by the calibration models' answers to all planned queries; None where they are too few."""
     state, source = fingerprint.state, fingerprint.source
     ranked = [scheme.score(state, source, only(other.restricted(access), planned)) for other in fingerprint.calibration]
-    return ranked_by_kind(np.array(ranked), fingerprint.groups, alpha).threshold
+    return ranked_by_kind(np.array(ranked), fingerprint.groups, alpha, families=fingerprint.families).threshold
 
 
 def _settled(scheme: Scheme, fingerprint: Fingerprint, heard: Answers, rest: np.ndarray, limit: float) -> bool:
@@ -189,6 +189,7 @@ def concluded(
         asked=interview.asked,
         planned=interview.planned,
         groups=fingerprint.groups,
+        families=fingerprint.families,
         owners=owners,
     )
 

@@ -26,7 +26,7 @@ class Decision:
 
     Attributes:
         calibration_scores: of the calibration models, on the queries that the suspect answered.
-        ranked: how many models stand in the smallest group that it was ranked in.
+        ranked: how many families stand in the smallest group that it was ranked in.
         details: the scheme's own fields of the verdict.
         matching: how the suspect's classes were matched with the source's, where their numbers differ.
         note: what that did, and cost, in words; else empty.
@@ -62,6 +62,7 @@ def decide(
     asked: np.ndarray,
     planned: np.ndarray | None = None,
     groups: Sequence[str] = (),
+    families: Sequence[str] = (),
     owners: int = 1,
 ) -> Decision:
     """Score a suspect, and rank it among the calibration models on the queries that it answered.
@@ -72,6 +73,7 @@ def decide(
         planned: mask of those that could have been, where a scheme stops early: the calibration models are ranked by
             what they say to all of them but those that the suspect refused.
         groups: of the calibration models; each that is large enough is ranked by itself, and the worst rank counts.
+        families: of the calibration models, whose scores depend on each other: the highest stands for all.
         owners: who ask about this suspect, which the p-value is to be adjusted for.
     """
     answered = asked & answers.answered
@@ -104,10 +106,11 @@ def decide(
     kinds = list(groups) or [""] * len(calibration)
     note = ""
     if told is not None:  # calibration models get the same freedom, or innocents would be accused
-        named = ranked_by_kind(ranked, kinds, alpha / owners)
+        named = ranked_by_kind(ranked, kinds, alpha / owners, families=families)
         ranked = np.array([scheme.score(state, source, rematched(source, other)) for other in others])
-        note = _matched(told, named.threshold, ranked_by_kind(ranked, kinds, alpha / owners).threshold)
-    rank = ranked_by_kind(ranked, kinds, alpha / owners, score=score)
+    rank = ranked_by_kind(ranked, kinds, alpha / owners, families=families, score=score)
+    if told is not None:
+        note = _matched(told, named.threshold, rank.threshold)
     errors = (
         FalseAccusations(count=rank.count, n=rank.n, upper_95=upper_bound(rank.count, rank.n))
         if rank.threshold is not None

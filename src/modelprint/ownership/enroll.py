@@ -16,12 +16,12 @@ from modelprint.data.image_set import ImageSet, shared_images
 from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.craft import craft
+from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import Fingerprint, InputSpec
 from modelprint.ownership.negatives import (
     Negatives,
     ask_negatives,
     behind,
-    expected_by,
     negative_models,
     of_module,
 )

@@ -23,6 +23,11 @@ from modelprint.training.loop import predict
 SPARE = 2  # queries made, for each one wanted
 
 
+def expected_by(scheme: Scheme) -> list[str]:
+    """The names of the transforms that a scheme expects."""
+    return [name.strip() for name in scheme.expect.split(",") if name.strip()]
+
+
 def beheld(scheme: Scheme, models: Sequence[nn.Module]) -> tuple[nn.Module, ...]:
     """Models as they answer plainly, and behind each transform that the scheme expects."""
     transforms = transforms_named(scheme.expect)

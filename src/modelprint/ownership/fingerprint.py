@@ -54,6 +54,7 @@ class CalibrationModel(Record):
         identity: SHA-256 of its file.
         accuracy: on the enrollment's seeds.
         kind: SAST, SADT, DAST, DADT or SHARED, where known; COPY, if it was made from another model than the source.
+        made_from: SHA-256 of that other model; not written where there is none.
         behind: the transform through which it was asked, where that is expected; not written where there is none.
     """
 
@@ -61,7 +62,13 @@ class CalibrationModel(Record):
     identity: str
     accuracy: float | None = None
     kind: str | None = None
+    made_from: str | None = None
     behind: str | None = None
+
+    @property
+    def family(self) -> str:
+        """What its scores depend on: itself, or the model that it copies; siblings are drawn each for itself."""
+        return self.made_from or self.identity
 
     @property
     def group(self) -> str:
@@ -72,9 +79,9 @@ class CalibrationModel(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        if self.behind is None:
-            fields.pop("behind", None)
-        return fields
+        return {
+            name: value for name, value in fields.items() if value is not None or name not in ("made_from", "behind")
+        }
 
 
 class ShadowRecord(Record):
@@ -193,6 +200,11 @@ class Fingerprint:
     def groups(self) -> tuple[str, ...]:
         """The group of each calibration model."""
         return tuple(model.group for model in self.manifest.calibration)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The family of each calibration model."""
+        return tuple(model.family for model in self.manifest.calibration)
 
     def recalibrated(self, models: tuple[CalibrationModel, ...], answers: tuple[Answers, ...]) -> Fingerprint:
         """The same queries with other calibration models (its identity changes)."""

@@ -17,7 +17,7 @@ from modelprint.data.image_set import ImageSet
 from modelprint.nn.loading import LoadedModel, load_folder, weights_identity
 from modelprint.ownership.fingerprint import CalibrationModel
 from modelprint.perturb.expectation import Behind, transforms_named
-from modelprint.schemes.base import Progress, Scheme, silent
+from modelprint.schemes.base import Progress, silent
 from modelprint.training.loop import predict
 
 Negatives = str | Path | Sequence[nn.Module | LoadedModel]
@@ -66,11 +66,6 @@ def negative_models(
         found = negatives
     known = {source.identity, weights_identity(source.module)} if source is not None else {source_identity}
     return [_named(model, number, seeds=seeds, source=source, known=known) for number, model in enumerate(found)]
-
-
-def expected_by(scheme: Scheme) -> list[str]:
-    """The names of the transforms that a scheme expects."""
-    return [name.strip() for name in scheme.expect.split(",") if name.strip()]
 
 
 def behind(negatives: Sequence[Negative], name: str) -> list[Negative]:
@@ -141,7 +136,8 @@ def _named(
         if recipe["source"] in known:
             raise FingerprintError(f"{name} was made from the source, it is no independent model: leave it out")
         kind = "SHARED" if source is not None and recipe["source"] == _parent(source) else COPY
-    record = CalibrationModel(name=name, identity=model.identity, accuracy=accuracy, kind=kind)
+    victim = recipe["source"] if kind == COPY else None
+    record = CalibrationModel(name=name, identity=model.identity, accuracy=accuracy, kind=kind, made_from=victim)
     return Negative(module=model.module, record=record)
 
 
@@ -207,6 +203,7 @@ def _trained(
                 identity=model.identity,
                 accuracy=None if model.card is None else model.card.accuracy,
                 kind=COPY,
+                made_from=honest[number].record.identity,
             ),
         )
         for number, model in enumerate(stolen)

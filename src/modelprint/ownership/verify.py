@@ -12,8 +12,9 @@ from modelprint.core.errors import UsageError
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.core.verdict import Verdict
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
+from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.negatives import Negatives, ask_negatives, behind, expected_by, negative_models
+from modelprint.ownership.negatives import Negatives, ask_negatives, behind, negative_models
 from modelprint.ownership.plane import labels_on
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions

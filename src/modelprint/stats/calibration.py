@@ -55,9 +55,10 @@ class Ranking:
 
     Attributes:
         p_value: the largest over the kinds; None where no score was ranked.
-        threshold: the highest over the kinds, so that a score above it is the same as a p-value of at most alpha.
-        count, n: how many models of the kind that sets the threshold are above it, of how many.
-        sizes: models of each kind that is ranked for itself.
+        threshold: the highest over the kinds, so that a score above it is the same as a p-value of at most alpha; None
+            where a kind has too few families for any p-value to be so small.
+        count, n: how many families of the kind that sets the threshold (or is too small) are above it, of how many.
+        sizes: families of each kind that is ranked for itself.
     """
 
     p_value: float | None
@@ -68,13 +69,19 @@ class Ranking:
 
 
 def ranked_by_kind(
-    calibration: Float[np.ndarray, " n"], kinds: Sequence[str], alpha: float, *, score: float | None = None
+    calibration: Float[np.ndarray, " n"],
+    kinds: Sequence[str],
+    alpha: float,
+    *,
+    families: Sequence[str] = (),
+    score: float | None = None,
 ) -> Ranking:
     """Rank a score within every kind of innocent model, and let the worst rank count.
 
     A rank among all would hold on average over kinds in the proportions of the calibration models; within each kind,
     alpha bounds the rate of false accusations of every kind (Mondrian conformal prediction: V. Vovk, D. Lindsay,
-    I. Nouretdinov, A. Gammerman, "Mondrian Confidence Machine", 2003).
+    I. Nouretdinov, A. Gammerman, "Mondrian Confidence Machine", 2003). Scores of one family (a model, what was made
+    from it, and either behind a transform) depend on each other: within a kind the highest of them stands for all.
 
     >>> ranked_by_kind(np.array([0.1, 0.2, 0.9]), ["a", "a", "b"], 0.5, score=0.5).p_value
     1.0
@@ -83,35 +90,48 @@ def ranked_by_kind(
 
     Args:
         kinds: of each calibration model.
+        families: of each; none: each is its own.
         score: of the suspect; None where the threshold alone is wanted.
 
     Raises:
         ValueError: a score is NaN, not as many kinds as scores, or alpha is not between 0 and 1.
     """
     calibration = _checked(calibration)
-    members = kinds_apart(kinds, alpha)
-    if len(kinds) != len(calibration):
-        raise ValueError(f"{len(calibration)} scores, but {len(kinds)} kinds")
-    limits = {kind: threshold(calibration[index], alpha) for kind, index in members.items()}
-    highest = max(limits, key=lambda kind: -np.inf if (limit := limits[kind]) is None else limit)
-    limit, scores = limits[highest], calibration[members[highest]]
+    families = families or [str(place) for place in range(len(calibration))]
+    if not len(kinds) == len(families) == len(calibration):
+        raise ValueError(f"{len(calibration)} scores, but {len(kinds)} kinds and {len(families)} families")
+    scores = {
+        kind: _highest(calibration[index], [families[place] for place in index])
+        for kind, index in kinds_apart(kinds, alpha, families).items()
+    }
+    limits = {kind: threshold(members, alpha) for kind, members in scores.items()}
+    decisive = max(limits, key=lambda kind: np.inf if (limit := limits[kind]) is None else limit)
+    limit = limits[decisive]
     return Ranking(
-        p_value=None if score is None else max(rank_p_value(score, calibration[index]) for index in members.values()),
+        p_value=None if score is None else max(rank_p_value(score, members) for members in scores.values()),
         threshold=limit,
-        count=0 if limit is None else int((scores > limit).sum()),
-        n=len(scores),
-        sizes={kind: len(index) for kind, index in members.items()},
+        count=0 if limit is None else int((scores[decisive] > limit).sum()),
+        n=len(scores[decisive]),
+        sizes={kind: len(members) for kind, members in scores.items()},
     )
 
 
-def kinds_apart(kinds: Sequence[str], alpha: float) -> dict[str, Int[np.ndarray, " k"]]:
-    """The places of each kind's models; a kind of too few for this alpha stands with the most frequent one.
+def _highest(scores: Float[np.ndarray, " n"], families: Sequence[str]) -> Float[np.ndarray, " f"]:
+    """The highest score of each family."""
+    found: dict[str, float] = {}
+    for family, score in zip(families, scores.tolist(), strict=True):
+        found[family] = max(score, found.get(family, -math.inf))
+    return np.array(list(found.values()))
+
+
+def kinds_apart(kinds: Sequence[str], alpha: float, families: Sequence[str] = ()) -> dict[str, Int[np.ndarray, " k"]]:
+    """The places of each kind's models; a kind of too few families for this alpha stands with the most frequent one.
 
     >>> {kind: len(index) for kind, index in kinds_apart(["a"] * 30 + ["b"] * 19 + ["c"], 0.05).items()}
     {'a': 31, 'b': 19}
     """
-    names = np.array(kinds, dtype=object)
-    sizes = {kind: int((names == kind).sum()) for kind in sorted(set(kinds))}
+    names, own = np.array(kinds, dtype=object), families or [str(place) for place in range(len(kinds))]
+    sizes = {kind: len({own[place] for place in np.flatnonzero(names == kind).tolist()}) for kind in sorted(set(kinds))}
     most = max(sizes, key=lambda kind: sizes[kind], default="none")
     for kind, size in sizes.items():
         if size < needed_models(alpha):
