@@ -10,7 +10,7 @@ from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers, answers_from_scores
-from modelprint.ownership.expect import beheld, expecting
+from modelprint.ownership.expect import with_views, expecting
 from modelprint.schemes.base import Enrollment, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.loop import predict
 
@@ -42,9 +42,9 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
     if scheme.expect:
         context = replace(
             context,
-            shadow_copies=beheld(scheme, context.shadow_copies),
-            shadow_strangers=beheld(scheme, context.shadow_strangers),
-            shadow_robbed=beheld(scheme, context.shadow_robbed),
+            shadow_copies=with_views(scheme, context.shadow_copies),
+            shadow_strangers=with_views(scheme, context.shadow_strangers),
+            shadow_robbed=with_views(scheme, context.shadow_robbed),
         )
     generator = torch.Generator().manual_seed(seed)
     queries = expecting(scheme, context, generator) if scheme.expect else scheme.craft(context, generator)

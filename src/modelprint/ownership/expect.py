@@ -28,7 +28,7 @@ def expected_by(scheme: Scheme) -> list[str]:
     return [name.strip() for name in scheme.expect.split(",") if name.strip()]
 
 
-def beheld(scheme: Scheme, models: Sequence[nn.Module]) -> tuple[nn.Module, ...]:
+def with_views(scheme: Scheme, models: Sequence[nn.Module]) -> tuple[nn.Module, ...]:
     """Models as they answer plainly, and behind each transform that the scheme expects."""
     transforms = transforms_named(scheme.expect)
     return (*models, *(Behind(model, transform) for transform in transforms for model in models))
