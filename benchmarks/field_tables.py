@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
@@ -55,6 +55,34 @@ def by_budget(name: str, figure: Figure, attack: str = ALL, access: str = "label
         groups = [_group(results, scheme, access, budget, attack) for budget in budgets]
         lines.append([scheme, *(_cell(group, figure, None) for group in groups)])
     return _table(["scheme", *(f"{budget:,}" for budget in budgets)], lines)
+
+
+def apart(name: str = "fashion-contrast") -> str:
+    """One line per variant of a scheme, one column per family of attacks; the verdict last."""
+    results = find_results(str(RESULTS / f"{name}.json"))
+    rows = {(row.scheme, row.attack): row for row in results.rows if row.attack in (ALL, row.family)}
+    variants = list(dict.fromkeys(scheme for scheme, _ in rows))
+    whole = rows[variants[0], ALL]
+    families = sorted({attack for _, attack in rows} - {ALL, "transfer"}, key=lambda name: -_copies(rows, name))
+    lines = []
+    for variant in variants:
+        every = rows[variant, ALL]
+        ends = ", ".join(
+            f"{told} {every.intervals[figure].low:.2f}-{every.intervals[figure].high:.2f}"
+            for told, figure in (("AUC", "auc"), ("T1%F", "tpr_at_1"))
+        )
+        told = [
+            f"{row.auc:.2f} / {row.tpr_at_1:.2f}" if (row := rows.get((variant, name))) else "" for name in families
+        ]
+        verdict = f"{every.tpr_verdict:.2f} / {every.fpr_verdict:.3f}"
+        lines.append([variant, f"{every.auc:.2f} / {every.tpr_at_1:.2f} ({ends})", *told, verdict])
+    head = [f"all ({whole.n_derived})", *(f"{name} ({_copies(rows, name)})" for name in families)]
+    note = f"{whole.n_independent} independent models. {_made(results)}"
+    return _table(["variant", *head, "verdict: found / accused"], lines) + f"\n\n{note}"
+
+
+def _copies(rows: Mapping[tuple[str, str], Row], family: str) -> int:
+    return next(row.n_derived for (_, attack), row in rows.items() if attack == family)
 
 
 def by_strangers(name: str, budget: int, access: str = "labels") -> str:

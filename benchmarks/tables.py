@@ -16,7 +16,7 @@ from common import RESULTS
 from detection_rates import table
 from evasion_pages import areas, expected, verdicts
 from evasion_pages import found as found_behind
-from field_tables import by_budget, by_family, by_strangers, times
+from field_tables import apart, by_budget, by_family, by_strangers, times
 from modelprint.core.files import write_text
 from uap_tables import studies
 from zoo_tables import accused, found, hours
@@ -97,6 +97,7 @@ def main() -> None:
         "strangers 200": by_strangers("fashion", 200),
         "strangers 50": by_strangers("fashion", 50),
         "times": times(),
+        "apart": apart(),
     }
     _fill("schemes.md", compared)
     evaded = {

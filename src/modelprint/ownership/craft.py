@@ -10,7 +10,7 @@ from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers, answers_from_scores
-from modelprint.ownership.expect import with_views, expecting
+from modelprint.ownership.expect import expecting, with_views
 from modelprint.schemes.base import Enrollment, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.loop import predict
 
