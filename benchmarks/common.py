@@ -22,9 +22,10 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def provenance() -> dict[str, Any]:
-    """Machine, versions, revision, command and date."""
+    """Machine, versions, revision, command and date; a folder of this machine is a FOLDER to others."""
+    words = ["FOLDER" if word.startswith("/") else word for word in sys.argv[1:]]
     return {
-        "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join(["python", Path(sys.argv[0]).name, *words]),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
