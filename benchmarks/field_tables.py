@@ -63,7 +63,7 @@ def apart(name: str = "fashion-contrast") -> str:
     rows = {(row.scheme, row.attack): row for row in results.rows if row.attack in (ALL, row.family)}
     variants = list(dict.fromkeys(scheme for scheme, _ in rows))
     whole = rows[variants[0], ALL]
-    families = sorted({attack for _, attack in rows} - {ALL, "transfer"}, key=lambda name: -_copies(rows, name))
+    families = sorted({attack for _, attack in rows} - {ALL, "transfer"}, key=lambda name: (-_copies(rows, name), name))
     lines = []
     for variant in variants:
         every = rows[variant, ALL]
