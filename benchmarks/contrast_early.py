@@ -1,13 +1,13 @@
 """How many queries contrast asks before its verdict is settled, and whether its error rate holds.
 
-    python benchmarks/contrast_early.py --zoo benchmarks/zoo/fashion --bench FOLDER
+    python benchmarks/contrast_early.py --name fashion --zoo benchmarks/zoo/fashion --bench FOLDER
 
-FOLDER is that of `modelprint bench run fashion --folder FOLDER`, whose fingerprints of 200 queries are taken. Every
+FOLDER is that of `modelprint bench run NAME --folder FOLDER`, whose fingerprints of 200 queries are taken. Every
 model of the zoo's test part is asked as `verify` asks, and its verdict compared with that of all 200 queries. Then the
 independent models of the calibration and the test part (without siblings and copies of others) are split at random 200
 times into 99 that calibrate and the rest, whose rank p-values must be no smaller than uniform: the share at most alpha,
 against alpha.
-Writes benchmarks/results/contrast_early_fashion.json.
+Writes benchmarks/results/contrast_early_NAME.json.
 """
 
 from __future__ import annotations
@@ -115,13 +115,14 @@ def uniform(fingerprint: Fingerprint, entrant: Entrant, answers: tuple[Answers, 
 def main() -> None:
     """Measure, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--zoo", type=Path, default=Path("benchmarks/zoo/fashion"))
+    parser.add_argument("--name", default="fashion")
+    parser.add_argument("--zoo", type=Path)
     parser.add_argument("--bench", type=Path, required=True)
     parser.add_argument("--alpha", type=float, default=0.05)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    plan = plan_of("fashion")
-    field = Field(bench=BENCHES["fashion"], plan=plan, models=population.load(plan, folder=arguments.zoo))
+    plan = plan_of(arguments.name)
+    field = Field(bench=BENCHES[arguments.name], plan=plan, models=population.load(plan, folder=arguments.zoo))
     store = Store(arguments.bench)
     calibration = field.part("calibration")
     honest = [model for model in (*calibration, *field.part("test")) if model.kind not in (None, "SHARED")]
@@ -137,7 +138,8 @@ def main() -> None:
         early.append(judged(calibrated, field, entrant, arguments.alpha))
         spread.append(uniform(made, entrant, tuple(answers[model.id] for model in honest)))
         print(entrant.enrolment.source, early[-1]["verdicts_changed_by_stopping"], spread[-1]["at_most"], flush=True)
-    write_result("contrast_early_fashion.json", {"early": early, "p_values": spread, "provenance": provenance()})
+    result = {"early": early, "p_values": spread, "provenance": provenance()}
+    write_result(f"contrast_early_{arguments.name}.json", result)
 
 
 if __name__ == "__main__":

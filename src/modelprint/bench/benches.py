@@ -1,4 +1,4 @@
-"""The planned benchmarks: digits (part of the tests), fashion (the population that schemes are judged on), cifar10."""
+"""The planned benchmarks: digits (part of the tests), fashion (what schemes are judged on), cifar10-small, cifar10."""
 
 from __future__ import annotations
 
@@ -123,6 +123,13 @@ EVASIONS = (
 )
 
 
+def _few_queries() -> Iterator[Contender]:
+    """Every scheme with few queries, one fingerprint each."""
+    yield from (*_ours(), *_field())
+    for scheme in (_ADV_TRA, _UAP):
+        yield scheme.model_copy(update={"seeds": (0,)})
+
+
 def _evaded() -> Iterator[Contender]:
     """Few queries of every scheme, as in `fashion`, of which the fingerprints and plain cells are the same."""
     field = {one.label: one for one in (*_field(), *_ours())}
@@ -193,6 +200,34 @@ BENCHES.register("fashion-expect")(
         budgets=(200,),
         seeds=(0,),
         first_source_only=True,
+    )
+)
+BENCHES.register("cifar10-small")(
+    Bench(
+        name="cifar10-small",
+        zoo="cifar10-small",
+        contenders=(*_few_queries(), *controls()),
+        budgets=(50, 100, 200, 1000),
+        seeds=(0,),
+    )
+)
+BENCHES.register("cifar10-small-contrast")(
+    Bench(
+        name="cifar10-small-contrast",
+        zoo="cifar10-small",
+        contenders=tuple(_ablations()),
+        budgets=(200,),
+        seeds=(0,),
+        first_source_only=True,
+    )
+)
+BENCHES.register("cifar10-small-evasion")(
+    Bench(
+        name="cifar10-small-evasion",
+        zoo="cifar10-small",
+        contenders=tuple(one for one in _evaded() if one.scheme in ("contrast", "akh", "adv-tra")),
+        budgets=(200,),
+        seeds=(0,),
     )
 )
 BENCHES.register("cifar10")(

@@ -29,7 +29,7 @@ def plan(name: str, *, folder: Path | None = None, zoo: Path | None = None) -> N
     Parameters
     ----------
     name
-        digits, fashion, fashion-contrast (its parts, apart) or cifar10.
+        digits, fashion, cifar10-small or cifar10; fashion-contrast (its parts, apart), fashion-evasion, fashion-expect.
     folder
         Where fingerprints and cells are kept; the user's cache unless given.
     zoo
@@ -61,7 +61,7 @@ def run(
     Parameters
     ----------
     name
-        digits, fashion, fashion-contrast (its parts, apart) or cifar10.
+        digits, fashion, cifar10-small or cifar10; fashion-contrast (its parts, apart), fashion-evasion, fashion-expect.
     jobs
         Processes, of one thread each; the results do not depend on it.
     executor

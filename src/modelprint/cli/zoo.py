@@ -25,7 +25,7 @@ def build(name: str, *, jobs: int = 1, folder: Path | None = None, only: list[st
     Parameters
     ----------
     name
-        digits, fashion or cifar10.
+        digits, fashion, cifar10-small (two hours) or cifar10 (a day).
     jobs
         Processes, of one thread each.
     folder
@@ -54,7 +54,7 @@ def status(name: str, *, folder: Path | None = None, format_: FormatOption = "ta
     Parameters
     ----------
     name
-        digits, fashion or cifar10.
+        digits, fashion, cifar10-small (two hours) or cifar10 (a day).
     """
     from modelprint.zoo import status as read
 

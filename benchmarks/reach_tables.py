@@ -1,0 +1,220 @@
+"""Tables of docs/reach.md: what contrast was to reach, line by line, and how far it got on each zoo.
+
+Aims are those of the first page of docs/reach.md; a line is met if the measured value is, whatever its interval says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from statistics import median
+from typing import Any
+
+from common import RESULTS
+from modelprint.bench.files import find_results
+from modelprint.bench.rows import rows_of
+from modelprint.core.results import ALL, Figure, Results, Row
+from modelprint.stats.intervals import clopper_pearson
+
+ZOOS = ("fashion", "cifar10-small")
+SCHEME = "contrast"
+PLAIN = ("fine-tuning", "pruning", "quantisation", "noise", "permutation")  # copies made from the weights, not hardened
+EVADED = ("jpeg", "resize", "blur", "bit-depth", "flip", "noise", "label-noise", "ensemble")
+KINDS = ("SAST", "SADT", "DAST", "DADT", "SHARED")
+
+
+def reached() -> str:
+    """One line for each aim, one column for each zoo."""
+    made = {zoo: list(_lines(zoo)) for zoo in ZOOS}
+    order = max(made.values(), key=len)
+    lines = [["aim", *ZOOS], ["---"] * (1 + len(ZOOS))]
+    for aim, _ in order:
+        lines.append([aim, *(dict(made[zoo]).get(aim, "not measured") for zoo in ZOOS)])
+    return _markdown(lines)
+
+
+def by_family() -> str:
+    """AUC and T1%F of every family with 200 queries, against all strangers."""
+    tables = {zoo: _families(_rows(zoo)) for zoo in ZOOS}
+    families = sorted({family for rows in tables.values() for family in rows})
+    lines = [["family", *(f"{zoo}: {what}" for zoo in ZOOS for what in ("copies", "AUC", "T1%F"))]]
+    lines.append(["---"] * len(lines[0]))
+    for family in families:
+        cells = []
+        for rows in tables.values():
+            row = rows.get(family)
+            if row is None:
+                cells += ["-"] * 3
+            else:
+                cells += [str(row.n_derived), _value(row, "auc", digits=3), _value(row, "tpr_at_1")]
+        lines.append([family, *cells])
+    return _markdown(lines)
+
+
+def answers() -> str:
+    """The aims for recorded labels."""
+    told = json.loads((RESULTS / "answers_fashion.json").read_text())
+    rows = {row["budget"]: row for row in told["rows"] if row["scheme"] == SCHEME}
+
+    def spread(budget: int, figure: str, aim: float) -> str:
+        found = rows[budget][figure]
+        return f"{found['mean']:.4f} ({found['min']:.4f}-{found['max']:.4f}), {_met(found['mean'] >= aim)}"
+
+    worst = rows[100]["worst_source_tpr_at_1"]
+    lines = [
+        ["aim", f"fashion, {told['models']:,} models of {told['sources']} sources, {told['seeds']} seeds"],
+        ["---"] * 2,
+        ["AUC >= .9999, 100 queries", spread(100, "auc", 0.9999)],
+        ["T1%F >= .998, 100 queries", spread(100, "tpr_at_1", 0.998)],
+        ["no source below .94, 100 queries", f"{worst:.3f} ({rows[100]['worst_source']}), {_met(worst >= 0.94)}"],
+        ["T1%F >= .99, 50 queries", spread(50, "tpr_at_1", 0.99)],
+    ]
+    return _markdown(lines)
+
+
+def _lines(zoo: str) -> Iterable[tuple[str, str]]:
+    yield from _separation(zoo)
+    yield from _unseen(zoo)
+    yield from _evaded(zoo)
+    yield from _early(zoo)
+
+
+def _separation(zoo: str) -> Iterable[tuple[str, str]]:
+    rows = _rows(zoo)
+    if not rows:
+        return
+    yield "AUC 1.000, 200 queries, all strangers", _judged(_all(rows), "auc", 1.0, digits=3)
+    honest = _all(_rows(zoo, kept=_honest))
+    yield "- honest strangers", _judged(honest, "auc", 1.0, digits=3)
+    alone = _all(_rows(zoo, kept=lambda kind: _honest(kind) and kind != "SHARED"))
+    yield "- honest strangers, no siblings", _judged(alone, "auc", 1.0, digits=3)
+    worst = min(_families(rows).values(), key=lambda row: row.auc or 0.0)
+    yield "AUC 1.000 in every family: the worst", f"{worst.family}, {_judged(worst, 'auc', 1.0, digits=3)}"
+    for budget, aim in ((200, 1.0), (50, 0.95)):
+        told = f"T1%F {'1.00' if aim == 1 else '>= .95'}, {budget} queries"
+        yield f"{told}, all strangers", _judged(_all(_rows(zoo, budget)), "tpr_at_1", aim)
+        yield f"{told}, honest strangers", _judged(_all(_rows(zoo, budget, kept=_honest)), "tpr_at_1", aim)
+
+
+def _unseen(zoo: str) -> Iterable[tuple[str, str]]:
+    results = _results(f"{zoo}-contrast")
+    if results is None:
+        return
+    for variant in dict.fromkeys(row.scheme for row in results.rows):
+        if not variant.endswith(" unseen"):
+            continue
+        rows = [row for row in results.rows if row.scheme == variant]
+        yield f"T1%F 1.00, {variant}", _judged(_all(rows), "tpr_at_1", 1.0)
+        family = variant.removesuffix(" unseen")
+        if (row := _families(rows).get(family)) is not None:
+            yield f"- {family} alone, AUC 1.000", f"{_judged(row, 'auc', 1.0)}, n = {row.n_derived}"
+
+
+def _evaded(zoo: str) -> Iterable[tuple[str, str]]:
+    results = _results(f"{zoo}-evasion")
+    if results is None:
+        return
+    for evasion in EVADED:
+        rows = [row for row in results.rows if row.scheme == SCHEME and row.evasion == evasion]
+        if rows:
+            yield f"T1%F 1.00 behind {evasion}, 200 queries", _judged(_all(rows), "tpr_at_1", 1.0)
+
+
+def _early(zoo: str) -> Iterable[tuple[str, str]]:
+    path = RESULTS / f"contrast_early_{zoo}.json"
+    if not path.exists():
+        return
+    told = json.loads(path.read_text())
+    largest = [max(source["at_most"].items(), key=lambda item: item[1]["share"] - float(item[0]))
+               for source in told["p_values"]]  # fmt: skip
+    alpha, share = max(largest, key=lambda item: item[1]["share"] - float(item[0]))
+    within = all(one["low"] <= float(level) for level, one in largest)
+    models = told["p_values"][0]["models"]
+    yield (
+        "p-values of held-out models no smaller than uniform",
+        f"at most {alpha}: {share['share']:.3f} ({share['low']:.3f}-{share['high']:.3f}) of {models}, {_met(within)}",
+    )
+    groups: list[tuple[str, dict[str, Any]]] = [item for source in told["early"] for item in source["groups"].items()]
+    for label, chosen in (
+        ("honest strangers", [group for name, group in groups if name in KINDS]),
+        ("copies of others", [group for name, group in groups if name.startswith("stranger:")]),
+    ):
+        n, accused = (sum(group[key] for group in chosen) for key in ("models", "derived"))
+        if n:
+            ends = clopper_pearson(accused, n)
+            yield (
+                f"accused under early stopping <= .05: {label}",
+                f"{accused} of {n} ({ends.low:.3f}-{ends.high:.3f}), {_met(accused <= 0.05 * n)}",
+            )
+    changed = sum(source["verdicts_changed_by_stopping"] for source in told["early"])
+    yield "no verdict changed by stopping", f"{changed} of {sum(g['models'] for _, g in groups)}, {_met(changed == 0)}"
+    asked = [sum(group["queries_mean"] * group["models"] for name, group in source["groups"].items() if name in PLAIN)
+             / sum(group["models"] for name, group in source["groups"].items() if name in PLAIN)
+             for source in told["early"]]  # fmt: skip
+    factors = [200 / queries for queries in asked]
+    yield (
+        "200 over the mean queries of plain copies, >= 5",
+        f"{median(factors):.1f} ({min(factors):.1f}-{max(factors):.1f} over sources), {_met(median(factors) >= 5)}",
+    )
+
+
+def _results(name: str) -> Results | None:
+    path = RESULTS / f"{name}.json"
+    return find_results(str(path)) if path.exists() else None
+
+
+def _rows(zoo: str, budget: int = 200, kept: Callable[[str], bool] | None = None) -> list[Row]:
+    """Contrast's rows, against the strangers whose kind (or "copy", of another source) is kept."""
+    results = _results(zoo)
+    if results is None:
+        return []
+    if kept is None:
+        return [row for row in results.rows if (row.scheme, row.budget, row.access) == (SCHEME, budget, "labels")]
+    known = {model.id: model for model in results.suspects}
+
+    def stays(name: str) -> bool:
+        model = known[name]
+        copy = model.kind is None or name.startswith("stranger:")
+        return model.role == "derived" or kept("copy" if copy else str(model.kind))
+
+    runs = [
+        run.model_copy(update={"scores": {name: score for name, score in run.scores.items() if stays(name)}})
+        for run in results.runs
+        if (run.scheme, run.budget, run.access) == (SCHEME, budget, "labels")
+    ]
+    return list(rows_of(results.suspects, runs))
+
+
+def _honest(kind: str) -> bool:
+    return kind != "copy"
+
+
+def _families(rows: Iterable[Row]) -> dict[str, Row]:
+    """The row of each family of copies that kept their worth: the mean over sources; of one source, its own."""
+    whole = [row for row in rows if row.attack == row.family and row.attack not in ("transfer", ALL)]
+    return {row.family: row for row in sorted(whole, key=lambda row: row.source == ALL) if row.auc is not None}
+
+
+def _all(rows: Iterable[Row]) -> Row:
+    """The mean over sources; of one source, its own."""
+    found = [row for row in rows if row.attack == ALL]
+    return next((row for row in found if row.source == ALL), found[-1])
+
+
+def _judged(row: Row, figure: Figure, aim: float, *, digits: int = 2) -> str:
+    value = getattr(row, figure)
+    return f"{_value(row, figure, digits=digits)}, {_met(value >= aim - 1e-9)}"
+
+
+def _value(row: Row, figure: Figure, *, digits: int = 2) -> str:
+    ends = row.intervals.get(figure)
+    told = f"{getattr(row, figure):.{digits}f}"
+    return told if ends is None else f"{told} ({ends.low:.{digits}f}-{ends.high:.{digits}f})"
+
+
+def _met(yes: bool) -> str:
+    return "met" if yes else "**not met**"
+
+
+def _markdown(lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
