@@ -13,7 +13,7 @@ from torch import nn
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.nn.loading import LoadedModel, weights_identity
-from modelprint.ownership.ask import concluded, interrogate, opened
+from modelprint.ownership.ask import concluded, interrogate, opened, scheme_of
 from modelprint.ownership.craft import craft
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
@@ -67,14 +67,19 @@ def test_copies_score_above_strangers(digits: Digits, enrollment: Enrollment) ->
     assert np.mean(thieves) > max(innocent)
 
 
-@given(st.lists(st.booleans(), min_size=30, max_size=30), st.integers(7, 29))
+@given(
+    st.lists(st.booleans(), min_size=30, max_size=30),
+    st.integers(7, 29),
+    st.floats(0, 0.99),
+    st.sets(st.integers(0, 29), max_size=5),
+)
 def test_from_the_first_look_on_the_score_never_falls_and_agreeing_raises_it_most(
-    agree: list[bool], heard: int
+    agree: list[bool], heard: int, delta: float, refused: set[int]
 ) -> None:
-    scheme = Contrast(batch=7)
+    scheme = Contrast(batch=7, delta=delta)
     state = {"group": np.zeros(30, dtype=np.int64), "worth": np.array([-0.4, 0.7])}
     source = Answers(labels=np.ones(30, dtype=np.int64))
-    whole = Answers(labels=np.where(agree, 1, 0))
+    whole = missing(Answers(labels=np.where(agree, 1, 0)), np.array(sorted(refused), dtype=np.int64))
     part = missing(whole, np.arange(heard, 30))
     best = Answers(labels=np.where(np.arange(30) < heard, whole.labels, 1))
     looked = heard - heard % 7  # looks come after whole batches
@@ -82,6 +87,31 @@ def test_from_the_first_look_on_the_score_never_falls_and_agreeing_raises_it_mos
     assert scheme.score(state, source, before) <= scheme.score(state, source, whole) + 1e-9
     assert scheme.score(state, source, whole) <= scheme.score(state, source, best) + 1e-9
     assert scheme.score(state, source, part) <= scheme.score(state, source, best) + 1e-9
+
+
+def test_early_looks_need_less_evidence_the_larger_delta_is() -> None:
+    state = {"group": np.zeros(200, np.int64), "worth": np.array([-0.4, 0.4])}
+    source = Answers(labels=np.ones(200, dtype=np.int64))
+    copy = Answers(labels=(np.arange(200) % 20 != 0).astype(np.int64))  # agrees on 95 of 100
+
+    def looks(delta: float) -> int:
+        """How many until the half of what a copy says in all."""
+        path = Contrast(delta=delta).path(state, source, copy)
+        return int(np.flatnonzero(path[1] > 0.5 * path[1][-1])[0]) + 1
+
+    assert [looks(delta) for delta in (0.0, 0.25, 0.5)] == [11, 8, 6]
+
+
+def test_fingerprints_that_know_no_delta_are_scored_as_they_were(fingerprint: Fingerprint) -> None:
+    told = fingerprint.manifest.model_dump(mode="json", exclude={"tensors"})
+    old = Fingerprint.bind(
+        {**told, "parameters": {key: value for key, value in told["parameters"].items() if key != "delta"}},
+        queries=fingerprint.queries,
+        true_labels=fingerprint.true_labels,
+        source=fingerprint.source,
+        state=fingerprint.state,
+    )
+    assert scheme_of(old) == replace(SCHEME, delta=0.0)
 
 
 def test_copies_of_another_model_are_refused(enrollment: Enrollment, digits: Digits) -> None:

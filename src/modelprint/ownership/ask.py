@@ -33,7 +33,8 @@ def scheme_of(fingerprint: Fingerprint) -> Scheme:
         FingerprintError: this version does not know the scheme or its parameters.
     """
     try:
-        return SCHEMES[fingerprint.manifest.scheme](**fingerprint.manifest.parameters)
+        scheme = SCHEMES[fingerprint.manifest.scheme]
+        return scheme(**{**scheme.unnamed, **fingerprint.manifest.parameters})
     except (TypeError, ValueError) as error:
         raise FingerprintError(
             f"the fingerprint's {fingerprint.manifest.scheme} parameters do not fit this version: {error}"

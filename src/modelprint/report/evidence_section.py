@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from markupsafe import Markup
 
-from modelprint.core.suspect import Answers
+from modelprint.core.suspect import UNANSWERED, Answers
+from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.cases import Case, in_focus, shared_threshold
 from modelprint.report.drawing import ROLE_COLOURS, ROLE_DASHES, by_role, dashed, rows, to_svg
 from modelprint.report.figure import Figure, Key, role_keys, rule_key
 from modelprint.report.pictures import class_name, png_uri
 from modelprint.report.text import counted, number, percent, plain_name
+from modelprint.schemes.contrast import Contrast
 
 _MOST_PICTURES = 12
 
@@ -40,20 +41,21 @@ class EvidenceSection:
 
 
 def evidence_section(fingerprint: Fingerprint, cases: Sequence[Case]) -> EvidenceSection | None:
-    """None for schemes whose state does not say what an answer is worth."""
-    if "worth" not in fingerprint.state:
+    """None for schemes that do not ask until all is settled."""
+    scheme = scheme_of(fingerprint)
+    if not isinstance(scheme, Contrast):
         return None
-    batch = int(fingerprint.manifest.parameters.get("batch", 1))
     cap = max(case.cap or len(fingerprint) for case in cases)
-    strangers = [_path(fingerprint, answers, batch, cap) for answers in fingerprint.calibration]
+    strangers = [_path(scheme, fingerprint, answers, cap) for answers in fingerprint.calibration]
     limit = shared_threshold(cases)
     focus = cases[in_focus(cases)[0]]
     return EvidenceSection(
         figure=Figure(
             title="Evidence against queries asked",
-            svg=_chart(cases, [_path(fingerprint, case.answers, batch, cap) for case in cases], strangers, limit),
-            caption="The sum of what each answer is worth, in nats, after each batch; a line ends where asking ended. "
-            "The score is its highest point. Grey: "
+            svg=_chart(cases, [_path(scheme, fingerprint, case.answers, cap) for case in cases], strangers, limit),
+            caption="The sum of what each answer is worth, in nats, after each batch"
+            + (f", over (n / {len(fingerprint)})^{scheme.delta:g} after n answers" if scheme.delta else "")
+            + "; a line ends where asking ended. The score is its highest point. Grey: "
             + (
                 f"{counted(len(strangers), 'independent model')}, asked all that could be."
                 if strangers
@@ -70,14 +72,15 @@ def evidence_section(fingerprint: Fingerprint, cases: Sequence[Case]) -> Evidenc
     )
 
 
-def _path(fingerprint: Fingerprint, answers: Answers, batch: int, cap: int) -> list[tuple[int, float]]:
-    """Queries answered and evidence so far, at the start and after each batch up to the last one asked."""
-    worth = fingerprint.state["worth"][(answers.labels == fingerprint.source.labels).astype(np.int64)]
+def _path(scheme: Contrast, fingerprint: Fingerprint, answers: Answers, cap: int) -> list[tuple[int, float]]:
+    """Queries asked and evidence, at the start and after each batch up to the last one asked."""
     told = answers.answered & (np.arange(len(answers)) < cap)
     asked = int(np.flatnonzero(told)[-1]) + 1 if told.any() else 0
-    evidence: Float[np.ndarray, " n"] = np.cumsum(np.where(told, worth, 0.0))
-    ends = [*range(batch, asked, batch), *([asked] if asked else [])]
-    return [(0, 0.0), *((end, float(evidence[end - 1])) for end in ends)]
+    heard = Answers(labels=np.where(told, answers.labels, UNANSWERED))
+    looks = zip(*scheme.path(fingerprint.state, fingerprint.source, heard), strict=True)
+    whole = [(int(end), float(evidence)) for end, evidence in looks]
+    before = [look for look in whole if look[0] < asked]
+    return [(0, 0.0), *before, *((asked, evidence) for _, evidence in whole[len(before) : len(before) + 1] if asked)]
 
 
 def _chart(

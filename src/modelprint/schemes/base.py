@@ -142,11 +142,13 @@ class Scheme(ABC):
         labels_lose: what the scheme reads in scores and misses in labels alone, for the verdict to say.
         expect: names of transforms, with commas between them, that suspects are expected to put images through.
         separable: whether a query may be left out without touching the others.
+        unnamed: what hyper-parameters are in fingerprints that were made before there were any such.
     """
 
     name: ClassVar[str]
     labels_lose: ClassVar[str | None] = None
     separable: ClassVar[bool] = True
+    unnamed: ClassVar[Mapping[str, Any]] = {}
 
     expect: str = ""
 

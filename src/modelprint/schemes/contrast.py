@@ -18,7 +18,9 @@ What is chosen for its difference flatters itself, so that p1 is moved half-way 
 queries. The evidence after n queries is the sum of log(p1 / p0) where the suspect agrees, and of
 log((1 - p1) / (1 - p0)) where it does not. Answers of one model depend on each other, so this sum is no likelihood and
 its exponential no e-value: the score is the highest evidence on the way, and its threshold comes from the whole ways of
-independent models, as for every scheme.
+independent models, as for every scheme. A threshold that is as high at the first look as at the last one keeps plain
+copies waiting; it is lower for early looks, by the power `delta` of the share of queries answered (S. K. Wang, A. A.
+Tsiatis, "Approximately optimal one-parameter boundaries for group sequential trials", Biometrics 43, 1987).
 
 Differs from the papers: neither boosting's weights of the learners nor Wald's bounds are used, as both take answers for
 independent that are not.
@@ -29,9 +31,9 @@ data, another model's answers for labels) is then no evidence of a theft of this
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -70,19 +72,22 @@ class Contrast(Scheme):
         candidates: how many CutMix images to choose from.
         boost: how much a copy's weight falls (a stranger's rises) with each agreement, as an exponent.
         batch: queries between two looks at the evidence.
+        delta: of the boundary: evidence of n of N queries is divided by (n / N)^delta; 0 asks as much of every look.
     """
 
     name: ClassVar[str] = "contrast"
+    unnamed: ClassVar[Mapping[str, Any]] = {"delta": 0.0}
 
     queries: int = 200
     pool: Literal["both", "natural", "cutmix"] = "both"
     candidates: int = 20_000
     boost: float = 0.05
-    batch: int = 20
+    batch: int = 10
+    delta: float = 0.25
 
     def __post_init__(self) -> None:
-        if min(self.queries, self.candidates, self.batch) < 1 or self.boost < 0:
-            raise ValueError("queries, candidates and batch must be at least 1, boost at least 0")
+        if min(self.queries, self.candidates, self.batch) < 1 or self.boost < 0 or not 0 <= self.delta < 1:
+            raise ValueError("queries, candidates and batch must be at least 1, boost at least 0, delta in [0, 1)")
 
     @property
     def needs(self) -> Needs:
@@ -154,18 +159,20 @@ class Contrast(Scheme):
         }
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
-        """The highest evidence at any look, in nats; queries without an answer add nothing."""
-        return float(self.path(state, source, answers).max())
+        """The highest evidence at any look, in nats at the last one; queries without an answer add nothing."""
+        return float(self.path(state, source, answers)[1].max())
 
-    def path(self, state: State, source: Answers, answers: Answers) -> Float[np.ndarray, " looks"]:
-        """The evidence after each batch, in nats."""
+    def path(
+        self, state: State, source: Answers, answers: Answers
+    ) -> tuple[Int[np.ndarray, " looks"], Float[np.ndarray, " looks"]]:
+        """Queries asked at each look, and the evidence over (n / N)^delta."""
+        total = len(answers)
         worth = state["worth"][(answers.labels == source.labels).astype(np.int64)]
         evidence = np.cumsum(np.where(answers.answered, worth, 0.0))
-        ends = np.append(np.arange(self.batch - 1, len(evidence) - 1, self.batch), len(evidence) - 1)
-        found: np.ndarray = np.round(
-            evidence[ends], 9
-        )  # or the order of agreements would break ties by rounding errors
-        return found
+        heard = np.cumsum(answers.answered).clip(min=1)
+        ends = np.append(np.arange(self.batch - 1, total - 1, self.batch), total - 1)
+        # rounded, or the order of agreements would break ties by rounding errors
+        return ends + 1, np.round(evidence[ends] / (heard[ends] / total) ** self.delta, 9)
 
 
 class BatchAsker(Asker):
