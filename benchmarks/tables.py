@@ -1,4 +1,4 @@
-"""Put the committed results into docs/results.md, docs/uap.md and docs/adv-tra.md.
+"""Put the committed results into the pages of docs/.
 
     python benchmarks/tables.py
 
@@ -16,8 +16,11 @@ from common import RESULTS
 from detection_rates import table
 from evasion_pages import areas, expected, verdicts
 from evasion_pages import found as found_behind
+from false_claims_table import false_claims
 from field_tables import apart, by_budget, by_family, by_strangers, times
 from modelprint.core.files import write_text
+from reach_tables import answers, reached
+from reach_tables import by_family as families_reached
 from uap_tables import studies
 from zoo_tables import accused, found, hours
 
@@ -108,6 +111,14 @@ def main() -> None:
         "expect": expected("fashion-evasion", "fashion-expect"),
     }
     _fill("evasion.md", evaded)
+    _fill("threat-model.md", {"false claims": false_claims()})
+    aims = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
+    if (RESULTS / "cifar10-small.json").exists():
+        aims["cifar10-small budgets"] = by_budget("cifar10-small", "tpr_at_1")
+        aims["cifar10-small family"] = by_family("cifar10-small", "auc", 200)
+    if (RESULTS / "cifar10-small-contrast.json").exists():
+        aims["cifar10-small apart"] = apart("cifar10-small-contrast")
+    _fill("reach.md", aims)
 
 
 def _fill(name: str, made: dict[str, str]) -> None:

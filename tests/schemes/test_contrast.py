@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -20,6 +21,7 @@ from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.verify import verify
 from modelprint.schemes.base import Enrollment
 from modelprint.schemes.contrast import BatchAsker, Contrast, boosted
+from modelprint.schemes.contrast_pools import Pool, candidates
 from modelprint.zoo.shadows import Shadows
 from tests.conftest import Digits
 from tests.schemes.world import copies, missing, score, strangers, told
@@ -112,6 +114,31 @@ def test_fingerprints_that_know_no_delta_are_scored_as_they_were(fingerprint: Fi
         state=fingerprint.state,
     )
     assert scheme_of(old) == replace(SCHEME, delta=0.0)
+
+
+@pytest.mark.parametrize(
+    ("pool", "count", "natural"),
+    [("natural", 150, 150), ("cutmix", 40, 0), ("both", 190, 150), ("shifted", 150, 0)],
+)
+def test_pools_hold_what_they_say(enrollment: Enrollment, pool: Pool, count: int, natural: int) -> None:
+    made, first = candidates(pool, enrollment, 40, torch.Generator().manual_seed(0))
+    assert (len(made), first) == (count, natural)
+    assert made.images.dtype == np.uint8
+    if pool == "shifted":
+        moved = np.abs(made.images.astype(int) - enrollment.seeds.images.astype(int))
+        assert 0 < moved.max() <= 64
+
+
+def test_all_pools_hold_boundary_points_behind_the_benign_ones(enrollment: Enrollment) -> None:
+    walked, none = candidates("trajectory", enrollment, 40, torch.Generator().manual_seed(0))
+    whole, natural = candidates("all", enrollment, 40, torch.Generator().manual_seed(0))
+    assert none == 0
+    assert natural == 150
+    assert 0 < len(walked) <= 2000
+    assert abs(len(whole) - (150 + 40 + len(walked) + 150)) <= 200  # other bases, other failures
+    scheme = replace(SCHEME, pool="all")
+    made = craft(scheme, enrollment, seed=0)
+    assert score(scheme, made, told(enrollment.source, made)) > 0
 
 
 def test_copies_of_another_model_are_refused(enrollment: Enrollment, digits: Digits) -> None:

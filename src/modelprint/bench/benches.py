@@ -90,6 +90,9 @@ def _ablations() -> Iterator[Contender]:
     for label, settings in (
         ("natural images only", {"pool": "natural"}),
         ("CutMix only", {"pool": "cutmix"}),
+        ("trajectory points only", {"pool": "trajectory"}),
+        ("UAP-shifted only", {"pool": "shifted"}),
+        ("all four pools", {"pool": "all"}),
         ("no boosting", {"boost": "0"}),
     ):
         yield whole.model_copy(update={"label": label, "settings": settings})

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 
 from modelprint.core.suspect import UNANSWERED, Answers
-from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.cases import Case, in_focus, shared_threshold
 from modelprint.report.drawing import ROLE_COLOURS, ROLE_DASHES, by_role, dashed, rows, to_svg
 from modelprint.report.figure import Figure, Key, role_keys, rule_key
 from modelprint.report.pictures import class_name, png_uri
 from modelprint.report.text import counted, number, percent, plain_name
-from modelprint.schemes.contrast import Contrast
+
+if TYPE_CHECKING:
+    from modelprint.schemes.contrast import Contrast
 
 _MOST_PICTURES = 12
 
@@ -42,9 +44,13 @@ class EvidenceSection:
 
 def evidence_section(fingerprint: Fingerprint, cases: Sequence[Case]) -> EvidenceSection | None:
     """None for schemes that do not ask until all is settled."""
-    scheme = scheme_of(fingerprint)
-    if not isinstance(scheme, Contrast):
+    if fingerprint.manifest.scheme != "contrast":
         return None
+    from modelprint.ownership.ask import scheme_of
+    from modelprint.schemes.contrast import Contrast
+
+    scheme = scheme_of(fingerprint)
+    assert isinstance(scheme, Contrast)
     cap = max(case.cap or len(fingerprint) for case in cases)
     strangers = [_path(scheme, fingerprint, answers, cap) for answers in fingerprint.calibration]
     limit = shared_threshold(cases)

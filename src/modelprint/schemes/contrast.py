@@ -5,10 +5,11 @@ strangers, whatever it is: each query weighs what the answer is worth as evidenc
 asking ends once the verdict is settled, in the manner of A. Wald, "Sequential Tests of Statistical Hypotheses", Annals
 of Mathematical Statistics 16, 1945.
 
-Queries are images that nobody learned from, and CutMix of two of them. They are chosen as boosting chooses weak
-learners (Y. Freund, R. E. Schapire, "A decision-theoretic generalization of on-line learning and an application to
-boosting", Journal of Computer and System Sciences 55, 1997): a few at a time, those on which the copies agree with the
-source most and the strangers least, where a copy counts more the less it has agreed so far, and a stranger the more.
+Queries are images that nobody learned from, and CutMix of two of them (`contrast_pools` has more). They are chosen as
+boosting chooses weak learners (Y. Freund, R. E. Schapire, "A decision-theoretic generalization of on-line learning and
+an application to boosting", Journal of Computer and System Sciences 55, 1997): a few at a time, those on which the
+copies agree with the source most and the strangers least, where a copy counts more the less it has agreed so far, and a
+stranger the more.
 
 Of the chosen queries the shadow models tell how often a copy, and how often a stranger, answers as the source does:
 
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
-from modelprint.perturb.mixing import Labelled, cutmix
+from modelprint.perturb.mixing import Labelled
 from modelprint.schemes.asked import made, wanted_queries
 from modelprint.schemes.base import (
     SCHEMES,
@@ -55,6 +56,7 @@ from modelprint.schemes.base import (
     State,
     right_and_wrong,
 )
+from modelprint.schemes.contrast_pools import Pool, candidates
 from modelprint.training.loop import predict
 
 LEAST_CONTRAST = 0.02  # of the chosen queries, by the mean over copies and strangers
@@ -68,7 +70,8 @@ class Contrast(Scheme):
 
     Attributes:
         queries: how many, where no budget says otherwise.
-        pool: what they are chosen from: images as they are, CutMix of them, or both.
+        pool: what they are chosen from: images as they are, CutMix of them, or both; points of trajectories, images
+            moved by a universal perturbation, or all of these.
         candidates: how many CutMix images to choose from.
         boost: how much a copy's weight falls (a stranger's rises) with each agreement, as an exponent.
         batch: queries between two looks at the evidence.
@@ -79,7 +82,7 @@ class Contrast(Scheme):
     unnamed: ClassVar[Mapping[str, Any]] = {"delta": 0.0}
 
     queries: int = 200
-    pool: Literal["both", "natural", "cutmix"] = "both"
+    pool: Pool = "both"
     candidates: int = 20_000
     boost: float = 0.05
     batch: int = 10
@@ -107,7 +110,8 @@ class Contrast(Scheme):
     def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """The candidates on which shadow copies agree with the source, and shadow strangers do not."""
         wanted = wanted_queries(context.budget, self.queries)
-        pool = self._pool(context, generator)
+        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
+        pool, natural = candidates(self.pool, context, self.candidates, generator)
         own = predict(context.source, torch.from_numpy(pool.images)).argmax(1).numpy()
         sides = (context.shadow_copies, context.shadow_strangers, context.shadow_robbed)
         total, done = sum(map(len, sides)), 0
@@ -128,7 +132,6 @@ class Contrast(Scheme):
                 f"{len(chosen)} of {len(pool)} candidates): were they made from this source? Train more, or copies "
                 "that are closer to it"
             )
-        natural = 0 if self.pool == "cutmix" else len(context.seeds)
         return Queries(
             images=pool.images[chosen],
             labels=pool.labels[chosen],
@@ -136,14 +139,6 @@ class Contrast(Scheme):
             columns={"natural": chosen < natural},
             report=made(len(chosen), wanted, candidates=len(pool), contrast=float(contrast)),
         )
-
-    def _pool(self, context: Enrollment, generator: torch.Generator) -> Labelled:
-        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
-        natural = Labelled(images=context.seeds.images, labels=context.seeds.labels)
-        if self.pool == "natural":
-            return natural
-        mixed = cutmix(natural, self.candidates, generator=generator)
-        return mixed if self.pool == "cutmix" else natural.joined(mixed)
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """What agreeing, and what disagreeing, is worth."""
