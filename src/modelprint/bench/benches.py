@@ -77,9 +77,11 @@ def _field() -> Iterator[Contender]:
 
 
 def _ours() -> Iterator[Contender]:
-    """The calibrated scheme, made for few queries, with all of the owner's shadow models and with 8 + 8 of them."""
+    """The calibrated scheme, made for few queries; with other schemes' queries, too; with 8 + 8 shadow models."""
     contrast = Contender(label="contrast", scheme="contrast", seeds=(0,), rehearsed=True)
     yield contrast
+    whole = {"label": "contrast, all pools", "budgets": (50, 200), "settings": {"pool": "all"}}
+    yield contrast.model_copy(update=whole)
     yield contrast.model_copy(update={"label": "contrast, 8 + 8", "budgets": (200,), "rehearsed": False})
 
 
