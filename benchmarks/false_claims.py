@@ -15,9 +15,9 @@ What a scheme learned at enrollment (UAP's encoder, contrast's weights) stays. T
 - by re-derivation: `check --rederive`'s code is given a fingerprint with forged queries, and refuses it or not;
 - by a fresh challenge: the judge makes the queries with a seed of his own.
 
-"Best of seeds": the accuser stays inside the algorithm and keeps that of 20 seeds (CAE, ADV-TRA: 5) which accuses most; the
-judge's models calibrate. "Aimed": the forger holds one innocent model beforehand, raises its agreement and lowers that
-of the surrogates; ten such models (ADV-TRA: 2), each accused or not by thresholds of the judge's models.
+"Best of seeds": the accuser stays inside the algorithm and keeps that of 20 seeds (CAE, ADV-TRA: 5) which accuses
+most; the judge's models calibrate. "Aimed": the forger holds one innocent model beforehand, raises its agreement and
+lowers that of the surrogates; ten such models (ADV-TRA: 2), each accused or not by thresholds of the judge's models.
 
 Puts each scheme's row into benchmarks/results/false_claims_fashion.json.
 """
