@@ -15,7 +15,7 @@ What a scheme learned at enrollment (UAP's encoder, contrast's weights) stays. T
 - by re-derivation: `check --rederive`'s code is given a fingerprint with forged queries, and refuses it or not;
 - by a fresh challenge: the judge makes the queries with a seed of his own.
 
-"Best of seeds": the accuser stays inside the algorithm and keeps that of 20 seeds (CAE, ADV-TRA: 5) which accuses
+"Best of seeds": the accuser stays inside the algorithm and keeps that of 20 seeds (ADV-TRA: 5) which accuses
 most; the judge's models calibrate. "Aimed": the forger holds one innocent model beforehand, raises its agreement and
 lowers that of the surrogates; ten such models (ADV-TRA: 2), each accused or not by thresholds of the judge's models.
 
@@ -55,7 +55,7 @@ from modelprint.zoo.shadows import Shadows
 
 ALPHA = 0.05
 EPSILON, STEPS, MOMENTUM = 0.15, 20, 0.9
-SEEDS, FEW_SEEDS = 20, {"cae": 5, "adv-tra": 5}  # of whose fingerprints one takes a minute
+SEEDS, FEW_SEEDS = 20, {"adv-tra": 5}
 AIMED, FEW_AIMED = 10, {"adv-tra": 2}  # of whose thousand points one victim takes two
 BUDGET = 200
 TRAJECTORIES = {"adv-tra": {"trajectories": "27"}}  # of 37 points each: fewer are no rate
