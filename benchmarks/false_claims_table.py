@@ -23,8 +23,8 @@ def false_claims() -> str:
     told = json.loads((RESULTS / "false_claims_fashion.json").read_text())
     lines = [["scheme, queries", *COLUMNS], ["---"] * (1 + len(COLUMNS))]
     for scheme, row in told["rows"].items():
-        cells = {key: _cell(row[key]) for key in COLUMNS.values()}
-        cells["best of seeds, judge's models"] += f" of {row.get("seeds", 20)} seeds"
+        cells = {key: _cell(row.get(key, "not measured")) for key in COLUMNS.values()}
+        cells["best of seeds, judge's models"] += f", {row.get('seeds', 20)} seeds"
         lines.append([f"{scheme}, {row['queries']:,}", *cells.values()])
     how = next(iter(told["rows"].values()))["provenance"]
     note = (
