@@ -12,7 +12,7 @@ COLUMNS = {
     "forged, no guard": "forged, no guard",
     "forged, judge's models": "forged, judge's models",
     "forged at one known beforehand, judge's models": "aimed, judge's models",
-    "best of many seeds, judge's models": "best of seeds, judge's models",
+    "best of 20 seeds, judge's models": "best of seeds, judge's models",
     "forged, re-derived": "forged, re-derived",
     "fresh challenge": "fresh challenge",
 }
@@ -23,9 +23,8 @@ def false_claims() -> str:
     told = json.loads((RESULTS / "false_claims_fashion.json").read_text())
     lines = [["scheme, queries", *COLUMNS], ["---"] * (1 + len(COLUMNS))]
     for scheme, row in told["rows"].items():
-        cells = {key: _cell(row.get(key, "not measured")) for key in COLUMNS.values()}
-        cells["best of seeds, judge's models"] += f", {row.get('seeds', 20)} seeds"
-        lines.append([f"{scheme}, {row['queries']:,}", *cells.values()])
+        cells = [_cell(row[key]) for key in COLUMNS.values()]
+        lines.append([f"{scheme}, {row['queries']:,}", *cells])
     how = next(iter(told["rows"].values()))["provenance"]
     note = (
         f"Accused of how many, 95 % Clopper-Pearson. {told['innocents']} innocents, {told['judges']} models of the "
