@@ -18,6 +18,7 @@ from modelprint.stats.intervals import clopper_pearson
 
 ZOOS = ("fashion", "cifar10-small")
 SCHEME = "contrast"
+POOLED = "contrast, all pools"
 PLAIN = ("fine-tuning", "pruning", "quantisation", "noise", "permutation")  # copies made from the weights, not hardened
 EVADED = ("jpeg", "resize", "blur", "bit-depth", "flip", "noise", "label-noise", "ensemble")
 KINDS = ("SAST", "SADT", "DAST", "DADT", "SHARED")
@@ -88,12 +89,18 @@ def _separation(zoo: str) -> Iterable[tuple[str, str]]:
     yield "- honest strangers", _judged(honest, "auc", 1.0, digits=3)
     alone = _all(_rows(zoo, kept=lambda kind: _honest(kind) and kind != "SHARED"))
     yield "- honest strangers, no siblings", _judged(alone, "auc", 1.0, digits=3)
+    if pooled := _rows(zoo, scheme=POOLED):
+        yield "- queries from all four pools, all strangers", _judged(_all(pooled), "auc", 1.0, digits=3)
     worst = min(_families(rows).values(), key=lambda row: row.auc or 0.0)
     yield "AUC 1.000 in every family: the worst", f"{worst.family}, {_judged(worst, 'auc', 1.0, digits=3)}"
     for budget, aim in ((200, 1.0), (50, 0.95)):
         told = f"T1%F {'1.00' if aim == 1 else '>= .95'}, {budget} queries"
         yield f"{told}, all strangers", _judged(_all(_rows(zoo, budget)), "tpr_at_1", aim)
         yield f"{told}, honest strangers", _judged(_all(_rows(zoo, budget, kept=_honest)), "tpr_at_1", aim)
+        if pooled := _rows(zoo, budget, scheme=POOLED):
+            yield f"- {budget} queries from all four pools, all strangers", _judged(_all(pooled), "tpr_at_1", aim)
+            honest = _all(_rows(zoo, budget, kept=_honest, scheme=POOLED))
+            yield f"- {budget} queries from all four pools, honest strangers", _judged(honest, "tpr_at_1", aim)
 
 
 def _unseen(zoo: str) -> Iterable[tuple[str, str]]:
@@ -163,13 +170,13 @@ def _results(name: str) -> Results | None:
     return find_results(str(path)) if path.exists() else None
 
 
-def _rows(zoo: str, budget: int = 200, kept: Callable[[str], bool] | None = None) -> list[Row]:
+def _rows(zoo: str, budget: int = 200, kept: Callable[[str], bool] | None = None, scheme: str = SCHEME) -> list[Row]:
     """Contrast's rows, against the strangers whose kind (or "copy", of another source) is kept."""
     results = _results(zoo)
     if results is None:
         return []
     if kept is None:
-        return [row for row in results.rows if (row.scheme, row.budget, row.access) == (SCHEME, budget, "labels")]
+        return [row for row in results.rows if (row.scheme, row.budget, row.access) == (scheme, budget, "labels")]
     known = {model.id: model for model in results.suspects}
 
     def stays(name: str) -> bool:
@@ -180,7 +187,7 @@ def _rows(zoo: str, budget: int = 200, kept: Callable[[str], bool] | None = None
     runs = [
         run.model_copy(update={"scores": {name: score for name, score in run.scores.items() if stays(name)}})
         for run in results.runs
-        if (run.scheme, run.budget, run.access) == (SCHEME, budget, "labels")
+        if (run.scheme, run.budget, run.access) == (scheme, budget, "labels")
     ]
     return list(rows_of(results.suspects, runs))
 
