@@ -51,8 +51,10 @@ def rederive(
 ) -> Rederived:
     """Craft again by the published algorithm and compare every query, label and number.
 
-    On one machine, with one version of the libraries, all is the same bit for bit, with one thread and with two.
-    Elsewhere a pixel may differ by one level of 255, in a hundredth of a query's pixels (a choice: not measured).
+    On one machine, with one version of the libraries and as many threads, all is the same bit for bit. A pixel may
+    differ by one level of 255, in a hundredth of a query's pixels. What walks along gradients does not always stay within
+    that on another processor: `benchmarks/rederive_machines.py` says which schemes do. A judge then needs one that
+    has the same instructions.
 
     Args:
         source, data, train_data, shadows: as `enroll` was given; each must have the committed hash.
