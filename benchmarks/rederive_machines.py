@@ -4,8 +4,8 @@
 
 The first source of the `fashion` zoo, every scheme (those that learn from shadow models with 8 + 8 of the zoo's),
 crafted with one thread, again, with two threads, and with the instructions of an older processor: SSE 4.1 in place of
-what this one has, for PyTorch's own kernels and oneDNN's (ATEN_CPU_CAPABILITY, ONEDNN_MAX_CPU_ISA). Each in a process of
-its own. Writes benchmarks/results/rederive_machines.json.
+what this one has, for PyTorch's own kernels and oneDNN's (ATEN_CPU_CAPABILITY, ONEDNN_MAX_CPU_ISA). Each in a process
+of its own. Writes benchmarks/results/rederive_machines.json.
 """
 
 from __future__ import annotations
