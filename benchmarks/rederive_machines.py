@@ -1,15 +1,18 @@
-"""What changes in queries that are made again elsewhere: the tolerance of `check --rederive`.
+"""What changes in fingerprints that are made again elsewhere: the tolerance of `check --rederive`.
 
     python benchmarks/rederive_machines.py
 
-The first source of the `fashion` zoo, every scheme (those that learn from shadow models with 8 + 8 of the zoo's),
-crafted with one thread, again, with two threads, and with the instructions of an older processor: SSE 4.1 in place of
-what this one has, for PyTorch's own kernels and oneDNN's (ATEN_CPU_CAPABILITY, ONEDNN_MAX_CPU_ISA). Each in a process
-of its own. Writes benchmarks/results/rederive_machines.json.
+The sources of the `fashion` zoo, every scheme (those that learn from shadow models with 8 + 8 of the zoo's, as files),
+crafted with one thread; then again, with two threads, and as an older processor computes: no instructions beyond
+SSE 4.1 in PyTorch's own kernels, oneDNN, NumPy and its BLAS, and MKL's code path that is the same on all processors.
+Each in a process of its own. `rounding` is the largest difference of the source's logits on 1,000 images: where it is 0
+nothing was imitated. `verdict` is what the comparison of `check --rederive` says of the whole fingerprint: queries, the
+source's answers, and what the scheme learned. Writes benchmarks/results/rederive_machines.json.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -22,80 +25,158 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from common import provenance, write_result
+from modelprint.core.errors import IntegrityError
+from modelprint.core.suspect import Answers
 from modelprint.data.splits import load_data
-from modelprint.ownership.craft import craft
+from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
+from modelprint.ownership.fingerprint import Fingerprint, InputSpec
+from modelprint.ownership.rederive import LEVELS, PIXELS, compared
 from modelprint.schemes import SCHEMES
-from modelprint.schemes.base import Enrollment
+from modelprint.schemes.base import Enrollment, Queries, Scheme
+from modelprint.training.loop import predict
 from modelprint.zoo.population import load
 
-FEW = {"adv-tra": {"trajectories": "20"}, "cae": {"queries": "50"}, "uap": {"points": "50", "views": "2"}}
-OLDER = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+OLDER = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "MKL_CBWR": "COMPATIBLE",
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "AVX FMA3 AVX2",
+}
 RUNS: dict[str, tuple[int, dict[str, str]]] = {
     "one thread": (1, {}),
     "one thread again": (1, {}),
     "two threads": (2, {}),
-    "SSE 4.1": (1, OLDER),
+    "older processor": (1, OLDER),
 }
 
 
-def made(threads: int) -> dict[str, np.ndarray]:
-    """The queries of every scheme."""
+def schemes(only: str) -> list[Scheme]:
+    """Every registered scheme but the controls, or those named."""
+    named = only.split(",") if only else [name for name in SCHEMES if name not in ("accuracy", "agreement")]
+    return [SCHEMES[name]() for name in named]
+
+
+def made(place: Path, threads: int, sources: int, only: str) -> None:
+    """Write what every scheme makes of every source, and what the source says to 1,000 images."""
     torch.set_num_threads(threads)
     models = load("fashion")
     shadows = [model for model in models if model.part == "shadow"]
     train_images = load_data("fashion-mnist:owner")
-    context = Enrollment(
-        source=next(model for model in models if model.role == "source").load().module,
-        seeds=without_shared(load_data("fashion-mnist:queries"), train_images),
-        train_images=train_images,
-        shadow_copies=tuple(model.load().module for model in shadows if model.source == "source-1"),
-        shadow_strangers=tuple(model.load().module for model in shadows if model.role == "independent"),
-    )
-    return {
-        name: craft(SCHEMES[name]().with_settings(FEW.get(name, {})), context, seed=0).queries.images
-        for name in SCHEMES
-        if name not in ("accuracy", "agreement")
+    seeds = without_shared(load_data("fashion-mnist:queries"), train_images)
+    for source in [model for model in models if model.role == "source"][:sources]:
+        context = Enrollment(
+            source=source.load().module,
+            seeds=seeds,
+            train_images=train_images,
+            shadow_copies=tuple(model.load().module for model in shadows if model.source == source.id),
+            shadow_strangers=tuple(model.load().module for model in shadows if model.role == "independent"),
+        )
+        logits = predict(context.source, torch.from_numpy(seeds.images[:1000])).numpy()
+        save_file({"logits": logits}, place / f"{source.id}.safetensors")
+        for scheme in schemes(only):
+            save_file(_flat(craft(scheme, context, seed=0)), place / f"{source.id} {scheme.name}.safetensors")
+
+
+def _flat(crafted: Crafted) -> dict[str, np.ndarray]:
+    assert crafted.source.scores is not None
+    arrays = {
+        "images": crafted.queries.images,
+        "truth": crafted.queries.labels,
+        "labels": crafted.source.labels,
+        "scores": crafted.source.scores,
+        **{f"state.{name}": np.asarray(array) for name, array in crafted.state.items()},
     }
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
-def compared(first: np.ndarray, other: np.ndarray) -> dict[str, Any]:
-    """How far queries are apart, in levels of 255."""
-    if first.shape != other.shape:
-        return {"same_shape": False}
-    levels = np.abs(first.astype(np.int64) - other.astype(np.int64)).reshape(len(first), -1)
+def _whole(flat: dict[str, np.ndarray]) -> Crafted:
+    return Crafted(
+        queries=Queries(images=flat["images"], labels=flat["truth"], group=np.zeros(len(flat["truth"]), np.int64)),
+        source=Answers(labels=flat["labels"], scores=flat["scores"]),
+        state={name.removeprefix("state."): array for name, array in flat.items() if name.startswith("state.")},
+    )
+
+
+def row(name: str, first: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[str, Any]:
+    """How far two fingerprints are apart, in levels of 255, and whether one passes for the other."""
+    found: dict[str, Any] = {"queries": len(first["images"]), "verdict": _verdict(name, first, other)}
+    if first["images"].shape != other["images"].shape:
+        return {**found, "queries_there": len(other["images"])}
+    levels = np.abs(first["images"].astype(np.int64) - other["images"].astype(np.int64)).reshape(found["queries"], -1)
     shares = (levels > 0).mean(axis=1)
     return {
-        "same_shape": True,
-        "changed_queries": int((shares > 0).sum()),
-        "beyond_tolerance": int(((levels.max(axis=1) > 1) | (shares > 0.01)).sum()),
+        **found,
+        "changed": int((shares > 0).sum()),
+        "beyond_tolerance": int(((levels.max(axis=1) > LEVELS) | (shares > PIXELS)).sum()),
         "largest_change": int(levels.max()),
         "largest_share_of_pixels": float(shares.max()),
+        "scores_off": float(np.abs(first["scores"] - other["scores"]).max()),
+        "state_off": max(
+            float(np.abs(first[key].astype(np.float64) - other[key].astype(np.float64)).max())
+            for key in first
+            if key.startswith("state.") and first[key].shape == other[key].shape
+        ),
     }
+
+
+def _verdict(name: str, first: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> str:
+    stated = _whole(first)
+    height, width = first["images"].shape[2:]
+    fingerprint = Fingerprint.bind(
+        {
+            "scheme": name,
+            "parameters": {},
+            "seed": 0,
+            "input": InputSpec(channels=1, height=height, width=width, class_names=tuple("0123456789")),
+            "codec": stated.queries.codec,
+            "source": "sha256:" + "0" * 64,
+            "source_accuracy": 1.0,
+            "data": "sha256:" + "0" * 64,
+            "data_name": "fashion-mnist:queries",
+            "report": {},
+            "calibration": [],
+            "library": "this",
+        },
+        queries=stated.queries.images,
+        true_labels=stated.queries.labels,
+        source=stated.source,
+        state=stated.state,
+    )
+    try:
+        compared(fingerprint, _whole(other))
+    except IntegrityError as error:
+        return f"refused: {error}"
+    return "accepted"
 
 
 def main() -> None:
     """Craft in processes of their own, compare, and write the result."""
-    found: dict[str, dict[str, np.ndarray]] = {}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sources", type=int, default=3)
+    parser.add_argument("--only", default="", help="schemes, separated by commas; nothing is written")
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for label, (threads, settings) in RUNS.items():
-            place = Path(folder) / f"{len(found)}.safetensors"
-            command = [sys.executable, __file__, str(threads), str(place)]
+        for number, (label, (threads, settings)) in enumerate(RUNS.items()):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            command = [sys.executable, __file__, str(place), str(threads), str(arguments.sources), arguments.only]
             subprocess.run(command, env={**os.environ, **settings}, check=True)
-            found[label] = load_file(place)
-    first = found.pop("one thread")
-    rows = [
-        {"scheme": name, "against": label, "queries": len(first[name]), **compared(first[name], queries[name])}
-        for label, queries in found.items()
-        for name in first
-    ]
-    for row in rows:
-        print(row, flush=True)
-    write_result("rederive_machines.json", {"rows": rows, "provenance": provenance()})
+            for file in sorted((Path(folder) / "0").glob("* *.safetensors")) if number else ():
+                source, name = file.stem.split(" ")
+                found = row(name, load_file(file), load_file(place / file.name))
+                here, there = (load_file(run / f"{source}.safetensors")["logits"] for run in (file.parent, place))
+                rounding = float(np.abs(here - there).max())
+                rows.append({"scheme": name, "source": source, "against": label, "rounding": rounding, **found})
+                print(rows[-1], flush=True)
+    if not arguments.only:
+        write_result("rederive_machines.json", {"rows": rows, "provenance": provenance()})
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        save_file(made(int(sys.argv[1])), sys.argv[2])
+    if len(sys.argv) == 5 and Path(sys.argv[1]).is_dir():
+        made(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
     else:
         main()

@@ -32,8 +32,8 @@ def controls() -> tuple[Contender, ...]:
 
 
 def _adv_tra(label: str, knob: Knob, **settings: str) -> Contender:
-    """A variant of ADV-TRA for a figure: 30 trajectories, points not rounded, half of the independent models."""
-    chosen = {"trajectories": "30", "eight_bit": "false", **settings}
+    """A variant of ADV-TRA for a figure: 30 trajectories of floats, as published; half of the independent models."""
+    chosen = {"trajectories": "30", "eight_bit": "false", "precision": "single", **settings}
     return Contender(label=label, scheme="adv-tra", settings=chosen, knob=knob, budgets=(100_000,), thinning=2)
 
 

@@ -18,7 +18,7 @@ from modelprint.core.records import Record
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Scheme
 
-VERSION = 1  # raised when the same cell would get another score
+VERSION = 2  # raised when the same cell would get another score
 
 
 class Knob(Record):

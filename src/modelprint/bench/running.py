@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelprint.bench.cells import Entrant, Field
+from modelprint.bench.earlier import Earlier
 from modelprint.bench.evading import needs_partner
 from modelprint.bench.executors import Executor, Processes
 from modelprint.bench.plan import Bench, Enrolment
@@ -48,6 +49,8 @@ def run(
     zoo_folder: Path | None = None,
     executor: Executor | None = None,
     only: Sequence[str] | None = None,
+    budgets: Sequence[int] | None = None,
+    before: Results | None = None,
     progress: Progress | None = None,
 ) -> Results:
     """The benchmark's results, on the models of its zoo that are built.
@@ -56,18 +59,22 @@ def run(
         folder: where fingerprints and cells are kept.
         zoo: the plan of a zoo that is not a named one.
         executor: one process unless given; the results do not depend on it.
-        only: labels of the contenders to run; what was finished of the others stands in the results all the same.
+        only, budgets: labels of the contenders, and caps on the queries, to run; what was finished of the others
+            stands in the results all the same.
+        before: earlier results, from which stands what is not finished here.
 
     Raises:
         UsageError: no such zoo, scheme or parameter.
-        ModelprintError: nothing of the zoo is built, another run is at work there, or the disk is full.
+        ModelprintError: nothing of the zoo is built, earlier results are of other models, another run is at work there,
+            or the disk is full.
     """
     plan = zoo or plan_of(bench.zoo)
     field = Field(bench=bench, plan=plan, models=load(plan, folder=zoo_folder))
+    Earlier(before, [field.suspects(source) for source in field.enrolled])  # refuses now, not after hours
     store = Store(folder)
     with locked(folder, "benchmark"):
-        _Run(field, store, executor or Processes(), progress or _silent).go(only)
-        return summarise(field, store)
+        _Run(field, store, executor or Processes(), progress or _silent).go(only, budgets)
+        return summarise(field, store, before)
 
 
 def state(bench: Bench, *, folder: Path, zoo: Plan | None = None, zoo_folder: Path | None = None) -> State:
@@ -109,8 +116,13 @@ class _Run:
         self.progress = progress
         self.paths = {model.id: model.path for model in field.models}
 
-    def go(self, only: Sequence[str] | None) -> None:
-        entrants = [entrant for entrant in self.field.entrants() if only is None or entrant.contender.label in only]
+    def go(self, only: Sequence[str] | None, budgets: Sequence[int] | None) -> None:
+        entrants = [
+            entrant
+            for entrant in self.field.entrants()
+            if (only is None or entrant.contender.label in only)
+            and (budgets is None or entrant.enrolment.budget in budgets)
+        ]
         self._craft([entrant.enrolment for entrant in entrants])
         self._ask([entrant for entrant in entrants if self._made(entrant.enrolment)])
         self._weigh()

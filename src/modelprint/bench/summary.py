@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from modelprint.bench.cells import Entrant, Field, Meeting
+from modelprint.bench.earlier import Earlier
 from modelprint.bench.evading import NONE, renames
 from modelprint.bench.rows import evasion_cost, group_interval, rows_of
 from modelprint.bench.store import CellResult, CraftRecord, Store
@@ -26,15 +27,20 @@ from modelprint.zoo.population import ZooModel
 _BEHIND = " behind "
 
 
-def summarise(field: Field, store: Store) -> Results:
-    """Everything that is finished, as one record."""
-    return _Summary(field, store).results()
+def summarise(field: Field, store: Store, before: Results | None = None) -> Results:
+    """Everything that is finished, as one record; what is not, as it stands in earlier results.
+
+    Raises:
+        ModelprintError: the earlier results are of other models.
+    """
+    return _Summary(field, store, before).results()
 
 
 class _Summary:
-    def __init__(self, field: Field, store: Store) -> None:
+    def __init__(self, field: Field, store: Store, before: Results | None) -> None:
         self.field = field
         self.store = store
+        self.earlier = Earlier(before, [field.suspects(source) for source in field.enrolled])
         self.cells = store.cells()
         self.entrants = list(field.entrants())
         self.models = {model.id: model for model in field.models}
@@ -43,8 +49,16 @@ class _Summary:
     def results(self) -> Results:
         met = {source.id: self.field.suspects(source) for source in self.field.enrolled}
         swept = {source.id: self.field.swept(source) for source in self.field.enrolled}
-        runs = [run for entrant in self.main() for run in self.runs(entrant, met[entrant.enrolment.source])]
-        swept_runs = [run for entrant in self.plain() for run in self.runs(entrant, swept[entrant.enrolment.source])]
+        runs = [
+            run
+            for entrant in self.main()
+            for run in self.runs(entrant, met[entrant.enrolment.source]) or self.earlier.runs(entrant)
+        ]
+        swept_runs = [
+            run
+            for entrant in self.plain()
+            for run in self.runs(entrant, swept[entrant.enrolment.source]) or self.earlier.runs(entrant, swept=True)
+        ]
         suspects = _once(meeting.judged for source in met.values() for meeting in source)
         sweeps = self.sweeps()
         return Results(
@@ -57,7 +71,7 @@ class _Summary:
             runs=tuple(runs),
             swept=_once(meeting.judged for source in swept.values() for meeting in source),
             swept_runs=tuple(run for run in swept_runs if run.scores),
-            regions=self.regions(),
+            regions=self.regions() or self.earlier.regions,
             sweeps=sweeps,
             evasions=self.evasions(),
             provenance=self.provenance(),
@@ -178,6 +192,8 @@ class _Summary:
                     scores[meeting.judged.role].append(cell.scores["labels"])
             derived, independent = np.array(scores["derived"]), np.array(scores["independent"])
             if record is None or not (len(derived) and len(independent)):
+                known = self.earlier.point(entrant)
+                points[knob.name] += [] if known is None else [known]
                 continue
             points[knob.name].append(
                 SweepPoint(
@@ -190,7 +206,7 @@ class _Summary:
                     n_independent=len(independent),
                 )
             )
-        return tuple(Sweep(knob=name, points=tuple(found)) for name, found in points.items())
+        return tuple(Sweep(knob=name, points=tuple(found)) for name, found in points.items() if found)
 
     def regions(self) -> tuple[Regions, ...]:
         for entrant in self.plain():
@@ -250,6 +266,7 @@ class _Summary:
             "cells_finished": len(records) - len(failed),
             "cells_failed": len(failed),
             "fingerprints_broken": sorted(set(self.broken)),
+            **({"kept": dict(sorted(self.earlier.kept.items()))} if self.earlier.kept else {}),
             "craft_hours": round(sum(record.seconds for record in crafts) / 3600, 3),
             "ask_hours": round(sum(record.seconds for record in records.values()) / 3600, 3),
             "forward_hours": round(sum(record.forward_seconds for record in records.values()) / 3600, 3),

@@ -52,6 +52,7 @@ def run(
     jobs: int = 1,
     executor: Literal["process", "ray"] = "process",
     scheme: list[str] | None = None,
+    budget: list[int] | None = None,
     folder: Path | None = None,
     zoo: Path | None = None,
     out_file: Annotated[Path | None, Parameter(name="--out")] = None,
@@ -67,7 +68,10 @@ def run(
     executor
         Processes of this machine, or a Ray cluster (RAY_ADDRESS, else a local one).
     scheme
-        Contenders to run, by label; all unless given. What was finished of the others stays in the results.
+        Contenders to run, by label; all unless given. What is known of the others stays in the results, which then say
+        what was kept, and from which revision.
+    budget
+        Caps on the queries to run; all unless given. What is known at the others stays, too.
     folder
         Where fingerprints and cells are kept; the user's cache unless given.
     zoo
@@ -75,11 +79,13 @@ def run(
     out_file
         Where the results are written; benchmarks/results in a checkout unless given.
     """
-    from modelprint.bench import BENCHES, default_folder, default_results, write_results
+    from modelprint.bench import BENCHES, default_folder, default_results, find_results, write_results
     from modelprint.bench import executor as executor_named
     from modelprint.bench import run as run_bench
 
     chosen = BENCHES[name]
+    place = out_file or default_results(name)
+    partly = scheme is not None or budget is not None
     with progress() as report:
         results = run_bench(
             chosen,
@@ -87,9 +93,10 @@ def run(
             zoo_folder=zoo,
             executor=executor_named(executor, jobs=jobs),
             only=scheme,
+            budgets=budget,
+            before=find_results(str(place)) if partly and place.is_file() else None,
             progress=report,
         )
-    place = out_file or default_results(name)
     write_results(results, place)
     _print(results)
     told = results.provenance

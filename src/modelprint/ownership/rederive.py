@@ -11,7 +11,7 @@ from modelprint.core.suspect import Answers
 from modelprint.data.image_set import ImageSet
 from modelprint.nn.loading import LoadedModel
 from modelprint.ownership.ask import scheme_of
-from modelprint.ownership.craft import craft
+from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.shadows import NONE, AnyShadows, shadow_models
@@ -105,7 +105,15 @@ def rederive(
         budget=manifest.budget,
         progress=progress,
     )
-    made = craft(scheme, context, seed=manifest.seed)
+    return compared(fingerprint, craft(scheme, context, seed=manifest.seed))
+
+
+def compared(fingerprint: Fingerprint, made: Crafted) -> Rederived:
+    """How far a fingerprint is from what was crafted again.
+
+    Raises:
+        IntegrityError: the first query, answer or number beyond the tolerance.
+    """
     differing = _compare_queries(fingerprint, made.queries.images, made.queries.labels)
     off = _compare_answers(fingerprint.source, made.source)
     same = _compare_state(fingerprint.state, made.state)

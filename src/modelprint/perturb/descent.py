@@ -48,7 +48,7 @@ def descend(
     """8-bit images of low loss, inside [0, 1].
 
     Args:
-        inputs: 8-bit images as floats in [0, 1].
+        inputs: 8-bit images as floats in [0, 1], of the precision in which to walk.
         loss: of k images as stored, and their numbers among the n; one value for each, on its own.
         steps: at most.
         rate: Adam's, on the [0, 1] scale.
@@ -58,7 +58,7 @@ def descend(
     points = inputs.detach().clone()
     low, high = _bounds(inputs, epsilon)
     mean, square = torch.zeros_like(points), torch.zeros_like(points)
-    losses = torch.full((len(points),), torch.inf, device=points.device)
+    losses = torch.full((len(points),), torch.inf).to(points)
     taken = torch.zeros(len(points), dtype=torch.int64, device=points.device)
     going = torch.arange(len(points), device=points.device)
     for step in range(1, steps + 2):  # the last round only looks

@@ -109,4 +109,5 @@ def stable(
 
 
 def _array(images: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(images.detach().cpu().numpy(), dtype=np.float32)
+    kept = torch.promote_types(images.dtype, torch.float32)
+    return np.ascontiguousarray(images.detach().cpu().to(kept).numpy())

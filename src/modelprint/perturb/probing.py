@@ -6,12 +6,15 @@ losses); the default one imposes s_{i+1} = a_brk s_i, so that one scale is left,
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from modelprint.perturb.precision import Precision
+
 Rows = Int[np.ndarray, " k"]
+NUMBERS: dict[Precision, type[np.floating[Any]]] = {"double": np.float64, "single": np.float32}
 
 
 class Probe(Protocol):
@@ -42,6 +45,7 @@ class Bisection:
         smallest: no step of a leg may be smaller (8-bit points would coincide).
         largest: the first step may not be larger.
         attempts: walks for one target before it is given up.
+        precision: of the step sizes.
     """
 
     def __init__(
@@ -54,15 +58,17 @@ class Bisection:
         smallest: float,
         largest: float,
         attempts: int,
+        precision: Precision = "double",
     ) -> None:
-        self.shape = np.float32(brake) ** np.arange(length, dtype=np.float32)
+        number = NUMBERS[precision]
+        self.shape = np.power(number(brake), np.arange(length, dtype=number))
         self.first = first
         self.smallest = smallest / float(self.shape[-1])
         self.largest = largest
         self.attempts = attempts
-        self.scale = np.full(count, max(first, self.smallest), dtype=np.float32)
-        self.low = np.zeros(count, dtype=np.float32)
-        self.high = np.full(count, np.inf, dtype=np.float32)
+        self.scale = np.full(count, max(first, self.smallest), dtype=number)
+        self.low = np.zeros(count, dtype=number)
+        self.high = np.full(count, np.inf, dtype=number)
         self.tried = np.zeros(count, dtype=np.int64)
 
     def steps(self, rows: Rows) -> Float[np.ndarray, "k l"]:
@@ -119,13 +125,14 @@ class LengthControl:
         length_control: float,
         rate: float,
         attempts: int,
+        precision: Precision = "double",
     ) -> None:
         self.brake = brake
         self.first = first
         self.length_control = length_control
         self.rate = rate
         self.attempts = attempts
-        self.sizes = np.full((count, length), first, dtype=np.float32)
+        self.sizes = np.full((count, length), first, dtype=NUMBERS[precision])
         self.tried = np.zeros(count, dtype=np.int64)
 
     def steps(self, rows: Rows) -> Float[np.ndarray, "k l"]:

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from modelprint.perturb.evaluate import Evaluator
+from modelprint.perturb.precision import Precision, as_points
 from modelprint.perturb.probing import Probe, Rows
 
 Border = Literal["clip", "stay"]
@@ -78,7 +79,9 @@ class SurfaceWalk:
         legs: m, at most one less than there are classes.
         retries: other targets that a failed leg may try.
         border: pixels that would leave [0, 1] are clipped, or stay where they are for that step.
-        eight_bit: whether points are rounded to 8 bits before the source sees them; the path itself goes on unrounded.
+        eight_bit: whether points are rounded to 8 bits before the source sees them, else to single precision; the path
+            itself goes on unrounded.
+        precision: of the path, and of the source.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class SurfaceWalk:
         retries: int,
         border: Border,
         eight_bit: bool,
+        precision: Precision,
         generator: torch.Generator,
     ) -> None:
         self.evaluator = evaluator
@@ -106,11 +110,11 @@ class SurfaceWalk:
         self.eight_bit = eight_bit
         count = len(bases)
         # Channels last in memory, where a row is one stretch.
-        self.start = bases.permute(0, 2, 3, 1).float().div(255.0).contiguous()  # x_0 of the leg
+        self.start = as_points(bases, precision).permute(0, 2, 3, 1)  # x_0 of the leg
         self.point = self.start.clone()  # x_i
         self.sign = torch.zeros_like(self.start)  # of the gradient at x_0, kept over the attempts of a leg
         self.at = np.zeros(count, dtype=np.int64)  # i, 0 .. 2l - 1
-        self.steps = np.zeros((count, length), dtype=np.float32)  # s_0 .. s_{l-1} of the attempt
+        self.steps = np.zeros((count, length))  # s_0 .. s_{l-1} of the attempt
         self.target = np.zeros(count, dtype=np.int64)
         self.leg = np.zeros(count, dtype=np.int64)
         # Targets are drawn at random among the other classes, without replacement.
@@ -120,8 +124,8 @@ class SurfaceWalk:
         self.failed: list[set[int]] = [set() for _ in range(count)]
         self.alive = np.ones(count, dtype=bool)
         points = 2 * length * legs + 1
-        dtype = torch.uint8 if eight_bit else torch.float32
-        self.images = torch.zeros((count, points, *self.start.shape[1:]), dtype=dtype)
+        self.stored = torch.uint8 if eight_bit else torch.float32
+        self.images = torch.zeros((count, points, *self.start.shape[1:]), dtype=self.stored)
         self.labels = np.full((count, points), -1, dtype=np.int64)
         self.targets = np.full((count, points), -1, dtype=np.int64)
 
@@ -159,10 +163,12 @@ class SurfaceWalk:
 
     def _shown(self, rows: Rows) -> Float[Tensor, "k c h w"]:
         """x_i as the source sees it, which is kept; a later attempt writes over it."""
-        points = stored = _take(self.point, rows)
+        points = _take(self.point, rows)
         if self.eight_bit:
             points = points.mul_(255.0).round_()
-            stored = points.to(torch.uint8)
+        stored = points.to(self.stored)
+        points = stored.to(points.dtype)
+        if self.eight_bit:
             points = points.div_(255.0)
         _put(self.images.flatten(0, 1), rows * self.images.shape[1] + self._column(rows), stored.cpu())
         return points.permute(0, 3, 1, 2)
@@ -233,7 +239,7 @@ class SurfaceWalk:
         self, point: Float[Tensor, "k h w c"], sign: Float[Tensor, "k h w c"], size: Float[np.ndarray, " k"]
     ) -> Float[Tensor, "k h w c"]:
         """Eq. 2: x_{i+1} = x_i - s_i sign(grad), inside [0, 1]."""
-        sizes = torch.from_numpy(size).to(point.device)
+        sizes = torch.from_numpy(size).to(point)
         moved = torch.addcmul(point, sign, sizes[:, None, None, None], value=-1)
         if self.border == "clip":
             return moved.clamp_(0.0, 1.0)

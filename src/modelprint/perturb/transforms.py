@@ -27,7 +27,10 @@ Images = Float[np.ndarray, "n c h w"]
 
 @dataclass(frozen=True, kw_only=True)
 class Transform(ABC):
-    """Images to images of the same shape, float32 in [0, 1]; the fields of a subclass are its strength."""
+    """Images to images of the same shape, in [0, 1]; the fields of a subclass are its strength.
+
+    Images and gradients are float32, or float64 on the way of a walk in double precision.
+    """
 
     @abstractmethod
     def __call__(self, images: Images, *, seed: int = 0) -> Images:
@@ -166,8 +169,9 @@ class Resize(Transform):
     def back(self, gradient: Images) -> Images:
         """The transpose of a linear map."""
         with torch.inference_mode(mode=False), torch.enable_grad():
-            somewhere = torch.zeros(gradient.shape, requires_grad=True)
-            (found,) = torch.autograd.grad(self._middle(somewhere), somewhere, torch.from_numpy(gradient.copy()))
+            onward = torch.from_numpy(gradient.copy())
+            somewhere = torch.zeros_like(onward, requires_grad=True)
+            (found,) = torch.autograd.grad(self._middle(somewhere), somewhere, onward)
         return found.numpy()
 
     def _middle(self, images: torch.Tensor) -> torch.Tensor:
@@ -179,10 +183,10 @@ class Resize(Transform):
 
 
 def generators(images: np.ndarray, seed: int) -> Iterator[np.random.Generator]:
-    """A source of random numbers for each image, which depends on the image and the seed alone."""
+    """A source of random numbers for each image, which depends on the image (in float32) and the seed alone."""
     for image in images:
         state = hashlib.sha256(seed.to_bytes(8, "big", signed=True))
-        state.update(np.ascontiguousarray(image).tobytes())
+        state.update(np.ascontiguousarray(image, dtype=np.float32).tobytes())
         yield np.random.default_rng(int.from_bytes(state.digest()[:16], "big"))
 
 

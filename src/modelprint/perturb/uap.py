@@ -176,7 +176,7 @@ def rounded(images: Float[Tensor, "n c h w"]) -> Tensor:
 def fooling_rate(model: nn.Module, images: Float[Tensor, "n c h w"], shift: Tensor) -> float:
     """The share of images whose label the perturbation changes once it is stored as an 8-bit image."""
     with frozen(model):
-        shifted = rounded(perturbed(images, shift)).float().div_(255.0)
+        shifted = rounded(perturbed(images, shift)).to(images).div_(255.0)
         return float((_labels(model, images) != _labels(model, shifted)).float().mean())
 
 

@@ -8,12 +8,14 @@ Differs from the paper:
   for all base samples in one batch; the preset "paper" has the published probing.
 - Points are rounded to 8 bits before the source sees them, in probing, too, so that a stored PNG flips the label as the
   probed point did; the preset "paper" keeps floats.
+- The walk is in double precision, so that it comes out again on another processor.
 - A failed leg tries another target before its base is given up; the joint of two legs is stored once.
 - Bases are images the source was not trained on, and classifies rightly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -24,6 +26,7 @@ from jaxtyping import Float
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
+from modelprint.perturb.precision import Precision, in_precision
 from modelprint.perturb.probing import Bisection, LengthControl, Probe
 from modelprint.perturb.surface import Border, SurfaceWalk, Trajectories
 from modelprint.schemes.base import SCHEMES, Asker, Enrollment, Queries, Scheme, ShadowAnswers, State, right_and_wrong
@@ -50,10 +53,12 @@ class AdvTra(Scheme):
         loss: towards the target: cross-entropy, or minus its logit (released code).
         border: pixels that would leave [0, 1] are clipped, or stay where they are for that step (released code).
         eight_bit: whether points are rounded to 8 bits.
+        precision: of the walk; in single it comes out again on like processors only.
         batch: trajectories under way at once; bounds the memory.
     """
 
     name: ClassVar[str] = "adv-tra"
+    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
 
     trajectories: int = 100
     l: int = 2  # noqa: E741 - the paper's symbol
@@ -70,6 +75,7 @@ class AdvTra(Scheme):
     loss: TargetLoss = "cross-entropy"
     border: Border = "clip"
     eight_bit: bool = True
+    precision: Precision = "double"
     batch: int = 256
 
     def __post_init__(self) -> None:
@@ -131,6 +137,7 @@ class AdvTra(Scheme):
                 length_control=self.length_control,
                 rate=self.rate,
                 attempts=self.attempts,
+                precision=self.precision,
             )
         return Bisection(
             count=count,
@@ -140,6 +147,7 @@ class AdvTra(Scheme):
             smallest=1 / 255 if self.eight_bit else 1e-6,
             largest=self.largest_step,
             attempts=self.attempts,
+            precision=self.precision,
         )
 
     def _walk_bases(
@@ -148,7 +156,7 @@ class AdvTra(Scheme):
         device = next(context.source.parameters()).device
         made: list[Trajectories] = []
         done = tried = 0
-        with frozen(context.source) as model:
+        with frozen(in_precision(context.source, self.precision, shape=context.seeds.shape)) as model:
             evaluator = Evaluator(model, loss=self.loss)
             while done < wanted and tried < len(order):
                 context.progress("trajectories", done, wanted)
@@ -164,6 +172,7 @@ class AdvTra(Scheme):
                     retries=self.retries,
                     border=self.border,
                     eight_bit=self.eight_bit,
+                    precision=self.precision,
                     generator=generator,
                 )
                 trajectories = walk.run().numbered_from(tried)

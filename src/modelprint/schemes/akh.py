@@ -22,7 +22,7 @@ from modelprint.perturb.mixing import Labelled, topped_up
 from modelprint.schemes.asked import heard, made, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Queries, Scheme, State, right_and_wrong
 from modelprint.stats.labels import hamming_distance
-from modelprint.training.loop import predict
+from modelprint.training.labels import labels_of
 
 
 @SCHEMES.register("akh")
@@ -50,8 +50,7 @@ class Akh(Scheme):
         data = Labelled(images=context.seeds.images, labels=context.seeds.labels)
 
         def mistaken(images: Labelled) -> np.ndarray:
-            answered = predict(context.source, torch.from_numpy(images.images)).argmax(1).numpy()
-            return np.asarray(answered != images.labels)
+            return np.asarray(labels_of(context.source, images.images) != images.labels)
 
         found = topped_up(data.take(wrong), wanted, data, accepts=mistaken, generator=generator)
         if not len(found):

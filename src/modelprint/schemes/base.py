@@ -229,16 +229,18 @@ def right_and_wrong(source: nn.Module, seeds: ImageSet) -> np.ndarray:
     Raises:
         FingerprintError: the source classifies no better than chance, or answers NaN or a constant.
     """
+    from modelprint.training.labels import settled
     from modelprint.training.loop import predict
 
-    logits = predict(source, torch.from_numpy(seeds.images))
+    images = torch.from_numpy(seeds.images)
+    logits = predict(source, images)
     if logits.ndim != 2 or logits.shape[1] != seeds.classes:
         raise FingerprintError(
             f"the source has outputs of shape {tuple(logits.shape)} but {seeds.name} has {seeds.classes} classes"
         )
     if not torch.isfinite(logits).all():
         raise FingerprintError("the source gives NaN or infinite outputs: look at its weights and normalisation")
-    labels = logits.argmax(1).numpy()
+    labels = settled(source, images, logits)
     if len(np.unique(labels)) == 1 and len(labels) > 10:
         raise FingerprintError(
             f"the source answers class {labels[0]} to every image of {seeds.name}: look at its normalisation"

@@ -10,6 +10,7 @@ Differs from the paper:
   point of 64 left its class on the fashion zoo, since -H(M(x0), M(x')) has no slope at x0 and the third term holds it
   there. Fewer and longer steps of Adam, to the same end.
 - The loss is that of the point as an 8-bit image. Dropout is drawn anew for each step, for a whole batch.
+- The descent is in double precision, so that it comes out again on another processor.
 - Where too few points reach the least conferrability, the most conferrable of the others that most surrogates follow
   and most references do not are taken; the report says how many of each there are.
 - The verdict is a rank among independent models, not a threshold of .75.
@@ -17,10 +18,10 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -31,10 +32,11 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.descent import descend
 from modelprint.perturb.evaluate import frozen
+from modelprint.perturb.precision import Precision, as_points, in_precision
 from modelprint.schemes.asked import heard, made, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
 from modelprint.stats.labels import hamming_distance
-from modelprint.training.loop import predict, to_unit
+from modelprint.training.labels import labels_of
 
 BATCH = 128
 FLOOR = 0.25  # half of the surrogates follow, half of the references do not
@@ -54,9 +56,11 @@ class Cae(Scheme):
         dropout: the chance that a model is left out of its ensemble in a step (paper: .3).
         conferrability: the least that is aimed at (paper: .95).
         tries: points made for each one wanted, at most, as long as too few are conferrable.
+        precision: of the descent; in single it comes out again on like processors only.
     """
 
     name: ClassVar[str] = "cae"
+    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
 
     queries: int = 100
     epsilon: float = 0.15
@@ -66,6 +70,7 @@ class Cae(Scheme):
     dropout: float = 0.3
     conferrability: float = 0.95
     tries: float = 1.5
+    precision: Precision = "double"
 
     def __post_init__(self) -> None:
         if min(self.queries, self.steps) < 1 or self.tries < 1 or self.rate <= 0 or self.weight < 0:
@@ -83,12 +88,13 @@ class Cae(Scheme):
         wanted = wanted_queries(context.budget, self.queries)
         right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
         order = right[torch.randperm(len(right), generator=generator).numpy()][: int(self.tries * wanted)]
+        walked = self._in_precision(context)
         images: list[Tensor] = []
         confers: list[np.ndarray] = []
         enough = 0
         for part in torch.split(torch.from_numpy(order), BATCH):
             context.progress("conferrable examples", min(enough, wanted), wanted)
-            moved = self._moved(context, part.numpy(), generator)
+            moved = self._moved(walked, part.numpy(), generator)
             images.append(moved)
             confers.append(self._confers(context, moved, context.seeds.labels[part.numpy()]))
             enough += int((confers[-1] >= self.conferrability).sum())
@@ -118,10 +124,20 @@ class Cae(Scheme):
             ),
         )
 
+    def _in_precision(self, context: Enrollment) -> Enrollment:
+        """The same, with models of the precision of the descent."""
+
+        def converted(models: Sequence[nn.Module]) -> tuple[nn.Module, ...]:
+            return tuple(in_precision(model, self.precision, shape=context.seeds.shape) for model in models)
+
+        (source,) = converted([context.source])
+        copies, strangers = converted(context.shadow_copies), converted(context.shadow_strangers)
+        return replace(context, source=source, shadow_copies=copies, shadow_strangers=strangers)
+
     def _moved(self, context: Enrollment, index: np.ndarray, generator: torch.Generator) -> Tensor:
         """8-bit points of low loss (Eq. 8)."""
         device = next(context.source.parameters()).device
-        start = to_unit(torch.from_numpy(context.seeds.images[index])).to(device)
+        start = as_points(torch.from_numpy(context.seeds.images[index]).to(device), self.precision)
         with frozen(context.source) as source, _asleep((*context.shadow_copies, *context.shadow_strangers)):
             with torch.no_grad():
                 before = source(start).softmax(1)
@@ -146,8 +162,7 @@ class Cae(Scheme):
     def _confers(self, context: Enrollment, images: Tensor, truth: np.ndarray) -> np.ndarray:
         """Of points that the source gets wrong; -1 of the others."""
         target, *told = (
-            predict(model, images).argmax(1).numpy()
-            for model in (context.source, *context.shadow_copies, *context.shadow_strangers)
+            labels_of(model, images) for model in (context.source, *context.shadow_copies, *context.shadow_strangers)
         )
         copies = len(context.shadow_copies)
         values = conferrability(np.stack(told[:copies]), np.stack(told[copies:]), target)

@@ -57,7 +57,7 @@ from modelprint.schemes.base import (
     right_and_wrong,
 )
 from modelprint.schemes.contrast_pools import Pool, candidates
-from modelprint.training.loop import predict
+from modelprint.training.labels import labels_of
 
 LEAST_CONTRAST = 0.02  # of the chosen queries, by the mean over copies and strangers
 TOGETHER = 10  # queries chosen between two changes of the models' weights
@@ -112,7 +112,7 @@ class Contrast(Scheme):
         wanted = wanted_queries(context.budget, self.queries)
         right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
         pool, natural = candidates(self.pool, context, self.candidates, generator)
-        own = predict(context.source, torch.from_numpy(pool.images)).argmax(1).numpy()
+        own = labels_of(context.source, pool.images)
         sides = (context.shadow_copies, context.shadow_strangers, context.shadow_robbed)
         total, done = sum(map(len, sides)), 0
         told: list[Bool[np.ndarray, "m n"]] = []
@@ -184,7 +184,7 @@ class BatchAsker(Asker):
 
 def agrees(model: nn.Module, pool: Labelled, own: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     """Where a model answers as the source does."""
-    same: np.ndarray = predict(model, torch.from_numpy(pool.images)).argmax(1).numpy() == own
+    same: np.ndarray = labels_of(model, pool.images) == own
     return same
 
 
@@ -211,6 +211,7 @@ def boosted(
     while (missing := wanted - sum(map(len, found))) > 0:
         weights, blame = np.exp(-rate * (agreed - agreed.mean())), start * np.exp(rate * (wrongly - wrongly.mean()))
         contrast = weights / weights.sum() @ ours - blame / blame.sum() @ theirs
+        contrast = np.round(contrast, 9)  # or the order in which a processor adds would break ties
         best = np.argsort(np.where(left, -contrast, np.inf), kind="stable")[: min(TOGETHER, missing)]
         found.append(best)
         left[best] = False

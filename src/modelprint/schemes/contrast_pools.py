@@ -10,6 +10,7 @@ from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.perturb.mixing import Labelled, cutmix
+from modelprint.perturb.precision import as_points, in_precision
 from modelprint.perturb.uap import fooling_rate, perturbed, rounded, universal
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.base import Enrollment
@@ -42,7 +43,7 @@ def candidates(kind: Pool, context: Enrollment, mixed: int, generator: torch.Gen
     if kind in ("trajectory", "all"):
         parts.append(_trajectory_points(context, generator))
     if kind in ("shifted", "all"):
-        parts.append(_shifted(context.source, natural, generator))
+        parts.append(_shifted(in_precision(context.source, "double", shape=context.seeds.shape), natural, generator))
     pool = parts[0]
     for part in parts[1:]:
         pool = pool.joined(part)
@@ -57,8 +58,8 @@ def _trajectory_points(context: Enrollment, generator: torch.Generator) -> Label
 
 
 def _shifted(source: nn.Module, natural: Labelled, generator: torch.Generator) -> Labelled:
-    """Images x + v, v by gradient ascent on some of them."""
-    images = torch.from_numpy(natural.images).float().div_(255.0)
+    """Images x + v, v by gradient ascent on some of them, in double precision."""
+    images = as_points(torch.from_numpy(natural.images), "double")
     some = images[torch.randperm(len(images), generator=generator)[:LEARNED_FROM]]
     for epsilon in EPSILONS:
         shift = universal("ascent").find(source, some, epsilon=epsilon, generator=generator)

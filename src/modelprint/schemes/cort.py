@@ -7,6 +7,7 @@ distances for whoever has the weights are in `cort_white_box`.
 Differs from the paper:
 - Adversarial examples are kept if they still are, once they are stored in 8 bits; where fewer images can be fooled
   than wanted, fewer are asked.
+- PGD is in double precision, so that it comes out again on another processor.
 - The score is one number: 1 - RobD, or its mean with 1 - JSD where there are scores. The verdict is a rank among
   independent models; the paper's vote of thresholds is `cort_white_box.vote`.
 - JSD is in bits, so that it lies in [0, 1].
@@ -14,8 +15,9 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -25,10 +27,12 @@ from scipy import special
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.pgd import pgd
+from modelprint.perturb.precision import Precision, as_points, in_precision
 from modelprint.perturb.uap import rounded
 from modelprint.schemes.asked import heard, made, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Queries, Scheme, ShadowAnswers, State, right_and_wrong
-from modelprint.training.loop import predict, to_unit
+from modelprint.training.labels import labels_of
+from modelprint.training.loop import predict
 
 BATCH = 256
 
@@ -43,15 +47,18 @@ class CoRt(Scheme):
         epsilon: the largest change of a pixel (paper: .03).
         steps: of PGD (paper: 10).
         metric: "both", or one alone; labels give "robd" only.
+        precision: of PGD; in single it comes out again on like processors only.
     """
 
     name: ClassVar[str] = "cort"
+    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
     labels_lose: ClassVar[str | None] = "the distance between score vectors is lost, only disagreements are counted"
 
     queries: int = 100
     epsilon: float = 0.03
     steps: int = 10
     metric: Literal["both", "robd", "jsd"] = "both"
+    precision: Precision = "double"
 
     def __post_init__(self) -> None:
         if min(self.queries, self.steps) < 1 or not 0 < self.epsilon <= 1:
@@ -68,7 +75,7 @@ class CoRt(Scheme):
             context.progress("adversarial examples", done, wanted)
             index = order[tried : tried + BATCH]
             fooled = self._attacked(context, index, generator)
-            labels = predict(context.source, torch.from_numpy(fooled)).argmax(1).numpy()
+            labels = labels_of(context.source, fooled)
             crossed = np.flatnonzero(labels != context.seeds.labels[index])[: wanted - done]
             images.append(fooled[crossed])
             kept.append(index[crossed])
@@ -90,7 +97,8 @@ class CoRt(Scheme):
     def _surest(self, context: Enrollment) -> np.ndarray:
         """Images that the source classifies rightly, by sum p^2 (section V-A)."""
         right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
-        logits = predict(context.source, torch.from_numpy(context.seeds.images[right]))
+        source = in_precision(context.source, self.precision, shape=context.seeds.shape)
+        logits = predict(source, torch.from_numpy(context.seeds.images[right]))
         sure = logits.double().softmax(1).square().sum(1).numpy()
         return right[np.argsort(-sure, kind="stable")]
 
@@ -98,8 +106,8 @@ class CoRt(Scheme):
         device = next(context.source.parameters()).device
         levels = int(self.epsilon * 255 + 1e-6)  # whole ones: what is stored is within epsilon, too
         fooled = pgd(
-            context.source,
-            to_unit(torch.from_numpy(context.seeds.images[index])).to(device),
+            in_precision(context.source, self.precision, shape=context.seeds.shape),
+            as_points(torch.from_numpy(context.seeds.images[index]).to(device), self.precision),
             torch.from_numpy(context.seeds.labels[index]).to(device),
             epsilon=levels / 255,
             steps=self.steps,

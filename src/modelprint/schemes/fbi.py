@@ -26,7 +26,7 @@ from modelprint.core.suspect import Answers
 from modelprint.schemes.asked import heard, made, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State, right_and_wrong
 from modelprint.stats.labels import entropy, information_distance
-from modelprint.training.loop import predict
+from modelprint.training.labels import labels_of
 
 
 @SCHEMES.register("fbi")
@@ -62,10 +62,11 @@ class Fbi(Scheme):
         right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
         order = torch.randperm(len(context.seeds), generator=generator).numpy()
         if context.shadow_strangers:
-            images = torch.from_numpy(context.seeds.images[order])
-            told = np.stack([predict(stranger, images).argmax(1).numpy() for stranger in context.shadow_strangers])
+            images = context.seeds.images[order]
+            told = np.stack([labels_of(stranger, images) for stranger in context.shadow_strangers])
             pool = max(min(wanted, len(order)), math.ceil(self.uncertain * len(order)))
-            order = order[np.argsort(-entropy(told.T), kind="stable")[:pool]]
+            unsure = np.round(entropy(told.T), 9)  # rounded, or the last bits would break ties
+            order = order[np.argsort(-unsure, kind="stable")[:pool]]
             order = order[torch.randperm(pool, generator=generator).numpy()]
         index = order[:wanted]
         return Queries(

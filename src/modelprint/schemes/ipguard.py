@@ -7,15 +7,16 @@ Differs from the paper:
 - Points start from images that the source was not trained on, all of them its mistakes with `start=mistakes`, which
   does far better in QuRD (Godinot et al., AAAI 2025); `training` and `random` are as published.
 - The loss is that of the point as an 8-bit image; points that do not reach loss 0 are left out, and others tried.
+- The descent is in double precision, so that it comes out again on another processor.
 - An image may start several points, towards several classes.
 - k may be a share of the source's own logit spread: logits have no common scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -28,10 +29,12 @@ from modelprint.core.suspect import Answers
 from modelprint.perturb.descent import Descent, descend
 from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.mixing import Labelled
+from modelprint.perturb.precision import Precision, as_points, in_precision
 from modelprint.schemes.asked import heard, made, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
 from modelprint.stats.labels import hamming_distance
-from modelprint.training.loop import predict, to_unit
+from modelprint.training.labels import labels_of, settled
+from modelprint.training.loop import predict
 
 BATCH = 256
 TRIES = 3  # points started, for each one wanted, at most
@@ -70,9 +73,11 @@ class IPGuard(Scheme):
         target: a class at random, or the least likely one.
         steps: of Adam, at most (paper: 1,000).
         rate: of Adam.
+        precision: of the descent; in single it comes out again on like processors only.
     """
 
     name: ClassVar[str] = "ipguard"
+    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
 
     queries: int = 100
     k: float = 10.0
@@ -81,6 +86,7 @@ class IPGuard(Scheme):
     target: Literal["random", "least-likely"] = "random"
     steps: int = 1000
     rate: float = 0.005
+    precision: Precision = "double"
 
     def __post_init__(self) -> None:
         if min(self.queries, self.steps) < 1 or self.k < 0 or self.rate <= 0:
@@ -137,9 +143,9 @@ class IPGuard(Scheme):
     def _walk(self, context: Enrollment, starts: Starts, index: np.ndarray, k: float) -> Descent:
         device = next(context.source.parameters()).device
         own, targets = (torch.from_numpy(part[index]).to(device) for part in (starts.own, starts.targets))
-        with frozen(context.source) as model:
+        with frozen(in_precision(context.source, self.precision, shape=context.seeds.shape)) as model:
             return descend(
-                to_unit(torch.from_numpy(starts.images[index])).to(device),
+                as_points(torch.from_numpy(starts.images[index]).to(device), self.precision),
                 lambda points, rows: boundary_loss(model(points), own[rows], targets[rows], k),
                 steps=self.steps,
                 rate=self.rate,
@@ -155,13 +161,16 @@ class IPGuard(Scheme):
             data = data.take(np.flatnonzero(~right))
         elif self.start == "random":
             noise = torch.randint(256, (TRIES * wanted, *context.seeds.shape), dtype=torch.uint8, generator=generator)
-            data = Labelled(images=noise.numpy(), labels=predict(context.source, noise).argmax(1).numpy())
+            data = Labelled(images=noise.numpy(), labels=labels_of(context.source, noise))
         if not len(data):
             raise FingerprintError("the source makes no mistake to start from: set start=data")
         order = torch.randperm(len(data), generator=generator).numpy()[: TRIES * wanted]
         data = data.take(order)
-        logits = predict(context.source, torch.from_numpy(data.images))
-        return _with_targets(data, logits, TRIES * wanted, least_likely=self.target == "least-likely", by=generator)
+        images = torch.from_numpy(data.images)
+        logits = predict(context.source, images)
+        own = settled(context.source, images, logits)
+        rank = logits if self.target == "least-likely" else torch.rand(logits.shape, generator=generator)
+        return _with_targets(data, own, rank, TRIES * wanted)
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """The matching rate: the share of the source's labels that the suspect gives, too (section 4.2)."""
@@ -183,11 +192,9 @@ def boundary_loss(
     return functional.relu(mine - theirs + k) + functional.relu(others - mine)
 
 
-def _with_targets(data: Labelled, logits: Tensor, most: int, *, least_likely: bool, by: torch.Generator) -> Starts:
-    """Each image with one target, then each with the next, until there are `most` or no class is left."""
-    rank = logits.clone() if least_likely else torch.rand(logits.shape, generator=by)
-    own = logits.argmax(1)
-    rank.scatter_(1, own[:, None], torch.inf)  # never a target
+def _with_targets(data: Labelled, own: np.ndarray, rank: Tensor, most: int) -> Starts:
+    """Each image with the target of lowest rank, then each with the next, until there are `most` or none is left."""
+    rank = rank.scatter(1, torch.from_numpy(own)[:, None], torch.inf)  # never a target
     order = rank.argsort(1)[:, :-1].numpy()
 
     def rounds() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -195,7 +202,7 @@ def _with_targets(data: Labelled, logits: Tensor, most: int, *, least_likely: bo
             yield np.arange(len(data)), order[:, turn]
 
     image, target = (np.concatenate(parts)[:most] for parts in zip(*rounds(), strict=True))
-    return Starts(images=data.images[image], labels=data.labels[image], own=own.numpy()[image], targets=target)
+    return Starts(images=data.images[image], labels=data.labels[image], own=own[image], targets=target)
 
 
 def aruc(derived: Float[np.ndarray, " d"], independent: Float[np.ndarray, " i"]) -> float:

@@ -25,7 +25,7 @@ from modelprint.core.suspect import Answers
 from modelprint.perturb.mixing import Labelled, cutmix
 from modelprint.schemes.asked import heard, made, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
-from modelprint.training.loop import predict
+from modelprint.training.labels import labels_of
 
 ROWS = 512  # of the correlation matrices at a time
 
@@ -120,10 +120,10 @@ def _shared_mistakes(context: Enrollment, right: np.ndarray, generator: torch.Ge
     """What the source and most surrogates get wrong: by how many of these do, then at random."""
     wrong: np.ndarray = np.flatnonzero(~right)
     wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
-    images, labels = torch.from_numpy(context.seeds.images[wrong]), context.seeds.labels[wrong]
+    images, labels = context.seeds.images[wrong], context.seeds.labels[wrong]
     if not len(wrong):
         return wrong
-    shares = np.mean([predict(copy, images).argmax(1).numpy() != labels for copy in context.shadow_copies], axis=0)
+    shares = np.mean([labels_of(copy, images) != labels for copy in context.shadow_copies], axis=0)
     order = np.argsort(-shares, kind="stable")
     shared: np.ndarray = wrong[order[shares[order] > 0.5]]
     return shared

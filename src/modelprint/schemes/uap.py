@@ -9,6 +9,8 @@ Differs from the paper:
 - Vectors are centred on the mean of the shadow models' before they are encoded. What all models of a task have in
   common is most of a vector, and hides the rest from an encoder of few shadow models.
 - With labels only, vectors are one-hot, and a second encoder, trained on the shadow models' labels, reads them.
+- v is found, points are chosen and the encoder is trained in double precision, so that all comes out again on another
+  processor.
 - The verdict is a rank among independent models; the paper's test over views is `stats.claims`.
 
 The perturbation and the points come from the source's training data, as published, not from the enrollment's DATA.
@@ -21,9 +23,9 @@ What labels lose: how sure a model is of a point, and which class comes second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -34,6 +36,7 @@ from modelprint.core.errors import FingerprintError, UnscorableError
 from modelprint.core.suspect import Answers
 from modelprint.data.image_set import ImageSet
 from modelprint.perturb.deepfool import deepfool
+from modelprint.perturb.precision import Precision, as_points, in_precision
 from modelprint.perturb.uap import UniversalName, fooling_rate, perturbed, rounded, universal
 from modelprint.schemes.base import (
     SCHEMES,
@@ -98,9 +101,11 @@ class Uap(Scheme):
         images: training images that v is learned from.
         encoder: "contrastive", or "none": the cosine of the vectors themselves, a control.
         hidden, width, temperature, rate, batch, steps: of the encoder and its training.
+        precision: of all computing; in single it comes out again on like processors only.
     """
 
     name: ClassVar[str] = "uap"
+    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
     labels_lose: ClassVar[str | None] = (
         "how sure the suspect is of a point, and which class comes second, is lost, and fewer copies are found"
     )
@@ -119,6 +124,7 @@ class Uap(Scheme):
     rate: float = 5e-4
     batch: int = 512
     steps: int = 60
+    precision: Precision = "double"
 
     @property
     def needs(self) -> Needs:
@@ -139,12 +145,13 @@ class Uap(Scheme):
         assert context.train_images is not None
         data = context.train_images
         points, views = self.layout(context.budget)
+        context = replace(context, source=in_precision(context.source, self.precision, shape=data.shape))
         found = self._perturbation(context, generator)
         context.progress("points", 0, 1)
         logits = predict(context.source, torch.from_numpy(data.images)).numpy()
         index = views_of_points(logits, points=points, views=views, seed=_drawn(generator))
         context.progress("points", 1, 1)
-        clean = _unit(data, index.reshape(-1))
+        clean = self._unit(data, index.reshape(-1))
         if self.perturbation == "per-sample":
             ways = torch.cat([deepfool(context.source, part, overshoot=TWICE_AS_FAR).shift for part in _batches(clean)])
             shifted, fooled = perturbed(clean, ways), fooling_rate(context.source, clean, ways)
@@ -152,7 +159,7 @@ class Uap(Scheme):
             shifted, fooled = perturbed(clean, found.shift), found.fooled
         pair = torch.stack([part.reshape(views, points, *data.shape) for part in (clean, shifted)], dim=1)
         return PerturbedQueries(
-            shift=found.shift.numpy(),
+            shift=found.shift.float().numpy(),
             images=rounded(pair.reshape(-1, *data.shape)).numpy(),
             labels=np.repeat(data.labels[index][:, None], 2, axis=1).reshape(-1),
             group=np.repeat(np.arange(views), 2 * points),
@@ -176,8 +183,9 @@ class Uap(Scheme):
     def _perturbation(self, context: Enrollment, generator: torch.Generator) -> Perturbation:
         """The first epsilon that fools enough, and v; controls take that epsilon, too, and are comparable."""
         assert context.train_images is not None
-        data, held_out = context.train_images, _unit(context.seeds, np.arange(min(HELD_OUT, len(context.seeds))))
-        images = _unit(data, torch.randperm(len(data), generator=generator)[: self.images].numpy())
+        data = context.train_images
+        held_out = self._unit(context.seeds, np.arange(min(HELD_OUT, len(context.seeds))))
+        images = self._unit(data, torch.randperm(len(data), generator=generator)[: self.images].numpy())
         learned: UniversalName = "deepfool" if self.perturbation == "deepfool" else "ascent"
         tried = EPSILONS if self.epsilon is None else (self.epsilon,)
         best: Perturbation | None = None
@@ -199,6 +207,9 @@ class Uap(Scheme):
         kind: UniversalName = "zero" if self.perturbation == "per-sample" else self.perturbation
         shift = _found(kind, context.source, images, best.epsilon, generator)
         return Perturbation(shift=shift, epsilon=best.epsilon, fooled=fooling_rate(context.source, held_out, shift))
+
+    def _unit(self, data: ImageSet, index: np.ndarray) -> Tensor:
+        return as_points(torch.from_numpy(data.images[index]), self.precision)
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """v, the view of each query, and an encoder for scores and one for labels.
@@ -239,6 +250,7 @@ class Uap(Scheme):
             rate=self.rate,
             batch=self.batch,
             steps=self.steps,
+            precision=self.precision,
         )
         made = np.repeat([1, 0], [len(positive), len(negative)])
         encoder = train_encoder(vectors - centre, made, recipe, generator=generator)
@@ -302,7 +314,3 @@ def _batches(images: Tensor) -> tuple[Tensor, ...]:
 
 def _drawn(generator: torch.Generator) -> int:
     return int(torch.randint(2**31 - 1, (1,), generator=generator))
-
-
-def _unit(data: ImageSet, index: np.ndarray) -> Tensor:
-    return torch.from_numpy(data.images[index]).float().div_(255.0)

@@ -15,6 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelprint.perturb.precision import DTYPES, Precision
+
 NEVER = -1e9  # a logit that takes no part
 
 
@@ -55,6 +57,7 @@ class EncoderRecipe:
         rate: Adam's.
         batch: vectors of a step.
         steps: of training.
+        precision: of training.
     """
 
     hidden: int = 50
@@ -63,6 +66,7 @@ class EncoderRecipe:
     rate: float = 5e-4
     batch: int = 512
     steps: int = 100
+    precision: Precision = "double"
 
 
 Encoder = Mapping[str, np.ndarray]
@@ -76,7 +80,8 @@ def train_encoder(
     generator: torch.Generator,
 ) -> Encoder:
     """The weights of an encoder, float32: "weight-1" (hidden, d), "bias-1", "weight-2" (width, hidden), "bias-2"."""
-    inputs = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+    dtype = DTYPES[recipe.precision]
+    inputs = torch.from_numpy(np.ascontiguousarray(vectors)).to(dtype)
     targets = torch.from_numpy(classes)
     weights = {
         "weight-1": _uniform((recipe.hidden, inputs.shape[1]), generator),
@@ -84,7 +89,7 @@ def train_encoder(
         "weight-2": _uniform((recipe.width, recipe.hidden), generator),
         "bias-2": torch.zeros(recipe.width),
     }
-    moving = [nn.Parameter(weight) for weight in weights.values()]
+    moving = [nn.Parameter(weight.to(dtype)) for weight in weights.values()]
     optimizer = torch.optim.Adam(moving, lr=recipe.rate)
     for _ in range(recipe.steps):
         index = torch.randperm(len(inputs), generator=generator)[: recipe.batch]
@@ -93,7 +98,7 @@ def train_encoder(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return {name: weight.detach().numpy() for name, weight in zip(weights, moving, strict=True)}
+    return {name: weight.detach().float().numpy() for name, weight in zip(weights, moving, strict=True)}
 
 
 def embed(encoder: Encoder, vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n width"]:
