@@ -3,7 +3,7 @@
     python benchmarks/rederive_machines.py
 
 The sources of the `fashion` zoo, every scheme (those that learn from shadow models with 8 + 8 of the zoo's, as files),
-crafted with one thread; then again, with two threads, and as an older processor computes: no instructions beyond
+crafted with one thread; then with two threads, and as an older processor computes: no instructions beyond
 SSE 4.1 in PyTorch's own kernels, oneDNN, NumPy and its BLAS, and MKL's code path that is the same on all processors.
 Each in a process of its own. `rounding` is the largest difference of the source's logits on 1,000 images: where it is 0
 nothing was imitated. `verdict` is what the comparison of `check --rederive` says of the whole fingerprint: queries, the
@@ -46,7 +46,6 @@ OLDER = {
 }
 RUNS: dict[str, tuple[int, dict[str, str]]] = {
     "one thread": (1, {}),
-    "one thread again": (1, {}),
     "two threads": (2, {}),
     "older processor": (1, OLDER),
 }

@@ -195,3 +195,31 @@ def test_bad_input(models: Path, tmp_path: Path) -> None:
     (tmp_path / "cells" / "a.json").write_text(json.dumps([{"cell": 1}]))
     with pytest.raises(IntegrityError, match="remove it and run again"):
         Store(tmp_path).cells()
+
+
+def test_a_part_is_measured_anew_and_the_rest_stays(results: Results, models: Path, tmp_path: Path) -> None:
+    def again(folder: Path, before: Results | None, only: list[str], budgets: list[int] | None = None) -> Results:
+        return run(
+            BENCH, folder=folder, zoo=PLAN, zoo_folder=models, only=only, budgets=budgets, before=before
+        )  # fmt: skip
+
+    part = again(tmp_path / "part", None, ["agreement"], [30])
+    assert {(one.scheme, one.budget) for one in part.runs} == {("agreement", 30)}
+    assert "kept" not in part.provenance
+    marked = results.model_copy(update={"provenance": {**results.provenance, "revision": "old", "date": "then"}})
+    whole = again(tmp_path / "part", marked, ["agreement"], [30])
+    assert numbers(whole) == numbers(results)
+    kept = whole.provenance["kept"]
+    assert set(kept) == {"adv-tra at 30", "adv-tra at 100", "agreement at 100", "m = 1 at 1000", "m = 2 at 1000"}
+    assert kept["adv-tra at 30"] == {"revision": "old", "date": "then"}
+    later = again(tmp_path / "more", whole, ["agreement"], [100])
+    assert later.provenance["kept"]["adv-tra at 30"] == {"revision": "old", "date": "then"}
+    assert later.provenance["kept"]["agreement at 30"]["revision"] == whole.provenance["revision"]
+    assert numbers(later) == numbers(results)
+
+
+def test_results_of_other_models_are_not_mixed_in(results: Results, models: Path, tmp_path: Path) -> None:
+    others = results.model_copy(update={"suspects": results.suspects[1:]})
+    with pytest.raises(ModelprintError, match="are of other models than the zoo's: run all contenders"):
+        run(BENCH, folder=tmp_path, zoo=PLAN, zoo_folder=models, only=["agreement"], before=others)
+    assert not (tmp_path / "fingerprints").exists()

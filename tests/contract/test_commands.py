@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +52,12 @@ def run(*words: str, cwd: Path, code: int = 0) -> Done:
     return Done(stdout=stdout.getvalue(), stderr=stderr.getvalue())
 
 
-def spawn(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """A command, in a process of its own."""
+def spawn(*words: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A command, in a process of its own, with more environment variables."""
     return subprocess.run(
-        [sys.executable, "-m", "modelprint", *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=120
-    )
+        [sys.executable, "-m", "modelprint", *words], cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, **(env or {})},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -141,6 +141,16 @@ def test_all_pools_hold_boundary_points_behind_the_benign_ones(enrollment: Enrol
     assert score(scheme, made, told(enrollment.source, made)) > 0
 
 
+def test_candidates_that_tie_are_chosen_in_order_however_a_processor_adds() -> None:
+    """Rows are models: in another order their weights are added in another order."""
+    generator = np.random.default_rng(0)
+    copies, strangers = generator.random((9, 3000)) < 0.7, generator.random((11, 3000)) < 0.4
+    first = boosted(copies, [strangers], 200, 0.05)
+    for _ in range(10):
+        mixed = copies[generator.permutation(9)], strangers[generator.permutation(11)]
+        assert boosted(mixed[0], [mixed[1]], 200, 0.05).tolist() == first.tolist()
+
+
 def test_copies_of_another_model_are_refused(enrollment: Enrollment, digits: Digits) -> None:
     swapped = replace(
         enrollment, shadow_copies=digits.strangers, shadow_strangers=(enrollment.source, enrollment.source)

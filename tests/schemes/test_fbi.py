@@ -89,3 +89,18 @@ def test_a_source_that_is_always_right_is_refused(enrollment: Enrollment) -> Non
     easy = enrollment.seeds.take(np.flatnonzero(labels == enrollment.seeds.labels))
     with pytest.raises(FingerprintError, match="all of 20 images right"):
         craft(SCHEME, replace(enrollment, seeds=easy, budget=20), seed=0)
+
+
+def test_images_of_as_much_entropy_are_taken_in_order(enrollment: Enrollment) -> None:
+    """The last bits of an entropy depend on which classes were named; they break no ties."""
+    scheme = replace(SCHEME, queries=30, uncertain=0.2)
+    made = craft(scheme, enrollment, seed=0)
+    images = torch.from_numpy(enrollment.seeds.images)
+    votes = np.stack([predict(model, images).argmax(1).numpy() for model in enrollment.shadow_strangers], axis=1)
+    split = [tuple(sorted(np.bincount(row)[np.bincount(row) > 0].tolist())) for row in votes]
+    entropies = {counts: scipy_stats.entropy(counts) for counts in set(split)}
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(images), generator=generator).numpy()
+    ranked = sorted(order.tolist(), key=lambda number: -entropies[split[number]])[:30]  # sorted is stable
+    drawn = np.array(ranked)[torch.randperm(30, generator=generator).numpy()]
+    assert (made.queries.images == enrollment.seeds.images[drawn]).all()

@@ -11,12 +11,14 @@ import pytest
 
 from modelprint.nn.files import save_model
 from modelprint.ownership.enroll import enroll
+from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.akh import Akh
 from tests.conftest import Digits
-from tests.contract.test_commands import run
+from tests.contract.test_commands import run, spawn
 from tests.sealing.test_timestamp import authority, server
 
 __all__ = ["server"]
+OLDER = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"}  # what x86 has
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +92,26 @@ def test_of_two_owners_who_prove_the_same_of_each_other_the_earlier_stamp_tells(
     assert told["thief"]["stamp_verified"]
     stamps = [datetime.fromisoformat(told[owner]["stamped"]) for owner in ("mine", "thief")]
     assert stamps[0] < stamps[1]
+
+
+def test_a_judge_with_an_older_processor_makes_the_queries_again(digits: Digits, tmp_path: Path) -> None:
+    """Walks along gradients, made with this processor's instructions and made again without them."""
+    save_model(tmp_path / "source.safetensors", digits.source, digits.trained.card)
+    enroll(
+        tmp_path / "source.safetensors", digits.queries, scheme=AdvTra(trajectories=20), negatives=digits.strangers,
+        out=tmp_path / "mine.fp",
+    )  # fmt: skip
+    run("key", "--out", "me.pem", cwd=tmp_path)
+    run("seal", "mine.fp", "--key", "me.pem", "--out", "mine.commitment", cwd=tmp_path)
+    run(
+        "bundle", "mine.fp", "source.safetensors", "--commitment", "mine.commitment", "--key", "me.pem",
+        "--out", "evidence.tar", cwd=tmp_path,
+    )  # fmt: skip
+    done = spawn(
+        "check", "evidence.tar", "--rederive", "--source", "source.safetensors", "--format", "json", cwd=tmp_path,
+        env=OLDER,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["rederived"]
+    assert told["differing"] == 0
+    assert 0 <= told["scores_off"] < 1e-4

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
-import modelprint
 from modelprint.core.errors import DataError
 from modelprint.data.image_set import ImageSet, shared_images
 from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
-from modelprint.ownership.fingerprint import Fingerprint, InputSpec
+from modelprint.ownership.fingerprint import Fingerprint, InputSpec, library
 from modelprint.ownership.negatives import (
     Negatives,
     ask_negatives,
@@ -125,7 +124,7 @@ def enroll(
             "shadows": records(learned),
             "budget": budget,
             "train_data": None if trained_on is None else trained_on.identity,
-            "library": f"modelprint {modelprint.__version__}, torch {torch.__version__}",
+            "library": library(),
         },
         queries=queries.images,
         true_labels=queries.labels,

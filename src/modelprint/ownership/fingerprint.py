@@ -27,6 +27,15 @@ _STATE = "state."
 STRANGERS, COPIES, SIBLINGS = "independent models", "copies of other models", "models tuned from one base"
 
 
+def library() -> str:
+    """The versions that make fingerprints here, as manifests record them."""
+    import torch
+
+    import modelprint
+
+    return f"modelprint {modelprint.__version__}, torch {torch.__version__}"
+
+
 class InputSpec(Record):
     """What the models take: (channels, height, width) in [0, 1], and the classes they tell apart."""
 
