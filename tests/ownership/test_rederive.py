@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from modelprint.core.errors import IntegrityError
+from modelprint.core.errors import IntegrityError, UsageError
 from modelprint.core.suspect import answers_from_scores
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.ownership.enroll import enroll
@@ -73,3 +75,29 @@ def test_so_they_do_where_shadow_models_are_trained_again(digits: Digits, scheme
         rederive(made, source, digits.queries, shadows=4, train_data=few.take(np.arange(100)))
     with pytest.raises(IntegrityError, match="shadow"):
         rederive(made, source, digits.queries, shadows=5, train_data=few)
+
+
+def test_shadow_models_that_were_kept_need_no_training(digits: Digits, tmp_path: Path) -> None:
+    module = digits.source
+    source = LoadedModel(module=module, identity=weights_identity(module), spec=digits.spec, card=None, path=None)
+    few, folder = digits.owner.take(np.arange(400)), tmp_path / "shadows"
+    scheme = Contrast(queries=20, candidates=200)
+    made = enroll(
+        source, digits.queries, scheme=scheme, seed=5, shadows=4, train_data=few, keep_shadows=folder
+    )  # fmt: skip
+    assert len(list(folder.glob("*.safetensors"))) == len(made.manifest.shadows) >= 6
+    assert rederive(made, source, digits.queries, shadows=folder, train_data=few).exact
+    assert rederive(made, source, digits.queries, shadows=4, train_data=few).exact
+    again = enroll(source, digits.queries, scheme=scheme, seed=5, shadows=folder, train_data=few)
+    assert rederive(again, source, digits.queries, shadows=4, train_data=few).exact
+    first, second = sorted(folder.glob("stranger-*"))[:2]
+    one, other = first.read_bytes(), second.read_bytes()
+    first.write_bytes(other)
+    second.write_bytes(one)
+    with pytest.raises(IntegrityError, match=r"not the committed ones.*--keep-shadows"):
+        rederive(made, source, digits.queries, shadows=folder, train_data=few)
+    for shadows, where, why in ((folder, tmp_path / "other", "nothing was trained"), (4, folder, "is not empty")):
+        with pytest.raises(UsageError, match=why):
+            enroll(
+                source, digits.queries, scheme=scheme, shadows=shadows, train_data=few, keep_shadows=where
+            )  # fmt: skip

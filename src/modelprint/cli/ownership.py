@@ -35,6 +35,7 @@ def enroll(
     preset: Literal["default", "paper"] = "default",
     train_data: str | None = None,
     shadow: str | None = None,
+    keep_shadows: Path | None = None,
     quick: Annotated[bool, Parameter(negative="")] = False,
     negatives: str | None = None,
     budget: int | None = None,
@@ -63,6 +64,9 @@ def enroll(
     shadow
         For schemes that learn from shadow models: N to have N copies and N strangers trained on --train-data, or a
         folder of models made by attack and train.
+    keep_shadows
+        A folder for the shadow models that --shadow N trains. A judge with another processor needs them, as training
+        makes others there (check --rederive --shadow FOLDER).
     quick
         The same as --shadow 2: the fewest shadow models, for a first look.
     negatives
@@ -95,6 +99,7 @@ def enroll(
             negatives=negatives or (),
             train_data=train_data,
             shadows="2" if quick else shadow,
+            keep_shadows=keep_shadows,
             budget=budget,
             expect=expect,
             seed=seed,

@@ -25,7 +25,7 @@ from modelprint.ownership.negatives import (
     of_module,
 )
 from modelprint.ownership.plane import anchors, labels_on
-from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
+from modelprint.ownership.shadows import NONE, AnyShadows, keep, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
@@ -43,6 +43,7 @@ def enroll(
     negatives: Negatives = (),
     train_data: str | ImageSet | None = None,
     shadows: AnyShadows = None,
+    keep_shadows: str | Path | None = None,
     budget: int | None = None,
     expect: str = "",
     seed: int = 0,
@@ -63,6 +64,7 @@ def enroll(
         train_data: images of the source's training set; must share no image with `data`.
         shadows: for schemes that learn from shadow models: N to have N copies and N strangers trained on `train_data`,
             a folder whose models' cards tell copies of this source from strangers, or the models themselves.
+        keep_shadows: a folder for the shadow models that are trained: on another processor training makes others.
         budget: the most queries that the fingerprint may hold.
         expect: transforms that suspects may put images through ("jpeg,resize"); queries are made to survive them.
         seed: of every random choice.
@@ -89,6 +91,8 @@ def enroll(
         if chosen.needs.shadows or chosen.needs.shadows_welcome
         else NONE
     )
+    if keep_shadows is not None:
+        keep(learned, Path(keep_shadows))
     context = Enrollment(
         source=source.module,
         seeds=seeds,

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from modelprint.core.errors import DataError, IntegrityError, UsageError
+from modelprint.core.identity import digest
 from modelprint.core.suspect import Answers
 from modelprint.data.image_set import ImageSet
-from modelprint.nn.loading import LoadedModel
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.files import model_bytes
+from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
-from modelprint.ownership.fingerprint import Fingerprint, library
-from modelprint.ownership.shadows import NONE, AnyShadows, shadow_models
-from modelprint.ownership.shadows import records as shadow_records
+from modelprint.ownership.fingerprint import Fingerprint, ShadowRecord, library
+from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
 from modelprint.schemes.base import Enrollment, Progress, State, silent
+from modelprint.zoo.shadows import Shadows
 
 LEVELS = 1  # of 255, that a pixel may differ
 PIXELS = 0.01  # the share of a query's pixels that may
@@ -87,9 +91,7 @@ def rederive(
         if manifest.shadows
         else NONE
     )
-    named = [(record.identity, record.side) for record in shadow_records(learned)]
-    if named != [(record.identity, record.side) for record in manifest.shadows]:
-        raise IntegrityError("the shadow models are not the committed ones: their SHA-256 differs")
+    _compare_shadows(manifest.shadows, learned)
     context = Enrollment(
         source=source.module,
         seeds=seeds,
@@ -127,6 +129,28 @@ def _caveat(fingerprint: Fingerprint) -> str:
         told += "; it was made in single precision, where rounding alone can do that on another processor"
     if fingerprint.manifest.library != library():
         told += f"; it was made by {fingerprint.manifest.library}, this is {library()}: check with the same"
+    return told
+
+
+def _compare_shadows(stated: Sequence[ShadowRecord], found: Shadows) -> None:
+    sides = [record.side for record in records(found)]
+    models = (*found.copies, *found.strangers, *found.robbed)
+    fits = [record.side for record in stated] == sides and all(
+        record.identity in _hashes(model) for record, model in zip(stated, models, strict=True)
+    )
+    if not fits:
+        raise IntegrityError(
+            "the shadow models are not the committed ones: their SHA-256 differs; where they were trained at "
+            "enrollment, another processor or other libraries train others: take the folder that `enroll "
+            "--keep-shadows` wrote"
+        )
+
+
+def _hashes(model: LoadedModel) -> set[str]:
+    """Of a model's file, its weights alone, and the file that it would be: one of these was committed."""
+    told = {model.identity, weights_identity(model.module)}
+    if model.card is not None and isinstance(model.module, Normalized):
+        told.add(digest(model_bytes(model.module, model.card)))
     return told
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from modelprint.core.errors import DataError, FingerprintError, UsageError
 from modelprint.data.image_set import ImageSet
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel
 from modelprint.ownership.fingerprint import ShadowRecord
 from modelprint.schemes.base import Progress, silent
@@ -50,6 +52,25 @@ def shadow_models(
     for model in (*found.copies, *found.strangers, *found.robbed):
         _check(model, seeds)
     return found
+
+
+def keep(shadows: Shadows, folder: Path) -> None:
+    """Write shadow models that were trained here, for a judge whose processor would train others.
+
+    Raises:
+        UsageError: there are none, they lie in files already, or the folder is not empty.
+    """
+    sides = {"copy": shadows.copies, "stranger": shadows.strangers}
+    if not shadows.copies or any(model.path is not None for side in sides.values() for model in side):
+        raise UsageError("--keep-shadows keeps what --shadow N trains: here nothing was trained")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty: name another folder for the shadow models")
+    folder.mkdir(parents=True, exist_ok=True)
+    for side, models in sides.items():
+        for number, model in enumerate(models, 1):
+            assert model.card is not None
+            assert isinstance(model.module, Normalized)
+            save_model(folder / f"{side}-{number:03}.safetensors", model.module, model.card)
 
 
 def records(shadows: Shadows) -> list[ShadowRecord]:
