@@ -4,9 +4,9 @@
 
 On a small Fashion-MNIST CNN, l = 2, m = 9: 100 trajectories against a faithful one-image-at-a-time loop of the
 published algorithm (`reference_adv_tra.py`, a few bases, seconds per finished trajectory); against the bare cost of the
-forward and backward evaluations performed, in batches of 100; and against that of the steps that the trajectories
-contain. `verify` of a local model against a bare batched forward pass over the same queries. Two things timed are timed
-in turn. Writes benchmarks/results/adv_tra_speed.json.
+forward and backward evaluations performed, in batches of 100, and that of the steps that the trajectories contain, all
+in double precision; and against the walk in single precision. `verify` of a local model against a bare batched forward
+pass over the same queries. Two things timed are timed in turn. Writes benchmarks/results/adv_tra_speed.json.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from common import alternating, provenance, ratio, write_result
 from modelprint.data.splits import load_data
@@ -25,13 +26,14 @@ from modelprint.nn.architectures import Normalized
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.verify import verify
 from modelprint.perturb.evaluate import Evaluator, frozen
+from modelprint.perturb.precision import as_points, in_precision
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.base import Enrollment
 from modelprint.training.train import default_recipe, spec_for, train_model
 from reference_adv_tra import reference_trajectories
 
 
-def bare(model: Normalized, images: torch.Tensor, *, forwards: int, backwards: int, batch: int) -> None:
+def bare(model: nn.Module, images: torch.Tensor, *, forwards: int, backwards: int, batch: int) -> None:
     """That many evaluations and nothing else: forward and backward together, then the forwards that are left."""
     with frozen(model):
         evaluator = Evaluator(model)
@@ -61,8 +63,8 @@ def main() -> None:
     context = Enrollment(source=model, seeds=queries)
     made = scheme.craft(context, torch.Generator().manual_seed(0))
     report = made.report
-    images = torch.from_numpy(queries.images[: scheme.trajectories]).float().div(255)
-    images = images.contiguous(memory_format=torch.channels_last)
+    images = as_points(torch.from_numpy(queries.images[: scheme.trajectories]), scheme.precision)
+    precise = in_precision(model, scheme.precision, shape=queries.shape)
     evaluations = {"forwards": report["forward_evaluations"], "backwards": report["backward_evaluations"]}
     steps = {"forwards": report["steps"], "backwards": report["steps"]}
     # The crafting also looks once at all seeds for rightly classified ones: part of enrolling, not of the walk.
@@ -70,8 +72,9 @@ def main() -> None:
     crafting = alternating(
         {
             "craft": lambda: scheme.craft(small, torch.Generator().manual_seed(0)),
-            "evaluations": lambda: bare(model, images, batch=scheme.trajectories, **evaluations),
-            "steps": lambda: bare(model, images, batch=scheme.trajectories, **steps),
+            "evaluations": lambda: bare(precise, images, batch=scheme.trajectories, **evaluations),
+            "steps": lambda: bare(precise, images, batch=scheme.trajectories, **steps),
+            "single": lambda: AdvTra(precision="single").craft(small, torch.Generator().manual_seed(0)),
         },
         rounds=arguments.rounds,
     )
@@ -94,13 +97,19 @@ def main() -> None:
         "seconds_100_trajectories": crafting["craft"],
         "craft_over_bare_evaluations": ratio(crafting["craft"], crafting["evaluations"]),
         "craft_over_bare_steps": ratio(crafting["craft"], crafting["steps"]),
+        "craft_over_single": ratio(crafting["craft"], crafting["single"]),
         "verify_seconds": checking["verify"],
         "verify_over_bare_forward": ratio(checking["verify"], checking["forward"]),
         "reference": reference(model, queries.images, queries.labels, arguments.reference_bases, crafting["craft"]),
         "provenance": provenance(),
     }
     write_result("adv_tra_speed.json", result)
-    for name in ("craft_over_bare_evaluations", "craft_over_bare_steps", "verify_over_bare_forward"):
+    for name in (
+        "craft_over_bare_evaluations",
+        "craft_over_bare_steps",
+        "craft_over_single",
+        "verify_over_bare_forward",
+    ):
         print(name, result[name])
     print("reference", result["reference"])
 

@@ -25,10 +25,11 @@ def false_claims() -> str:
     for scheme, row in told["rows"].items():
         cells = [_cell(row[key]) for key in COLUMNS.values()]
         lines.append([f"{scheme}, {row['queries']:,}", *cells])
-    how = next(iter(told["rows"].values()))["provenance"]
+    made = [row["provenance"] for row in told["rows"].values()]
+    dates, revisions, torches = (", ".join(sorted({how[key] for how in made})) for key in ("date", "revision", "torch"))
     note = (
         f"Accused of how many, 95 % Clopper-Pearson. {told['innocents']} innocents, {told['judges']} models of the "
-        f"judge, {told['surrogates']} surrogates. ({how['date']}, revision {how['revision']}, torch {how['torch']}.)"
+        f"judge, {told['surrogates']} surrogates. ({dates}, revisions {revisions}, torch {torches}.)"
     )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{note}"
 

@@ -75,7 +75,10 @@ def made(place: Path, threads: int, sources: int, only: str) -> None:
         logits = predict(context.source, torch.from_numpy(seeds.images[:1000])).numpy()
         save_file({"logits": logits}, place / f"{source.id}.safetensors")
         for scheme in schemes(only):
-            save_file(_flat(craft(scheme, context, seed=0)), place / f"{source.id} {scheme.name}.safetensors")
+            file = place / f"{source.id} {scheme.name}.safetensors"
+            if not file.exists():
+                save_file(_flat(craft(scheme, context, seed=0)), file.with_suffix(".part"))
+                file.with_suffix(".part").rename(file)
 
 
 def _flat(crafted: Crafted) -> dict[str, np.ndarray]:
@@ -155,15 +158,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", type=int, default=3)
     parser.add_argument("--only", default="", help="schemes, separated by commas; nothing is written")
+    parser.add_argument("--folder", type=Path, help="where fingerprints are kept; what lies there is not made again")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
         for number, (label, (threads, settings)) in enumerate(RUNS.items()):
-            place = Path(folder) / str(number)
-            place.mkdir()
+            place = folder / label
+            place.mkdir(parents=True, exist_ok=True)
             command = [sys.executable, __file__, str(place), str(threads), str(arguments.sources), arguments.only]
             subprocess.run(command, env={**os.environ, **settings}, check=True)
-            for file in sorted((Path(folder) / "0").glob("* *.safetensors")) if number else ():
+            for file in sorted((folder / "one thread").glob("* *.safetensors")) if number else ():
                 source, name = file.stem.split(" ")
                 found = row(name, load_file(file), load_file(place / file.name))
                 here, there = (load_file(run / f"{source}.safetensors")["logits"] for run in (file.parent, place))
