@@ -176,6 +176,8 @@ def _print(results: Results) -> None:
 
     for text in tables_of(results):
         _print_table(text)
+    for line in results.kept:
+        out.print(f"kept from {line}", markup=False)
 
 
 def _print_table(text: TextTable) -> None:

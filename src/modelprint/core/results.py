@@ -187,7 +187,8 @@ class Results(Record):
         sources: the accuracy of each enrolled model, by id.
         suspects: who was judged; `swept`: derived models that stand in figures only, with runs of their own.
         evasions: what these cost, where suspects answered behind some.
-        provenance: versions, machine, plan, revision, command, cells planned and finished, hours.
+        provenance: versions, machine, plan, revision, command, cells planned and finished, hours; of a part that was
+            measured anew. `kept` names what stands from an earlier revision.
     """
 
     schema_version: Literal[1] = Field(default=1, serialization_alias="schema", validation_alias="schema")
@@ -204,6 +205,21 @@ class Results(Record):
     sweeps: tuple[Sweep, ...] = ()
     evasions: tuple[EvasionCost, ...] = ()
     provenance: dict[str, Any]
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What was measured before the rest: one line for each revision, with the contenders and budgets."""
+        lines: dict[str, dict[str, list[str]]] = {}
+        for name, origin in self.provenance.get("kept", {}).items():
+            label, _, budget = name.rpartition(" at ")
+            lines.setdefault(f"revision {origin['revision']}, {origin['date']}", {}).setdefault(label, []).append(
+                budget
+            )
+        return tuple(
+            f"{origin}: "
+            + "; ".join(f"{label} ({', '.join(sorted(found, key=int))})" for label, found in labels.items())
+            for origin, labels in lines.items()
+        )
 
     @property
     def plain(self) -> Results:

@@ -47,6 +47,7 @@ _NAMES = {
     "craft_hours": "Processor hours to make fingerprints",
     "ask_hours": "Processor hours to ask and score",
     "forward_hours": "Of these, in the suspects' forward passes",
+    "kept": "Kept from earlier runs",
 }
 
 
@@ -71,7 +72,7 @@ def render_bench(results: Results, studies: Studies | None = None) -> str:
         queries=query_figures(view),
         studies=study_sections(studies or Studies()),
         suspects=suspect_section(view),
-        facts=provenance_facts(results.provenance),
+        facts=provenance_facts({**results.provenance, **({"kept": "; ".join(results.kept)} if results.kept else {})}),
         command=_command(results),
     )
     return page
