@@ -28,7 +28,7 @@ from modelprint.schemes.uap import Uap
 from modelprint.training.loop import predict
 from modelprint.zoo.shadows import Shadows
 from tests.conftest import Digits
-from tests.schemes.world import copies
+from tests.schemes.world import copies, enrolled
 
 ALL = (
     AdvTra(trajectories=20),
@@ -64,13 +64,7 @@ def reordered(model: nn.Module, seed: int) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def here(digits: Digits) -> Enrollment:
-    return Enrollment(
-        source=digits.source,
-        seeds=digits.queries,
-        train_images=digits.owner,
-        shadow_copies=copies(digits),
-        shadow_strangers=digits.strangers,
-    )
+    return enrolled(digits)
 
 
 @pytest.fixture(scope="module")

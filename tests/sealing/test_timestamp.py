@@ -5,11 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from modelprint.core.errors import IntegrityError, ModelprintError
 from modelprint.ownership.seal import read_commitment, seal, stamped
@@ -89,6 +95,49 @@ def test_a_stamp_is_fetched_once_and_verified_offline(server: tuple[str, Path], 
     with pytest.raises(IntegrityError, match="a stamp of something else"):
         verified_time(token, b"another commitment", place / "root.pem", who="it")
     assert commitment.seed == 7
+
+
+def certificate(place: Path, begins: timedelta, ends: timedelta) -> datetime:
+    """The authority's certificate anew, valid from and until so long from now; the second in which it ends."""
+    root = x509.load_pem_x509_certificate((place / "root.pem").read_bytes())
+    keys = [
+        serialization.load_pem_private_key((place / name).read_bytes(), password=None)
+        for name in ("root.key", "tsa.key")
+    ]
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tsa")]))
+        .issuer_name(root.subject)
+        .public_key(keys[1].public_key())  # type: ignore[arg-type]
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + begins)
+        .not_valid_after(now + ends)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+        .sign(keys[0], hashes.SHA256())  # type: ignore[arg-type]
+    )
+    (place / "tsa.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return made.not_valid_after_utc
+
+
+def stamp(place: Path, message: bytes) -> bytes:
+    asked = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256).cert_request(cert_request=True)
+    (place / "query").write_bytes(asked.build().as_bytes())
+    openssl(place, "ts", "-reply", "-config", "tsa.cnf", "-queryfile", "query", "-out", "reply")
+    return (place / "reply").read_bytes()
+
+
+def test_a_stamp_outlives_its_certificate_but_an_expired_one_makes_none(tmp_path: Path) -> None:
+    place, day = authority(tmp_path / "authority"), timedelta(days=1)
+    ends = certificate(place, -day, timedelta(seconds=5))
+    token = stamp(place, b"message")
+    time.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()) + 1)
+    assert verified_time(token, b"message", place / "root.pem", who="it") <= ends
+    for begins, until in ((-3 * day, -day), (day, 3 * day)):
+        certificate(place, begins, until)
+        with pytest.raises(IntegrityError, match="vouches for, at its time"):
+            verified_time(stamp(place, b"message"), b"message", place / "root.pem", who="it")
 
 
 def test_what_is_no_stamp_seals_nothing(server: tuple[str, Path]) -> None:
