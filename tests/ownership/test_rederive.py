@@ -96,7 +96,7 @@ def test_shadow_models_that_were_kept_need_no_training(digits: Digits, tmp_path:
     second.write_bytes(one)
     with pytest.raises(IntegrityError, match=r"not the committed ones.*--keep-shadows"):
         rederive(made, source, digits.queries, shadows=folder, train_data=few)
-    for shadows, where, why in ((folder, tmp_path / "other", "nothing was trained"), (4, folder, "is not empty")):
+    for shadows, where, why in ((folder, tmp_path / "other", "nothing is trained"), (4, folder, "is not empty")):
         with pytest.raises(UsageError, match=why):
             enroll(
                 source, digits.queries, scheme=scheme, shadows=shadows, train_data=few, keep_shadows=where

@@ -25,7 +25,7 @@ from modelprint.ownership.negatives import (
     of_module,
 )
 from modelprint.ownership.plane import anchors, labels_on
-from modelprint.ownership.shadows import NONE, AnyShadows, keep, records, shadow_models
+from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
@@ -84,11 +84,14 @@ def enroll(
     if trained_on is not None:
         seeds = without_shared(seeds, trained_on)
     right = right_and_wrong(source.module, seeds)
+    learns = chosen.needs.shadows or chosen.needs.shadows_welcome
+    if keep_shadows is not None:
+        check_place(Path(keep_shadows), shadows if learns else None)
     learned = (
         shadow_models(
             shadows, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
         )
-        if chosen.needs.shadows or chosen.needs.shadows_welcome
+        if learns
         else NONE
     )
     if keep_shadows is not None:

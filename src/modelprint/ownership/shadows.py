@@ -54,19 +54,22 @@ def shadow_models(
     return found
 
 
-def keep(shadows: Shadows, folder: Path) -> None:
-    """Write shadow models that were trained here, for a judge whose processor would train others.
+def check_place(folder: Path, shadows: AnyShadows) -> None:
+    """Refuse, before hours of training, to keep shadow models that are not trained here, or where others lie.
 
     Raises:
-        UsageError: there are none, they lie in files already, or the folder is not empty.
+        UsageError: shadow models lie in files already, or there are none; or the folder is not empty.
     """
-    sides = {"copy": shadows.copies, "stranger": shadows.strangers}
-    if not shadows.copies or any(model.path is not None for side in sides.values() for model in side):
-        raise UsageError("--keep-shadows keeps what --shadow N trains: here nothing was trained")
+    if not (isinstance(shadows, int) or (isinstance(shadows, str) and shadows.isdecimal())):
+        raise UsageError("--keep-shadows keeps what --shadow N trains: here nothing is trained")
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty: name another folder for the shadow models")
+
+
+def keep(shadows: Shadows, folder: Path) -> None:
+    """Write shadow models that were trained here, for a judge whose processor would train others."""
     folder.mkdir(parents=True, exist_ok=True)
-    for side, models in sides.items():
+    for side, models in (("copy", shadows.copies), ("stranger", shadows.strangers)):
         for number, model in enumerate(models, 1):
             assert model.card is not None
             assert isinstance(model.module, Normalized)
