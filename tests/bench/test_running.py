@@ -213,7 +213,7 @@ def test_a_part_is_measured_anew_and_the_rest_stays(results: Results, models: Pa
     assert set(kept) == {"adv-tra at 30", "adv-tra at 100", "agreement at 100", "m = 1 at 1000", "m = 2 at 1000"}
     assert kept["adv-tra at 30"] == {"revision": "old", "date": "then"}
     assert whole.kept == (
-        "revision old, then: adv-tra (30, 100); agreement (100); m = 1 (1000); m = 2 (1000)",
+        "revision old, then: adv-tra (30, 100); agreement (100); 2 points of figures",
     )  # fmt: skip
     later = again(tmp_path / "more", whole, ["agreement"], [100])
     assert later.provenance["kept"]["adv-tra at 30"] == {"revision": "old", "date": "then"}

@@ -209,16 +209,19 @@ class Results(Record):
     @property
     def kept(self) -> tuple[str, ...]:
         """What was measured before the rest: one line for each revision, with the contenders and budgets."""
+        tables = {run.scheme for run in self.runs}
         lines: dict[str, dict[str, list[str]]] = {}
         for name, origin in self.provenance.get("kept", {}).items():
             label, _, budget = name.rpartition(" at ")
-            lines.setdefault(f"revision {origin['revision']}, {origin['date']}", {}).setdefault(label, []).append(
-                budget
-            )
+            told = lines.setdefault(f"revision {origin['revision']}, {origin['date']}", {})
+            told.setdefault(label if label in tables else "", []).append(budget)
         return tuple(
             f"{origin}: "
-            + "; ".join(f"{label} ({', '.join(sorted(found, key=int))})" for label, found in labels.items())
-            for origin, labels in lines.items()
+            + "; ".join(
+                f"{label} ({', '.join(sorted(budgets, key=int))})" if label else f"{len(budgets)} points of figures"
+                for label, budgets in found.items()
+            )
+            for origin, found in lines.items()
         )
 
     @property
