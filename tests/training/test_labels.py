@@ -43,7 +43,7 @@ def test_a_model_without_doubles_keeps_its_word() -> None:
 
 
 def test_clear_labels_are_not_asked_again() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval()
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3, bias=False)).eval()
     nn.init.eye_(model[1].weight)  # type: ignore[arg-type]
     asked: list[int] = []
     model.register_forward_hook(lambda _, inputs, __: asked.append(len(inputs[0])))
