@@ -63,7 +63,7 @@ def main() -> None:
     context = Enrollment(source=model, seeds=queries)
     made = scheme.craft(context, torch.Generator().manual_seed(0))
     report = made.report
-    images = as_points(torch.from_numpy(queries.images[: scheme.trajectories]), scheme.precision)
+    images = as_points(torch.from_numpy(queries.stored[: scheme.trajectories]), scheme.precision)
     precise = in_precision(model, scheme.precision, shape=queries.shape)
     evaluations = {"forwards": report["forward_evaluations"], "backwards": report["backward_evaluations"]}
     steps = {"forwards": report["steps"], "backwards": report["steps"]}
@@ -100,7 +100,7 @@ def main() -> None:
         "craft_over_single": ratio(crafting["craft"], crafting["single"]),
         "verify_seconds": checking["verify"],
         "verify_over_bare_forward": ratio(checking["verify"], checking["forward"]),
-        "reference": reference(model, queries.images, queries.labels, arguments.reference_bases, crafting["craft"]),
+        "reference": reference(model, queries.stored, queries.labels, arguments.reference_bases, crafting["craft"]),
         "provenance": provenance(),
     }
     write_result("adv_tra_speed.json", result)

@@ -42,7 +42,7 @@ def judging(zoo_folder: Path | None, suspects: int, rounds: int) -> dict[str, ob
         if entrant.contender.knob is None
         and entrant.enrolment.source == "source-1"
         and entrant.enrolment.seed == 0
-        and not entrant.enrolment.shadow_strangers
+        and not entrant.enrolment.references
     ]
     models = [model for model in field.part("test") if model.same_classes]
     chosen = models[:: max(1, len(models) // suspects)][:suspects]
@@ -98,7 +98,7 @@ def small_zoo(seed: int) -> Plan:
         size=70_000,
         network=Network(arch="strided", arch_args={"width": 16}, train=recipe),
         others=(Network(arch="strided", arch_args={"width": 12}, train=recipe),),
-        shadow_copies=(),
+        surrogates=(),
         test_copies=(),
         shadow={},
         calibration={"SAST": 16, "SADT": 15},

@@ -125,7 +125,7 @@ def measure(data: str, folder: Path) -> dict[str, Any]:
     entries = [entry for entry in plan(data) if (folder / f"{entry.name}.safetensors").exists()]
     models = {entry.name: load_model(folder / f"{entry.name}.safetensors") for entry in entries}
     holdout = load_data(f"{data}:holdout")
-    images, labels = torch.from_numpy(holdout.images), torch.from_numpy(holdout.labels)
+    images, labels = torch.from_numpy(holdout.stored), torch.from_numpy(holdout.labels)
     fingerprints = [enroll(models["source"], f"{data}:queries", scheme=AdvTra(), seed=seed) for seed in SEEDS]
     rows = [
         row(entry, models[entry.name], fingerprints, accuracy(models[entry.name].module, images, labels))

@@ -39,7 +39,7 @@ from torch.nn import functional
 from common import RESULTS, provenance, write_result
 from modelprint.core.errors import IntegrityError
 from modelprint.core.suspect import Answers, answers_from_scores
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel
 from modelprint.ownership.enroll import enroll, without_shared
@@ -88,9 +88,9 @@ class Cast:
     surrogates: Modules
     judges: Modules
     innocents: Modules
-    train_data: ImageSet
-    seeds: ImageSet
-    easy: ImageSet
+    train_data: LabelledSet
+    seeds: LabelledSet
+    easy: LabelledSet
 
 
 def cast_of(models: Sequence[ZooModel]) -> Cast:
@@ -107,11 +107,11 @@ def cast_of(models: Sequence[ZooModel]) -> Cast:
     )
     train_data = load_data("fashion-mnist:owner")
     seeds = without_shared(load_data("fashion-mnist:queries"), train_data)
-    images = torch.from_numpy(seeds.images)
+    images = torch.from_numpy(seeds.stored)
     right = [predict(model, images).argmax(1).numpy() == seeds.labels for model in (owner.module, *surrogates)]
     return Cast(
         owner=owner,
-        shadows=Shadows(copies=copies, strangers=strangers),
+        shadows=Shadows(surrogates=copies, references=strangers),
         surrogates=surrogates,
         judges=judges,
         innocents=innocents,
@@ -145,7 +145,7 @@ def forge(scheme: Scheme, true: Fingerprint, cast: Cast, friends: Modules, other
         moved = np.arange(total) % 2 == 1
     else:
         moved = np.ones(total, dtype=bool)
-    images = picked.images.copy()
+    images = picked.stored.copy()
     images[moved] = adversarial(cast.owner.module, friends, others, images[moved])
     return Forged(images=images, truth=picked.labels)
 
@@ -182,7 +182,7 @@ def _diverse(points: Tensor, generator: torch.Generator) -> Tensor:
 
 def shared_mistakes(cast: Cast, friends: Modules, others: Modules, count: int) -> Forged:
     """Images that the source gets wrong, those first that most friends, and fewest others, answer as it does."""
-    images = torch.from_numpy(cast.seeds.images)
+    images = torch.from_numpy(cast.seeds.stored)
     own = predict(cast.owner.module, images).argmax(1)
 
     def alike(models: Modules) -> np.ndarray:
@@ -192,7 +192,7 @@ def shared_mistakes(cast: Cast, friends: Modules, others: Modules, count: int) -
     gain = alike(friends) - alike(others)
     wrong = np.flatnonzero(own.numpy() != cast.seeds.labels)
     chosen = wrong[np.argsort(-gain[wrong], kind="stable")][:count]
-    return Forged(images=cast.seeds.images[chosen], truth=cast.seeds.labels[chosen])
+    return Forged(images=cast.seeds.stored[chosen], truth=cast.seeds.labels[chosen])
 
 
 def told(model: nn.Module, images: np.ndarray) -> Answers:

@@ -57,7 +57,7 @@ def load(path: Path, name: str = "efficientnet-lite0") -> LoadedModel:
 
 def resized(count: int) -> np.ndarray:
     """CIFAR-10 test images, uint8 (n, 3, 224, 224)."""
-    small = load_data(f"cifar10:test[0:{count}]").images.transpose(0, 2, 3, 1)
+    small = load_data(f"cifar10:test[0:{count}]").stored.transpose(0, 2, 3, 1)
     large = [Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC) for image in small]
     return np.stack([np.asarray(image) for image in large]).transpose(0, 3, 1, 2)
 

@@ -69,10 +69,10 @@ def made(place: Path, threads: int, sources: int, only: str) -> None:
             source=source.load().module,
             seeds=seeds,
             train_images=train_images,
-            shadow_copies=tuple(model.load().module for model in shadows if model.source == source.id),
-            shadow_strangers=tuple(model.load().module for model in shadows if model.role == "independent"),
+            surrogates=tuple(model.load().module for model in shadows if model.source == source.id),
+            references=tuple(model.load().module for model in shadows if model.role == "independent"),
         )
-        logits = predict(context.source, torch.from_numpy(seeds.images[:1000])).numpy()
+        logits = predict(context.source, torch.from_numpy(seeds.stored[:1000])).numpy()
         save_file({"logits": logits}, place / f"{source.id}.safetensors")
         for scheme in schemes(only):
             file = place / f"{source.id} {scheme.name}.safetensors"
@@ -84,7 +84,7 @@ def made(place: Path, threads: int, sources: int, only: str) -> None:
 def _flat(crafted: Crafted) -> dict[str, np.ndarray]:
     assert crafted.source.scores is not None
     arrays = {
-        "images": crafted.queries.images,
+        "images": crafted.queries.stored,
         "truth": crafted.queries.labels,
         "labels": crafted.source.labels,
         "scores": crafted.source.scores,
@@ -95,7 +95,7 @@ def _flat(crafted: Crafted) -> dict[str, np.ndarray]:
 
 def _whole(flat: dict[str, np.ndarray]) -> Crafted:
     return Crafted(
-        queries=Queries(images=flat["images"], labels=flat["truth"], group=np.zeros(len(flat["truth"]), np.int64)),
+        queries=Queries(stored=flat["images"], labels=flat["truth"], group=np.zeros(len(flat["truth"]), np.int64)),
         source=Answers(labels=flat["labels"], scores=flat["scores"]),
         state={name.removeprefix("state."): array for name, array in flat.items() if name.startswith("state.")},
     )
@@ -141,7 +141,7 @@ def _verdict(name: str, first: dict[str, np.ndarray], other: dict[str, np.ndarra
             "calibration": [],
             "library": "this",
         },
-        queries=stated.queries.images,
+        queries=stated.queries.stored,
         true_labels=stated.queries.labels,
         source=stated.source,
         state=stated.state,

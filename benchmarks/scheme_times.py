@@ -55,7 +55,7 @@ def measured(zoo: Zoo, name: str, settings: dict[str, str], *, rounds: int, budg
             scheme=name,
             settings=settings,
             train_data=zoo.train,
-            shadows=Shadows(copies=copies, strangers=strangers),
+            shadows=Shadows(surrogates=copies, references=strangers),
             budget=budget,
             seed=number,
         )

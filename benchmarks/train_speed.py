@@ -66,7 +66,7 @@ def measure(arch: str, recipe: TrainRecipe, *, data: str, rounds: int) -> dict[s
     """Images per second of both loops, and the ratio of their speeds."""
     part = load_data(data)
     spec = spec_for(part, arch)
-    images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels)
+    images, labels = torch.from_numpy(part.stored), torch.from_numpy(part.labels)
     timed = timed_in_turn(
         {
             "fit": lambda: fit(build(spec), images, labels, recipe, generator=torch.Generator().manual_seed(0)),

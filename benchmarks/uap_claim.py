@@ -64,7 +64,7 @@ def case_of(zoo: Zoo, source: str, scheme: Uap, *, extra: Iterable[str] = ()) ->
     copies, strangers = zoo.shadows(source)
     context = Enrollment(source=zoo.module(source), seeds=zoo.seeds, train_images=zoo.train)
     queries = scheme.craft(context, torch.Generator().manual_seed(SEED))
-    images = torch.from_numpy(queries.images)
+    images = torch.from_numpy(queries.stored)
     names = [source, *copies, *strangers, *extra, *zoo.independents("test"), *zoo.independents("calibration")]
     names += [name for other in zoo.sources for name in zoo.copies(other)]
     told = {
@@ -76,7 +76,7 @@ def case_of(zoo: Zoo, source: str, scheme: Uap, *, extra: Iterable[str] = ()) ->
 def fitted(case: Case, copies: Iterable[str], strangers: Iterable[str]) -> State:
     """The scheme's state, from these shadow models."""
     shadows = ShadowAnswers(
-        copies=tuple(case.told[name] for name in copies), strangers=tuple(case.told[name] for name in strangers)
+        surrogates=tuple(case.told[name] for name in copies), references=tuple(case.told[name] for name in strangers)
     )
     return case.scheme.fit(case.queries, case.told[case.source], shadows, torch.Generator().manual_seed(SEED))
 

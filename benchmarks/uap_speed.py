@@ -74,8 +74,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     zoo = Zoo(arguments.folder)
     model = zoo.module(zoo.sources[0])
-    images = torch.from_numpy(zoo.train.images[: arguments.images]).float() / 255
-    held_out = torch.from_numpy(zoo.seeds.images).float() / 255
+    images = torch.from_numpy(zoo.train.stored[: arguments.images]).float() / 255
+    held_out = torch.from_numpy(zoo.seeds.stored).float() / 255
     epsilon: float = arguments.epsilon
 
     def by(way: Ascent | DeepFoolUniversal) -> Callable[[], Tensor]:

@@ -71,10 +71,10 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     zoo = Zoo(arguments.folder, thinning=arguments.thinning)
     source = zoo.sources[0]
-    images = torch.from_numpy(zoo.seeds.images[: arguments.images]).float() / 255
+    images = torch.from_numpy(zoo.seeds.stored[: arguments.images]).float() / 255
     own = normals(zoo.module(source), images)
     basis = leading_subspace(own, size=arguments.size)
-    train = torch.from_numpy(zoo.train.images[:4000]).float() / 255
+    train = torch.from_numpy(zoo.train.stored[:4000]).float() / 255
     universal = many_universal(zoo.module(source), train, count=arguments.universal, epsilon=30 / 255)
     groups = {
         "derived": zoo.copies(source),

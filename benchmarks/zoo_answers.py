@@ -91,7 +91,7 @@ def main() -> None:
     torch.set_num_threads(1)
     attacker = load_data("fashion-mnist:attacker[0:5000]")
     parts = [load_data(f"fashion-mnist:{part}") for part in ("queries", "holdout", "attacker[5000:10000]")]
-    images = np.concatenate([part.images for part in parts])[: arguments.images]
+    images = np.concatenate([part.stored for part in parts])[: arguments.images]
     truth = np.concatenate([part.labels for part in parts])[: arguments.images]
     behind = {name: transformed(images, change) for name, change in TRANSFORMS.items()}
     cache = arguments.out / "parts"

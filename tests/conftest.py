@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.spec import ModelSpec
@@ -33,9 +33,9 @@ class Digits:
 
     trained: TrainedModel
     strangers: tuple[Normalized, ...]
-    owner: ImageSet
-    queries: ImageSet
-    attacker: ImageSet
+    owner: LabelledSet
+    queries: LabelledSet
+    attacker: LabelledSet
 
     @property
     def source(self) -> Normalized:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.spec import ModelSpec
@@ -22,8 +22,8 @@ class World:
     source: Normalized
     stranger: Normalized
     spec: ModelSpec
-    attacker: ImageSet
-    holdout: ImageSet
+    attacker: LabelledSet
+    holdout: LabelledSet
     mixtures: Tensor
 
     def agreement(self, model: Normalized) -> float:
@@ -33,7 +33,7 @@ class World:
         )
 
     def accuracy(self, model: Normalized) -> float:
-        labels = predict(model, torch.from_numpy(self.holdout.images)).argmax(1)
+        labels = predict(model, torch.from_numpy(self.holdout.stored)).argmax(1)
         return float((labels == torch.from_numpy(self.holdout.labels)).double().mean())
 
 
@@ -51,7 +51,7 @@ def world(one_thread: None) -> World:
     spec = spec_for(owner, "cnn", {"width": 8})
     recipe = default_recipe(owner, epochs=12)
     source, stranger = (train_model(owner, spec, recipe, seed=seed).model for seed in (1, 2))
-    images = torch.from_numpy(load_data("digits:queries").images).float() / 255
+    images = torch.from_numpy(load_data("digits:queries").stored).float() / 255
     other = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))]
     return World(
         source=source,

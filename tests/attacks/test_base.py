@@ -10,7 +10,7 @@ from modelprint.attacks import ATTACKS, run_attack
 from modelprint.attacks.base import head_of
 from modelprint.attacks.extract import ExtractLabels
 from modelprint.core.errors import DataError, ModelError, UsageError
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.loading import weights_identity
 from modelprint.nn.spec import build
@@ -58,13 +58,13 @@ def test_unknown_setting_lists_the_known(world: World) -> None:
 
 def test_images_must_fit_the_source(world: World) -> None:
     names = world.attacker.class_names
-    wide = ImageSet(
-        name="wide", images=np.zeros((4, 1, 9, 9), np.uint8), labels=np.zeros(4, np.int64), class_names=names
+    wide = LabelledSet(
+        name="wide", stored=np.zeros((4, 1, 9, 9), np.uint8), labels=np.zeros(4, np.int64), class_names=names
     )
     with pytest.raises(DataError, match=r"\(1, 9, 9\).*\(1, 8, 8\)"):
         run_attack("ftal", {}, world.source, world.spec, wide, seed=0)
-    more = ImageSet(
-        name="more", images=world.attacker.images, labels=world.attacker.labels, class_names=(*names, "ten")
+    more = LabelledSet(
+        name="more", stored=world.attacker.stored, labels=world.attacker.labels, class_names=(*names, "ten")
     )
     with pytest.raises(DataError, match="11 classes but the source tells 10"):
         run_attack("ftal", {}, world.source, world.spec, more, seed=0)

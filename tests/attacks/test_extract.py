@@ -9,13 +9,13 @@ from torch.nn import functional
 
 from modelprint.attacks.extract import Extraction, ExtractLabels, ExtractSoft, distillation
 from modelprint.core.errors import ModelError
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from tests.attacks.conftest import World
 
 
-def without_labels(data: ImageSet) -> ImageSet:
-    return ImageSet(
-        name="unlabelled", images=data.images, labels=np.zeros_like(data.labels), class_names=data.class_names
+def without_labels(data: LabelledSet) -> LabelledSet:
+    return LabelledSet(
+        name="unlabelled", stored=data.stored, labels=np.zeros_like(data.labels), class_names=data.class_names
     )
 
 

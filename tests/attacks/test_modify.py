@@ -48,14 +48,14 @@ def test_copies_keep_accuracy_and_agree_more_than_a_stranger(attack: Attack, wor
 
 
 def test_fine_pruning_takes_the_least_active_units_and_they_stay_gone(world: World) -> None:
-    activity = mean_activity(world.source, torch.from_numpy(world.attacker.images))
+    activity = mean_activity(world.source, torch.from_numpy(world.attacker.stored))
     gone = (made(FinePrune(rate=0.5), world).body.head.weight == 0).all(0)
     assert int(gone.sum()) == 16
     assert activity[gone].max() <= activity[~gone].min()
 
 
 def test_adversarial_training_makes_the_copy_robust(world: World) -> None:
-    images, labels = torch.from_numpy(world.holdout.images).float() / 255, torch.from_numpy(world.holdout.labels)
+    images, labels = torch.from_numpy(world.holdout.stored).float() / 255, torch.from_numpy(world.holdout.labels)
     epsilon = 0.15
 
     def robust(model: Normalized) -> float:
@@ -102,7 +102,7 @@ def test_noise_has_its_scale(world: World) -> None:
 
 def test_removalnet_pushes_features_away_and_keeps_answers(world: World) -> None:
     copy = made(RemovalNet(), world)
-    images = torch.from_numpy(world.holdout.images).float() / 255
+    images = torch.from_numpy(world.holdout.stored).float() / 255
     features = [model.body.features((images - model.mean) / model.std) for model in (world.source, copy)]
     assert functional.cosine_similarity(*features).mean() < 0.6
     assert world.accuracy(copy) > 0.85

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from modelprint.attacks.permute import Permute
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import ARCHITECTURES
 from modelprint.nn.spec import ModelSpec, build
 from tests.attacks.conftest import World
@@ -31,9 +31,9 @@ def test_function_is_the_same(arch: str, channels: int, size: int, world: World)
     source.train()
     source(images)  # BatchNorm's statistics of each channel differ now
     source.eval()
-    data = ImageSet(
+    data = LabelledSet(
         name="random",
-        images=(images * 255).to(torch.uint8).numpy(),
+        stored=(images * 255).to(torch.uint8).numpy(),
         labels=torch.arange(200).numpy() % 10,
         class_names=world.attacker.class_names,
     )

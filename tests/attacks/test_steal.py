@@ -10,7 +10,7 @@ from modelprint.attacks.data_free import DataFree, smooth_images
 from modelprint.attacks.extract_adversarial import ExtractAdversarial
 from modelprint.attacks.jbda import JBDA, jacobian_step
 from modelprint.attacks.knockoff import Knockoff, fitted, matched
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
 from modelprint.perturb.pgd import pgd
 from modelprint.training.loop import predict
@@ -18,43 +18,43 @@ from tests.attacks.conftest import World
 
 
 @pytest.fixture(scope="module")
-def foreign() -> ImageSet:
+def foreign() -> LabelledSet:
     """Another distribution: sums of two turned digits, in colour and twice as large."""
-    digits = load_data("digits:stranger").images.transpose(0, 1, 3, 2)
+    digits = load_data("digits:stranger").stored.transpose(0, 1, 3, 2)
     mixed = np.concatenate([digits, np.maximum(digits, digits[::-1])])
-    return ImageSet(
+    return LabelledSet(
         name="turned",
-        images=mixed.repeat(3, axis=1).repeat(2, axis=2).repeat(2, axis=3),
+        stored=mixed.repeat(3, axis=1).repeat(2, axis=2).repeat(2, axis=3),
         labels=np.zeros(len(mixed), np.int64),
         class_names=("a", "b", "c"),
     )
 
 
-def test_knockoff_learns_the_source_on_foreign_images(world: World, foreign: ImageSet) -> None:
+def test_knockoff_learns_the_source_on_foreign_images(world: World, foreign: LabelledSet) -> None:
     asked, unseen = foreign.take(slice(0, 1000)), fitted(foreign.take(slice(1000, None)), world.spec)
     result = Knockoff(budget=900, epochs=30).run(world.source, world.spec, asked, seed=0)
     assert result.report["queries"] == 900
     student, stranger, source = (
-        predict(model, torch.from_numpy(unseen.images)).argmax(1)
+        predict(model, torch.from_numpy(unseen.stored)).argmax(1)
         for model in (result.model, world.stranger, world.source)
     )
     assert (student == source).double().mean() > (stranger == source).double().mean() + 0.1
 
 
-def test_foreign_images_are_brought_to_the_models_inputs(world: World, foreign: ImageSet) -> None:
-    images = fitted(foreign, world.spec).images
+def test_foreign_images_are_brought_to_the_models_inputs(world: World, foreign: LabelledSet) -> None:
+    images = fitted(foreign, world.spec).stored
     assert images.shape == (1200, 1, 8, 8)
     assert images.dtype == np.uint8
-    assert abs(images.mean() - foreign.images.mean()) < 2
-    grey = ImageSet(name="grey", images=images, labels=foreign.labels, class_names=foreign.class_names)
-    assert fitted(grey, world.spec.model_copy(update={"channels": 3})).images.shape == (1200, 3, 8, 8)
+    assert abs(images.mean() - foreign.stored.mean()) < 2
+    grey = LabelledSet(name="grey", stored=images, labels=foreign.labels, class_names=foreign.class_names)
+    assert fitted(grey, world.spec.model_copy(update={"channels": 3})).stored.shape == (1200, 3, 8, 8)
 
 
-def test_matched_images_have_the_contrast_that_the_source_expects(world: World, foreign: ImageSet) -> None:
-    faint = ImageSet(
-        name="faint", images=foreign.images // 8 + 100, labels=foreign.labels, class_names=foreign.class_names
+def test_matched_images_have_the_contrast_that_the_source_expects(world: World, foreign: LabelledSet) -> None:
+    faint = LabelledSet(
+        name="faint", stored=foreign.stored // 8 + 100, labels=foreign.labels, class_names=foreign.class_names
     )
-    images = matched(fitted(faint, world.spec), world.spec).images / 255
+    images = matched(fitted(faint, world.spec), world.spec).stored / 255
     assert images.std() == pytest.approx(world.spec.std[0], abs=0.1)
     assert images.mean() == pytest.approx(world.spec.mean[0], abs=0.1)
 
@@ -66,7 +66,7 @@ def test_jbda_grows_a_good_student_from_few_images(world: World) -> None:
 
 
 def test_jacobian_step_lowers_the_confidence_it_follows(world: World) -> None:
-    points = torch.from_numpy(world.holdout.images)
+    points = torch.from_numpy(world.holdout.stored)
     labels = predict(world.stranger, points).argmax(1)
     moved = jacobian_step(world.stranger, points, labels, -0.05)
     assert (moved.int() - points.int()).abs().max() <= round(0.05 * 255) + 1
@@ -75,7 +75,7 @@ def test_jacobian_step_lowers_the_confidence_it_follows(world: World) -> None:
 
 
 def test_adversarial_extraction_is_more_robust_than_extraction(world: World) -> None:
-    images = torch.from_numpy(world.holdout.images).float() / 255
+    images = torch.from_numpy(world.holdout.stored).float() / 255
     labels = torch.from_numpy(world.holdout.labels)
 
     def robust(hardening_epochs: int) -> float:
@@ -89,9 +89,9 @@ def test_adversarial_extraction_is_more_robust_than_extraction(world: World) -> 
 
 
 def test_data_free_needs_no_image(world: World) -> None:
-    blind = ImageSet(
+    blind = LabelledSet(
         name="blind",
-        images=np.zeros_like(world.attacker.images),
+        stored=np.zeros_like(world.attacker.stored),
         labels=world.attacker.labels,
         class_names=world.attacker.class_names,
     )

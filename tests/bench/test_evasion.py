@@ -150,7 +150,7 @@ def test_what_an_evasion_costs(evaded: Results, models: Path) -> None:
     assert list(told) == ["none", *EVASIONS]
     holdout = load_data("digits:holdout")
     there = {model.id: model for model in zoo.load(PLAN, folder=models)}
-    blurred = torch.from_numpy(TRANSFORMS["blur"]()(as_unit(holdout.images)))
+    blurred = torch.from_numpy(TRANSFORMS["blur"]()(as_unit(holdout.stored)))
     for name, accuracy in told["blur"].accuracy.items():
         predicted = predict(there[name].load().module, blurred).argmax(1).numpy()
         assert accuracy == pytest.approx((predicted == holdout.labels).mean(), abs=1e-5)

@@ -99,7 +99,7 @@ def test_the_budget_is_respected(fingerprints: dict[str, Crafted], context: Enro
 def test_queries_are_8_bit_images_of_the_source_s_shape(fingerprints: dict[str, Crafted], name: str) -> None:
     made = fingerprints[name].queries
     assert made.codec == "uint8-image"
-    assert made.images.shape == (len(made), 1, 8, 8)
+    assert made.stored.shape == (len(made), 1, 8, 8)
     assert made.labels.dtype == made.group.dtype == np.int64
     assert all(len(column) == len(made) for column in made.columns.values())
     json.dumps(dict(made.report), allow_nan=False)
@@ -108,11 +108,11 @@ def test_queries_are_8_bit_images_of_the_source_s_shape(fingerprints: dict[str, 
 @ROW
 def test_the_seed_alone_decides(fingerprints: dict[str, Crafted], context: Enrollment, name: str) -> None:
     again = craft(configured(name), context, seed=3)
-    assert (again.queries.images == fingerprints[name].queries.images).all()
+    assert (again.queries.stored == fingerprints[name].queries.stored).all()
     assert all((again.state[key] == value).all() for key, value in fingerprints[name].state.items())
     other = craft(configured(name), context, seed=4)
-    same = other.queries.images.shape == again.queries.images.shape
-    assert not same or (other.queries.images != again.queries.images).any()
+    same = other.queries.stored.shape == again.queries.stored.shape
+    assert not same or (other.queries.stored != again.queries.stored).any()
 
 
 @ROW

@@ -18,7 +18,7 @@ from modelprint.core.identity import (
     digest_arrays,
     digest_file,
     digest_json,
-    image_hashes,
+    stored_hashes,
 )
 
 leaves = st.one_of(
@@ -92,7 +92,7 @@ def test_array_hashes_are_equal_only_for_equal_arrays(one, other):
 @given(small_arrays)
 def test_layout_in_memory_does_not_matter(array):
     assert digest_arrays({"a": np.asfortranarray(array)}) == digest_arrays({"a": array})
-    assert image_hashes(np.asfortranarray(array)) == image_hashes(array)
+    assert stored_hashes(np.asfortranarray(array)) == stored_hashes(array)
 
 
 def test_a_reshaped_or_retyped_array_is_another():
@@ -105,7 +105,7 @@ def test_a_reshaped_or_retyped_array_is_another():
 @given(st.lists(st.integers(0, 2), min_size=2, max_size=6))
 def test_images_share_a_hash_when_their_pixels_are_the_same(kinds):
     images = np.array([np.full((1, 2, 2), kind, np.uint8) for kind in kinds])
-    hashes = image_hashes(images)
+    hashes = stored_hashes(images)
     assert [hashes[0] == value for value in hashes] == [kinds[0] == kind for kind in kinds]
 
 

@@ -122,7 +122,7 @@ def test_fashion_mnist_is_the_published_one():
     assert (len(train), len(test), train.shape) == (60_000, 10_000, (1, 28, 28))
     assert np.bincount(train.labels).tolist() == [6000] * 10
     assert np.bincount(test.labels).tolist() == [1000] * 10
-    assert train.images.mean() / 255 == pytest.approx(0.2860, abs=1e-4)  # as published with the set
+    assert train.stored.mean() / 255 == pytest.approx(0.2860, abs=1e-4)  # as published with the set
     assert [len(load_data(f"fashion-mnist:{split}")) for split in SPLITS] == [25_000, 25_000, 10_000, 5_000, 5_000]
 
 
@@ -131,6 +131,6 @@ def test_cifar10_is_the_published_one():
     train, test = load_data("cifar10:train"), load_data("cifar10:test")
     assert (len(train), len(test), train.shape) == (50_000, 10_000, (3, 32, 32))
     assert np.bincount(train.labels).tolist() == [5000] * 10
-    means = [train.images[:, channel].mean() / 255 for channel in range(3)]
+    means = [train.stored[:, channel].mean() / 255 for channel in range(3)]
     assert means == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-4)  # as widely used
     assert [len(load_data(f"cifar10:{split}")) for split in SPLITS] == [20_000, 20_000, 10_000, 5_000, 5_000]

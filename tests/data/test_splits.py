@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from modelprint.core.errors import DataError
-from modelprint.data.image_set import ImageSet, shared_images
+from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import SPLITS, fixed_order, load_data, load_raw, parse_reference, split_sizes
 
 
@@ -31,8 +31,8 @@ def numbered(path: Path, *, train: int, test: int, classes: int = 4) -> str:
     return str(path)
 
 
-def numbers(part: ImageSet) -> list[int]:
-    return [int(image[0, 0, 0]) * 256 + int(image[0, 0, 1]) for image in part.images]
+def numbers(part: LabelledSet) -> list[int]:
+    return [int(image[0, 0, 0]) * 256 + int(image[0, 0, 1]) for image in part.stored]
 
 
 @pytest.mark.parametrize(("train", "test"), [(60, 0), (61, 13), (600, 100), (13, 500)])
@@ -160,17 +160,17 @@ def test_a_folder_of_images_has_splits_like_any_set(tmp_path):
         for number in range(30):
             Image.new("L", (4, 4), number + (100 if label == "dog" else 0)).save(tmp_path / label / f"{number}.png")
     parts = [load_data(f"{tmp_path}:{split}") for split in SPLITS]
-    levels = [int(image[0, 0, 0]) for part in parts for image in part.images]
+    levels = [int(image[0, 0, 0]) for part in parts for image in part.stored]
     assert sorted(levels) == [*range(30), *range(100, 130)]
     for part in parts:
-        assert [level >= 100 for level in part.images[:, 0, 0, 0].tolist()] == [bool(v) for v in part.labels]
+        assert [level >= 100 for level in part.stored[:, 0, 0, 0].tolist()] == [bool(v) for v in part.labels]
 
 
 def test_images_that_two_sets_share_are_counted(tmp_path):
     name = numbered(tmp_path / "set.npz", train=60, test=20)
-    assert shared_images(load_data(f"{name}:train[0:30]"), load_data(f"{name}:train[20:50]")) == 10
-    assert shared_images(load_data(f"{name}:owner"), load_data(f"{name}:queries")) == 0
-    assert shared_images(load_data(f"{name}:train"), load_data("digits:train")) == 0
+    assert shared_inputs(load_data(f"{name}:train[0:30]"), load_data(f"{name}:train[20:50]")) == 10
+    assert shared_inputs(load_data(f"{name}:owner"), load_data(f"{name}:queries")) == 0
+    assert shared_inputs(load_data(f"{name}:train"), load_data("digits:train")) == 0
 
 
 def test_a_set_is_identified_by_images_and_labels(tmp_path):
@@ -190,18 +190,18 @@ def test_a_set_is_identified_by_images_and_labels(tmp_path):
 )
 def test_a_set_that_cannot_be_is_refused(images, labels, what):
     with pytest.raises(DataError, match=what):
-        ImageSet(name="x", images=images, labels=np.array(labels), class_names=("a", "b"))
+        LabelledSet(name="x", stored=images, labels=np.array(labels), class_names=("a", "b"))
 
 
 def test_digits_have_their_standard_parts():
     train, test = load_data("digits:train"), load_data("digits:test")
     assert (len(train), len(test), train.shape, train.classes) == (1297, 500, (1, 8, 8), 10)
-    assert train.images.max() == 255
+    assert train.stored.max() == 255
     raw = load_raw("digits")
     assert np.array_equal(np.bincount(train.labels) + np.bincount(test.labels), np.bincount(raw.train_labels))
     shares = np.bincount(test.labels) / np.bincount(raw.train_labels)
     assert np.abs(shares - 500 / 1797).max() < 0.01
-    assert len({image.tobytes() for image in np.concatenate([train.images, test.images])}) == 1797
+    assert len({image.tobytes() for image in np.concatenate([train.stored, test.stored])}) == 1797
 
 
 def test_the_splits_of_digits_share_no_image():
@@ -209,4 +209,4 @@ def test_the_splits_of_digits_share_no_image():
     assert [len(part) for part in parts] == [600, 600, 297, 150, 150]
     for number, part in enumerate(parts):
         for other in parts[number + 1 :]:
-            assert shared_images(part, other) == 0
+            assert shared_inputs(part, other) == 0

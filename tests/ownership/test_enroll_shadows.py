@@ -77,7 +77,7 @@ def test_a_folder_is_told_apart_by_the_cards(fingerprint: Fingerprint, place: Pa
 def test_another_models_copies_are_strangers(place: Path, tmp_path: Path, digits: Digits) -> None:
     other = LoadedModel(module=digits.strangers[0], identity="sha256:other", spec=digits.spec, card=None, path=None)
     found = shadow_folder(place / "shadows", other)
-    assert (len(found.copies), len(found.strangers)) == (0, 4)
+    assert (len(found.surrogates), len(found.references)) == (0, 4)
 
 
 def test_verifying_needs_the_fingerprint_alone(digits: Digits, fingerprint: Fingerprint, tmp_path: Path) -> None:
@@ -131,12 +131,12 @@ def test_shadows_are_trained_on_request(digits: Digits, source: LoadedModel) -> 
         small, source, 2, seed=3, recipe=quick, holdout=digits.queries, progress=lambda *step: done.append(step)
     )
     assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    kinds = [model.card.recipe["kind"] for model in (*made.copies, *made.strangers) if model.card is not None]
+    kinds = [model.card.recipe["kind"] for model in (*made.surrogates, *made.references) if model.card is not None]
     assert kinds in (["extract-labels", "rtal", "train", "train"], ["rtal", "train", "train"])
-    assert {model.card.recipe["source"] for model in made.copies if model.card is not None} == {source.identity}
-    assert len({model.identity for model in (*made.copies, *made.strangers)}) == len(kinds)
+    assert {model.card.recipe["source"] for model in made.surrogates if model.card is not None} == {source.identity}
+    assert len({model.identity for model in (*made.surrogates, *made.references)}) == len(kinds)
     again = auto_shadows(small, source, 2, seed=3, recipe=quick, holdout=digits.queries)
-    assert [model.identity for model in again.strangers] == [model.identity for model in made.strangers]
+    assert [model.identity for model in again.references] == [model.identity for model in made.references]
 
 
 def named(source: LoadedModel, digits: Digits, shadows: object, *, train: bool = True) -> object:

@@ -14,7 +14,7 @@ from modelprint.attacks import run_attack
 from modelprint.core.access import Access
 from modelprint.core.errors import DataError, FingerprintError, ModelprintError, SuspectError, UsageError
 from modelprint.core.suspect import Answers, Suspect
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import load_model
 from modelprint.nn.spec import build
@@ -141,9 +141,9 @@ def test_negatives_that_do_not_fit_are_refused(digits: Digits, fingerprint: Fing
 def test_training_images_among_the_seeds(digits: Digits) -> None:
     with pytest.raises(DataError, match="150 of 150"):
         enroll(digits.source, digits.queries, scheme=SCHEME, train_data=digits.queries)
-    one = ImageSet(
+    one = LabelledSet(
         name="one shared",
-        images=np.concatenate([digits.owner.images, digits.queries.images[:1]]),
+        stored=np.concatenate([digits.owner.stored, digits.queries.stored[:1]]),
         labels=np.concatenate([digits.owner.labels, digits.queries.labels[:1]]),
         class_names=digits.owner.class_names,
     )

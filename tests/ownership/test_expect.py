@@ -35,7 +35,7 @@ def test_the_sources_answers_survive(digits: Digits, name: str) -> None:
     made = craft(scheme, replace(enrolled(digits), budget=40), seed=1)
     assert 1 <= len(made.queries) <= 40
     for transform in ("blur", "resize"):
-        seen = TRANSFORMS[transform]()(as_unit(made.queries.images))
+        seen = TRANSFORMS[transform]()(as_unit(made.queries.stored))
         assert (predict(digits.source, torch.from_numpy(seen)).argmax(1).numpy() == made.source.labels).all()
     told = made.queries.report
     assert (told["expect"], told["crafted"] >= told["stable"] >= len(made.queries)) == ("blur,resize", True)

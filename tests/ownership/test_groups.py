@@ -9,7 +9,7 @@ import pytest
 from modelprint import enroll, verify
 from modelprint.attacks.make import run_attack
 from modelprint.core.errors import FingerprintError, UsageError
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import load_model, weights_identity
 from modelprint.ownership.decide import decide
@@ -72,8 +72,8 @@ def test_cards_tell_copies_of_others_and_siblings_apart(digits: Digits, folder: 
 
 def test_copies_of_independent_models_are_made_on_request(digits: Digits, tmp_path: Path) -> None:
     save_model(tmp_path / "source.safetensors", digits.source, digits.trained.card)
-    few = ImageSet(
-        name="few", images=digits.owner.images[:200], labels=digits.owner.labels[:200],
+    few = LabelledSet(
+        name="few", stored=digits.owner.stored[:200], labels=digits.owner.labels[:200],
         class_names=digits.owner.class_names,
     )  # fmt: skip
     made = [

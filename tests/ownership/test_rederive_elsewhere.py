@@ -74,15 +74,15 @@ def elsewhere(here: Enrollment) -> Enrollment:
     return replace(
         here,
         source=reordered(here.source, 100),
-        shadow_copies=there(here.shadow_copies),
-        shadow_strangers=there(here.shadow_strangers),
+        surrogates=there(here.surrogates),
+        references=there(here.references),
     )
 
 
 def fingerprint(digits: Digits, scheme: Scheme) -> Fingerprint:
     module = digits.source
     source = LoadedModel(module=module, identity=weights_identity(module), spec=digits.spec, card=None, path=None)
-    shadows = Shadows(copies=opened(copies(digits)), strangers=opened(digits.strangers))
+    shadows = Shadows(surrogates=opened(copies(digits)), references=opened(digits.strangers))
     return enroll(source, digits.queries, scheme=scheme, seed=3, shadows=shadows, train_data=digits.owner)
 
 
@@ -93,7 +93,7 @@ def opened(models: tuple[nn.Module, ...]) -> tuple[LoadedModel, ...]:
 
 
 def test_the_other_order_is_the_same_function_but_for_the_last_bits(here: Enrollment, elsewhere: Enrollment) -> None:
-    images = torch.from_numpy(here.seeds.images)
+    images = torch.from_numpy(here.seeds.stored)
     off = (predict(here.source, images) - predict(elsewhere.source, images)).abs().max()
     assert 1e-7 < off < 1e-4
 
@@ -109,9 +109,9 @@ def test_every_scheme_comes_out_again(digits: Digits, elsewhere: Enrollment, sch
 def test_in_single_precision_rounding_alone_leads_a_walk_astray(here: Enrollment) -> None:
     """What double precision is for: the same points, in four other orders of adding."""
     scheme = IPGuard(queries=100, k=4.0, precision="single")
-    first = craft(scheme, here, seed=3).queries.images
+    first = craft(scheme, here, seed=3).queries.stored
     others = [replace(here, source=reordered(here.source, seed)) for seed in range(4)]
-    assert sum((craft(scheme, other, seed=3).queries.images != first).sum() for other in others) > 0
+    assert sum((craft(scheme, other, seed=3).queries.stored != first).sum() for other in others) > 0
 
 
 @pytest.mark.parametrize("scheme", [scheme for scheme in ALL if hasattr(scheme, "precision")], ids=lambda s: s.name)

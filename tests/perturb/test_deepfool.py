@@ -31,7 +31,7 @@ def test_of_a_linear_model_it_is_the_distance_to_the_nearest_hyperplane() -> Non
 
 def test_it_changes_labels_of_a_trained_model_and_leaves_the_model_alone(digits: Digits) -> None:
     model = digits.source.train()
-    images = torch.from_numpy(digits.queries.images[:60]).float() / 255
+    images = torch.from_numpy(digits.queries.stored[:60]).float() / 255
     found = deepfool(model, images)
     assert model.training
     model.eval()
@@ -43,7 +43,7 @@ def test_it_changes_labels_of_a_trained_model_and_leaves_the_model_alone(digits:
 
 
 def test_iterations_that_do_not_suffice_are_told(digits: Digits) -> None:
-    images = torch.from_numpy(digits.queries.images[:60]).float() / 255
+    images = torch.from_numpy(digits.queries.stored[:60]).float() / 255
     few, many = deepfool(digits.source, images, iterations=1), deepfool(digits.source, images, iterations=50)
     assert few.crossed.sum() < many.crossed.sum()
     assert (few.iterations == 1).all()

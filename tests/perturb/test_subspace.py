@@ -50,7 +50,7 @@ def test_misfits_are_refused() -> None:
 
 
 def test_boundary_normals_of_a_model_lie_in_few_directions_and_near_a_copys(digits: Digits) -> None:
-    images = torch.from_numpy(digits.queries.images).float() / 255
+    images = torch.from_numpy(digits.queries.stored).float() / 255
     normals = deepfool(digits.source, images).shift.flatten(1).double().numpy()
     normals = normals[np.abs(normals).sum(1) > 0]
     chance = np.random.default_rng(0).normal(size=normals.shape)

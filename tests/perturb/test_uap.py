@@ -27,7 +27,7 @@ WAYS["deepfool"] = DeepFoolUniversal(passes=2)
 
 
 def images(digits: Digits, part: str) -> Tensor:
-    return torch.from_numpy(getattr(digits, part).images).float() / 255
+    return torch.from_numpy(getattr(digits, part).stored).float() / 255
 
 
 def found(digits: Digits, name: UniversalName, *, seed: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.suspect import Answers
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.perturb.evaluate import Evaluator, frozen
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.base import Enrollment, Queries
@@ -22,7 +22,7 @@ def craft(digits: Digits, scheme: AdvTra, *, seed: int = 0, budget: int | None =
 
 
 def labels_of(digits: Digits, queries: Queries) -> np.ndarray:
-    return predict(digits.source, torch.from_numpy(queries.images)).argmax(1).numpy()
+    return predict(digits.source, torch.from_numpy(queries.stored)).argmax(1).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +57,15 @@ def test_every_leg_satisfies_equation_3_on_the_stored_points(digits: Digits, sch
 def test_trajectories_begin_at_rightly_classified_bases_and_span_every_class(digits: Digits, made: Queries) -> None:
     told = labels_of(digits, made).reshape(12, 37)
     assert (told[:, 0] == made.labels.reshape(12, 37)[:, 0]).all()
-    bases = {image.tobytes() for image in made.images.reshape(12, 37, -1)[:, 0]}
-    assert bases <= {image.tobytes() for image in digits.queries.images}
+    bases = {image.tobytes() for image in made.stored.reshape(12, 37, -1)[:, 0]}
+    assert bases <= {image.tobytes() for image in digits.queries.stored}
     assert len(bases) == 12
     targets = made.columns["target"].reshape(12, 37)
     assert all(len(set(row[1:])) >= 8 for row in targets)
 
 
 def test_eight_bit_points_of_a_leg_differ_pairwise_and_steps_shrink(made: Queries) -> None:
-    points = made.images.reshape(12, 37, -1).astype(int)
+    points = made.stored.reshape(12, 37, -1).astype(int)
     for trajectory in points:
         for leg in range(9):
             five = trajectory[4 * leg : 4 * leg + 5]
@@ -76,7 +76,7 @@ def test_eight_bit_points_of_a_leg_differ_pairwise_and_steps_shrink(made: Querie
 
 def test_the_far_side_repeats_the_steps_reversed(digits: Digits) -> None:
     queries = craft(digits, AdvTra(trajectories=4, l=2, m=1, eight_bit=False))
-    points = torch.from_numpy(queries.images.reshape(4, 5, -1))
+    points = torch.from_numpy(queries.stored.reshape(4, 5, -1))
     sizes = (points[:, 1:] - points[:, :-1]).abs().amax(2)
     assert torch.allclose(sizes[:, 0], sizes[:, 3], atol=1e-5)
     assert torch.allclose(sizes[:, 1], sizes[:, 2], atol=1e-5)
@@ -88,7 +88,7 @@ def test_paper_preset_makes_shrinking_steps_on_float_points(digits: Digits) -> N
     queries = craft(digits, scheme)
     assert queries.codec == "float32"
     per = scheme.points(10)
-    points = torch.from_numpy(queries.images).reshape(-1, per, 64)
+    points = torch.from_numpy(queries.stored).reshape(-1, per, 64)
     sizes = (points[:, 1:] - points[:, :-1]).abs().amax(2)
     told = labels_of(digits, queries).reshape(-1, per)
     targets = queries.columns["target"].reshape(-1, per)
@@ -99,8 +99,8 @@ def test_paper_preset_makes_shrinking_steps_on_float_points(digits: Digits) -> N
 
 
 def test_the_same_seed_gives_the_same_queries_and_another_others(digits: Digits, made: Queries) -> None:
-    assert (craft(digits, AdvTra(trajectories=12)).images == made.images).all()
-    assert (craft(digits, AdvTra(trajectories=12), seed=1).images != made.images).any()
+    assert (craft(digits, AdvTra(trajectories=12)).stored == made.stored).all()
+    assert (craft(digits, AdvTra(trajectories=12), seed=1).stored != made.stored).any()
 
 
 def test_batches_are_bounded_and_fill_up_to_the_number_asked_for(digits: Digits) -> None:
@@ -156,8 +156,8 @@ def test_score_is_the_detection_rate_with_ties_broken_by_mutation() -> None:
 
 def test_a_source_no_better_than_chance_is_refused(digits: Digits) -> None:
     shuffled = digits.queries.labels[torch.randperm(150, generator=torch.Generator().manual_seed(1)).numpy()]
-    wrong = ImageSet(
-        name="shuffled", images=digits.queries.images, labels=shuffled, class_names=digits.queries.class_names
+    wrong = LabelledSet(
+        name="shuffled", stored=digits.queries.stored, labels=shuffled, class_names=digits.queries.class_names
     )
     with pytest.raises(FingerprintError, match="no better than chance"):
         AdvTra().craft(Enrollment(source=digits.source, seeds=wrong), torch.Generator())
@@ -196,7 +196,7 @@ def test_settings_that_do_not_fit_are_named(settings: dict[str, str], words: str
 def test_gradient_signs_agree_with_finite_differences(digits: Digits) -> None:
     source = digits.source.double()
     try:
-        images = torch.from_numpy(digits.queries.images[:2]).double() / 255
+        images = torch.from_numpy(digits.queries.stored[:2]).double() / 255
         targets = torch.tensor([3, 5])
         with frozen(source) as model:
             aim = Evaluator(model).aim(images, lambda _, labels: targets.numpy())

@@ -21,14 +21,14 @@ def test_the_source_gets_every_query_wrong_and_its_own_mistakes_come_first(enrol
     made = craft(Akh(queries=200), enrollment, seed=0)
     assert len(made.queries) == 200
     assert (made.source.labels != made.queries.labels).all()
-    labels = predict(enrollment.source, torch.from_numpy(enrollment.seeds.images)).argmax(1).numpy()
-    mistakes = {image.tobytes() for image in enrollment.seeds.images[labels != enrollment.seeds.labels]}
+    labels = predict(enrollment.source, torch.from_numpy(enrollment.seeds.stored)).argmax(1).numpy()
+    mistakes = {image.tobytes() for image in enrollment.seeds.stored[labels != enrollment.seeds.labels]}
     assert made.queries.report["mistakes"] == len(mistakes) < 200
-    assert {image.tobytes() for image in made.queries.images[: len(mistakes)]} == mistakes
+    assert {image.tobytes() for image in made.queries.stored[: len(mistakes)]} == mistakes
 
 
 def test_fewer_queries_than_mistakes_are_mistakes_drawn_by_the_seed(enrollment: Enrollment) -> None:
-    few, again, other = (craft(Akh(queries=3), enrollment, seed=seed).queries.images for seed in (0, 0, 1))
+    few, again, other = (craft(Akh(queries=3), enrollment, seed=seed).queries.stored for seed in (0, 0, 1))
     assert (few == again).all()
     assert (few != other).any()
 
@@ -60,6 +60,6 @@ class Oracle(nn.Module):
 
 def test_a_source_that_is_always_right_has_no_fingerprint(enrollment: Enrollment) -> None:
     levels = (20 * enrollment.seeds.labels).astype(np.uint8)[:, None, None, None]
-    plain = replace(enrollment.seeds, images=np.broadcast_to(levels, (150, 1, 7, 7)).copy())  # 49 pixels: no ties
+    plain = replace(enrollment.seeds, stored=np.broadcast_to(levels, (150, 1, 7, 7)).copy())  # 49 pixels: no ties
     with pytest.raises(FingerprintError, match="classifies all of 150 images rightly"):
         craft(Akh(queries=5), replace(enrollment, source=Oracle(), seeds=plain), seed=0)

@@ -37,12 +37,12 @@ def test_points_are_conferrable_on_models_that_they_were_not_made_with(
 ) -> None:
     new_copies, new_strangers = copies(digits, 3, seed=50), strangers(digits, 3, seed=60)
     held_out = conferrability(
-        labels(new_copies, made.queries.images), labels(new_strangers, made.queries.images), made.source.labels
+        labels(new_copies, made.queries.stored), labels(new_strangers, made.queries.stored), made.source.labels
     )
-    right = predict(digits.source, torch.from_numpy(digits.queries.images)).argmax(1).numpy() == digits.queries.labels
+    right = predict(digits.source, torch.from_numpy(digits.queries.stored)).argmax(1).numpy() == digits.queries.labels
     start = digits.queries.take(np.flatnonzero(right)[:60])
     points = pgd(
-        digits.source, torch.from_numpy(start.images).float() / 255, torch.from_numpy(start.labels),
+        digits.source, torch.from_numpy(start.stored).float() / 255, torch.from_numpy(start.labels),
         epsilon=0.25, steps=40,
     )  # fmt: skip
     plain = points.mul(255).round().to(torch.uint8).contiguous().numpy()
@@ -55,15 +55,15 @@ def test_points_are_conferrable_on_models_that_they_were_not_made_with(
 
 def test_the_source_is_fooled_within_epsilon(made: Crafted, enrollment: Enrollment) -> None:
     assert (made.source.labels != made.queries.labels).all()
-    seeds = enrollment.seeds.images.astype(int)
-    nearest = [np.abs(seeds - image).max(axis=(1, 2, 3)).min() for image in made.queries.images]
+    seeds = enrollment.seeds.stored.astype(int)
+    nearest = [np.abs(seeds - image).max(axis=(1, 2, 3)).min() for image in made.queries.stored]
     assert max(nearest) <= 0.25 * 255
 
 
 def test_what_is_reported_is_what_the_shadow_models_say(made: Crafted, enrollment: Enrollment) -> None:
     again = conferrability(
-        labels(enrollment.shadow_copies, made.queries.images),
-        labels(enrollment.shadow_strangers, made.queries.images),
+        labels(enrollment.surrogates, made.queries.stored),
+        labels(enrollment.references, made.queries.stored),
         made.source.labels,
     )
     assert np.allclose(again, made.state["conferrability"])
@@ -104,7 +104,7 @@ def test_the_score_is_the_share_of_equal_labels(made: Crafted) -> None:
 
 
 def test_points_that_are_not_conferrable_are_refused(enrollment: Enrollment) -> None:
-    sure = predict(enrollment.source, torch.from_numpy(enrollment.seeds.images)).softmax(1).amax(1).argsort()[-20:]
+    sure = predict(enrollment.source, torch.from_numpy(enrollment.seeds.stored)).softmax(1).amax(1).argsort()[-20:]
     easy = replace(enrollment, seeds=enrollment.seeds.take(sure.numpy()))
     with pytest.raises(FingerprintError, match="none of 20 points is conferrable"):
         craft(replace(SCHEME, epsilon=1 / 255, steps=1), easy, seed=0)
@@ -112,11 +112,11 @@ def test_points_that_are_not_conferrable_are_refused(enrollment: Enrollment) -> 
 
 def test_shadow_models_are_needed(enrollment: Enrollment) -> None:
     with pytest.raises(FingerprintError, match="learns from shadow models"):
-        craft(SCHEME, replace(enrollment, shadow_strangers=()), seed=0)
+        craft(SCHEME, replace(enrollment, references=()), seed=0)
 
 
 def test_models_are_left_as_they_were(made: Crafted, enrollment: Enrollment) -> None:
-    for model in (enrollment.source, *enrollment.shadow_copies, *enrollment.shadow_strangers):
+    for model in (enrollment.source, *enrollment.surrogates, *enrollment.references):
         assert all(parameter.requires_grad for parameter in model.parameters())
         assert not model.training
 

@@ -38,7 +38,7 @@ def loaded(models: tuple[nn.Module, ...]) -> tuple[LoadedModel, ...]:
 
 @pytest.fixture(scope="module")
 def fingerprint(digits: Digits) -> Fingerprint:
-    shadows = Shadows(copies=loaded(copies(digits)), strangers=loaded(digits.strangers))
+    shadows = Shadows(surrogates=loaded(copies(digits)), references=loaded(digits.strangers))
     return enroll(
         digits.source, digits.queries, scheme=SCHEME, shadows=shadows, negatives=strangers(digits, 6, seed=60)
     )
@@ -125,7 +125,7 @@ def test_pools_hold_what_they_say(enrollment: Enrollment, pool: Pool, count: int
     assert (len(made), first) == (count, natural)
     assert made.images.dtype == np.uint8
     if pool == "shifted":
-        moved = np.abs(made.images.astype(int) - enrollment.seeds.images.astype(int))
+        moved = np.abs(made.images.astype(int) - enrollment.seeds.stored.astype(int))
         assert 0 < moved.max() <= 64
 
 
@@ -152,9 +152,7 @@ def test_candidates_that_tie_are_chosen_in_order_however_a_processor_adds() -> N
 
 
 def test_copies_of_another_model_are_refused(enrollment: Enrollment, digits: Digits) -> None:
-    swapped = replace(
-        enrollment, shadow_copies=digits.strangers, shadow_strangers=(enrollment.source, enrollment.source)
-    )
+    swapped = replace(enrollment, surrogates=digits.strangers, references=(enrollment.source, enrollment.source))
     with pytest.raises(FingerprintError, match="hardly more than shadow strangers"):
         craft(SCHEME, swapped, seed=0)
 

@@ -42,13 +42,13 @@ def test_queries_fool_the_source_and_stay_within_epsilon_as_they_are_stored(
     made: Crafted, enrollment: Enrollment
 ) -> None:
     assert (made.source.labels != made.queries.labels).all()
-    begun = enrollment.seeds.images[made.queries.columns["image"]]
-    assert np.abs(made.queries.images.astype(int) - begun).max() <= 0.2 * 255
+    begun = enrollment.seeds.stored[made.queries.columns["image"]]
+    assert np.abs(made.queries.stored.astype(int) - begun).max() <= 0.2 * 255
     assert (made.queries.labels == enrollment.seeds.labels[made.queries.columns["image"]]).all()
 
 
 def test_seeds_are_right_and_taken_by_confidence(made: Crafted, enrollment: Enrollment) -> None:
-    logits = predict(enrollment.source, torch.from_numpy(enrollment.seeds.images))
+    logits = predict(enrollment.source, torch.from_numpy(enrollment.seeds.stored))
     sure = logits.softmax(1).square().sum(1).numpy()[made.queries.columns["image"]]
     assert (np.diff(sure) <= 1e-6).all()
     right = logits.argmax(1).numpy() == enrollment.seeds.labels
@@ -64,7 +64,7 @@ def test_labels_score_robustness(made: Crafted) -> None:
 
 
 def test_scores_add_the_divergence_of_outputs(made: Crafted, enrollment: Enrollment) -> None:
-    answers = told(enrollment.shadow_strangers[0], made)
+    answers = told(enrollment.references[0], made)
     pair = [torch.from_numpy(part.scores).double().softmax(1).numpy() for part in (made.source, answers)]  # type: ignore[arg-type]
     distance = np.mean([jensenshannon(p, q, base=2) ** 2 for p, q in zip(*pair, strict=True)])
     robd = float((answers.labels == made.queries.labels).mean())
@@ -90,7 +90,7 @@ def test_more_than_can_be_fooled_is_said(enrollment: Enrollment) -> None:
 
 
 def test_white_box_distances_are_zero_to_itself_and_small_to_a_copy(digits: Digits, enrollment: Enrollment) -> None:
-    images = torch.from_numpy(enrollment.seeds.images[:50])
+    images = torch.from_numpy(enrollment.seeds.stored[:50])
     layers = ["body.features", "body.head"]
     same = white_box_distances(digits.source, digits.source, images, layers=layers)
     tuned = run_attack("ftll", {"epochs": "2"}, digits.source, digits.spec, digits.attacker, seed=0).model
@@ -105,7 +105,7 @@ def test_white_box_distances_are_zero_to_itself_and_small_to_a_copy(digits: Digi
 
 
 def test_layer_outputs_are_what_the_layers_give(digits: Digits, enrollment: Enrollment) -> None:
-    images = torch.from_numpy(enrollment.seeds.images[:20])
+    images = torch.from_numpy(enrollment.seeds.stored[:20])
     caught = layer_outputs(digits.source, images, layers=["body.head"])
     assert np.allclose(caught["body.head"], predict(digits.source, images).numpy())
     assert not any(module._forward_hooks for module in digits.source.modules())
@@ -121,7 +121,7 @@ def test_distances_by_hand() -> None:
 
 
 def test_other_architectures_and_layers_are_refused(digits: Digits, enrollment: Enrollment) -> None:
-    images = torch.from_numpy(enrollment.seeds.images[:4])
+    images = torch.from_numpy(enrollment.seeds.stored[:4])
     with pytest.raises(ModelError, match="no layer 'nonsense'"):
         white_box_distances(digits.source, digits.source, images, layers=["nonsense"])
     other = nn.Sequential()

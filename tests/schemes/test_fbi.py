@@ -36,7 +36,7 @@ def test_the_score_is_scikit_learns_mutual_information(
 ) -> None:
     scheme = replace(SCHEME, k=k)
     made = craft(scheme, enrollment, seed=0)
-    for model in (*strangers(digits, 1, seed=40), *enrollment.shadow_copies):
+    for model in (*strangers(digits, 1, seed=40), *enrollment.surrogates):
         answers = told(model, made).restricted(access)
         depth = 1 if access is Access.LABELS else k
         own, theirs = (ranks(part, made.state["truth"], depth) for part in (made.source, answers))
@@ -56,19 +56,19 @@ def test_ranks_are_places_in_the_sorted_list() -> None:
 def test_images_come_from_the_share_of_highest_entropy_over_strangers(enrollment: Enrollment) -> None:
     scheme = replace(SCHEME, queries=15, uncertain=0.2)
     made = craft(scheme, enrollment, seed=0)
-    images = torch.from_numpy(enrollment.seeds.images)
-    labels = np.stack([predict(model, images).argmax(1).numpy() for model in enrollment.shadow_strangers])
+    images = torch.from_numpy(enrollment.seeds.stored)
+    labels = np.stack([predict(model, images).argmax(1).numpy() for model in enrollment.references])
     entropies = np.array([scipy_stats.entropy(np.unique(column, return_counts=True)[1]) for column in labels.T])
     least = np.sort(entropies)[::-1][29]  # 20 % of 150 images
-    known = {image.tobytes(): value for image, value in zip(enrollment.seeds.images, entropies, strict=True)}
-    assert min(known[image.tobytes()] for image in made.queries.images) >= least
-    assert len({image.tobytes() for image in made.queries.images}) == 15
+    known = {image.tobytes(): value for image, value in zip(enrollment.seeds.stored, entropies, strict=True)}
+    assert min(known[image.tobytes()] for image in made.queries.stored) >= least
+    assert len({image.tobytes() for image in made.queries.stored}) == 15
 
 
 def test_without_strangers_images_are_drawn_at_random(enrollment: Enrollment) -> None:
-    made = craft(SCHEME, replace(enrollment, shadow_strangers=(), shadow_copies=()), seed=0)
+    made = craft(SCHEME, replace(enrollment, references=(), surrogates=()), seed=0)
     assert made.queries.report["strangers"] == 0
-    assert len(np.unique(made.queries.images, axis=0)) == 100
+    assert len(np.unique(made.queries.stored, axis=0)) == 100
 
 
 def test_more_queries_than_images_are_all_images(enrollment: Enrollment) -> None:
@@ -85,7 +85,7 @@ def test_a_constant_suspect_shares_nothing(enrollment: Enrollment) -> None:
 
 
 def test_a_source_that_is_always_right_is_refused(enrollment: Enrollment) -> None:
-    labels = predict(enrollment.source, torch.from_numpy(enrollment.seeds.images)).argmax(1).numpy()
+    labels = predict(enrollment.source, torch.from_numpy(enrollment.seeds.stored)).argmax(1).numpy()
     easy = enrollment.seeds.take(np.flatnonzero(labels == enrollment.seeds.labels))
     with pytest.raises(FingerprintError, match="all of 20 images right"):
         craft(SCHEME, replace(enrollment, seeds=easy, budget=20), seed=0)
@@ -95,12 +95,12 @@ def test_images_of_as_much_entropy_are_taken_in_order(enrollment: Enrollment) ->
     """The last bits of an entropy depend on which classes were named; they break no ties."""
     scheme = replace(SCHEME, queries=30, uncertain=0.2)
     made = craft(scheme, enrollment, seed=0)
-    images = torch.from_numpy(enrollment.seeds.images)
-    votes = np.stack([predict(model, images).argmax(1).numpy() for model in enrollment.shadow_strangers], axis=1)
+    images = torch.from_numpy(enrollment.seeds.stored)
+    votes = np.stack([predict(model, images).argmax(1).numpy() for model in enrollment.references], axis=1)
     split = [tuple(sorted(np.bincount(row)[np.bincount(row) > 0].tolist())) for row in votes]
     entropies = {counts: scipy_stats.entropy(counts) for counts in set(split)}
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(images), generator=generator).numpy()
     ranked = sorted(order.tolist(), key=lambda number: -entropies[split[number]])[:30]  # sorted is stable
     drawn = np.array(ranked)[torch.randperm(30, generator=generator).numpy()]
-    assert (made.queries.images == enrollment.seeds.images[drawn]).all()
+    assert (made.queries.stored == enrollment.seeds.stored[drawn]).all()

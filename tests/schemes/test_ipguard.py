@@ -52,7 +52,7 @@ def test_a_smaller_rate_ends_nearer_to_k(enrollment: Enrollment) -> None:
 
 
 def test_k_may_be_a_share_of_the_logit_spread(enrollment: Enrollment) -> None:
-    spread = predict(enrollment.source, torch.from_numpy(enrollment.seeds.images)).numpy().std(axis=1, ddof=1).mean()
+    spread = predict(enrollment.source, torch.from_numpy(enrollment.seeds.stored)).numpy().std(axis=1, ddof=1).mean()
     made = craft(replace(SCHEME, k=0.5, k_unit="spread"), enrollment, seed=0)
     assert made.queries.report["k_in_logits"] == pytest.approx(0.5 * spread, rel=1e-4)
     assert (margins(made)[0] >= 0.5 * spread - 1e-3).all()
@@ -60,11 +60,11 @@ def test_k_may_be_a_share_of_the_logit_spread(enrollment: Enrollment) -> None:
 
 def test_own_mistakes_start_several_points_each(enrollment: Enrollment) -> None:
     made = craft(replace(SCHEME, start="mistakes"), enrollment, seed=0)
-    wrong = (predict(enrollment.source, torch.from_numpy(enrollment.seeds.images)).argmax(1).numpy()
+    wrong = (predict(enrollment.source, torch.from_numpy(enrollment.seeds.stored)).argmax(1).numpy()
              != enrollment.seeds.labels).sum()  # fmt: skip
     assert wrong < len(made.queries) <= 40
     assert (made.state["start"] != made.queries.labels).all()
-    pairs = {(image.tobytes(), target) for image, target in zip(made.queries.images, made.state["target"], strict=True)}
+    pairs = {(image.tobytes(), target) for image, target in zip(made.queries.stored, made.state["target"], strict=True)}
     assert len(pairs) == len(made.queries)
 
 

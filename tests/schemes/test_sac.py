@@ -38,7 +38,7 @@ def test_the_distance_is_that_of_scipys_matrices(kind: Literal["cosine", "rbf"],
 
 def test_probabilities_and_logits_score_alike(enrollment: Enrollment) -> None:
     made = craft(Sac(queries=50), enrollment, seed=0)
-    answers = told(enrollment.shadow_strangers[0], made)
+    answers = told(enrollment.references[0], made)
     assert answers.scores is not None
     shares = torch.from_numpy(answers.scores).softmax(1).numpy()
     given = Answers(labels=answers.labels, scores=shares)
@@ -47,7 +47,7 @@ def test_probabilities_and_logits_score_alike(enrollment: Enrollment) -> None:
 
 def test_labels_count_pairs_that_one_calls_equal_and_the_other_does_not(enrollment: Enrollment) -> None:
     made = craft(Sac(queries=60), enrollment, seed=0)
-    own, theirs = made.source, told(enrollment.shadow_strangers[0], made).restricted(Access.LABELS)
+    own, theirs = made.source, told(enrollment.references[0], made).restricted(Access.LABELS)
     equal = [labels.labels[:, None] == labels.labels[None] for labels in (own, theirs)]
     shares = np.exp(np.eye(10)[:2])
     shares /= np.linalg.norm(shares, axis=1, keepdims=True)
@@ -57,14 +57,14 @@ def test_labels_count_pairs_that_one_calls_equal_and_the_other_does_not(enrollme
 
 def test_renaming_the_classes_changes_nothing_of_the_labels_score(enrollment: Enrollment) -> None:
     made = craft(Sac(queries=60), enrollment, seed=0)
-    answers = told(enrollment.shadow_strangers[0], made).restricted(Access.LABELS)
+    answers = told(enrollment.references[0], made).restricted(Access.LABELS)
     renamed = Answers(labels=(answers.labels + 3) % 10)
     assert score(Sac(), made, renamed) == pytest.approx(score(Sac(), made, answers))
 
 
 def test_unanswered_queries_are_left_out(enrollment: Enrollment) -> None:
     made = craft(Sac(queries=30), enrollment, seed=0)
-    answers = told(enrollment.shadow_strangers[0], made)
+    answers = told(enrollment.references[0], made)
     heard = np.arange(10, 30)
     part = replace(made, source=made.source.take(heard), state={"group": made.state["group"][heard]})
     assert score(Sac(), made, missing(answers, np.arange(10))) == pytest.approx(score(Sac(), part, answers.take(heard)))
@@ -75,8 +75,8 @@ def test_unanswered_queries_are_left_out(enrollment: Enrollment) -> None:
 def test_shared_mistakes_are_mistakes_of_the_source_and_most_surrogates(enrollment: Enrollment) -> None:
     made = craft(Sac(queries=100, inputs="mistakes"), enrollment, seed=0)
     assert (made.source.labels != made.queries.labels).all()
-    images = torch.from_numpy(made.queries.images)
-    wrong = [predict(copy, images).argmax(1).numpy() != made.queries.labels for copy in enrollment.shadow_copies]
+    images = torch.from_numpy(made.queries.stored)
+    wrong = [predict(copy, images).argmax(1).numpy() != made.queries.labels for copy in enrollment.surrogates]
     shares = np.mean(wrong, axis=0)
     assert (shares > 0.5).all()
     assert (np.diff(shares) <= 0).all()
@@ -85,8 +85,8 @@ def test_shared_mistakes_are_mistakes_of_the_source_and_most_surrogates(enrollme
 
 def test_mistakes_need_surrogates(enrollment: Enrollment) -> None:
     with pytest.raises(FingerprintError, match="learns from shadow models"):
-        craft(Sac(inputs="mistakes"), replace(enrollment, shadow_copies=()), seed=0)
-    assert len(craft(Sac(), replace(enrollment, shadow_copies=()), seed=0).queries) == 100
+        craft(Sac(inputs="mistakes"), replace(enrollment, surrogates=()), seed=0)
+    assert len(craft(Sac(), replace(enrollment, surrogates=()), seed=0).queries) == 100
 
 
 def test_a_budget_of_one_query_is_refused(enrollment: Enrollment) -> None:

@@ -39,8 +39,8 @@ def context(digits: Digits) -> Enrollment:
         source=digits.source,
         seeds=digits.queries,
         train_images=digits.owner,
-        shadow_copies=tuple(copies),
-        shadow_strangers=digits.strangers,
+        surrogates=tuple(copies),
+        references=digits.strangers,
     )
 
 
@@ -60,16 +60,16 @@ def stranger(digits: Digits) -> nn.Module:
 
 
 def told(model: nn.Module, made: Crafted) -> Answers:
-    return answers_from_scores(predict(model, torch.from_numpy(made.queries.images)).numpy(), who="a model")
+    return answers_from_scores(predict(model, torch.from_numpy(made.queries.stored)).numpy(), who="a model")
 
 
 def test_each_view_holds_its_points_clean_and_then_with_v_in_eight_bits(made: Crafted, digits: Digits) -> None:
-    images = made.queries.images.reshape(4, 2, 30, 1, 8, 8)
-    assert made.queries.images.dtype == np.uint8
+    images = made.queries.stored.reshape(4, 2, 30, 1, 8, 8)
+    assert made.queries.stored.dtype == np.uint8
     expected = np.rint(np.clip(images[:, 0] / 255 + made.state["shift"].astype(np.float64), 0, 1) * 255)
     assert np.abs(images[:, 1] - expected).max() <= 1
     assert (images[:, 1] == expected).mean() > 0.999
-    owner = {image.tobytes(): label for image, label in zip(digits.owner.images, digits.owner.labels, strict=True)}
+    owner = {image.tobytes(): label for image, label in zip(digits.owner.stored, digits.owner.labels, strict=True)}
     assert all(image.tobytes() in owner for image in images[:, 0].reshape(-1, 1, 8, 8))
     labels = made.queries.labels.reshape(4, 2, 30)
     assert (labels[:, 0] == labels[:, 1]).all()
@@ -218,19 +218,19 @@ def test_per_sample_each_point_goes_its_own_way_across_the_boundary(context: Enr
     fooled = (labels[:, 0] != labels[:, 1]).mean()
     assert fooled > 0.5
     assert crafted.queries.report["fooling_rate"] == pytest.approx(fooled)
-    first = torch.from_numpy(crafted.queries.images[:1]).float() / 255
+    first = torch.from_numpy(crafted.queries.stored[:1]).float() / 255
     way = deepfool(context.source, first, overshoot=1.0).shift
     stored = ((first + way).clamp(0, 1) * 255).round().numpy()
-    assert np.abs(crafted.queries.images[30].astype(float) - stored[0]).max() <= 1
+    assert np.abs(crafted.queries.stored[30].astype(float) - stored[0]).max() <= 1
 
 
 def test_the_same_seed_makes_the_same_fingerprint(made: Crafted, context: Enrollment) -> None:
     again = craft(SCHEME, context, seed=1)
-    assert (again.queries.images == made.queries.images).all()
+    assert (again.queries.stored == made.queries.stored).all()
     assert all((again.state[name] == made.state[name]).all() for name in made.state)
 
 
-@pytest.mark.parametrize("lacking", ["train_images", "shadow_copies", "shadow_strangers"])
+@pytest.mark.parametrize("lacking", ["train_images", "surrogates", "references"])
 def test_what_it_needs_is_asked_for(context: Enrollment, lacking: str) -> None:
     without = replace(context, **{lacking: None if lacking == "train_images" else getattr(context, lacking)[:1]})
     with pytest.raises(FingerprintError, match="--train-data" if lacking == "train_images" else "learns from shadow"):

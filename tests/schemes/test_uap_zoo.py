@@ -50,8 +50,8 @@ def made(zoo: list[ZooModel]) -> Crafted:
         source=source.load().module,
         seeds=load_data("digits:queries"),
         train_images=load_data("digits:owner"),
-        shadow_copies=tuple(model.load().module for model in shadows if model.source == source.id),
-        shadow_strangers=tuple(model.load().module for model in shadows if model.role == "independent"),
+        surrogates=tuple(model.load().module for model in shadows if model.source == source.id),
+        references=tuple(model.load().module for model in shadows if model.role == "independent"),
     )
     return craft(SCHEME, context, seed=0)
 
@@ -59,7 +59,7 @@ def made(zoo: list[ZooModel]) -> Crafted:
 @pytest.fixture(scope="module")
 def told(zoo: list[ZooModel], made: Crafted) -> Answered:
     """Of every test model with the source's classes; of copies, those that are worth something."""
-    images = torch.from_numpy(made.queries.images)
+    images = torch.from_numpy(made.queries.stored)
     return {
         model.id: (model, answers_from_scores(predict(model.load().module, images).numpy(), who=model.id))
         for model in zoo

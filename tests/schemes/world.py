@@ -35,14 +35,14 @@ def enrolled(digits: Digits) -> Enrollment:
         source=digits.source,
         seeds=digits.queries,
         train_images=digits.owner,
-        shadow_copies=copies(digits),
-        shadow_strangers=digits.strangers,
+        surrogates=copies(digits),
+        references=digits.strangers,
     )
 
 
 def told(model: nn.Module, made: Crafted) -> Answers:
     """What a model says to a fingerprint's queries, with scores."""
-    return answers_from_scores(predict(model, torch.from_numpy(made.queries.images)).numpy(), who="a model")
+    return answers_from_scores(predict(model, torch.from_numpy(made.queries.stored)).numpy(), who="a model")
 
 
 def score(scheme: Scheme, made: Crafted, answers: Answers) -> float:

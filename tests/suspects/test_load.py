@@ -20,7 +20,7 @@ import pytest
 
 from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
-from modelprint.core.identity import image_hashes
+from modelprint.core.identity import stored_hashes
 from modelprint.suspects.http import HttpSuspect
 from modelprint.suspects.options import SuspectOptions
 from tests.suspects.recorded_load import QUERIES, write
@@ -155,7 +155,7 @@ def test_every_answer_of_a_failing_server_is_accounted_for(tmp_path: Path, kinds
     figures = {"queries": ASKED, "in_flight": IN_FLIGHT, "most_in_flight": most, "requests": sent, "runs": runs}
     noted(f"server, {kinds}", {**figures, "failures": dict(failed), "seconds": round(seconds, 1)})
     assert (answers.labels == np.arange(ASKED) % 4).all()
-    assert kept == Counter(image_hashes(images))  # each answer is kept once
+    assert kept == Counter(stored_hashes(images))  # each answer is kept once
     assert set(answered.values()) == {1}  # no query that was answered is asked again
     assert sent == ASKED + sum(failed.values()) == sum(line.get("sent", 0) for line in lines)
     assert said <= {"the same command resumes there"}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelprint.core.errors import ModelError
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.spec import ModelSpec, build
@@ -21,7 +21,7 @@ from tests.conftest import Digits
 
 
 @pytest.fixture(scope="module")
-def few() -> ImageSet:
+def few() -> LabelledSet:
     return load_data("digits:owner[0:129]")
 
 
@@ -29,7 +29,7 @@ SPEC = ModelSpec(arch="cnn", arch_args={"width": 4}, channels=1, size=8, classes
 SHORT = TrainRecipe(epochs=2, batch_size=32, shift=1)
 
 
-def trained(data: ImageSet, recipe: TrainRecipe = SHORT, *, seed: int = 0) -> TrainedModel:
+def trained(data: LabelledSet, recipe: TrainRecipe = SHORT, *, seed: int = 0) -> TrainedModel:
     return train_model(data, SPEC, recipe, seed=seed)
 
 
@@ -41,11 +41,11 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def fitted(model: nn.Module, data: ImageSet, recipe: TrainRecipe, **arguments: object) -> list[float]:
+def fitted(model: nn.Module, data: LabelledSet, recipe: TrainRecipe, **arguments: object) -> list[float]:
     """Losses of a training with a fixed generator."""
     report = fit(
         model,
-        torch.from_numpy(data.images),
+        torch.from_numpy(data.stored),
         torch.from_numpy(data.labels),
         recipe,
         generator=torch.Generator().manual_seed(0),
@@ -58,7 +58,7 @@ def test_it_learns_digits(digits: Digits):
     assert digits.trained.card.accuracy is not None
     assert digits.trained.card.accuracy > 0.9
     holdout = load_data("digits:holdout")
-    found = accuracy(digits.source, torch.from_numpy(holdout.images), torch.from_numpy(holdout.labels))
+    found = accuracy(digits.source, torch.from_numpy(holdout.stored), torch.from_numpy(holdout.labels))
     assert found == digits.trained.card.accuracy
     losses = digits.trained.report.losses
     assert losses[-1] < losses[0] / 4
@@ -109,7 +109,7 @@ def test_one_plain_step_is_gradient_descent(few):
     spec = ModelSpec(**{**SPEC.model_dump(), "arch": "mlp", "arch_args": {"width": 6}})
     model, by_hand = build(spec), build(spec)
     fitted(model, few, recipe)
-    inputs, labels = torch.from_numpy(few.images).float() / 255, torch.from_numpy(few.labels)
+    inputs, labels = torch.from_numpy(few.stored).float() / 255, torch.from_numpy(few.labels)
     logits = by_hand(inputs)
     loss = -logits.log_softmax(1)[torch.arange(129), labels].mean()
     gradients = torch.autograd.grad(loss, list(by_hand.parameters()))
@@ -137,7 +137,7 @@ def test_statistics_of_batchnorm_move_unless_they_are_kept(few):
 def test_a_teachers_probabilities_are_targets_like_labels(few):
     one, other = build(SPEC), build(SPEC)
     certain = functional.one_hot(torch.from_numpy(few.labels), 10).float()
-    report = fit(one, torch.from_numpy(few.images), certain, SHORT, generator=torch.Generator().manual_seed(0))
+    report = fit(one, torch.from_numpy(few.stored), certain, SHORT, generator=torch.Generator().manual_seed(0))
     losses = fitted(other, few, SHORT)
     assert report.losses == pytest.approx(losses, rel=1e-3)
 
@@ -168,7 +168,7 @@ def test_sets_of_any_size_are_trained_on(count, few):
 
 
 def test_predictions_do_not_depend_on_the_batch_or_the_spelling(few, digits: Digits):
-    images = torch.from_numpy(few.images)
+    images = torch.from_numpy(few.stored)
     whole = predict(digits.source, images)
     assert whole.shape == (129, 10)
     torch.testing.assert_close(predict(digits.source, images, batch_size=10), whole, atol=1e-4, rtol=1e-4)
@@ -177,7 +177,7 @@ def test_predictions_do_not_depend_on_the_batch_or_the_spelling(few, digits: Dig
 
 
 def test_accuracy_is_the_share_of_right_answers(digits: Digits):
-    images = torch.from_numpy(digits.queries.images)
+    images = torch.from_numpy(digits.queries.stored)
     labels = predict(digits.source, images).argmax(1)
     assert accuracy(digits.source, images, labels) == 1.0
     wrong = labels.clone()
@@ -197,8 +197,8 @@ def test_fine_tuning_starts_from_where_the_model_is(digits: Digits, few):
     [((1, 8, 8), "shift", 20), ((1, 28, 28), "shift-flip", 10), ((3, 32, 32), "shift-flip", 24)],
 )
 def test_the_default_recipe_suits_the_data(shape, augment, epochs):
-    data = ImageSet(
-        name="x", images=np.zeros((4, *shape), np.uint8), labels=np.zeros(4, np.int64), class_names=("a", "b")
+    data = LabelledSet(
+        name="x", stored=np.zeros((4, *shape), np.uint8), labels=np.zeros(4, np.int64), class_names=("a", "b")
     )
     recipe = default_recipe(data)
     assert (recipe.augment, recipe.epochs) == (augment, epochs)
@@ -209,7 +209,7 @@ def test_the_default_recipe_suits_the_data(shape, augment, epochs):
 def test_a_spec_is_normalised_by_its_own_data():
     draw = np.random.default_rng(0)
     images = draw.integers(0, [[[100]], [[200]], [[256]]], (50, 3, 8, 8)).astype(np.uint8)
-    data = ImageSet(name="x", images=images, labels=np.arange(50) % 2, class_names=("a", "b"))
+    data = LabelledSet(name="x", stored=images, labels=np.arange(50) % 2, class_names=("a", "b"))
     spec = spec_for(data, "cnn", {"width": 4})
     assert (spec.channels, spec.size, spec.classes, spec.arch_args) == (3, 8, 2, {"width": 4})
     for channel in range(3):

@@ -52,7 +52,7 @@ def test_two_processes_make_the_same_models(built: Path, tmp_path: Path) -> None
 
 def test_models_are_what_their_recipes_say(built: Path) -> None:
     holdout = load_data("digits:holdout")
-    images, labels = torch.from_numpy(holdout.images), torch.from_numpy(holdout.labels)
+    images, labels = torch.from_numpy(holdout.stored), torch.from_numpy(holdout.labels)
     models = {model.id: model for model in zoo.load(PLAN, folder=built)}
     assert set(models) == {entry.id for entry in PLAN.entries}
     source = models["source-1"].load()

@@ -42,7 +42,7 @@ def test_negatives_differ_and_do_not_depend_on_the_number_of_processes() -> None
 def test_bootstrap_draws_with_replacement() -> None:
     data = load_data("digits:owner")
     sample = bootstrap(data, seed=1)
-    distinct = len(np.unique(sample.images.reshape(len(sample), -1), axis=0))
+    distinct = len(np.unique(sample.stored.reshape(len(sample), -1), axis=0))
     assert len(sample) == len(data)
     assert 0.55 < distinct / len(data) < 0.70
     assert sample.identity == bootstrap(data, seed=1).identity != bootstrap(data, seed=2).identity

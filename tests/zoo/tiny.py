@@ -30,7 +30,7 @@ def tiny_plan(*, strangers: int = 4, data_of_knockoff: str = "digits:attacker") 
         others=(Network(arch="mlp", arch_args={"width": 24}, train=QUICK),),
         sources=1,
         tuning={"lr": "0.02", "epochs": "2"},
-        shadow_copies=(Copy(attack="rtll", label="RTLL", data="owner[0:200]"),),
+        surrogates=(Copy(attack="rtll", label="RTLL", data="owner[0:200]"),),
         test_copies=(
             Copy(attack="ftal", label="FTAL", settings={"epochs": "2"}),
             Copy(attack="transfer", label="transfer", settings={"epochs": "2"}),

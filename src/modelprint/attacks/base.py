@@ -19,7 +19,7 @@ from modelprint.core.errors import DataError, ModelError
 from modelprint.core.identity import derived_seed
 from modelprint.core.registry import Registry
 from modelprint.core.settings import with_settings
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Net, Normalized
 from modelprint.nn.spec import ModelSpec
 
@@ -46,7 +46,7 @@ class Loot:
 
     copy: Normalized
     spec: ModelSpec
-    data: ImageSet
+    data: LabelledSet
     seed: int
     generator: torch.Generator
     on_epoch: OnEpoch | None = None
@@ -54,7 +54,7 @@ class Loot:
     @property
     def images(self) -> Tensor:
         """uint8 (n, c, h, w)."""
-        return torch.from_numpy(self.data.images)
+        return torch.from_numpy(self.data.stored)
 
     @property
     def labels(self) -> Tensor:
@@ -93,7 +93,7 @@ class Attack(ABC):
 
     @final
     def run(
-        self, source: Normalized, spec: ModelSpec, data: ImageSet, *, seed: int, on_epoch: OnEpoch | None = None
+        self, source: Normalized, spec: ModelSpec, data: LabelledSet, *, seed: int, on_epoch: OnEpoch | None = None
     ) -> AttackResult:
         """A model made from the source, which stays as it is; the same seed gives the same model.
 
@@ -122,7 +122,7 @@ class Attack(ABC):
     def _run(self, loot: Loot) -> AttackResult:
         """Change the copy, or train a student on its answers."""
 
-    def task(self, data: ImageSet) -> ImageSet:
+    def task(self, data: LabelledSet) -> LabelledSet:
         """The images of the task that the made model serves: the source's own, unless the attack changes classes."""
         return data
 
@@ -157,7 +157,7 @@ def head_of(model: Normalized) -> nn.Linear:
     return linear[-1]
 
 
-def _check(attack: Attack, spec: ModelSpec, data: ImageSet) -> None:
+def _check(attack: Attack, spec: ModelSpec, data: LabelledSet) -> None:
     if not len(data):
         raise DataError(f"{data.name} holds no images: attack {attack.name} needs some to work on")
     if attack.takes == "any":

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.core.errors import UsageError
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 
 
 @ATTACKS.register("chain")
@@ -45,7 +45,7 @@ class Chain(Attack):
         """
         return tuple(_attack(step) for step in self.steps.split(">"))
 
-    def task(self, data: ImageSet) -> ImageSet:
+    def task(self, data: LabelledSet) -> LabelledSet:
         """The images of the last task of the chain."""
         for attack in self.attacks():
             data = attack.task(data)

@@ -14,7 +14,7 @@ from typing import ClassVar
 from modelprint.attacks.adversarial import AdversarialTraining
 from modelprint.attacks.base import ATTACKS, AttackResult, Loot
 from modelprint.attacks.extract import Extraction, ExtractLabels
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.training.loop import predict
 
 
@@ -36,9 +36,9 @@ class ExtractAdversarial(Extraction):
     steps: int = 5
 
     def _run(self, loot: Loot) -> AttackResult:
-        answered = ImageSet(
+        answered = LabelledSet(
             name=loot.data.name,
-            images=loot.data.images,
+            stored=loot.data.stored,
             labels=predict(loot.copy, loot.images).argmax(1).numpy(),
             class_names=tuple(str(label) for label in range(loot.spec.classes)),
         )

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from modelprint.attacks.base import ATTACKS, AttackResult, Loot, Takes
 from modelprint.attacks.extract import Extraction
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.spec import ModelSpec
 from modelprint.training.loop import predict
 
@@ -51,22 +51,22 @@ class Knockoff(Extraction):
         return self.train_student(loot, loot.images, predict(loot.copy, loot.images).clone().softmax(1))
 
 
-def matched(data: ImageSet, spec: ModelSpec) -> ImageSet:
+def matched(data: LabelledSet, spec: ModelSpec) -> LabelledSet:
     """Images, each with the mean and spread of a model's normalisation (before clipping to 8 bits)."""
-    images = data.images.astype(np.float32) / 255
+    images = data.stored.astype(np.float32) / 255
     axes = (1, 2, 3)
     standard = (images - images.mean(axes, keepdims=True)) / images.std(axes, keepdims=True).clip(0.02)
     mean, std = (np.asarray(value, np.float32)[None, :, None, None] for value in (spec.mean, spec.std))
     stretched = np.rint(((standard * std) + mean).clip(0, 1) * 255).astype(np.uint8)
-    return ImageSet(name=data.name, images=stretched, labels=data.labels, class_names=data.class_names)
+    return LabelledSet(name=data.name, stored=stretched, labels=data.labels, class_names=data.class_names)
 
 
-def fitted(data: ImageSet, spec: ModelSpec) -> ImageSet:
+def fitted(data: LabelledSet, spec: ModelSpec) -> LabelledSet:
     """Images brought to a model's size (bilinear) and channels (grey is their mean, colour repeats grey)."""
-    images = torch.from_numpy(data.images).float()
+    images = torch.from_numpy(data.stored).float()
     if data.shape[1:] != (spec.size, spec.size):
         images = functional.interpolate(images, (spec.size, spec.size), mode="bilinear", antialias=True)
     if images.shape[1] != spec.channels:
         images = images.mean(1, keepdim=True).expand(-1, spec.channels, -1, -1)
     eight_bit = images.round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
-    return ImageSet(name=data.name, images=eight_bit, labels=data.labels, class_names=data.class_names)
+    return LabelledSet(name=data.name, stored=eight_bit, labels=data.labels, class_names=data.class_names)

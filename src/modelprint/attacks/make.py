@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from modelprint.attacks.base import ATTACKS, Attack, OnEpoch
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import ModelCard
 from modelprint.nn.loading import weights_identity
@@ -37,10 +37,10 @@ def run_attack(
     settings: Mapping[str, str],
     source: Normalized,
     spec: ModelSpec,
-    data: ImageSet,
+    data: LabelledSet,
     *,
     seed: int,
-    holdout: ImageSet | None = None,
+    holdout: LabelledSet | None = None,
     source_identity: str | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> AttackedModel:
@@ -68,10 +68,10 @@ def make(
     attack: Attack,
     source: Normalized,
     spec: ModelSpec,
-    data: ImageSet,
+    data: LabelledSet,
     *,
     seed: int,
-    holdout: ImageSet | None = None,
+    holdout: LabelledSet | None = None,
     source_identity: str | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> AttackedModel:
@@ -96,15 +96,15 @@ def make(
     return AttackedModel(model=result.model, card=card, agreement=agreement, report=result.report)
 
 
-def accuracy_of(model: Normalized, data: ImageSet) -> float:
+def accuracy_of(model: Normalized, data: LabelledSet) -> float:
     """The share of images classified rightly."""
     return float((_labels(model, data) == torch.from_numpy(data.labels)).double().mean())
 
 
-def agreement_of(model: Normalized, source: Normalized, data: ImageSet) -> float:
+def agreement_of(model: Normalized, source: Normalized, data: LabelledSet) -> float:
     """The share of images on which a model answers as the source does."""
     return float((_labels(model, data) == _labels(source, data)).double().mean())
 
 
-def _labels(model: Normalized, data: ImageSet) -> Tensor:
-    return predict(model, torch.from_numpy(data.images)).argmax(1)
+def _labels(model: Normalized, data: LabelledSet) -> Tensor:
+    return predict(model, torch.from_numpy(data.stored)).argmax(1)

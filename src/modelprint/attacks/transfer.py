@@ -17,7 +17,7 @@ from torch import nn
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes, head_of
 from modelprint.core.errors import DataError, ModelError
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Net
 from modelprint.training.loop import TrainRecipe, fit
 
@@ -43,16 +43,16 @@ class Transfer(Attack):
         if self.classes is not None and self.classes < 2:
             raise ValueError(f"classes must be at least 2, got {self.classes}")
 
-    def task(self, data: ImageSet) -> ImageSet:
+    def task(self, data: LabelledSet) -> LabelledSet:
         """The images of the new task."""
         if self.classes is None:
             return data
         if self.classes > data.classes:
             raise DataError(f"{data.name} has {data.classes} classes, {self.classes} were asked for")
         part = data.take(np.flatnonzero(data.labels < self.classes))
-        return ImageSet(
+        return LabelledSet(
             name=f"{data.name} (first {self.classes} classes)",
-            images=part.images,
+            stored=part.stored,
             labels=part.labels,
             class_names=data.class_names[: self.classes],
         )
@@ -67,7 +67,7 @@ class Transfer(Attack):
         recipe = TrainRecipe(epochs=self.epochs, lr=self.lr, schedule="constant", augment="none")
         report = fit(
             loot.copy,
-            torch.from_numpy(task.images),
+            torch.from_numpy(task.stored),
             torch.from_numpy(task.labels),
             recipe,
             generator=loot.generator,

@@ -98,9 +98,9 @@ class Field:
             train_data=f"{self.plan.data}:owner",
             seed=seed,
             budget=budget,
-            shadow_copies={model.id: model.row.sha256 for model in copies},
-            shadow_strangers={model.id: model.row.sha256 for model in strangers},
-            shadow_robbed={
+            surrogates={model.id: model.row.sha256 for model in copies},
+            references={model.id: model.row.sha256 for model in strangers},
+            reference_copies={
                 model.id: model.row.sha256
                 for model in shadows
                 if model.role == "derived" and model.source not in sources

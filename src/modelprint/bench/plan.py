@@ -120,17 +120,17 @@ class Enrolment(Record):
     train_data: str
     seed: int
     budget: int
-    shadow_copies: dict[str, str] = Field(default_factory=dict)
-    shadow_strangers: dict[str, str] = Field(default_factory=dict)
-    shadow_robbed: dict[str, str] = Field(default_factory=dict)
+    surrogates: dict[str, str] = Field(default_factory=dict)
+    references: dict[str, str] = Field(default_factory=dict)
+    reference_copies: dict[str, str] = Field(default_factory=dict)
 
     @cached_property
     def identity(self) -> str:
         """SHA-256 of the recipe."""
-        shadows = [sorted(side.values()) for side in (self.shadow_copies, self.shadow_strangers)]
-        if self.shadow_robbed:
-            shadows.append(sorted(self.shadow_robbed.values()))
-        left_out = {"contender", "source", "shadow_copies", "shadow_strangers", "shadow_robbed"}
+        shadows = [sorted(side.values()) for side in (self.surrogates, self.references)]
+        if self.reference_copies:
+            shadows.append(sorted(self.reference_copies.values()))
+        left_out = {"contender", "source", "surrogates", "references", "reference_copies"}
         return digest_json({"version": VERSION, "shadows": shadows, **self.model_dump(mode="json", exclude=left_out)})
 
     def cell(self, suspect_sha256: str, *, evasion: str = "none", regions: bool = False) -> str:

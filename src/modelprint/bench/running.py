@@ -140,9 +140,9 @@ class _Run:
                     name: self.paths[name]
                     for name in (
                         enrolment.source,
-                        *enrolment.shadow_copies,
-                        *enrolment.shadow_strangers,
-                        *enrolment.shadow_robbed,
+                        *enrolment.surrogates,
+                        *enrolment.references,
+                        *enrolment.reference_copies,
                     )
                 },
                 place=self.store.fingerprint(identity),

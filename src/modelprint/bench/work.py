@@ -17,7 +17,7 @@ from modelprint.bench.store import CellResult, CraftRecord
 from modelprint.core.access import Access
 from modelprint.core.errors import ModelprintError
 from modelprint.core.suspect import Answers
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.decide import LEAST_ANSWERED
@@ -111,9 +111,9 @@ def craft(_: None, task: CraftTask) -> CraftRecord:
             scheme=scheme,
             train_data=_data(plan.train_data) if scheme.needs.train_images else None,
             shadows=Shadows(
-                copies=tuple(_model(task.models[name]) for name in plan.shadow_copies),
-                strangers=tuple(_model(task.models[name]) for name in plan.shadow_strangers),
-                robbed=tuple(_model(task.models[name]) for name in plan.shadow_robbed),
+                surrogates=tuple(_model(task.models[name]) for name in plan.surrogates),
+                references=tuple(_model(task.models[name]) for name in plan.references),
+                reference_copies=tuple(_model(task.models[name]) for name in plan.reference_copies),
             ),
             budget=plan.budget,
             seed=plan.seed,
@@ -175,7 +175,7 @@ def weigh(_: None, task: WeighTask) -> list[CellResult]:
     for cell, evasion in zip(task.cells, task.evasions, strict=True):
         started = time.process_time()
         try:
-            answers = respondent.behind(evasion).ask(data.images)
+            answers = respondent.behind(evasion).ask(data.stored)
             if renames(evasion):
                 answers = rematched(Answers(labels=data.labels), answers)
             right = float((answers.labels == data.labels).mean())
@@ -268,7 +268,7 @@ def _judge(place: Path) -> _Judge:
 
 
 @lru_cache(maxsize=6)
-def _data(reference: str) -> ImageSet:
+def _data(reference: str) -> LabelledSet:
     return load_data(reference)
 
 

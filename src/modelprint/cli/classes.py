@@ -43,7 +43,7 @@ def map_classes(
     known = load_data(data)
     chosen = known.take(per_class(known.labels, images))
     options = suspect_options(how, api, budget=None)
-    found = ask_class_names(suspect, chosen.images, chosen.labels, known.classes, options=options)
+    found = ask_class_names(suspect, chosen.stored, chosen.labels, known.classes, options=options)
     write_text(out_, found.to_toml(known.class_names))
     out.print(f"{out_}: {known.classes} classes, from the answers to {len(chosen)} images", markup=False)
     for name, own, share in zip(found.names, known.class_names, found.shares, strict=True):

@@ -128,14 +128,14 @@ def demo(
 
 def _derived(source: nn.Module, identity: str, spec: object, holdout: object) -> list[_Suspect]:
     from modelprint.attacks import run_attack
-    from modelprint.data.image_set import ImageSet
+    from modelprint.data.labelled import LabelledSet
     from modelprint.data.splits import load_data
     from modelprint.nn.architectures import Normalized
     from modelprint.nn.spec import ModelSpec
 
     assert isinstance(source, Normalized)
     assert isinstance(spec, ModelSpec)
-    assert isinstance(holdout, ImageSet)
+    assert isinstance(holdout, LabelledSet)
     attacker = load_data("digits:attacker")
     suspects = []
     for number, (kind, settings, words) in enumerate(ATTACKS):
@@ -147,11 +147,11 @@ def _derived(source: nn.Module, identity: str, spec: object, holdout: object) ->
 
 
 def _independent(holdout: object) -> list[_Suspect]:
-    from modelprint.data.image_set import ImageSet
+    from modelprint.data.labelled import LabelledSet
     from modelprint.data.splits import load_data
     from modelprint.training.train import default_recipe, spec_for, train_model
 
-    assert isinstance(holdout, ImageSet)
+    assert isinstance(holdout, LabelledSet)
     suspects = []
     for kind, split, arch, seed in INDEPENDENT:
         images = load_data(f"digits:{split}")

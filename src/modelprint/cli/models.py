@@ -12,7 +12,7 @@ from modelprint.cli.options import ModelOptions, Settings, settings, use_threads
 
 if TYPE_CHECKING:
     from modelprint.core.suspect import Suspect
-    from modelprint.data.image_set import ImageSet
+    from modelprint.data.labelled import LabelledSet
 
 Shape = tuple[int, int, int]
 
@@ -199,7 +199,7 @@ def data(reference: str) -> None:
     out.print(f"splits: {sizes}")
 
 
-def _holdout(reference: str, chosen: str | None) -> ImageSet | None:
+def _holdout(reference: str, chosen: str | None) -> LabelledSet | None:
     from modelprint.data.splits import SPLITS, load_data, parse_reference
 
     if chosen is not None:

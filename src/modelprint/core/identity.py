@@ -60,6 +60,6 @@ def derived_seed(*parts: Any) -> int:
     return int.from_bytes(hashlib.sha256(canonical_json(list(parts))).digest()[:6], "big")
 
 
-def image_hashes(images: np.ndarray) -> list[str]:
+def stored_hashes(images: np.ndarray) -> list[str]:
     """One SHA-256 per image (first axis), to find images that two sets share."""
     return [hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest() for image in images]

@@ -16,7 +16,7 @@ import numpy as np
 
 from modelprint.core.errors import DataError
 from modelprint.data.arrays import read_image_folder, read_npz_arrays, to_uint8_nchw
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.data.named import NAMED_SETS, RawSet
 
 ORDER_SEED = 20_241_123
@@ -55,7 +55,7 @@ def split_sizes(name: str, count: int) -> dict[str, int]:
     return sizes
 
 
-def load_data(reference: str) -> ImageSet:
+def load_data(reference: str) -> LabelledSet:
     """The images that a DATA argument names: a named set, a folder of class folders, or an npz, perhaps a part of it.
 
     Args:
@@ -70,9 +70,9 @@ def load_data(reference: str) -> ImageSet:
     lower, upper = start or 0, len(labels) if stop is None else stop
     if not lower < upper <= len(labels):
         raise DataError(f"{reference}: [{lower}:{upper}] is not a part of the {len(labels)} images of {name}:{split}")
-    return ImageSet(
+    return LabelledSet(
         name=reference,
-        images=np.ascontiguousarray(images[lower:upper]),
+        stored=np.ascontiguousarray(images[lower:upper]),
         labels=labels[lower:upper],
         class_names=raw.class_names,
     )

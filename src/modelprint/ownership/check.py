@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import IntegrityError, ModelprintError
-from modelprint.core.identity import digest, image_hashes
+from modelprint.core.identity import digest, stored_hashes
 from modelprint.core.verdict import Verdict
 from modelprint.ownership.bundle import ANSWERS, EVIDENCE, NAMES, REPORT, VERDICT
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
@@ -167,7 +167,7 @@ def _recording(data: bytes, fingerprint: Fingerprint, evidence: Evidence) -> Rec
         )
     if header.access != evidence.access:
         raise IntegrityError(f"the answers are {header.access}, {EVIDENCE} says {evidence.access}")
-    asked = image_hashes(fingerprint.queries[recording.index])
+    asked = stored_hashes(fingerprint.queries[recording.index])
     wrong = next((n for n, (one, other) in enumerate(zip(asked, recording.queries, strict=True)) if one != other), None)
     if wrong is not None:
         raise IntegrityError(f"answer {wrong} is not to query {recording.index[wrong]}, which it names")

@@ -42,13 +42,13 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
     if scheme.expect:
         context = replace(
             context,
-            shadow_copies=with_views(scheme, context.shadow_copies),
-            shadow_strangers=with_views(scheme, context.shadow_strangers),
-            shadow_robbed=with_views(scheme, context.shadow_robbed),
+            surrogates=with_views(scheme, context.surrogates),
+            references=with_views(scheme, context.references),
+            reference_copies=with_views(scheme, context.reference_copies),
         )
     generator = torch.Generator().manual_seed(seed)
     queries = expecting(scheme, context, generator) if scheme.expect else scheme.craft(context, generator)
-    images = torch.from_numpy(queries.images)
+    images = torch.from_numpy(queries.stored)
 
     def ask(models: Sequence[nn.Module], who: str) -> tuple[Answers, ...]:
         return tuple(answers_from_scores(predict(model, images).numpy(), who=who) for model in models)
@@ -56,9 +56,9 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
     (source,) = ask([context.source], "the source")
     shadows = (
         ShadowAnswers(
-            copies=ask(context.shadow_copies, "a shadow copy"),
-            strangers=ask(context.shadow_strangers, "a shadow stranger"),
-            robbed=ask(context.shadow_robbed, "a copy of a shadow stranger"),
+            surrogates=ask(context.surrogates, "a shadow copy"),
+            references=ask(context.references, "a shadow stranger"),
+            reference_copies=ask(context.reference_copies, "a copy of a shadow stranger"),
         )
         if scheme.needs.shadows
         else ShadowAnswers()
@@ -67,7 +67,7 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
 
 
 def _check_needs(scheme: Scheme, context: Enrollment) -> None:
-    copies, strangers = len(context.shadow_copies), len(context.shadow_strangers)
+    copies, strangers = len(context.surrogates), len(context.references)
     if scheme.needs.shadows and min(copies, strangers) < LEAST_SHADOWS:
         raise FingerprintError(
             f"scheme {scheme.name} learns from shadow models, {LEAST_SHADOWS} copies and {LEAST_SHADOWS} strangers or "

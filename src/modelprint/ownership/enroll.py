@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from modelprint.core.errors import DataError
-from modelprint.data.image_set import ImageSet, shared_images
+from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.craft import craft
@@ -36,12 +36,12 @@ SHARED_BY_CHANCE = 0.01
 
 def enroll(
     model: str | Path | nn.Module | LoadedModel,
-    data: str | ImageSet,
+    data: str | LabelledSet,
     *,
     scheme: str | Scheme = "adv-tra",
     settings: Mapping[str, str] | None = None,
     negatives: Negatives = (),
-    train_data: str | ImageSet | None = None,
+    train_data: str | LabelledSet | None = None,
     shadows: AnyShadows = None,
     keep_shadows: str | Path | None = None,
     budget: int | None = None,
@@ -74,7 +74,7 @@ def enroll(
     Raises:
         ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
     """
-    seeds = data if isinstance(data, ImageSet) else load_data(data)
+    seeds = data if isinstance(data, LabelledSet) else load_data(data)
     source = _opened(model, seeds)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
     if expect:
@@ -100,9 +100,9 @@ def enroll(
         source=source.module,
         seeds=seeds,
         train_images=trained_on,
-        shadow_copies=tuple(model.module for model in learned.copies),
-        shadow_strangers=tuple(model.module for model in learned.strangers),
-        shadow_robbed=tuple(model.module for model in learned.robbed),
+        surrogates=tuple(model.module for model in learned.surrogates),
+        references=tuple(model.module for model in learned.references),
+        reference_copies=tuple(model.module for model in learned.reference_copies),
         budget=budget,
         progress=progress,
     )
@@ -112,7 +112,7 @@ def enroll(
         negatives, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
     )
     others = [*others, *(seen for name in expected_by(chosen) for seen in behind(others, name))]
-    points = anchors(queries.images, queries.group, told)
+    points = anchors(queries.stored, queries.group, told)
     fingerprint = Fingerprint.bind(
         {
             "scheme": chosen.name,
@@ -133,11 +133,11 @@ def enroll(
             "train_data": None if trained_on is None else trained_on.identity,
             "library": library(),
         },
-        queries=queries.images,
+        queries=queries.stored,
         true_labels=queries.labels,
         source=told,
         state=made.state,
-        calibration=ask_negatives(others, queries.images, seeds.classes, progress=progress),
+        calibration=ask_negatives(others, queries.stored, seeds.classes, progress=progress),
         plane={"anchors": points, "labels": plane_labels(source.module, points)},
     )
     if out is not None:
@@ -145,7 +145,7 @@ def enroll(
     return fingerprint
 
 
-def without_shared(seeds: ImageSet, train_data: ImageSet) -> ImageSet:
+def without_shared(seeds: LabelledSet, train_data: LabelledSet) -> LabelledSet:
     """The seeds that do not stand in the training data.
 
     A set may hold the odd duplicate of its own; those seeds are dropped.
@@ -153,12 +153,12 @@ def without_shared(seeds: ImageSet, train_data: ImageSet) -> ImageSet:
     Raises:
         DataError: more than 1 % of the seeds are training images.
     """
-    if not shared_images(seeds, train_data):
+    if not shared_inputs(seeds, train_data):
         return seeds
-    from modelprint.core.identity import image_hashes
+    from modelprint.core.identity import stored_hashes
 
-    known = set(image_hashes(train_data.images))
-    fresh = np.array([value not in known for value in image_hashes(seeds.images)])
+    known = set(stored_hashes(train_data.stored))
+    fresh = np.array([value not in known for value in stored_hashes(seeds.stored)])
     if (~fresh).mean() > SHARED_BY_CHANCE:
         raise DataError(
             f"{(~fresh).sum()} of {len(seeds)} images of {seeds.name} stand in the training data {train_data.name}: "
@@ -173,7 +173,7 @@ def plane_labels(module: nn.Module, points: np.ndarray) -> np.ndarray:
     return labels_on(points, lambda images: predict(module, torch.from_numpy(images)).argmax(1).numpy())
 
 
-def _opened(model: str | Path | nn.Module | LoadedModel, seeds: ImageSet) -> LoadedModel:
+def _opened(model: str | Path | nn.Module | LoadedModel, seeds: LabelledSet) -> LoadedModel:
     if isinstance(model, LoadedModel):
         return model
     if isinstance(model, nn.Module):

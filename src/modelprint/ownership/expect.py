@@ -46,8 +46,8 @@ def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -
     if scheme.separable and context.budget is not None:
         seen = replace(seen, budget=SPARE * context.budget)
     made = scheme.craft(seen, generator)
-    labels = predict(context.source, torch.from_numpy(made.images)).argmax(1).numpy()
-    kept = stable(context.source, made.images, labels, transforms)
+    labels = predict(context.source, torch.from_numpy(made.stored)).argmax(1).numpy()
+    kept = stable(context.source, made.stored, labels, transforms)
     survived = int(kept.sum())
     if not survived:
         raise FingerprintError(
@@ -60,7 +60,7 @@ def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -
     index = _within(made.group, np.flatnonzero(kept), context.budget)
     return replace(
         made,
-        images=made.images[index],
+        stored=made.stored[index],
         labels=made.labels[index],
         group=made.group[index],
         columns={name: column[index] for name, column in made.columns.items()},

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.files import write_bytes, write_text
-from modelprint.core.identity import image_hashes
+from modelprint.core.identity import stored_hashes
 from modelprint.ownership.fingerprint import Fingerprint
 
 
@@ -43,7 +43,7 @@ def export_queries(fingerprint: Fingerprint, folder: Path) -> None:
     rows = io.StringIO()
     writer = csv.writer(rows)
     writer.writerow(["file", "sha256", "true_label", "source_label"])
-    hashes = image_hashes(fingerprint.queries)
+    hashes = stored_hashes(fingerprint.queries)
     for number, (image, value) in enumerate(zip(fingerprint.queries, hashes, strict=True)):
         file = f"{number:06d}.png"
         write_bytes(folder / file, png(image))

@@ -13,7 +13,7 @@ from torch import nn
 
 from modelprint.core.errors import FingerprintError, ModelprintError, UsageError
 from modelprint.core.suspect import Answers, answers_from_scores
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.loading import LoadedModel, load_folder, weights_identity
 from modelprint.ownership.fingerprint import CalibrationModel
 from modelprint.perturb.expectation import Behind, transforms_named
@@ -36,8 +36,8 @@ def negative_models(
     negatives: Negatives,
     *,
     source: LoadedModel | None,
-    seeds: ImageSet | None,
-    train_data: ImageSet | None = None,
+    seeds: LabelledSet | None,
+    train_data: LabelledSet | None = None,
     seed: int = 0,
     source_identity: str = "",
     shape: tuple[int, int, int] | None = None,
@@ -114,7 +114,7 @@ def _named(
     model: nn.Module | LoadedModel,
     number: int,
     *,
-    seeds: ImageSet | None,
+    seeds: LabelledSet | None,
     source: LoadedModel | None,
     known: Collection[str],
 ) -> Negative:
@@ -129,7 +129,7 @@ def _named(
         )
     accuracy = None
     if seeds is not None:
-        predicted = predict(model.module, torch.from_numpy(seeds.images)).argmax(1).numpy()
+        predicted = predict(model.module, torch.from_numpy(seeds.stored)).argmax(1).numpy()
         accuracy = float((predicted == seeds.labels).mean())
     kind = recipe.get("independent")
     if "source" in recipe:
@@ -145,8 +145,8 @@ def _trained(
     negatives: str,
     *,
     source: LoadedModel | None,
-    seeds: ImageSet | None,
-    train_data: ImageSet | None,
+    seeds: LabelledSet | None,
+    train_data: LabelledSet | None,
     seed: int,
     jobs: int,
     progress: Progress,

@@ -10,7 +10,7 @@ import numpy as np
 from modelprint.core.errors import DataError, IntegrityError, UsageError
 from modelprint.core.identity import digest
 from modelprint.core.suspect import Answers
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import model_bytes
 from modelprint.nn.loading import LoadedModel, weights_identity
@@ -46,9 +46,9 @@ class Rederived:
 def rederive(
     fingerprint: Fingerprint,
     source: LoadedModel,
-    data: ImageSet,
+    data: LabelledSet,
     *,
-    train_data: ImageSet | None = None,
+    train_data: LabelledSet | None = None,
     shadows: AnyShadows = None,
     jobs: int = 1,
     progress: Progress = silent,
@@ -96,9 +96,9 @@ def rederive(
         source=source.module,
         seeds=seeds,
         train_images=train_data,
-        shadow_copies=tuple(model.module for model in learned.copies),
-        shadow_strangers=tuple(model.module for model in learned.strangers),
-        shadow_robbed=tuple(model.module for model in learned.robbed),
+        surrogates=tuple(model.module for model in learned.surrogates),
+        references=tuple(model.module for model in learned.references),
+        reference_copies=tuple(model.module for model in learned.reference_copies),
         budget=manifest.budget,
         progress=progress,
     )
@@ -112,7 +112,7 @@ def compared(fingerprint: Fingerprint, made: Crafted) -> Rederived:
         IntegrityError: the first query, answer or number beyond the tolerance.
     """
     try:
-        differing = _compare_queries(fingerprint, made.queries.images, made.queries.labels)
+        differing = _compare_queries(fingerprint, made.queries.stored, made.queries.labels)
         off = _compare_answers(fingerprint.source, made.source)
         same = _compare_state(fingerprint.state, made.state)
     except IntegrityError as error:
@@ -134,7 +134,7 @@ def _caveat(fingerprint: Fingerprint) -> str:
 
 def _compare_shadows(stated: Sequence[ShadowRecord], found: Shadows) -> None:
     sides = [record.side for record in records(found)]
-    models = (*found.copies, *found.strangers, *found.robbed)
+    models = (*found.surrogates, *found.references, *found.reference_copies)
     fits = [record.side for record in stated] == sides and all(
         record.identity in _hashes(model) for record, model in zip(stated, models, strict=True)
     )
@@ -154,7 +154,7 @@ def _hashes(model: LoadedModel) -> set[str]:
     return told
 
 
-def _without(data: ImageSet, train_data: ImageSet) -> ImageSet:
+def _without(data: LabelledSet, train_data: LabelledSet) -> LabelledSet:
     try:
         return without_shared(data, train_data)
     except DataError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from modelprint.core.errors import DataError, FingerprintError, UsageError
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel
@@ -15,15 +15,15 @@ from modelprint.schemes.base import Progress, silent
 from modelprint.zoo.shadows import Shadows, auto_shadows, shadow_folder
 
 AnyShadows = int | str | Path | Shadows | None
-NONE = Shadows(copies=(), strangers=())
+NONE = Shadows(surrogates=(), references=())
 
 
 def shadow_models(
     shadows: AnyShadows,
     *,
     source: LoadedModel,
-    seeds: ImageSet,
-    train_data: ImageSet | None,
+    seeds: LabelledSet,
+    train_data: LabelledSet | None,
     seed: int,
     jobs: int = 1,
     progress: Progress = silent,
@@ -49,7 +49,7 @@ def shadow_models(
         )
     else:
         found = shadow_folder(shadows, source, shape=seeds.shape, classes=seeds.classes)
-    for model in (*found.copies, *found.strangers, *found.robbed):
+    for model in (*found.surrogates, *found.references, *found.reference_copies):
         _check(model, seeds)
     return found
 
@@ -69,7 +69,7 @@ def check_place(folder: Path, shadows: AnyShadows) -> None:
 def keep(shadows: Shadows, folder: Path) -> None:
     """Write shadow models that were trained here, for a judge whose processor would train others."""
     folder.mkdir(parents=True, exist_ok=True)
-    for side, models in (("copy", shadows.copies), ("stranger", shadows.strangers)):
+    for side, models in (("copy", shadows.surrogates), ("stranger", shadows.references)):
         for number, model in enumerate(models, 1):
             assert model.card is not None
             assert isinstance(model.module, Normalized)
@@ -85,15 +85,15 @@ def records(shadows: Shadows) -> list[ShadowRecord]:
             for model in models
         ]
 
-    return told(shadows.copies, "copy") + told((*shadows.strangers, *shadows.robbed), "stranger")
+    return told(shadows.surrogates, "copy") + told((*shadows.references, *shadows.reference_copies), "stranger")
 
 
 def _trained(
     count: int,
     *,
     source: LoadedModel,
-    seeds: ImageSet,
-    data: ImageSet | None,
+    seeds: LabelledSet,
+    data: LabelledSet | None,
     seed: int,
     jobs: int,
     progress: Progress,
@@ -114,7 +114,7 @@ def _trained(
     )
 
 
-def _check(model: LoadedModel, seeds: ImageSet) -> None:
+def _check(model: LoadedModel, seeds: LabelledSet) -> None:
     if model.spec is not None and model.spec.classes != seeds.classes:
         raise DataError(
             f"shadow model {_name(model)} tells {model.spec.classes} classes apart, the source {seeds.classes}: "

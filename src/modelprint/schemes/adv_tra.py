@@ -164,7 +164,7 @@ class AdvTra(Scheme):
                 walk = SurfaceWalk(
                     evaluator=evaluator,
                     probe=self._probe(len(index)),
-                    bases=torch.from_numpy(context.seeds.images[index]).to(device),
+                    bases=torch.from_numpy(context.seeds.stored[index]).to(device),
                     labels=context.seeds.labels[index],
                     classes=context.seeds.classes,
                     length=self.l,
@@ -190,7 +190,7 @@ class AdvTra(Scheme):
         true_labels = context.seeds.labels[order[made.base]]
         steps = (points - 1) * count
         return Queries(
-            images=images,
+            stored=images,
             labels=np.repeat(true_labels, points),
             group=np.repeat(np.arange(count), points),
             columns={

@@ -47,7 +47,7 @@ class Akh(Scheme):
         wanted = wanted_queries(context.budget, self.queries)
         wrong = np.flatnonzero(~right_and_wrong(context.source, context.seeds))
         wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
-        data = Labelled(images=context.seeds.images, labels=context.seeds.labels)
+        data = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
 
         def mistaken(images: Labelled) -> np.ndarray:
             return np.asarray(labels_of(context.source, images.images) != images.labels)
@@ -58,7 +58,7 @@ class Akh(Scheme):
                 f"the source classifies all of {len(data)} images rightly, and mixes of them: give more, or harder ones"
             )
         return Queries(
-            images=found.images,
+            stored=found.images,
             labels=found.labels,
             group=np.zeros(len(found), dtype=np.int64),
             report=made(len(found), wanted, mistakes=min(len(wrong), wanted)),

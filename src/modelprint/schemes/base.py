@@ -20,7 +20,7 @@ from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.registry import Registry
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 
 Codec = Literal["uint8-image", "float32"]
 State = Mapping[str, np.ndarray]
@@ -58,18 +58,18 @@ class Enrollment:
         source: in evaluation mode; takes inputs in [0, 1], returns logits.
         seeds: labelled images that the source was not trained on.
         train_images: images of the source's training data, or none.
-        shadow_copies, shadow_strangers: models made from the source, and independent of it.
-        shadow_robbed: made from strangers, as copies are from the source: independent of it, too.
+        surrogates, references: models made from the source, and independent of it.
+        reference_copies: made from strangers, as copies are from the source: independent of it, too.
         budget: the most queries that the fingerprint may hold.
         progress: called with a stage, and how much of it is done.
     """
 
     source: nn.Module
-    seeds: ImageSet
-    train_images: ImageSet | None = None
-    shadow_copies: tuple[nn.Module, ...] = ()
-    shadow_strangers: tuple[nn.Module, ...] = ()
-    shadow_robbed: tuple[nn.Module, ...] = ()
+    seeds: LabelledSet
+    train_images: LabelledSet | None = None
+    surrogates: tuple[nn.Module, ...] = ()
+    references: tuple[nn.Module, ...] = ()
+    reference_copies: tuple[nn.Module, ...] = ()
     budget: int | None = None
     progress: Progress = silent
 
@@ -79,12 +79,13 @@ class ShadowAnswers:
     """What the shadow models said to every query, in the order of the enrollment's.
 
     Attributes:
-        copies, strangers, robbed: of models made from the source, independent of it, and made from such; with scores.
+        surrogates, references, reference_copies: of models made from the source, independent of it, and made from
+            such; with scores.
     """
 
-    copies: tuple[Answers, ...] = ()
-    strangers: tuple[Answers, ...] = ()
-    robbed: tuple[Answers, ...] = ()
+    surrogates: tuple[Answers, ...] = ()
+    references: tuple[Answers, ...] = ()
+    reference_copies: tuple[Answers, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +93,14 @@ class Queries:
     """The inputs to send.
 
     Attributes:
-        images: (n, c, h, w), uint8 ("uint8-image") or float32 in [0, 1] ("float32").
+        stored: (n, c, h, w), uint8 ("uint8-image") or float32 in [0, 1] ("float32").
         labels: the true label of the image that each query was made from, int64 (n,).
         group: which trajectory, view ... each query belongs to, int64 (n,).
         columns: more about each query, arrays of length n.
         report: what crafting did, as JSON (success rate, path lengths, evaluations ...).
     """
 
-    images: np.ndarray
+    stored: np.ndarray
     labels: np.ndarray
     group: np.ndarray
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -111,7 +112,7 @@ class Queries:
     @property
     def codec(self) -> Codec:
         """How the images are stored."""
-        return "uint8-image" if self.images.dtype == np.uint8 else "float32"
+        return "uint8-image" if self.stored.dtype == np.uint8 else "float32"
 
 
 class Asker:
@@ -223,7 +224,7 @@ class Scheme(ABC):
 SCHEMES: Registry[type[Scheme]] = Registry("scheme")
 
 
-def right_and_wrong(source: nn.Module, seeds: ImageSet) -> np.ndarray:
+def right_and_wrong(source: nn.Module, seeds: LabelledSet) -> np.ndarray:
     """A mask (n,) of the seeds that the source classifies rightly.
 
     Raises:
@@ -232,7 +233,7 @@ def right_and_wrong(source: nn.Module, seeds: ImageSet) -> np.ndarray:
     from modelprint.training.labels import settled
     from modelprint.training.loop import predict
 
-    images = torch.from_numpy(seeds.images)
+    images = torch.from_numpy(seeds.stored)
     logits = predict(source, images)
     if logits.ndim != 2 or logits.shape[1] != seeds.classes:
         raise FingerprintError(

@@ -110,7 +110,7 @@ class Cae(Scheme):
                 "or give shadow copies that are closer to the source"
             )
         return Queries(
-            images=torch.cat(images).numpy()[best],
+            stored=torch.cat(images).numpy()[best],
             labels=context.seeds.labels[order[best]],
             group=np.zeros(len(best), dtype=np.int64),
             columns={"conferrability": confer[best]},
@@ -131,21 +131,20 @@ class Cae(Scheme):
             return tuple(in_precision(model, self.precision, shape=context.seeds.shape) for model in models)
 
         (source,) = converted([context.source])
-        copies, strangers = converted(context.shadow_copies), converted(context.shadow_strangers)
-        return replace(context, source=source, shadow_copies=copies, shadow_strangers=strangers)
+        copies, strangers = converted(context.surrogates), converted(context.references)
+        return replace(context, source=source, surrogates=copies, references=strangers)
 
     def _moved(self, context: Enrollment, index: np.ndarray, generator: torch.Generator) -> Tensor:
         """8-bit points of low loss (Eq. 8)."""
         device = next(context.source.parameters()).device
-        start = as_points(torch.from_numpy(context.seeds.images[index]).to(device), self.precision)
-        with frozen(context.source) as source, _asleep((*context.shadow_copies, *context.shadow_strangers)):
+        start = as_points(torch.from_numpy(context.seeds.stored[index]).to(device), self.precision)
+        with frozen(context.source) as source, _asleep((*context.surrogates, *context.references)):
             with torch.no_grad():
                 before = source(start).softmax(1)
 
             def loss(points: Tensor, rows: Tensor) -> Tensor:
                 surrogates, references = (
-                    self._ensemble(models, points, generator)
-                    for models in (context.shadow_copies, context.shadow_strangers)
+                    self._ensemble(models, points, generator) for models in (context.surrogates, context.references)
                 )
                 return conferrable_loss(source(points), before[rows], surrogates, references, weight=self.weight)
 
@@ -162,9 +161,9 @@ class Cae(Scheme):
     def _confers(self, context: Enrollment, images: Tensor, truth: np.ndarray) -> np.ndarray:
         """Of points that the source gets wrong; -1 of the others."""
         target, *told = (
-            labels_of(model, images) for model in (context.source, *context.shadow_copies, *context.shadow_strangers)
+            labels_of(model, images) for model in (context.source, *context.surrogates, *context.references)
         )
-        copies = len(context.shadow_copies)
+        copies = len(context.surrogates)
         values = conferrability(np.stack(told[:copies]), np.stack(told[copies:]), target)
         return np.where(target != truth, values, -1.0)
 

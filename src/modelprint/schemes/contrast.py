@@ -113,7 +113,7 @@ class Contrast(Scheme):
         right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
         pool, natural = candidates(self.pool, context, self.candidates, generator)
         own = labels_of(context.source, pool.images)
-        sides = (context.shadow_copies, context.shadow_strangers, context.shadow_robbed)
+        sides = (context.surrogates, context.references, context.reference_copies)
         total, done = sum(map(len, sides)), 0
         told: list[Bool[np.ndarray, "m n"]] = []
         for side in sides:
@@ -133,7 +133,7 @@ class Contrast(Scheme):
                 "that are closer to it"
             )
         return Queries(
-            images=pool.images[chosen],
+            stored=pool.images[chosen],
             labels=pool.labels[chosen],
             group=np.zeros(len(chosen), dtype=np.int64),
             columns={"natural": chosen < natural},
@@ -144,7 +144,7 @@ class Contrast(Scheme):
         """What agreeing, and what disagreeing, is worth."""
         copies, strangers = (
             np.stack([told.labels == source.labels for told in side])
-            for side in (shadows.copies, (*shadows.strangers, *shadows.robbed))
+            for side in (shadows.surrogates, (*shadows.references, *shadows.reference_copies))
         )
         p1, p0 = chances(copies, strangers)
         return {

@@ -34,7 +34,7 @@ def candidates(kind: Pool, context: Enrollment, mixed: int, generator: torch.Gen
     Raises:
         FingerprintError: not one candidate of that kind could be made.
     """
-    natural = Labelled(images=context.seeds.images, labels=context.seeds.labels)
+    natural = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
     parts: list[Labelled] = []
     if kind in ("both", "natural", "all"):
         parts.append(natural)
@@ -54,7 +54,7 @@ def _trajectory_points(context: Enrollment, generator: torch.Generator) -> Label
     scheme = AdvTra()
     count = TRAJECTORY_POINTS // scheme.points(context.seeds.classes)
     made = replace(scheme, trajectories=count).craft(replace(context, budget=None), generator)
-    return Labelled(images=made.images, labels=made.labels)
+    return Labelled(images=made.stored, labels=made.labels)
 
 
 def _shifted(source: nn.Module, natural: Labelled, generator: torch.Generator) -> Labelled:

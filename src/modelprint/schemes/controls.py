@@ -41,7 +41,7 @@ class Control(Scheme):
         wanted = min(len(context.seeds), self.images if context.budget is None else context.budget)
         index = torch.randperm(len(context.seeds), generator=generator)[:wanted].numpy()
         return Queries(
-            images=context.seeds.images[index],
+            stored=context.seeds.stored[index],
             labels=context.seeds.labels[index],
             group=np.zeros(wanted, dtype=np.int64),
         )

@@ -87,7 +87,7 @@ class CoRt(Scheme):
             )
         chosen = np.concatenate(kept)
         return Queries(
-            images=np.concatenate(images),
+            stored=np.concatenate(images),
             labels=context.seeds.labels[chosen],
             group=np.zeros(done, dtype=np.int64),
             columns={"image": chosen},
@@ -98,7 +98,7 @@ class CoRt(Scheme):
         """Images that the source classifies rightly, by sum p^2 (section V-A)."""
         right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
         source = in_precision(context.source, self.precision, shape=context.seeds.shape)
-        logits = predict(source, torch.from_numpy(context.seeds.images[right]))
+        logits = predict(source, torch.from_numpy(context.seeds.stored[right]))
         sure = logits.double().softmax(1).square().sum(1).numpy()
         return right[np.argsort(-sure, kind="stable")]
 
@@ -107,7 +107,7 @@ class CoRt(Scheme):
         levels = int(self.epsilon * 255 + 1e-6)  # whole ones: what is stored is within epsilon, too
         fooled = pgd(
             in_precision(context.source, self.precision, shape=context.seeds.shape),
-            as_points(torch.from_numpy(context.seeds.images[index]).to(device), self.precision),
+            as_points(torch.from_numpy(context.seeds.stored[index]).to(device), self.precision),
             torch.from_numpy(context.seeds.labels[index]).to(device),
             epsilon=levels / 255,
             steps=self.steps,

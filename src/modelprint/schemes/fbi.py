@@ -61,19 +61,19 @@ class Fbi(Scheme):
         wanted = wanted_queries(context.budget, self.queries)
         right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
         order = torch.randperm(len(context.seeds), generator=generator).numpy()
-        if context.shadow_strangers:
-            images = context.seeds.images[order]
-            told = np.stack([labels_of(stranger, images) for stranger in context.shadow_strangers])
+        if context.references:
+            images = context.seeds.stored[order]
+            told = np.stack([labels_of(stranger, images) for stranger in context.references])
             pool = max(min(wanted, len(order)), math.ceil(self.uncertain * len(order)))
             unsure = np.round(entropy(told.T), 9)  # rounded, or the last bits would break ties
             order = order[np.argsort(-unsure, kind="stable")[:pool]]
             order = order[torch.randperm(pool, generator=generator).numpy()]
         index = order[:wanted]
         return Queries(
-            images=context.seeds.images[index],
+            stored=context.seeds.stored[index],
             labels=context.seeds.labels[index],
             group=np.zeros(len(index), dtype=np.int64),
-            report=made(len(index), wanted, strangers=len(context.shadow_strangers)),
+            report=made(len(index), wanted, strangers=len(context.references)),
         )
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:

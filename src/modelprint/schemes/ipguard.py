@@ -101,7 +101,7 @@ class IPGuard(Scheme):
         """Points that reach loss 0, in the order of their starts."""
         wanted = wanted_queries(context.budget, self.queries)
         right = right_and_wrong(context.source, context.seeds)
-        k = self.distance(predict(context.source, torch.from_numpy(context.seeds.images)))
+        k = self.distance(predict(context.source, torch.from_numpy(context.seeds.stored)))
         starts = self._starts(context, right, wanted, generator)
         found: list[Descent] = []
         kept: list[np.ndarray] = []
@@ -122,7 +122,7 @@ class IPGuard(Scheme):
         ended_at = torch.cat([part.images for part in found]).cpu().numpy()
         index = np.concatenate(kept)
         return Queries(
-            images=ended_at[index],
+            stored=ended_at[index],
             labels=starts.labels[index],
             group=np.zeros(done, dtype=np.int64),
             columns={"start": starts.own[index], "target": starts.targets[index]},
@@ -153,10 +153,10 @@ class IPGuard(Scheme):
             )
 
     def _starts(self, context: Enrollment, right: np.ndarray, wanted: int, generator: torch.Generator) -> Starts:
-        data = Labelled(images=context.seeds.images, labels=context.seeds.labels)
+        data = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
         if self.start == "training":
             assert context.train_images is not None
-            data = Labelled(images=context.train_images.images, labels=context.train_images.labels)
+            data = Labelled(images=context.train_images.stored, labels=context.train_images.labels)
         elif self.start == "mistakes":
             data = data.take(np.flatnonzero(~right))
         elif self.start == "random":

@@ -63,7 +63,7 @@ class Sac(Scheme):
         """CutMix images, or shared mistakes."""
         wanted = wanted_queries(context.budget, self.queries)
         right = right_and_wrong(context.source, context.seeds)
-        data = Labelled(images=context.seeds.images, labels=context.seeds.labels)
+        data = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
         chosen = (
             cutmix(data, wanted, generator=generator)
             if self.inputs == "cutmix"
@@ -75,7 +75,7 @@ class Sac(Scheme):
                 "two queries or more have a correlation; raise the budget, or set inputs=cutmix"
             )
         return Queries(
-            images=chosen.images,
+            stored=chosen.images,
             labels=chosen.labels,
             group=np.zeros(len(chosen), dtype=np.int64),
             report=made(len(chosen), wanted),
@@ -120,10 +120,10 @@ def _shared_mistakes(context: Enrollment, right: np.ndarray, generator: torch.Ge
     """What the source and most surrogates get wrong: by how many of these do, then at random."""
     wrong: np.ndarray = np.flatnonzero(~right)
     wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
-    images, labels = context.seeds.images[wrong], context.seeds.labels[wrong]
+    images, labels = context.seeds.stored[wrong], context.seeds.labels[wrong]
     if not len(wrong):
         return wrong
-    shares = np.mean([labels_of(copy, images) != labels for copy in context.shadow_copies], axis=0)
+    shares = np.mean([labels_of(copy, images) != labels for copy in context.surrogates], axis=0)
     order = np.argsort(-shares, kind="stable")
     shared: np.ndarray = wrong[order[shares[order] > 0.5]]
     return shared

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from modelprint.core.errors import FingerprintError, UnscorableError
 from modelprint.core.suspect import Answers
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.perturb.deepfool import deepfool
 from modelprint.perturb.precision import Precision, as_points, in_precision
 from modelprint.perturb.uap import UniversalName, fooling_rate, perturbed, rounded, universal
@@ -148,7 +148,7 @@ class Uap(Scheme):
         context = replace(context, source=in_precision(context.source, self.precision, shape=data.shape))
         found = self._perturbation(context, generator)
         context.progress("points", 0, 1)
-        logits = predict(context.source, torch.from_numpy(data.images)).numpy()
+        logits = predict(context.source, torch.from_numpy(data.stored)).numpy()
         index = views_of_points(logits, points=points, views=views, seed=_drawn(generator))
         context.progress("points", 1, 1)
         clean = self._unit(data, index.reshape(-1))
@@ -160,7 +160,7 @@ class Uap(Scheme):
         pair = torch.stack([part.reshape(views, points, *data.shape) for part in (clean, shifted)], dim=1)
         return PerturbedQueries(
             shift=found.shift.float().numpy(),
-            images=rounded(pair.reshape(-1, *data.shape)).numpy(),
+            stored=rounded(pair.reshape(-1, *data.shape)).numpy(),
             labels=np.repeat(data.labels[index][:, None], 2, axis=1).reshape(-1),
             group=np.repeat(np.arange(views), 2 * points),
             columns={"shifted": np.tile(np.repeat(np.arange(2), points), views)},
@@ -208,8 +208,8 @@ class Uap(Scheme):
         shift = _found(kind, context.source, images, best.epsilon, generator)
         return Perturbation(shift=shift, epsilon=best.epsilon, fooled=fooling_rate(context.source, held_out, shift))
 
-    def _unit(self, data: ImageSet, index: np.ndarray) -> Tensor:
-        return as_points(torch.from_numpy(data.images[index]), self.precision)
+    def _unit(self, data: LabelledSet, index: np.ndarray) -> Tensor:
+        return as_points(torch.from_numpy(data.stored[index]), self.precision)
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """v, the view of each query, and an encoder for scores and one for labels.
@@ -240,7 +240,7 @@ class Uap(Scheme):
         def stacked(models: Sequence[Answers]) -> np.ndarray:
             return np.concatenate([fingerprint_vectors(_read(told, reading), view, classes) for told in models])
 
-        positive, negative = stacked([source, *shadows.copies]), stacked(shadows.strangers)
+        positive, negative = stacked([source, *shadows.surrogates]), stacked(shadows.references)
         vectors = np.concatenate([positive, negative])
         centre = vectors.mean(0)
         recipe = EncoderRecipe(

@@ -13,7 +13,7 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
-from modelprint.core.identity import image_hashes
+from modelprint.core.identity import stored_hashes
 from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.suspects.dialects import Dialect
 from modelprint.suspects.discovery import find_dialect
@@ -93,7 +93,7 @@ class HttpSuspect(Suspect):
 
     def cost(self, images: np.ndarray, *, access: Access) -> Cost:
         """What asking would take, beyond what the ledger knows; nothing is sent and nothing written."""
-        queries = image_hashes(images)
+        queries = stored_hashes(images)
         known = self.ledger.known(scores=access >= Access.SCORES)
         missing = sorted({query: place for place, query in enumerate(queries) if query not in known}.values())
         if self.budget is not None:
@@ -119,7 +119,7 @@ class HttpSuspect(Suspect):
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         scores = access >= Access.SCORES
-        queries = image_hashes(images)
+        queries = stored_hashes(images)
         with self.ledger:
             places = {
                 query: place for place, query in enumerate(queries) if not self.ledger.knows(query, scores=scores)

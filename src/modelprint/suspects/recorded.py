@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 from modelprint.core.access import Access
 from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.core.files import write_bytes
-from modelprint.core.identity import canonical_json, image_hashes
+from modelprint.core.identity import canonical_json, stored_hashes
 from modelprint.core.records import Record
 from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers, Suspect
 from modelprint.core.untrusted import read_regular
@@ -91,7 +91,7 @@ def record(images: np.ndarray, answers: Answers, *, suspect: str, fingerprint: s
             queries=len(images),
         ),
         index=index,
-        queries=tuple(image_hashes(images[index])),
+        queries=tuple(stored_hashes(images[index])),
         answers=answers.take(index),
     )
 
@@ -157,7 +157,7 @@ class RecordedSuspect(Suspect):
         self._place = {query: place for place, query in reversed(list(enumerate(recording.queries)))}
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
-        places = np.array([self._place.get(query, UNANSWERED) for query in image_hashes(images)], dtype=np.int64)
+        places = np.array([self._place.get(query, UNANSWERED) for query in stored_hashes(images)], dtype=np.int64)
         found = places != UNANSWERED
         header = self.recording.header
         complete = len(self.recording.queries) == header.queries

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import ModelCard
 from modelprint.nn.spec import ModelSpec, build
@@ -25,7 +25,7 @@ class TrainedModel:
     report: TrainReport
 
 
-def default_recipe(data: ImageSet, *, epochs: int | None = None) -> TrainRecipe:
+def default_recipe(data: LabelledSet, *, epochs: int | None = None) -> TrainRecipe:
     """A short recipe that suits a data set: one-cycle, shifts, mirrored only where that keeps the class (colour)."""
     channels, _, width = data.shape
     if width < 16:
@@ -35,10 +35,10 @@ def default_recipe(data: ImageSet, *, epochs: int | None = None) -> TrainRecipe:
     return TrainRecipe(epochs=epochs or 24, lr=0.1, augment="shift-flip", shift=4)
 
 
-def spec_for(data: ImageSet, arch: str, arch_args: dict[str, Any] | None = None) -> ModelSpec:
+def spec_for(data: LabelledSet, arch: str, arch_args: dict[str, Any] | None = None) -> ModelSpec:
     """A spec that fits a data set, normalised by the mean and spread of its own channels."""
     channels, _, width = data.shape
-    unit = data.images.reshape(len(data), channels, -1).astype(np.float32) / 255.0
+    unit = data.stored.reshape(len(data), channels, -1).astype(np.float32) / 255.0
     return ModelSpec(
         arch=arch,
         arch_args=arch_args or {},
@@ -51,12 +51,12 @@ def spec_for(data: ImageSet, arch: str, arch_args: dict[str, Any] | None = None)
 
 
 def train_model(
-    data: ImageSet,
+    data: LabelledSet,
     spec: ModelSpec,
     recipe: TrainRecipe,
     *,
     seed: int,
-    holdout: ImageSet | None = None,
+    holdout: LabelledSet | None = None,
     device: torch.device | str = "cpu",
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> TrainedModel:
@@ -64,14 +64,14 @@ def train_model(
     model = build(spec, seed=seed).to(device)
     report = fit(
         model,
-        torch.from_numpy(data.images),
+        torch.from_numpy(data.stored),
         torch.from_numpy(data.labels),
         recipe,
         generator=torch.Generator().manual_seed(seed),
         on_epoch=on_epoch,
     )
     measured = (
-        accuracy(model, torch.from_numpy(holdout.images), torch.from_numpy(holdout.labels))
+        accuracy(model, torch.from_numpy(holdout.stored), torch.from_numpy(holdout.labels))
         if holdout is not None
         else None
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from safetensors.torch import load, save
 
 from modelprint.core.identity import derived_seed
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.files import ModelCard
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.spec import ModelSpec, build
@@ -42,19 +42,19 @@ class _Robbery:
 class _Course:
     """What all thefts share."""
 
-    data: ImageSet
+    data: LabelledSet
     spec: ModelSpec
-    holdout: ImageSet | None
+    holdout: LabelledSet | None
 
 
 def auto_copies(
-    train_data: ImageSet,
+    train_data: LabelledSet,
     spec: ModelSpec,
     victims: Sequence[TrainedModel],
     *,
     seed: int,
     jobs: int = 1,
-    holdout: ImageSet | None = None,
+    holdout: LabelledSet | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[LoadedModel]:
     """One copy of each independent model, the kinds of theft in turn.

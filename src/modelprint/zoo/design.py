@@ -63,7 +63,7 @@ class Design:
         others: of DAST and DADT strangers, in turn.
         sources: trained from scratch; one more is fine-tuned from the base where `tuning` is given.
         tuning: settings of "ftal" that make that source, and SHARED strangers, from the base.
-        shadow_copies, test_copies: of every source; `sweep`: of the first.
+        surrogates, test_copies: of every source; `sweep`: of the first.
         rehearsal_copies: more shadow copies of every source.
         robbed: how many shadow strangers of kind SAST are robbed in rehearsal: of every second one the rehearsal copies
             are made, of the others the shadow copies. What thefts of any model have in common is then no evidence.
@@ -82,7 +82,7 @@ class Design:
     others: tuple[Network, ...]
     sources: int = 1
     tuning: Mapping[str, str] | None = None
-    shadow_copies: tuple[Copy, ...]
+    surrogates: tuple[Copy, ...]
     test_copies: tuple[Copy, ...]
     rehearsal_copies: tuple[Copy, ...] = ()
     robbed: int = 0
@@ -115,7 +115,7 @@ class _Planner:
         yield from sources
         thieves: list[Entry] = [entry for entry in sources if entry.role == "source"]
         for source in thieves:
-            yield from self.copies("shadow", source, self.design.shadow_copies)
+            yield from self.copies("shadow", source, self.design.surrogates)
             yield from self.copies("test", source, self.design.test_copies)
         yield from self.copies("sweep", thieves[0], self.design.sweep)
         strangers = list(self.independents("shadow"))
@@ -128,7 +128,7 @@ class _Planner:
             yield from self.copies("rehearsal", source, self.design.rehearsal_copies)
         robbed = [entry for entry in strangers if entry.kind == "SAST"][: self.design.robbed]
         for number, stranger in enumerate(robbed):
-            thefts = self.design.rehearsal_copies if number % 2 else self.design.shadow_copies
+            thefts = self.design.rehearsal_copies if number % 2 else self.design.surrogates
             yield from self.copies("rehearsal", stranger, thefts)
         victims = [entry for entry in calibrating if entry.kind == "SAST"][: self.design.robbed_calibration]
         for stranger, copy in zip(victims, cycle(self.design.calibration_copies), strict=False):

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.torch import load, save
 
 from modelprint.core.identity import derived_seed
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.files import ModelCard
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.training.loop import TrainRecipe, TrainReport
@@ -35,21 +35,21 @@ class _Stranger:
 class _Course:
     """What all trainings share."""
 
-    data: ImageSet
+    data: LabelledSet
     spec: ModelSpec
     recipe: TrainRecipe
-    holdout: ImageSet | None
+    holdout: LabelledSet | None
 
 
 def auto_negatives(
-    train_data: ImageSet,
+    train_data: LabelledSet,
     spec: ModelSpec,
     count: int,
     *,
     seed: int,
     jobs: int = 1,
     recipe: TrainRecipe | None = None,
-    holdout: ImageSet | None = None,
+    holdout: LabelledSet | None = None,
     progress: Done | None = None,
 ) -> list[TrainedModel]:
     """Independent models of an owner's own architecture, for `--negatives auto:N`.
@@ -85,7 +85,7 @@ def auto_negatives(
     return [made[index] for index in range(count)]
 
 
-def bootstrap(data: ImageSet, *, seed: int) -> ImageSet:
+def bootstrap(data: LabelledSet, *, seed: int) -> LabelledSet:
     """As many images as there are, drawn with replacement."""
     index = np.random.default_rng(seed).integers(len(data), size=len(data))
     return data.take(index, name=f"{data.name} (bootstrap {seed})")

@@ -54,7 +54,7 @@ DESIGNS.register("digits")(
         ),
         sources=1,
         tuning={"lr": "0.05", "epochs": "25", "augment": "shift", "batch_size": "32"},
-        shadow_copies=(
+        surrogates=(
             copy("extract-labels", "extracted, labels", "owner[0:400]"),
             copy("extract-soft", "extracted, probabilities", "owner[200:600]"),
             copy("rtal", "RTAL", "owner[0:300]"),
@@ -94,7 +94,7 @@ DESIGNS.register("fashion")(
         ),
         sources=2,
         tuning={"lr": "0.02", "epochs": "5", "augment": "shift"},
-        shadow_copies=(
+        surrogates=(
             copy("extract-labels", "extracted, labels", "owner[0:10000]"),
             copy("extract-soft", "extracted, probabilities", "owner[10000:20000]"),
             copy("extract-soft", "extracted, other architecture", "owner[5000:15000]", arch="mlp",
@@ -182,7 +182,7 @@ DESIGNS.register("cifar10")(
         dtype="float32",
         network=Network(arch="resnet20", train=_CIFAR),
         others=(Network(arch="wide", arch_args={"width": 24}, train=_CIFAR),),
-        shadow_copies=(
+        surrogates=(
             copy("extract-labels", "extracted, labels", "owner[0:10000]"),
             copy("extract-soft", "extracted, probabilities", "owner[10000:20000]"),
             copy("rtal", "RTAL", "owner[0:10000]"),
@@ -232,7 +232,7 @@ DESIGNS.register("cifar10-small")(  # a second kind of images, in numbers that c
             Network(arch="mobile", arch_args={"width": 16}, train=_COLOURED),
         ),
         sources=2,
-        shadow_copies=(
+        surrogates=(
             copy("extract-labels", "extracted, labels", "owner[0:10000]", **_STUDENT),
             copy("extract-soft", "extracted, probabilities", "owner[10000:20000]", **_STUDENT),
             copy("extract-soft", "extracted, other architecture", "owner[5000:15000]", arch="vgg",

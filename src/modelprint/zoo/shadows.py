@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from modelprint.attacks.make import AttackedModel, run_attack
 from modelprint.core.errors import ModelError, UsageError
 from modelprint.core.identity import derived_seed
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import ModelCard
 from modelprint.nn.loading import LoadedModel, load_folder, weights_identity
@@ -43,12 +43,12 @@ class Shadows:
     """Models made from the source, and models that have nothing to do with it.
 
     Attributes:
-        robbed: models made from strangers, as copies are made from the source.
+        reference_copies: models made from references, as surrogates are made from the source.
     """
 
-    copies: tuple[LoadedModel, ...]
-    strangers: tuple[LoadedModel, ...]
-    robbed: tuple[LoadedModel, ...] = ()
+    surrogates: tuple[LoadedModel, ...]
+    references: tuple[LoadedModel, ...]
+    reference_copies: tuple[LoadedModel, ...] = ()
 
 
 def shadow_folder(
@@ -72,7 +72,7 @@ def shadow_folder(
         if names & {model.identity, weights_identity(model.module)}:
             raise ModelError(f"{model.path} is the source itself: shadow copies are made from it by an attack")
         (copies if recipe.get("source") in names else strangers).append(model)
-    return Shadows(copies=tuple(copies), strangers=tuple(strangers))
+    return Shadows(surrogates=tuple(copies), references=tuple(strangers))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,23 +88,23 @@ class _Task:
 class _Course:
     """What all of them share; the source as bytes, which processes can be sent."""
 
-    data: ImageSet
+    data: LabelledSet
     spec: ModelSpec
     source: bytes
     identity: str
     recipe: TrainRecipe
-    holdout: ImageSet | None
+    holdout: LabelledSet | None
 
 
 def auto_shadows(
-    train_data: ImageSet,
+    train_data: LabelledSet,
     source: LoadedModel,
     count: int,
     *,
     seed: int,
     jobs: int = 1,
     recipe: TrainRecipe | None = None,
-    holdout: ImageSet | None = None,
+    holdout: LabelledSet | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Shadows:
     """As many copies, half of them extracted, as strangers, for `--shadow N`.
@@ -158,8 +158,8 @@ def auto_shadows(
     with TaskPool(_make, course, jobs=min(jobs, len(tasks))) as pool:
         pool.run(tasks, done)
     return Shadows(
-        copies=tuple(made[index] for index in range(count) if _agrees(made[index])),
-        strangers=tuple(made[index] for index in range(count, 2 * count)),
+        surrogates=tuple(made[index] for index in range(count) if _agrees(made[index])),
+        references=tuple(made[index] for index in range(count, 2 * count)),
     )
 
 
@@ -186,10 +186,10 @@ def steal(
     theft: tuple[str, Mapping[str, str]],
     source: Normalized,
     spec: ModelSpec,
-    data: ImageSet,
+    data: LabelledSet,
     *,
     seed: int,
-    holdout: ImageSet | None,
+    holdout: LabelledSet | None,
     identity: str,
 ) -> AttackedModel:
     """A copy made with a random half of the data; `theft`: an attack's name and settings."""

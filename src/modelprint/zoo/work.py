@@ -13,7 +13,7 @@ from torch import Tensor
 
 from modelprint.attacks.make import make
 from modelprint.core.errors import ModelError, ModelprintError
-from modelprint.data.image_set import ImageSet
+from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import ModelCard, model_bytes
@@ -112,7 +112,7 @@ def _worth(
     """Accuracy on the holdout, and agreement with each source that tells the same classes apart."""
     holdout = _data(ground.holdout)
     served = task.recipe.method().task(holdout) if isinstance(task.recipe, Theft) else holdout
-    labels = predict(model, torch.from_numpy(served.images)).argmax(1)
+    labels = predict(model, torch.from_numpy(served.stored)).argmax(1)
     accuracy = float((labels == torch.from_numpy(served.labels)).double().mean())
     if spec is None or spec.classes != holdout.classes:
         return accuracy, {}
@@ -131,7 +131,7 @@ def _round(model: Normalized, dtype: torch.dtype) -> None:
 
 
 @lru_cache(maxsize=6)
-def _data(reference: str) -> ImageSet:
+def _data(reference: str) -> LabelledSet:
     return load_data(reference)
 
 
@@ -142,4 +142,4 @@ def _model(path: Path) -> LoadedModel:
 
 @lru_cache(maxsize=8)
 def _labels(path: Path, holdout: str) -> Tensor:
-    return predict(_model(path).module, torch.from_numpy(_data(holdout).images)).argmax(1).clone()
+    return predict(_model(path).module, torch.from_numpy(_data(holdout).stored)).argmax(1).clone()

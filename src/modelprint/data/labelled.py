@@ -8,30 +8,30 @@ from functools import cached_property
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.core.identity import digest_arrays, image_hashes
+from modelprint.core.identity import digest_arrays, stored_hashes
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSet:
+class LabelledSet:
     """Images and their true labels.
 
     Attributes:
         name: what the user wrote, "cifar10:train[0:20000]".
-        images: uint8 of shape (n, channels, height, width).
+        stored: uint8 of shape (n, channels, height, width).
         labels: int64 of shape (n,), in 0..classes - 1.
         class_names: one name per class.
     """
 
     name: str
-    images: np.ndarray
+    stored: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype != np.uint8:
-            raise DataError(f"{self.name}: expected uint8 (n, c, h, w), got {self.images.dtype} {self.images.shape}")
-        if len(self.images) != len(self.labels):
-            raise DataError(f"{self.name}: {len(self.images)} images but {len(self.labels)} labels")
+        if self.stored.ndim != 4 or self.stored.dtype != np.uint8:
+            raise DataError(f"{self.name}: expected uint8 (n, c, h, w), got {self.stored.dtype} {self.stored.shape}")
+        if len(self.stored) != len(self.labels):
+            raise DataError(f"{self.name}: {len(self.stored)} images but {len(self.labels)} labels")
         if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < self.classes:
             raise DataError(
                 f"{self.name}: labels run from {self.labels.min()} to {self.labels.max()}, "
@@ -49,27 +49,27 @@ class ImageSet:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
-        channels, height, width = self.images.shape[1:]
+        channels, height, width = self.stored.shape[1:]
         return channels, height, width
 
     @cached_property
     def identity(self) -> str:
         """SHA-256 over images and labels."""
-        return digest_arrays({"images": self.images, "labels": self.labels})
+        return digest_arrays({"images": self.stored, "labels": self.labels})
 
-    def take(self, index: np.ndarray | slice, *, name: str | None = None) -> ImageSet:
+    def take(self, index: np.ndarray | slice, *, name: str | None = None) -> LabelledSet:
         """Some of the images, in the order of the index."""
-        return ImageSet(
+        return LabelledSet(
             name=name or self.name,
-            images=self.images[index],
+            stored=self.stored[index],
             labels=self.labels[index],
             class_names=self.class_names,
         )
 
 
-def shared_images(one: ImageSet, other: ImageSet) -> int:
+def shared_inputs(one: LabelledSet, other: LabelledSet) -> int:
     """How many images of one set stand in the other, by hash of their pixels."""
     if one.shape != other.shape:
         return 0
-    known = set(image_hashes(other.images))
-    return sum(value in known for value in image_hashes(one.images))
+    known = set(stored_hashes(other.stored))
+    return sum(value in known for value in stored_hashes(one.stored))
