@@ -21,7 +21,7 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -q -n 2 -m 'not (slow or mlflow or mlserver or imagenet)'
+	$(BIN)/python -m pytest -q -n 2 -m 'not (slow or mlflow or mlserver or imagenet or timm or hf or cuda)'
 	$(BIN)/python -m pytest -q -p no:cacheprovider --doctest-modules src/modelprint
 
 slow: install
