@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ApiOptions, Format, ModelOptions, suspect_options, use_threads
+from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelOptions, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, print_verdict
 from modelprint.core.errors import ModelprintError, UsageError
 
@@ -94,6 +94,7 @@ def bundle(
     exit_code: Annotated[bool, Parameter(negative="")] = False,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Verify a suspect, and keep commitment, fingerprint, every answer, verdict and report in one signed file.
 
@@ -126,14 +127,14 @@ def bundle(
 
         loaded, sealed = Fingerprint.load(fingerprint), read_file(commitment)
         check_committed(read_commitment(sealed, who=str(commitment))[0], loaded)  # before anybody is asked
-        with progress() as bars:
+        with progress() as bars, compute.computing():
             found = examine(
                 loaded,
                 suspect,
                 access=access,
                 alpha=alpha,
                 budget=budget,
-                options=suspect_options(how, api, budget=budget),
+                options=suspect_options(how, api, budget=budget, device=compute.device),
                 progress=bars,
                 slice_plane=report,
             )
@@ -170,6 +171,7 @@ def check(
     jobs: int = 1,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Check a bundle offline: every hash and signature, and that the verdict follows from the answers.
 
@@ -213,7 +215,7 @@ def check(
     made = (
         None
         if source is None
-        else _rederived(found, how, source=source, data=data, train_data=train_data, shadow=shadow, jobs=jobs)
+        else _rederived(found, how, compute, source=source, data=data, train_data=train_data, shadow=shadow, jobs=jobs)
     )
     if format_ == "json":
         out.print(json.dumps(_as_json(found, made)), markup=False)
@@ -224,6 +226,7 @@ def check(
 def _rederived(
     found: Checked,
     how: ModelOptions,
+    compute: ComputeOptions,
     *,
     source: str,
     data: str | None,
@@ -235,9 +238,9 @@ def _rederived(
     from modelprint.ownership.rederive import rederive
 
     seeds = load_data(data or found.fingerprint.manifest.data_name)
-    model = how.load(source, shape=seeds.shape, classes=seeds.classes)
     trained_on = None if train_data is None else load_data(train_data)
-    with progress() as bars, use_threads(None, seeds.shape):
+    with progress() as bars, compute.computing(seeds.shape) as device:
+        model = how.load(source, shape=seeds.shape, classes=seeds.classes, device=device)
         return rederive(
             found.fingerprint, model, seeds, train_data=trained_on, shadows=shadow, jobs=jobs, progress=bars
         )

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ModelOptions, Settings, settings, use_threads
+from modelprint.cli.options import ComputeOptions, ModelOptions, Settings, settings
 
 if TYPE_CHECKING:
+    import torch
+
     from modelprint.core.suspect import Suspect
     from modelprint.data.labelled import LabelledSet
 
@@ -26,9 +28,8 @@ def train(
     epochs: int | None = None,
     seed: int = 0,
     holdout: str | None = None,
-    device: str = "cpu",
-    threads: int | None = None,
     set_: Settings = None,
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Train a classifier with a short recipe (one-cycle, augmentation on the fly).
 
@@ -46,8 +47,6 @@ def train(
         Passes over the data; a good number for the set unless given.
     holdout
         Images to measure accuracy on; the set's holdout or test part unless given.
-    threads
-        Processor threads; one for small images unless given, where more would wait for each other.
     set_
         Any other part of the recipe: lr, batch_size, weight_decay, augment, shift, label_smoothing ...
     """
@@ -59,7 +58,7 @@ def train(
     images = load_data(data)
     spec = spec_for(images, arch, ModelOptions(arch_args=arch_args).arguments())
     recipe = with_settings(default_recipe(images, epochs=epochs), settings(set_), who="training")
-    with progress() as report, use_threads(threads, images.shape):
+    with progress() as report, compute.computing(images.shape) as device:
         trained = train_model(
             images,
             spec,
@@ -85,6 +84,7 @@ def attack(
     holdout: str | None = None,
     set_: Settings = None,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Make a copy as a thief would, and measure what it is worth.
 
@@ -106,10 +106,12 @@ def attack(
     from modelprint.nn.files import save_model
 
     images = load_data(data)
-    source = how.load(model, shape=images.shape, classes=images.classes)
-    if source.spec is None or not isinstance(source.module, Normalized):
-        raise ModelError(f"{model} is no registered architecture: attacks rebuild the model, so name one with --arch")
-    with progress() as report, use_threads(None, images.shape):
+    with progress() as report, compute.computing(images.shape) as device:
+        source = how.load(model, shape=images.shape, classes=images.classes, device=device)
+        if source.spec is None or not isinstance(source.module, Normalized):
+            raise ModelError(
+                f"{model} is no registered architecture: attacks rebuild the model, so name one with --arch"
+            )
         made = run_attack(
             kind,
             settings(set_),
@@ -137,6 +139,7 @@ def serve_model(
     shape: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
     classes: int | None = None,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Serve a model over the Open Inference Protocol until Ctrl-C.
 
@@ -154,22 +157,23 @@ def serve_model(
     from modelprint.suspects.serving import create_app, serve
 
     given = (shape[0], shape[1], shape[2]) if shape and len(shape) == 3 else None
-    suspect, input_shape, told_classes = _opened(model, given, classes, how)
-    if input_shape is None:
-        raise UsageError(f"{model} does not say what it takes: give --shape CHANNELS HEIGHT WIDTH")
-    application = create_app(
-        suspect, name=name, input_shape=input_shape, classes=told_classes, access=Access.parse(access)
-    )
-    serve(
-        application,
-        port=port,
-        host=host,
-        on_start=lambda url: say(f"serving {model} ({access}) as {name!r} at {url}; stop with Ctrl-C"),
-    )
+    with compute.computing() as device:
+        suspect, input_shape, known_classes = _opened(model, given, classes, how, device)
+        if input_shape is None:
+            raise UsageError(f"{model} does not say what it takes: give --shape CHANNELS HEIGHT WIDTH")
+        application = create_app(
+            suspect, name=name, input_shape=input_shape, classes=known_classes, access=Access.parse(access)
+        )
+        serve(
+            application,
+            port=port,
+            host=host,
+            on_start=lambda url: say(f"serving {model} ({access}) as {name!r} at {url}; stop with Ctrl-C"),
+        )
 
 
 def _opened(
-    model: str, shape: Shape | None, classes: int | None, how: ModelOptions
+    model: str, shape: Shape | None, classes: int | None, how: ModelOptions, device: torch.device
 ) -> tuple[Suspect, Shape | None, int | None]:
     if model.endswith(".onnx"):
         from modelprint.suspects.onnx import OnnxSuspect
@@ -179,7 +183,7 @@ def _opened(
         return onnx, shape or onnx.input_shape, classes
     from modelprint.suspects.local import TorchSuspect
 
-    loaded = how.load(model, shape=shape, classes=classes)
+    loaded = how.load(model, shape=shape, classes=classes, device=device)
     if loaded.spec is not None:
         shape, classes = (loaded.spec.channels, loaded.spec.size, loaded.spec.size), loaded.spec.classes
     return TorchSuspect(loaded.module, loaded.identity, classes=classes), shape, classes

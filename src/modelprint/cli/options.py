@@ -14,6 +14,8 @@ from cyclopts import Group, Parameter
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
+    import torch
+
     from modelprint.nn.loading import LoadedModel
     from modelprint.suspects.open import SuspectOptions
 
@@ -25,6 +27,8 @@ Settings = Annotated[
 
 _MODEL = Group("Model files", help="For weights that do not say what they are.")
 _API = Group("APIs", help="For suspects behind a server.")
+_COMPUTE = Group("Computing", help="Where models compute.")
+_SMALL = 256  # pixels of an input: below, threads wait for each other
 
 
 @Parameter(name="*")
@@ -64,9 +68,14 @@ class ModelOptions:
         return None if self.mean is None else tuple(self.mean), None if self.std is None else tuple(self.std)
 
     def load(
-        self, reference: str, *, shape: tuple[int, int, int] | None = None, classes: int | None = None
+        self,
+        reference: str,
+        *,
+        shape: tuple[int, int, int] | None = None,
+        classes: int | None = None,
+        device: str | torch.device = "cpu",
     ) -> LoadedModel:
-        """The model at a path, fitted to a shape and classes where its file does not say."""
+        """The model at a path, fitted to a shape and classes where its file does not say, on a device."""
         from modelprint.nn.loading import load_model
 
         return load_model(
@@ -78,6 +87,7 @@ class ModelOptions:
             shape=shape,
             classes=classes,
             trust_code=self.trust_code,
+            device=device,
         )
 
 
@@ -114,8 +124,45 @@ class ApiOptions:
     "Where answers are kept as they arrive; a broken run resumes from it."
 
 
-def suspect_options(model: ModelOptions, api: ApiOptions, *, budget: int | None) -> SuspectOptions:
-    """Both groups of options as the suspects' own record."""
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ComputeOptions:
+    """Where models compute, and on how many threads."""
+
+    device: Annotated[str, Parameter(group=_COMPUTE)] = "cpu"
+    "auto, cpu, cuda, cuda:N or mps; only the CPU gives the same numbers everywhere."
+    threads: Annotated[int | None, Parameter(group=_COMPUTE)] = None
+    "Processor threads; one for small inputs unless given, where more would wait for each other."
+
+    @contextmanager
+    def computing(self, shape: Sequence[int] | None = None) -> Iterator[torch.device]:
+        """The device; inside, torch computes on that many threads.
+
+        Args:
+            shape: of an input, without which the number of threads stays what it is unless given.
+
+        Raises:
+            UsageError: no such device.
+            DeviceError: this machine has none.
+        """
+        import torch
+
+        from modelprint.core.devices import resolve_device
+
+        device = resolve_device(self.device)
+        small = shape is not None and shape[-1] * shape[-2] < _SMALL
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or (1 if small else before))
+        try:
+            yield device
+        finally:
+            torch.set_num_threads(before)
+
+
+def suspect_options(
+    model: ModelOptions, api: ApiOptions, *, budget: int | None, device: str | None = None
+) -> SuspectOptions:
+    """The groups of options as the suspects' own record."""
     from modelprint.suspects.open import SuspectOptions
 
     mean, std = model.normalisation()
@@ -144,6 +191,7 @@ def suspect_options(model: ModelOptions, api: ApiOptions, *, budget: int | None)
         mean=mean,
         std=std,
         trust_code=model.trust_code,
+        device=device,
     )
 
 
@@ -165,16 +213,3 @@ def settings(pairs: Sequence[str] | None) -> dict[str, str]:
             raise UsageError(f"--set {key} is given twice")
         found[key] = value
     return found
-
-
-@contextmanager
-def use_threads(threads: int | None, shape: tuple[int, int, int]) -> Iterator[None]:
-    """Inside, torch computes on that many threads; on one for images of less than 16 x 16 unless said otherwise."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or (1 if shape[1] * shape[2] < 256 else before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

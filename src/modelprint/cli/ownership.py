@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ApiOptions, Format, ModelOptions, Settings, settings, suspect_options, use_threads
+from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelOptions, Settings, settings, suspect_options
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def enroll(
     jobs: int = 1,
     set_: Settings = None,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Make the fingerprint of a model.
 
@@ -89,9 +90,9 @@ def enroll(
     if quick and shadow is not None:
         raise UsageError(f"--quick makes 2 + 2 shadow models, --shadow {shadow} others: give one of them")
     seeds = load_data(data)
-    source = how.load(model, shape=seeds.shape, classes=seeds.classes)
     chosen = SCHEMES[scheme].preset(preset).with_settings(settings(set_))
-    with progress() as report, use_threads(None, seeds.shape):
+    with progress() as report, compute.computing(seeds.shape) as device:
+        source = how.load(model, shape=seeds.shape, classes=seeds.classes, device=device)
         fingerprint = make(
             source,
             seeds,
@@ -172,6 +173,7 @@ def verify(
     exit_code: Annotated[bool, Parameter(negative="")] = False,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> int:
     """Check a suspect: derived, not shown, or inconclusive.
 
@@ -198,11 +200,11 @@ def verify(
     from modelprint.suspects.redaction import shown_reference
 
     loaded = Fingerprint.load(fingerprint)
-    options = suspect_options(how, api, budget=budget)
+    options = suspect_options(how, api, budget=budget, device=compute.device)
     if dry_run:
         print_cost(cost(loaded, suspect, access=access, budget=budget, options=options), suspect, format_)
         return 0
-    with progress() as bars:
+    with progress() as bars, compute.computing():
         found = examine(
             loaded,
             suspect,
@@ -245,6 +247,7 @@ def record(
     dry_run: DryRun = False,
     how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Ask a suspect every query now, and keep its answers to judge later.
 
@@ -256,11 +259,12 @@ def record(
     from modelprint.ownership.ask import cost, record_answers
     from modelprint.ownership.fingerprint import Fingerprint
 
-    loaded, options = Fingerprint.load(fingerprint), suspect_options(how, api, budget=budget)
+    loaded = Fingerprint.load(fingerprint)
+    options = suspect_options(how, api, budget=budget, device=compute.device)
     if dry_run:
         print_cost(cost(loaded, suspect, access=access, budget=budget, options=options), suspect, "table")
         return
-    with progress() as bars:
+    with progress() as bars, compute.computing():
         count = record_answers(
             loaded,
             suspect,

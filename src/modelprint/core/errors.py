@@ -21,6 +21,10 @@ class ModelError(ModelprintError):
     """A model file is missing, refused, or does not fit its architecture."""
 
 
+class DeviceError(ModelprintError):
+    """A device that was asked for is absent, or has too little memory."""
+
+
 class SuspectError(ModelprintError):
     """A suspect answered wrongly, or not at all."""
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from modelprint.core.devices import resolve_device
 from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest, digest_arrays
 from modelprint.nn.architectures import ARCHITECTURES
@@ -33,7 +34,7 @@ class LoadedModel:
     """A model from a file.
 
     Attributes:
-        module: in evaluation mode, float32, on the CPU; takes inputs in [0, 1], returns logits.
+        module: in evaluation mode, float32, on the device that was asked for; takes inputs in [0, 1], returns logits.
         identity: SHA-256 of the weights file.
         spec: architecture and normalisation; None for architectures that are not registered.
         card: what modelprint wrote into the file, as it stands there; None in other people's files.
@@ -57,6 +58,7 @@ def load_model(
     shape: tuple[int, int, int] | None = None,
     classes: int | None = None,
     trust_code: bool = False,
+    device: str | torch.device = "cpu",
 ) -> LoadedModel:
     """The model in a file.
 
@@ -70,10 +72,13 @@ def load_model(
             otherwise is refused. None: whatever the file says.
         classes: of the data; likewise.
         trust_code: whether a file may bring code: `.pt2`, or an architecture that a file names by its code.
+        device: where the model computes: auto, cpu, cuda, cuda:N or mps.
 
     Raises:
         ModelError: the file is missing, refused or damaged, or does not fit; the message says what to do.
+        DeviceError: there is no such device.
     """
+    place = resolve_device(device)
     path = weights = Path(reference)
     said = Description(
         who="the data",
@@ -99,6 +104,7 @@ def load_model(
         )
     if shape is not None:
         try_out(loaded.module, shape, said.classes, who=str(weights))
+    loaded.module.to(place)
     return loaded
 
 

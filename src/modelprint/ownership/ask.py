@@ -10,12 +10,14 @@ import numpy as np
 from torch import nn
 
 from modelprint.core.access import Access
+from modelprint.core.devices import resolve_device
 from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
-from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.nn.loading import LoadedModel
 from modelprint.ownership.decide import Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.matching import looks_renamed
+from modelprint.ownership.negatives import of_module
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.stats.calibration import ranked_by_kind
@@ -52,10 +54,11 @@ def opened(
     needs = fingerprint.manifest.input
     if isinstance(suspect, Suspect):
         return suspect
-    if isinstance(suspect, LoadedModel):
-        return TorchSuspect(suspect.module, identity=suspect.identity, classes=needs.classes)
-    if isinstance(suspect, nn.Module):
-        return TorchSuspect(suspect.eval(), identity=weights_identity(suspect), classes=needs.classes)
+    if isinstance(suspect, LoadedModel | nn.Module):
+        model = suspect if isinstance(suspect, LoadedModel) else of_module(suspect)
+        if options is not None and options.device is not None:
+            model.module.to(resolve_device(options.device))
+        return TorchSuspect(model.module, identity=model.identity, classes=needs.classes)
     if callable(suspect):
         return CallableSuspect(suspect, classes=needs.classes)
     chosen = replace(

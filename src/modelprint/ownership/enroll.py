@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from modelprint.core.devices import resolve_device
 from modelprint.core.errors import DataError
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
@@ -48,6 +49,7 @@ def enroll(
     expect: str = "",
     seed: int = 0,
     jobs: int = 1,
+    device: str | torch.device | None = None,
     out: str | Path | None = None,
     progress: Progress = silent,
 ) -> Fingerprint:
@@ -69,13 +71,15 @@ def enroll(
         expect: transforms that suspects may put images through ("jpeg,resize"); queries are made to survive them.
         seed: of every random choice.
         jobs: processes that train independent and shadow models.
+        device: where models compute: auto, cpu, cuda, cuda:N or mps; None: the CPU for files, and where they lie for
+            models in memory.
         out: where to save the fingerprint.
 
     Raises:
         ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
     """
     seeds = data if isinstance(data, LabelledSet) else load_data(data)
-    source = _opened(model, seeds)
+    source = _opened(model, seeds, device)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
     if expect:
         transforms_named(expect)  # refuses what there is not, before hours of work
@@ -173,9 +177,12 @@ def plane_labels(module: nn.Module, points: np.ndarray) -> np.ndarray:
     return labels_on(points, lambda images: predict(module, torch.from_numpy(images)).argmax(1).numpy())
 
 
-def _opened(model: str | Path | nn.Module | LoadedModel, seeds: LabelledSet) -> LoadedModel:
-    if isinstance(model, LoadedModel):
-        return model
-    if isinstance(model, nn.Module):
-        return of_module(model)
-    return load_model(model, shape=seeds.shape, classes=seeds.classes)
+def _opened(
+    model: str | Path | nn.Module | LoadedModel, seeds: LabelledSet, device: str | torch.device | None
+) -> LoadedModel:
+    if isinstance(model, str | Path):
+        return load_model(model, shape=seeds.shape, classes=seeds.classes, device=device or "cpu")
+    source = of_module(model) if isinstance(model, nn.Module) else model
+    if device is not None:
+        source.module.to(resolve_device(device))
+    return source

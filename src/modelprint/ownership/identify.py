@@ -20,7 +20,7 @@ from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened,
 from modelprint.ownership.attribution import Compared, attributed
 from modelprint.ownership.fingerprint import Fingerprint, InputSpec
 from modelprint.schemes.base import Progress, silent
-from modelprint.suspects.open import SuspectOptions, open_suspect
+from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
 
 
 def identify(
@@ -30,6 +30,7 @@ def identify(
     access: str | Access = Access.LABELS,
     alpha: float = 0.05,
     budget: int | None = None,
+    device: str | None = None,
     options: SuspectOptions | None = None,
     progress: Progress = silent,
 ) -> Identification:
@@ -42,6 +43,7 @@ def identify(
         access: "labels" or "scores"; no more than that leaves the suspect.
         alpha: the accepted chance of accusing anybody falsely, over all owners together.
         budget: the most queries to ask for each fingerprint.
+        device: where models compute: auto, cpu, cuda, cuda:N or mps; as of `options` unless given.
 
     Raises:
         ModelprintError: the suspect cannot be opened or asked, or a fingerprint cannot be read.
@@ -52,7 +54,7 @@ def identify(
     prints = [_loaded(reference) for reference in fingerprints]
     _check(prints, alpha)
     level = Access.parse(access) if isinstance(access, str) else access
-    party = _open(suspect, [fingerprint for _, fingerprint in prints], options)
+    party = _open(suspect, [fingerprint for _, fingerprint in prints], on_device(options, device))
     found = []
     for number, (path, fingerprint) in enumerate(prints):
         progress("fingerprints", number, len(prints))

@@ -17,7 +17,7 @@ from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.negatives import Negatives, ask_negatives, behind, negative_models
 from modelprint.ownership.plane import labels_on
 from modelprint.schemes.base import Progress, silent
-from modelprint.suspects.open import SuspectOptions
+from modelprint.suspects.open import SuspectOptions, on_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,7 @@ def verify(
     alpha: float = 0.05,
     budget: int | None = None,
     negatives: Negatives = (),
+    device: str | None = None,
     options: SuspectOptions | None = None,
     progress: Progress = silent,
 ) -> Verdict:
@@ -60,6 +61,7 @@ def verify(
         alpha: the accepted rate of false accusations.
         budget: the most queries to ask.
         negatives: independent models to calibrate on, in place of those of the fingerprint.
+        device: where models compute: auto, cpu, cuda, cuda:N or mps; as of `options` unless given.
 
     Raises:
         ModelprintError: the suspect does not fit, or cannot be asked.
@@ -71,7 +73,7 @@ def verify(
         alpha=alpha,
         budget=budget,
         negatives=negatives,
-        options=options,
+        options=on_device(options, device),
         progress=progress,
         slice_plane=False,
     ).verdict

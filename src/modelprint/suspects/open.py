@@ -10,6 +10,7 @@ from modelprint.core.identity import digest_json
 from modelprint.core.suspect import Suspect
 from modelprint.suspects.options import Api as Api
 from modelprint.suspects.options import SuspectOptions as SuspectOptions
+from modelprint.suspects.options import on_device as on_device
 
 
 def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspect:
@@ -83,5 +84,6 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         shape=options.input_shape,
         classes=options.expected_classes,
         trust_code=options.trust_code,
+        device=options.device or "cpu",
     )
     return TorchSuspect(loaded.module, loaded.identity, batch_size=options.batch_size, classes=options.expected_classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,8 @@ class SuspectOptions:
         fingerprint: the identity of the fingerprint that is going to ask, where there is one; the ledger is named
             after it.
         batch_size: images per forward pass or request; None: what suits the kind.
+        device: where models that are opened here compute: auto, cpu, cuda, cuda:N, mps; None: the CPU, and models that
+            lie in memory where they lie.
 
         arch, arch_args, mean, std, trust_code: of model files, as `modelprint.nn.loading.load_model` takes them;
             `mean` and `std` also normalise what ONNX files and servers of tensors get.
@@ -52,6 +54,7 @@ class SuspectOptions:
     input_shape: tuple[int, int, int] | None = None
     fingerprint: str | None = None
     batch_size: int | None = None
+    device: str | None = None
     arch: str | None = None
     arch_args: Mapping[str, object] | None = None
     mean: Sequence[float] | None = None
@@ -85,3 +88,8 @@ class SuspectOptions:
     def expected_classes(self) -> int | None:
         """The number of classes, where it is known."""
         return len(self.class_names) or self.classes
+
+
+def on_device(options: SuspectOptions | None, device: str | None) -> SuspectOptions | None:
+    """The options, with another device where one is given."""
+    return options if device is None else replace(options or SuspectOptions(), device=device)
