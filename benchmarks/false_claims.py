@@ -51,7 +51,7 @@ from modelprint.stats.calibration import threshold
 from modelprint.stats.intervals import clopper_pearson
 from modelprint.training.loop import predict
 from modelprint.zoo.population import ZooModel, load
-from modelprint.zoo.shadows import Shadows
+from modelprint.zoo.reference_models.shadows import Shadows
 
 ALPHA = 0.05
 EPSILON, STEPS, MOMENTUM = 0.15, 20, 0.9

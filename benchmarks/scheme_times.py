@@ -22,7 +22,7 @@ from common import provenance, write_result
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.verify import verify
 from modelprint.schemes import SCHEMES
-from modelprint.zoo.shadows import Shadows
+from modelprint.zoo.reference_models.shadows import Shadows
 from uap_zoo import Zoo
 
 VARIANTS: tuple[tuple[str, dict[str, str]], ...] = (

@@ -21,7 +21,7 @@ from modelprint.ownership.shadows import NONE, shadow_models
 from modelprint.schemes.uap import Uap
 from modelprint.training.loop import TrainRecipe, predict
 from modelprint.training.train import train_model
-from modelprint.zoo.shadows import auto_shadows, shadow_folder
+from modelprint.zoo.reference_models.shadows import auto_shadows, shadow_folder
 from tests.conftest import Digits
 
 SCHEME = Uap(points=25, views=3, epsilon=64 / 255, least_fooling=0.5, images=300)
@@ -156,7 +156,7 @@ def test_training_without_train_data_is_refused(source: LoadedModel, digits: Dig
 
 @pytest.mark.parametrize("count", [0, 1, "1"])
 def test_too_few_are_refused_before_any_is_trained(source: LoadedModel, digits: Digits, count: int | str) -> None:
-    with pytest.raises(UsageError, match="2 copies and 2 strangers or more"):
+    with pytest.raises(UsageError, match="2 surrogates and 2 reference models or more"):
         named(source, digits, count)
 
 

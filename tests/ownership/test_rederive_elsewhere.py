@@ -25,7 +25,7 @@ from modelprint.schemes.cort import CoRt
 from modelprint.schemes.ipguard import IPGuard
 from modelprint.schemes.uap import Uap
 from modelprint.training.loop import predict
-from modelprint.zoo.shadows import Shadows
+from modelprint.zoo.reference_models.shadows import Shadows
 from tests.conftest import Digits
 from tests.schemes.world import copies, enrolled
 

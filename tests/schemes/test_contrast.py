@@ -22,7 +22,7 @@ from modelprint.ownership.verify import verify
 from modelprint.schemes.base import Enrollment
 from modelprint.schemes.contrast import BatchAsker, Contrast, boosted
 from modelprint.schemes.contrast_pools import Pool, candidates
-from modelprint.zoo.shadows import Shadows
+from modelprint.zoo.reference_models.shadows import Shadows
 from tests.conftest import Digits
 from tests.schemes.world import copies, missing, score, strangers, told
 

@@ -28,7 +28,7 @@ from modelprint.ownership.plane import grid
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Scheme
 from modelprint.training.loop import predict
-from modelprint.zoo.shadows import Shadows
+from modelprint.zoo.reference_models.shadows import Shadows
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 ACCESSES = (Access.LABELS, Access.SCORES)

@@ -151,10 +151,9 @@ def _trained(
     jobs: int,
     progress: Progress,
 ) -> list[Negative]:
-    from modelprint.zoo.copies_of_strangers import auto_copies
-    from modelprint.zoo.independents import auto_negatives
+    from modelprint.zoo.reference_models.calibration import independent_models, third_party_copies
 
-    count, thefts = _counts(negatives)
+    count, copied = _counts(negatives)
     if train_data is None:
         raise UsageError(
             f"--negatives {negatives} trains models: name the source's training images with --train-data; they must "
@@ -165,59 +164,49 @@ def _trained(
             f"--negatives {negatives} trains the source's architecture, which this file does not name: "
             "give --arch, or a folder of independent models"
         )
-    trained = auto_negatives(
+    independent = independent_models(
         train_data,
         source.spec,
         count,
         seed=seed,
         jobs=jobs,
         holdout=seeds,
-        progress=lambda done, _: progress("calibration models", done, count + thefts),
+        progress=lambda done, _: progress("calibration models", done, count + copied),
     )
-    stolen = auto_copies(
+    copies = third_party_copies(
         train_data,
         source.spec,
-        trained[:thefts],
+        independent[:copied],
         seed=seed,
         jobs=jobs,
         holdout=seeds,
-        progress=lambda done, _: progress("calibration models", count + done, count + thefts),
+        progress=lambda done, _: progress("calibration models", count + done, count + copied),
     )
-    honest = [
-        Negative(
-            module=model.model,
-            record=CalibrationModel(
-                name=f"auto-{number}",
-                identity=weights_identity(model.model),
-                accuracy=model.card.accuracy,
-                kind=model.card.recipe.get("independent"),
-            ),
-        )
-        for number, model in enumerate(trained)
+    return [
+        *(
+            _auto(model, name=f"auto-{number}", kind=model.card.recipe.get("independent") if model.card else None)
+            for number, model in enumerate(independent)
+        ),
+        *(
+            _auto(model, name=f"auto-{number}, copied", kind=COPY, made_from=independent[number].identity)
+            for number, model in enumerate(copies)
+        ),
     ]
-    copies = [
-        Negative(
-            module=model.module,
-            record=CalibrationModel(
-                name=f"auto-{number}, copied",
-                identity=model.identity,
-                accuracy=None if model.card is None else model.card.accuracy,
-                kind=COPY,
-                made_from=honest[number].record.identity,
-            ),
-        )
-        for number, model in enumerate(stolen)
-    ]
-    return [*honest, *copies]
+
+
+def _auto(model: LoadedModel, *, name: str, kind: str | None, made_from: str | None = None) -> Negative:
+    accuracy = None if model.card is None else model.card.accuracy
+    record = CalibrationModel(name=name, identity=model.identity, accuracy=accuracy, kind=kind, made_from=made_from)
+    return Negative(module=model.module, record=record)
 
 
 def _counts(negatives: str) -> tuple[int, int]:
     """How many independent models, and of how many of them a copy, "auto:N" or "auto:N+M" asks for."""
-    found = re.fullmatch(r"auto:(\d+)(?:\+(\d+))?", negatives)
-    count, thefts = (0, 0) if found is None else (int(found[1]), int(found[2] or 0))
-    if found is None or thefts > count:
+    parts = re.fullmatch(r"auto:(\d+)(?:\+(\d+))?", negatives)
+    count, copied = (0, 0) if parts is None else (int(parts[1]), int(parts[2] or 0))
+    if parts is None or copied > count:
         raise UsageError(
             f"--negatives {negatives}: auto:N trains N independent models, auto:N+M copies M of them, too; whole "
             "numbers, M at most N"
         )
-    return count, thefts
+    return count, copied

@@ -20,7 +20,7 @@ from modelprint.ownership.enroll import without_shared
 from modelprint.ownership.fingerprint import Fingerprint, ShadowRecord, library
 from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
 from modelprint.schemes.base import Enrollment, Progress, State, silent
-from modelprint.zoo.shadows import Shadows
+from modelprint.zoo.reference_models.shadows import Shadows
 
 LEVELS = 1  # of 255, that a pixel may differ
 PIXELS = 0.01  # the share of a query's pixels that may

@@ -12,7 +12,7 @@ from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel
 from modelprint.ownership.fingerprint import ShadowRecord
 from modelprint.schemes.base import Progress, silent
-from modelprint.zoo.shadows import Shadows, auto_shadows, shadow_folder
+from modelprint.zoo.reference_models.shadows import Shadows, auto_shadows, shadow_folder
 
 AnyShadows = int | str | Path | Shadows | None
 NONE = Shadows(surrogates=(), references=())

@@ -7,16 +7,17 @@ import torch
 
 from modelprint.data.splits import load_data
 from modelprint.training.train import default_recipe, spec_for
-from modelprint.zoo.independents import auto_negatives, bootstrap
+from modelprint.zoo.reference_models.calibration import independent_models
+from modelprint.zoo.reference_models.course import bootstrap
 
 
 def test_negatives_differ_and_do_not_depend_on_the_number_of_processes() -> None:
     owner, holdout = load_data("digits:owner"), load_data("digits:holdout")
     spec = spec_for(owner, "mlp", {"width": 32})
     recipe = default_recipe(owner, epochs=25)
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     one, two = (
-        auto_negatives(
+        independent_models(
             owner,
             spec,
             4,
@@ -24,19 +25,19 @@ def test_negatives_differ_and_do_not_depend_on_the_number_of_processes() -> None
             jobs=jobs,
             recipe=recipe,
             holdout=holdout,
-            progress=lambda done, count: told.append((done, count)),
+            progress=lambda done, count: steps.append((done, count)),
         )
         for jobs in (1, 2)
     )
     for first, second in zip(one, two, strict=True):
-        for left, right in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        for left, right in zip(first.module.parameters(), second.module.parameters(), strict=True):
             assert torch.equal(left, right)
-    heads = {trained.model.body.head.weight.detach().numpy().tobytes() for trained in one}
+    heads = {trained.module.body.head.weight.detach().numpy().tobytes() for trained in one}
     assert len(heads) == 4
-    assert told == [(i, 4) for i in range(1, 5)] * 2
+    assert steps == [(i, 4) for i in range(1, 5)] * 2
     assert [trained.card.recipe["bootstrap"] for trained in one] == [False, True, False, True]
     assert all(trained.card.accuracy > 0.85 for trained in one if trained.card.accuracy is not None)
-    assert not one[0].model.training
+    assert not one[0].module.training
 
 
 def test_bootstrap_draws_with_replacement() -> None:
