@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from common import RESULTS
 from modelprint.bench.files import find_results
-from modelprint.core.results import ALL, Results, Row
+from modelprint.results.records import ALL, Results, Row
 
 
 def found(name: str, access: str = "labels") -> str:

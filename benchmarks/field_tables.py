@@ -11,7 +11,7 @@ import numpy as np
 
 from common import RESULTS
 from modelprint.bench.files import find_results
-from modelprint.core.results import ALL, Figure, JudgedModel, Results, Row
+from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row
 from modelprint.stats.roc import auc, tpr_at_fpr
 
 CONTROLS = ("accuracy", "agreement")

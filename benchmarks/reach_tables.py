@@ -13,7 +13,7 @@ from typing import Any
 from common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.bench.rows import rows_of
-from modelprint.core.results import ALL, Figure, Results, Row
+from modelprint.results.records import ALL, Figure, Results, Row
 from modelprint.stats.intervals import clopper_pearson
 
 ZOOS = ("fashion", "cifar10-small")

@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from common import RESULTS
-from modelprint.core.studies import Area, ClaimStudy, Group, Groups, Share, SourceClaims, SubspaceStudy
-from modelprint.report.studies import find_studies
+from modelprint.results.studies import Area, ClaimStudy, Group, Groups, Share, SourceClaims, SubspaceStudy
+from modelprint.results.study_files import find_studies
 
 MISSING = "Not measured yet."
 WAYS = {

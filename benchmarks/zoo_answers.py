@@ -27,8 +27,8 @@ from modelprint.attacks.make import run_attack
 from modelprint.bench.answers import ANSWER_SCHEMES, AnswerTable, judge, read_table
 from modelprint.bench.answers.schemes import Evidence, Interview
 from modelprint.core.identity import derived_seed
-from modelprint.core.results import ALL
 from modelprint.data.splits import load_data
+from modelprint.results.records import ALL
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.loop import predict
 from modelprint.zoo.population import ZooModel, load

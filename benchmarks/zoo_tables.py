@@ -8,7 +8,7 @@ from statistics import fmean
 
 from common import RESULTS
 from modelprint.bench.files import find_results
-from modelprint.core.results import Results, Row, Run
+from modelprint.results.records import Results, Row, Run
 
 ORDER = ("SAST", "SADT", "DAST", "DADT", "SHARED", "copies of other sources")
 

@@ -9,7 +9,7 @@ import pytest
 from modelprint import zoo
 from modelprint.bench.plan import Bench, Contender, Knob
 from modelprint.bench.running import run
-from modelprint.core.results import Results
+from modelprint.results.records import Results
 from tests.zoo.tiny import tiny_plan
 
 PLAN = tiny_plan(strangers=20)

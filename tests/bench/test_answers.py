@@ -13,7 +13,7 @@ from modelprint.bench.answers import ANSWER_SCHEMES, AnswerTable, judge, leaderb
 from modelprint.bench.answers.protocol import split
 from modelprint.bench.answers.schemes import Evidence
 from modelprint.core.errors import DataError, UsageError
-from modelprint.core.results import Results
+from modelprint.results.records import Results
 from modelprint.stats.roc import auc, tpr_at_fpr
 
 IMAGES, CLASSES = 400, 20

@@ -13,17 +13,18 @@ import torch
 from modelprint import zoo
 from modelprint.bench.benches import BENCHES
 from modelprint.bench.cells import Field
-from modelprint.bench.files import find_results, write_results
+from modelprint.bench.files import find_results
 from modelprint.bench.plan import Bench, Contender, Enrolment
 from modelprint.bench.rows import rows_of
 from modelprint.bench.running import run, state
 from modelprint.bench.store import Store
 from modelprint.bench.tables import tables_of
 from modelprint.core.identity import digest_json
-from modelprint.core.results import JudgedModel, Results, Run
 from modelprint.data.splits import load_data
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.perturb.transforms import TRANSFORMS, as_unit
+from modelprint.results.files import write_results
+from modelprint.results.records import JudgedModel, Results, Run
 from modelprint.training.loop import predict
 from tests.bench.conftest import PLAN
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelprint.bench.rows import RESAMPLES, _Resampled, rows_of
-from modelprint.core.results import JudgedModel, Results, Run
+from modelprint.results.records import JudgedModel, Results, Run
 from modelprint.stats.intervals import bootstrap
 from modelprint.stats.roc import auc, f1_at, tpr_at_fpr
 

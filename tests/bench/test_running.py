@@ -15,9 +15,9 @@ from modelprint.bench.plan import Bench, Contender
 from modelprint.bench.running import run, state
 from modelprint.bench.store import Store
 from modelprint.core.errors import IntegrityError, ModelprintError
-from modelprint.core.results import Results
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.verify import verify
+from modelprint.results.records import Results
 from modelprint.stats.calibration import threshold
 from tests.bench.conftest import BENCH, PLAN
 

@@ -7,11 +7,12 @@ from statistics import fmean
 
 import pytest
 
-from modelprint.bench.files import find_results, write_results
+from modelprint.bench.files import find_results
 from modelprint.bench.published import DETECTION, OVERALL
 from modelprint.bench.tables import NOT_MEASURED, detection, extraction, leaderboard, overall, tables_of
 from modelprint.core.errors import UsageError
-from modelprint.core.results import Results
+from modelprint.results.files import write_results
+from modelprint.results.records import Results
 
 
 def test_no_cell_is_blank(results: Results) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelprint.bench import benches
-from modelprint.bench.files import write_results
+from modelprint.results.files import write_results
 from tests.contract.test_commands import run
 from tests.report.bench_results import bench_results
 

@@ -8,7 +8,7 @@ from unittest import mock
 import numpy as np
 
 from modelprint.bench import rows
-from modelprint.core.results import Ends, JudgedModel, Regions, Results, Run, Sweep, SweepPoint
+from modelprint.results.records import Ends, JudgedModel, Regions, Results, Run, Sweep, SweepPoint
 from modelprint.stats.calibration import threshold
 
 # label: family, what is left of the source from 0 to 1, accuracy lost

@@ -9,11 +9,11 @@ from tests.report.bench_results import bench_results
 from tests.report.test_render import HOSTILE, Page
 
 from modelprint.bench import rows
-from modelprint.core.results import Ends, EvasionCost, Results
 from modelprint.report.bench_evasion import evasion_map
 from modelprint.report.bench_render import render_bench
-from modelprint.report.bench_view import View
 from modelprint.report.text import percent, plain_name
+from modelprint.results.records import Ends, EvasionCost, Results
+from modelprint.results.view import View
 
 EVASIONS = ("jpeg", "noise+label-noise")
 

@@ -12,7 +12,6 @@ from sklearn.metrics import roc_curve
 from tests.report.bench_results import bench_results
 from tests.report.test_render import HOSTILE, Page
 
-from modelprint.core.results import JudgedModel, Results
 from modelprint.report.bench_boxes import grouped_scores
 from modelprint.report.bench_families import family_table
 from modelprint.report.bench_labels import turned
@@ -23,7 +22,8 @@ from modelprint.report.bench_roc import scheme_curve
 from modelprint.report.bench_suspects import judgements, suspect_section
 from modelprint.report.bench_swept import swept_sections
 from modelprint.report.bench_tables import NOT_MEASURED, leaderboard
-from modelprint.report.bench_view import Setting, View
+from modelprint.results.records import JudgedModel, Results
+from modelprint.results.view import Setting, View
 
 MOST_BYTES = 2_000_000
 ADV_TRA = Setting(scheme="adv-tra", access="either", budget=1000)

@@ -11,11 +11,11 @@ from tests.report.bench_results import bench_results
 from tests.report.test_render import HOSTILE, Page
 
 from modelprint.core.errors import ModelprintError
-from modelprint.core.results import Results
-from modelprint.core.studies import EarlyStudy, Studies
 from modelprint.report.bench_render import render_bench
 from modelprint.report.bench_studies import study_sections
-from modelprint.report.studies import find_studies
+from modelprint.results.records import Results
+from modelprint.results.studies import EarlyStudy, Studies
+from modelprint.results.study_files import find_studies
 
 COMMITTED = Path(__file__).parents[2] / "benchmarks" / "results"
 SIDES = ("derived", "independent", "others")

@@ -12,8 +12,8 @@ from modelprint.bench.evading import HELD_OUT, NONE, identity_of, needs_partner,
 from modelprint.bench.plan import Bench, Contender, Enrolment
 from modelprint.core.errors import ModelprintError
 from modelprint.core.identity import digest_json
-from modelprint.core.results import Counted, JudgedModel
 from modelprint.ownership.expect import expected_by
+from modelprint.results.records import Counted, JudgedModel
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel
 from modelprint.zoo.recipes import Theft

@@ -8,7 +8,7 @@ from typing import Any
 
 from modelprint.bench.cells import Entrant, Meeting
 from modelprint.core.errors import ModelprintError
-from modelprint.core.results import JudgedModel, Regions, Results, Run, SweepPoint
+from modelprint.results.records import JudgedModel, Regions, Results, Run, SweepPoint
 
 _Key = tuple[str, str, int, str, int]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from modelprint.bench.text_table import NOT_MEASURED, TextTable, with_interval
-from modelprint.core.results import ALL, Results, Row
+from modelprint.results.records import ALL, Results, Row
 
 
 def evasion_tables(results: Results, *, access: str = "labels") -> list[TextTable]:

@@ -1,44 +1,13 @@
-"""Results on disk: JSON, one row, suspect or run per line, so that versions can be compared.
-
-What is the same with labels and with scores, as it is of every scheme that reads labels only, stands there once, with
-the access "either". Scores stand in the order of a list of suspects, which the runs that met the same ones share.
-"""
+"""Where the results of a named benchmark are."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from modelprint.bench.benches import BENCHES, default_results
 from modelprint.core.errors import ModelprintError, UsageError
-from modelprint.core.files import write_text
-from modelprint.core.results import Results
-
-ACCESSES = ("labels", "scores")
-_SETTING = ("scheme", "budget", "evasion", "seed")
-_MET = "met"
-_RUNS = ("runs", "swept_runs")
-_TOGETHER = {"rows": _SETTING, "runs": (*_SETTING, "source"), "swept_runs": (*_SETTING, "source")}
-
-
-def write_results(results: Results, path: Path) -> None:
-    """Write the results, whole or not at all."""
-    parts = []
-    content = results.model_dump(mode="json", by_alias=True, exclude_defaults=False)
-    content[_MET] = _listed([run for key in _RUNS for run in content[key]])
-    for key, value in content.items():
-        if isinstance(value, list) and value:
-            value = list(_merged(value, *_TOGETHER[key])) if key in _TOGETHER else value  # noqa: PLW2901
-            lines = ",\n".join(json.dumps(item, separators=(",", ":"), ensure_ascii=False) for item in value)
-            parts.append(f"{json.dumps(key)}: [\n{lines}\n]")
-        else:
-            parts.append(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
-    write_text(path, "{" + ",\n".join(parts) + "}\n")
+from modelprint.results.files import read_results
+from modelprint.results.records import Results
 
 
 def find_results(name: str) -> Results:
@@ -49,49 +18,13 @@ def find_results(name: str) -> Results:
         ModelprintError: the benchmark was not run yet, or the file holds something else.
     """
     path = Path(name)
+    if path.is_file():
+        return read_results(path)
+    if name not in BENCHES and path.suffix == ".json":
+        raise ModelprintError(f"{name} is not there: `modelprint bench run` writes results")
+    if name not in BENCHES:
+        raise UsageError(f"{name} is neither a benchmark ({', '.join(BENCHES)}) nor a file of results")
+    path = default_results(name)
     if not path.is_file():
-        if name not in BENCHES and path.suffix == ".json":
-            raise ModelprintError(f"{name} is not there: `modelprint bench run` writes results")
-        if name not in BENCHES:
-            raise UsageError(f"{name} is neither a benchmark ({', '.join(BENCHES)}) nor a file of results")
-        path = default_results(name)
-        if not path.is_file():
-            raise ModelprintError(f"there are no results of {name} in {path}: run `modelprint bench run {name}`")
-    try:
-        content = json.loads(path.read_bytes())
-        met = content.pop(_MET, [])
-        for run in (run for key in _RUNS for run in content.get(key, [])):
-            if isinstance(run["scores"], list):
-                run["scores"] = dict(zip(met[run.pop("met")], run["scores"], strict=True))
-        for key, fields in _TOGETHER.items():
-            content[key] = list(_apart(content.get(key, []), *fields))
-        return Results.model_validate(content)
-    except (ValidationError, ValueError, TypeError, AttributeError) as error:
-        raise ModelprintError(f"{path} does not hold results that this version reads: {error}") from error
-
-
-def _listed(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The lists of suspects that runs met; each run gets the number of its list, and its scores in that order."""
-    known: dict[tuple[str, ...], int] = {}
-    for run in runs:
-        run["met"] = known.setdefault(tuple(run["scores"]), len(known))
-        run["scores"] = list(run["scores"].values())
-    return [list(names) for names in known]
-
-
-def _merged(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str, Any]]:
-    """The items; of those that share these fields, once if they differ in nothing but the access."""
-    for _, alike in groupby(items, key=lambda item: [item[field] for field in fields]):
-        group = list(alike)
-        told, scored = (
-            [{**item, "access": "either"} for item in group if item["access"] == access] for access in ACCESSES
-        )
-        yield from told if told == scored else group
-
-
-def _apart(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str, Any]]:
-    """The items, those with the access "either" twice: of all that share these fields, labels first, then scores."""
-    for _, alike in groupby(items, key=lambda item: [item.get(field) for field in fields]):
-        group = list(alike)
-        for access in ACCESSES:
-            yield from ({**item, "access": access} for item in group if item["access"] in (access, "either"))
+        raise ModelprintError(f"there are no results of {name} in {path}: run `modelprint bench run {name}`")
+    return read_results(path)

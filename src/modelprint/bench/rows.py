@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from modelprint.core.results import ALL, Ends, EvasionCost, Figure, JudgedModel, Row, Run
+from modelprint.results.records import ALL, Ends, EvasionCost, Figure, JudgedModel, Row, Run
 from modelprint.stats.roc import auc, f1_at, tpr_at_fpr
 
 RESAMPLES = 1000

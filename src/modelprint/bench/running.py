@@ -20,7 +20,7 @@ from modelprint.bench.store import CellResult, CraftRecord, Store
 from modelprint.bench.summary import summarise
 from modelprint.bench.work import Asked, AskTask, CraftTask, WeighTask, ask, craft, weigh
 from modelprint.core.files import locked
-from modelprint.core.results import Results
+from modelprint.results.records import Results
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import plan_of
 from modelprint.zoo.population import ZooModel, load

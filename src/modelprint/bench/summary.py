@@ -16,9 +16,9 @@ from modelprint.bench.rows import evasion_cost, group_interval, rows_of
 from modelprint.bench.store import CellResult, CraftRecord, Store
 from modelprint.bench.work import ACCESSES, letters
 from modelprint.core.provenance import provenance
-from modelprint.core.results import EvasionCost, JudgedModel, Regions, Results, Run, Sweep, SweepPoint
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.results.records import EvasionCost, JudgedModel, Regions, Results, Run, Sweep, SweepPoint
 from modelprint.stats.calibration import ranked_by_kind
 from modelprint.stats.roc import auc
 from modelprint.suspects.evasion import evasions

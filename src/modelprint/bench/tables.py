@@ -8,7 +8,7 @@ from statistics import fmean
 from modelprint.bench.evasion_tables import evasion_tables
 from modelprint.bench.published import DATA_SETS, DETECTION, EXTRACTION, METHODS, OURS, OVERALL, SECONDS
 from modelprint.bench.text_table import NOT_MEASURED, TextTable, with_interval
-from modelprint.core.results import ALL, Figure, JudgedModel, Results, Row, Run
+from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row, Run
 
 LEAST_INDEPENDENT = 100
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from modelprint.core.results import Figure, Row
+from modelprint.results.records import Figure, Row
 
 NOT_MEASURED = "not measured"
 

@@ -16,7 +16,7 @@ from modelprint.cli.options import Format
 
 if TYPE_CHECKING:
     from modelprint.bench.text_table import TextTable
-    from modelprint.core.results import Results
+    from modelprint.results.records import Results
 
 bench = App(name="bench")
 FormatOption = Annotated[Format, Parameter(name="--format")]

@@ -31,7 +31,7 @@ def report(
     """
     from modelprint.bench import default_results, find_results
     from modelprint.report.bench_render import write_bench_report
-    from modelprint.report.studies import find_studies
+    from modelprint.results.study_files import find_studies
 
     if studies is not None and not studies.is_dir():
         raise UsageError(f"--studies {studies} is no folder: name the one where uap_claim_NAME.json lies")

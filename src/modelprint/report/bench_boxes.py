@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
 
-from modelprint.core.results import JudgedModel
-from modelprint.report.bench_view import STRANGER, Setting, View, is_rate, rate
 from modelprint.report.charts import close_domain
 from modelprint.report.drawing import ROLE_COLOURS, ROLE_SHAPES, by_role, dashed, rows, to_svg
 from modelprint.report.figure import Figure, Key, rule_key
 from modelprint.report.text import counted, number, plain_name
+from modelprint.results.records import JudgedModel
+from modelprint.results.view import STRANGER, Setting, View, is_rate, rate
 
 _FEW = 20  # models of a group, up to which each is a point
 _ROLES = ("derived", "independent")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from modelprint.core.studies import EarlyStudy, EarlyVerdicts
 from modelprint.report.bench_charts import Axis, Line, LineChart, Point, draw, line_keys
 from modelprint.report.bench_looks import Look
 from modelprint.report.figure import Figure
 from modelprint.report.study_section import StudySection, command_of
 from modelprint.report.text import counted, plain_name
+from modelprint.results.studies import EarlyStudy, EarlyVerdicts
 
 _UNIFORM = Look(colour="var(--calibration)", dash=[2, 3], shape="diamond", swatch="calibration dotted")
 _SOURCES = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelprint.core.results import EvasionCost
 from modelprint.report.bench_tables import Cell, cell
-from modelprint.report.bench_view import Setting, View
 from modelprint.report.text import NONE, counted, percent, plain_name
+from modelprint.results.records import EvasionCost
+from modelprint.results.view import Setting, View
 
 
 @dataclass(frozen=True, kw_only=True)

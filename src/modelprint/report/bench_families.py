@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelprint.report.bench_tables import Cell, cell
-from modelprint.report.bench_view import View
 from modelprint.report.text import plain_name
+from modelprint.results.view import View
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from modelprint.core.results import Results, Sweep, SweepPoint
 from modelprint.report.bench_charts import Axis, Line, LineChart, Point, draw, line_keys
 from modelprint.report.bench_looks import plain_look
 from modelprint.report.figure import Figure, Key
 from modelprint.report.text import counted, number, percent, plain_name
+from modelprint.results.records import Results, Sweep, SweepPoint
 
 _LOGARITHMIC = ("total length",)
 

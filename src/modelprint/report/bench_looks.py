@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelprint.report.bench_view import CONTROLS, Setting
+from modelprint.results.view import CONTROLS, Setting
 
 COLOURS = 10  # --s0 to --s9 in the style sheet
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")

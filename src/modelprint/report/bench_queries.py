@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelprint.core.results import ALL
 from modelprint.report.bench_charts import Axis, Line, LineChart, Point, draw, line_keys
 from modelprint.report.bench_looks import scheme_look
-from modelprint.report.bench_view import Setting, View
 from modelprint.report.figure import Figure
 from modelprint.report.text import counted, number, percent
+from modelprint.results.records import ALL
+from modelprint.results.view import Setting, View
 
 
 def query_lines(view: View, attack: str = ALL) -> list[Line]:

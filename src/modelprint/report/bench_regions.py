@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from modelprint.core.results import JudgedModel, Regions
-from modelprint.report.bench_view import View
 from modelprint.report.figure import ClassKey, class_keys
 from modelprint.report.pictures import region_map
 from modelprint.report.region_section import LabelledMap
 from modelprint.report.text import percent, plain_name
+from modelprint.results.records import JudgedModel, Regions
+from modelprint.results.view import View
 
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from modelprint.core.files import write_text
-from modelprint.core.results import Results
-from modelprint.core.studies import Studies
 from modelprint.report.bench_boxes import box_figures
 from modelprint.report.bench_evasion import evasion_map
 from modelprint.report.bench_families import family_table
@@ -20,10 +18,12 @@ from modelprint.report.bench_studies import study_sections
 from modelprint.report.bench_suspects import suspect_section
 from modelprint.report.bench_swept import swept_sections
 from modelprint.report.bench_tables import COLUMNS, leaderboard
-from modelprint.report.bench_view import View
 from modelprint.report.facts import Fact
 from modelprint.report.pages import template
 from modelprint.report.text import counted, percent, plain_name, value_text
+from modelprint.results.records import Results
+from modelprint.results.studies import Studies
+from modelprint.results.view import View
 
 _NAMES = {
     "date": "Date",

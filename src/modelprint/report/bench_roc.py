@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from modelprint.core.results import Run
 from modelprint.report.bench_charts import Axis, Line, LineChart, Point, draw, line_keys
 from modelprint.report.bench_looks import scheme_look
-from modelprint.report.bench_view import Setting, View
 from modelprint.report.figure import Figure
 from modelprint.report.text import counted, number, percent
+from modelprint.results.records import Run
+from modelprint.results.view import Setting, View
 from modelprint.stats.roc import RocCurve, roc_curve
 
 _X_TITLE = "independent models accused (square-root axis)"

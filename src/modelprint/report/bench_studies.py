@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelprint.core.studies import AgainstChance, ClaimPoint, ClaimStudy, Studies, SubspaceStudy
 from modelprint.report.bench_charts import Axis, Line, LineChart, Point, draw, line_keys
 from modelprint.report.bench_early import early_section
 from modelprint.report.bench_looks import Look
 from modelprint.report.figure import Figure, rule_key
 from modelprint.report.study_section import StudySection, command_of
 from modelprint.report.text import counted, percent, plain_name
+from modelprint.results.studies import AgainstChance, ClaimPoint, ClaimStudy, Studies, SubspaceStudy
 
 LEVELS = (0.95, 0.9999)
 _DERIVED = Look(colour="var(--derived)", swatch="derived")

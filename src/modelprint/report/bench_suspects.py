@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from modelprint.core.results import JudgedModel
 from modelprint.report.bench_boxes import group_of
-from modelprint.report.bench_view import STRANGER, Setting, View
 from modelprint.report.text import NONE, counted, number, percent, plain_name
+from modelprint.results.records import JudgedModel
+from modelprint.results.view import STRANGER, Setting, View
 
 _COLUMNS = 5  # schemes beside each other in one table
 

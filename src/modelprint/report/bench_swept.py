@@ -9,16 +9,16 @@ from statistics import fmean
 
 import numpy as np
 
-from modelprint.core.results import JudgedModel, Run
 from modelprint.report.bench_charts import Axis, Band, Line, LineChart, Point, draw, line_keys
 from modelprint.report.bench_labels import Knob, turned
 from modelprint.report.bench_looks import plain_look
-from modelprint.report.bench_view import Setting, View, is_rate, rate
 from modelprint.report.charts import close_domain
 from modelprint.report.figure import Figure
 from modelprint.report.text import counted, number, percent
+from modelprint.results.records import JudgedModel, Run
+from modelprint.results.view import Setting, View, is_rate, rate
 
-WORTH = 0.85  # of the source's accuracy: a copy that keeps less is worthless (core.results.JudgedModel)
+WORTH = 0.85  # of the source's accuracy: a copy that keeps less is worthless (results.records.JudgedModel)
 _TITLES: Mapping[Knob, tuple[str, str, str, str]] = {  # of the section, of the axis, its scale, a value in words
     "epochs": ("Epochs of fine-tuning", "epochs", "log", "epochs: {:g}"),
     "pruned": ("Pruning rate", "weights pruned (%)", "linear", "{:g}\u202f% pruned"),

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from modelprint.core.results import Figure, Row
-from modelprint.report.bench_view import Measured, Setting, View
 from modelprint.report.text import NONE, counted, number, percent, plain_name
+from modelprint.results.records import Figure, Row
+from modelprint.results.view import Measured, Setting, View
 
 NOT_MEASURED = "not measured"
 ENOUGH = 100  # independent models, below which TPR at 1 % FPR is the share found at no false positive

@@ -14,7 +14,7 @@ from modelprint.bench.rows import rows_of
 from modelprint.core.errors import UsageError
 from modelprint.core.identity import derived_seed, digest_arrays, digest_json
 from modelprint.core.provenance import provenance
-from modelprint.core.results import ALL, JudgedModel, Results, Row, Run
+from modelprint.results.records import ALL, JudgedModel, Results, Row, Run
 from modelprint.stats.calibration import threshold
 
 Progress = Callable[[str, int, int], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modelprint.bench.text_table import NOT_MEASURED, TextTable
-from modelprint.core.results import ALL, Figure, Results, Row
+from modelprint.results.records import ALL, Figure, Results, Row
 
 _COLUMNS: dict[Figure, str] = {
     "auc": "AUC",

@@ -11,7 +11,7 @@ from statistics import fmean
 import numpy as np
 from jaxtyping import Float
 
-from modelprint.core.results import ALL, Figure, JudgedModel, Results, Row, Run
+from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row, Run
 
 CONTROLS = ("accuracy", "agreement")  # no schemes: what a scheme must do better than
 STRANGER = "stranger:"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from modelprint.core.errors import ModelprintError
 from modelprint.core.records import Record
-from modelprint.core.studies import ClaimStudy, EarlyStudy, Studies, SubspaceStudy
+from modelprint.results.studies import ClaimStudy, EarlyStudy, Studies, SubspaceStudy
 
 Study = TypeVar("Study", bound=Record)
 _FILE_NAME = re.compile(r"[\w.-]{1,100}")

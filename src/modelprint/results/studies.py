@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from modelprint.core.records import Record
-from modelprint.core.results import Ends
+from modelprint.results.records import Ends
 
 
 class Share(Ends):
