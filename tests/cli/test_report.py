@@ -9,7 +9,7 @@ import pytest
 from modelprint.bench import benches
 from modelprint.results.files import write_results
 from tests.contract.test_commands import run
-from tests.report.bench_results import bench_results
+from tests.report.bench.bench_results import bench_results
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def report(
         as they are there. By default the folder of the results.
     """
     from modelprint.bench import default_results, find_results
-    from modelprint.report.bench_render import write_bench_report
+    from modelprint.report.bench.render import write_bench_report
     from modelprint.results.study_files import find_studies
 
     if studies is not None and not studies.is_dir():

@@ -1,0 +1,169 @@
+"""Every suspect with every scheme's score and verdict; copies missed and strangers accused, by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from modelprint.report.bench.boxes import group_of
+from modelprint.report.drawing.text import NONE, counted, number, percent, plain_name
+from modelprint.results.records import JudgedModel
+from modelprint.results.view import STRANGER, Setting, View
+
+_COLUMNS = 5  # schemes beside each other in one table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What became of one suspect under one setting, over all fingerprints that it stood against."""
+
+    scores: Sequence[float]
+    derived: int
+    verdicts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCell:
+    """The mean score, how many of the verdicts were "derived", and whether any was wrong."""
+
+    score: str
+    verdicts: str
+    wrong: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuspectRow:
+    """One suspect; every value as text."""
+
+    id: str
+    role: str
+    what: str
+    accuracy: str
+    agreement: str
+    cells: Sequence[ScoreCell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuspectTable:
+    """A few schemes' scores of all suspects."""
+
+    columns: Sequence[str]
+    rows: Sequence[SuspectRow]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """A setting's wrong verdicts: names, each with how many of its verdicts were wrong where not all were."""
+
+    name: str
+    control: bool
+    missed: Sequence[str]
+    accused: Sequence[str]
+    missed_of: int
+    accused_of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuspectSection:
+    """All suspects, and all errors."""
+
+    reading: str
+    errors: Sequence[Errors]
+    tables: Sequence[SuspectTable]
+
+
+def suspect_section(view: View) -> SuspectSection:
+    """Suspects at each scheme's largest budget."""
+    judged = {setting: judgements(view, setting) for setting in view.leading}
+    errors = [_errors(view, setting, found) for setting, found in judged.items()]
+    tables = []
+    settings = list(judged)
+    suspects = sorted(view.results.suspects, key=lambda model: (model.role, model.id.startswith(STRANGER)))
+    for start in range(0, max(1, len(settings)), _COLUMNS):
+        some = settings[start : start + _COLUMNS]
+        rows = [_row(model, [judged[one].get(model.id) for one in some]) for model in suspects]
+        tables.append(SuspectTable(columns=[plain_name(one.name) for one in some], rows=rows))
+    return SuspectSection(reading=_reading(view, errors), errors=errors, tables=tables)
+
+
+def judgements(view: View, setting: Setting) -> Mapping[str, Judged]:
+    """By suspect: its scores and verdicts over sources and seeds; suspects without a score are left out."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    verdicts: dict[str, list[bool]] = defaultdict(list)
+    for run in view.runs(setting):
+        for name, score in run.scores.items():
+            if score is not None:
+                scores[name].append(score)
+                if run.threshold is not None:
+                    verdicts[name].append(score > run.threshold)
+    return {
+        name: Judged(scores=found, derived=sum(verdicts[name]), verdicts=len(verdicts[name]))
+        for name, found in scores.items()
+    }
+
+
+def _row(model: JudgedModel, found: Sequence[Judged | None]) -> SuspectRow:
+    derived = model.role == "derived"
+    return SuspectRow(
+        id=plain_name(model.id),
+        role="copy" if derived else "independent",
+        what=plain_name((model.attack or "") if derived else group_of(model)[1]) + _remark(model),
+        accuracy=percent(model.accuracy),
+        agreement=NONE if model.agreement is None else percent(model.agreement),
+        cells=[_cell(model, one) for one in found],
+    )
+
+
+def _remark(model: JudgedModel) -> str:
+    return {"worthless": " (worthless)", "transfer": " (other classes)"}.get(model.counts_as, "")
+
+
+def _cell(model: JudgedModel, found: Judged | None) -> ScoreCell:
+    if found is None:
+        return ScoreCell(score="not measured", verdicts="", wrong=False)
+    return ScoreCell(
+        score=number(fmean(found.scores), digits=3),
+        verdicts=f"{found.derived}/{found.verdicts}" if found.verdicts else "no verdict",
+        wrong=_wrong(model, found) > 0,
+    )
+
+
+def _wrong(model: JudgedModel, found: Judged) -> int:
+    """How many verdicts were wrong; a copy that is worthless or has other classes need not be found."""
+    if model.role == "independent":
+        return found.derived
+    return found.verdicts - found.derived if model.counts_as == "all" else 0
+
+
+def _errors(view: View, setting: Setting, judged: Mapping[str, Judged]) -> Errors:
+    wrong: dict[str, list[str]] = {"derived": [], "independent": []}
+    total = {"derived": 0, "independent": 0}
+    for model in view.results.suspects:
+        found = judged.get(model.id)
+        if found is None or not found.verdicts or model.counts_as not in ("all", "independent"):
+            continue
+        total[model.role] += 1
+        count = _wrong(model, found)
+        if count:
+            part = "" if count == found.verdicts else f" ({count} of {found.verdicts})"
+            wrong[model.role].append(plain_name(model.id) + part)
+    return Errors(
+        name=plain_name(setting.name),
+        control=setting.control,
+        missed=wrong["derived"],
+        accused=wrong["independent"],
+        missed_of=total["derived"],
+        accused_of=total["independent"],
+    )
+
+
+def _reading(view: View, errors: Sequence[Errors]) -> str:
+    told = [
+        f"{one.name} misses {len(one.missed):,} of {counted(one.missed_of, 'copy', 'copies')} under at least one "
+        f"fingerprint, and accuses {len(one.accused):,} of {counted(one.accused_of, 'independent model')} at least once"
+        for setting, one in zip(view.leading, errors, strict=True)
+        if not setting.control and (one.missed_of or one.accused_of)
+    ]
+    return ("; ".join(told) or "No scheme gave verdicts") + "."

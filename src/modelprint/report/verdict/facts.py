@@ -1,0 +1,186 @@
+"""The record: parameters, hashes, versions, what crafting did, calibration models, commands that make it again."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.report.drawing.figure import Fact
+from modelprint.report.drawing.text import NONE, counted, number, percent, plain_name, value_text
+from modelprint.report.verdict.cases import Case
+
+_LIBRARIES = ("modelprint", "torch", "numpy", "scikit-learn")
+_LONGEST_ARGUMENT = 2000
+_CRAFTING = {
+    "trajectories": "Trajectories",
+    "bases_tried": "Base images tried",
+    "success_rate": "Base images that ended in a trajectory",
+    "path_length_linf": "Mean path length, L-infinity (pixels from 0 to 1)",
+    "flips_per_trajectory": "Mean changes of the answer along a trajectory",
+    "classes_per_trajectory": "Mean number of classes on a trajectory",
+    "forward_evaluations": "Forward evaluations",
+    "backward_evaluations": "Backward evaluations",
+    "steps": "Steps that the trajectories contain",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRow:
+    """One calibration model."""
+
+    name: str
+    kind: str
+    accuracy: str
+    score: str
+    identity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedRow:
+    """What was asked of one model, and which model it was."""
+
+    index: int
+    name: str
+    asked: str
+    answered: str
+    access: str
+    identity: str
+
+
+def fingerprint_facts(fingerprint: Fingerprint) -> list[Fact]:
+    """What the fingerprint is, and the hashes that bind it."""
+    manifest = fingerprint.manifest
+    size = f"{manifest.input.height} by {manifest.input.width} pixels, {counted(manifest.input.channels, 'channel')}"
+    stored = "8-bit images" if manifest.codec == "uint8-image" else "32-bit floats"
+    return [
+        Fact(name="Scheme", value=manifest.scheme),
+        Fact(name="Queries", value=f"{len(fingerprint):,}, stored as {stored} of {size}"),
+        Fact(name="Classes", value=f"{manifest.input.classes}"),
+        Fact(name="Made from the images", value=plain_name(manifest.data_name)),
+        Fact(name="Accuracy of the source on them", value=percent(manifest.source_accuracy)),
+        Fact(name="Seed", value=str(manifest.seed)),
+        Fact(name="Calibration models", value=f"{len(manifest.calibration)}"),
+        Fact(name="Fingerprint", value=fingerprint.identity, code=True),
+        Fact(name="Its tensors", value=manifest.tensors, code=True),
+        Fact(name="Source model", value=plain_name(manifest.source), code=True),
+        Fact(name="Images", value=plain_name(manifest.data), code=True),
+    ]
+
+
+def parameter_facts(fingerprint: Fingerprint) -> list[Fact]:
+    """The scheme's hyper-parameters."""
+    return [
+        Fact(name=plain_name(key), value=value_text(v)) for key, v in sorted(fingerprint.manifest.parameters.items())
+    ]
+
+
+def crafting_facts(fingerprint: Fingerprint) -> list[Fact]:
+    """What crafting did; entries that this version has no words for under their own names."""
+    report = fingerprint.manifest.report
+    known = [key for key in _CRAFTING if key in report]
+    facts = [Fact(name=_CRAFTING[key], value=_crafted(key, report)) for key in known]
+    return facts + [Fact(name=plain_name(key), value=value_text(report[key])) for key in report if key not in known]
+
+
+def _crafted(key: str, report: dict[str, Any]) -> str:
+    value = report[key]
+    if key != "success_rate" or not isinstance(value, int | float):
+        return value_text(value)
+    made, tried = report.get("trajectories"), report.get("bases_tried")
+    return percent(value) + (f" ({made:,} of {tried:,})" if isinstance(made, int) and isinstance(tried, int) else "")
+
+
+def checked(cases: Sequence[Case]) -> list[CheckedRow]:
+    """For each model checked: what was asked of it, and which model it was."""
+    return [
+        CheckedRow(
+            index=index,
+            name=plain_name(case.name),
+            asked=f"{case.verdict.queries:,}",
+            answered=f"{int(case.answers.answered.sum()):,}",
+            access=plain_name(case.verdict.access),
+            identity=plain_name(case.verdict.suspect, longest=400),
+        )
+        for index, case in enumerate(cases, 1)
+    ]
+
+
+def calibration_rows(fingerprint: Fingerprint, scores: np.ndarray) -> list[CalibrationRow]:
+    """The independent models, highest score first; scores are given in the manifest's order."""
+    models = fingerprint.manifest.calibration
+    if len(models) != len(scores):
+        return []
+    order = sorted(range(len(models)), key=lambda i: -scores[i])
+    return [
+        CalibrationRow(
+            name=plain_name(models[i].name),
+            kind=plain_name(models[i].kind or NONE),
+            accuracy=_accuracy(models[i].accuracy),
+            score=number(float(scores[i]), digits=4),
+            identity=plain_name(models[i].identity),
+        )
+        for i in order
+    ]
+
+
+def _accuracy(value: float | None) -> str:
+    return NONE if value is None else percent(value)
+
+
+def version_facts(fingerprint: Fingerprint) -> list[Fact]:
+    """What made the fingerprint, and what made this page."""
+    library = plain_name(fingerprint.manifest.library)
+    made = [Fact(name="Fingerprint made by", value=f"modelprint {library}" if library[0].isdigit() else library)]
+    page = [f"{name} {found}" for name in _LIBRARIES if (found := _version(name))]
+    return [*made, Fact(name="Report made by", value=", ".join([*page, f"Python {platform.python_version()}"]))]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def commands(fingerprint: Fingerprint, alpha: float, access: str) -> str:
+    """The commands that make fingerprint and report again; words in capitals stand for files."""
+    manifest = fingerprint.manifest
+    settings = [
+        f"--set {shlex.quote(f'{key}={_setting(value)}')}" for key, value in sorted(manifest.parameters.items())
+    ]
+    data = shlex.quote(plain_name(manifest.data_name, longest=_LONGEST_ARGUMENT))
+    enroll = [
+        f"modelprint enroll SOURCE {data} --out FINGERPRINT",
+        f"--scheme {shlex.quote(manifest.scheme)} --seed {manifest.seed} --negatives INDEPENDENT_MODELS",
+        *(" ".join(settings[i : i + 3]) for i in range(0, len(settings), 3)),
+    ]
+    verify = [
+        "modelprint verify FINGERPRINT SUSPECT",
+        f"--access {shlex.quote(access)} --alpha {alpha:g} --report report.html",
+    ]
+    return "\n\n".join(" \\\n    ".join(lines) for lines in (enroll, verify))
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return plain_name(value, longest=_LONGEST_ARGUMENT) if isinstance(value, str) else json.dumps(value)
+
+
+def heading(fingerprint: Fingerprint, cases: Sequence[Case]) -> list[str]:
+    """The few facts under the title."""
+    asked = max(case.verdict.queries for case in cases)
+    return [
+        f"Scheme {fingerprint.manifest.scheme}",
+        counted(asked, "query", "queries"),
+        counted(len(fingerprint.manifest.calibration), "calibration model"),
+        counted(len(cases), "model checked", "models checked"),
+    ]

@@ -1,0 +1,179 @@
+"""From records to one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from modelprint.core.errors import UsageError
+from modelprint.core.files import write_text
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.report.drawing.pages import template
+from modelprint.report.drawing.text import NONE, number, p_text, percent, plain_name
+from modelprint.report.verdict import facts, prose, words
+from modelprint.report.verdict.cases import Case
+from modelprint.report.verdict.evidence_section import evidence_section
+from modelprint.report.verdict.region_section import region_section
+from modelprint.report.verdict.score_section import score_section
+from modelprint.report.verdict.trajectory_section import trajectory_section
+
+_MOST_PANELS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseRow:
+    """One model in the table; every value as text."""
+
+    index: int
+    name: str
+    kind: str
+    role: str
+    outcome: str
+    outcome_text: str
+    remark: str
+    score: str
+    p_value: str
+    matched: str
+    mutation: str
+    accuracy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A verdict at the head of the page."""
+
+    row: CaseRow
+    statement: words.Statement
+    threshold: str
+    alpha: str
+    bound: str
+    confidence: str
+
+
+def render_report(
+    fingerprint: Fingerprint,
+    cases: Sequence[Case],
+    *,
+    calibration_scores: Float[np.ndarray, " m"],
+    title: str | None = None,
+) -> str:
+    """The report as one HTML page that loads nothing: the same records give the same page.
+
+    Args:
+        cases: the models that were checked with this fingerprint, in the order to show them.
+        calibration_scores: of the fingerprint's calibration models, in their order.
+        title: the page's heading; a question about the suspect unless given.
+
+    Raises:
+        UsageError: no cases, or records that do not belong together.
+    """
+    calibration = np.asarray(calibration_scores, dtype=np.float64)
+    _check(fingerprint, cases, calibration)
+    manifest = fingerprint.manifest
+    match = float(manifest.parameters.get("match", 0.5))
+    rows = [_row(index, case) for index, case in enumerate(cases, 1)]
+    first = cases[0].verdict
+    page: str = template("report.html.j2").render(
+        title=plain_name(title, longest=200) if title else _title(cases),
+        heading=facts.heading(fingerprint, cases),
+        panels=[_panel(cases[i], rows[i], manifest.source, len(calibration)) for i in _paneled(cases)],
+        summary=words.tallies(cases) if len(cases) > 1 else [],
+        rows=rows,
+        several=words.several_note(cases),
+        how=[text.replace("{match}", f"{match:g}") for text in prose.for_scheme(prose.HOW, manifest.scheme)],
+        calibrated=prose.CALIBRATED,
+        scores=score_section(fingerprint, cases, calibration),
+        evidence=evidence_section(fingerprint, cases),
+        trajectories=trajectory_section(fingerprint, cases, match),
+        regions=region_section(fingerprint, cases),
+        limitations=[*prose.for_scheme(prose.LIMITATIONS, manifest.scheme), *prose.ALWAYS_LIMITED],
+        fingerprint_facts=facts.fingerprint_facts(fingerprint),
+        parameter_facts=facts.parameter_facts(fingerprint),
+        crafting_facts=facts.crafting_facts(fingerprint),
+        checked=facts.checked(cases),
+        version_facts=facts.version_facts(fingerprint),
+        calibration_rows=facts.calibration_rows(fingerprint, calibration),
+        commands=facts.commands(fingerprint, first.alpha, first.access),
+    )
+    return page
+
+
+def write_report(
+    path: Path | str,
+    fingerprint: Fingerprint,
+    cases: Sequence[Case],
+    *,
+    calibration_scores: Float[np.ndarray, " m"],
+    title: str | None = None,
+) -> None:
+    """Write the report, whole or not at all.
+
+    Raises:
+        UsageError: no cases, or records that do not belong together.
+        ModelprintError: the place cannot be written.
+    """
+    write_text(Path(path), render_report(fingerprint, cases, calibration_scores=calibration_scores, title=title))
+
+
+def _check(fingerprint: Fingerprint, cases: Sequence[Case], calibration: np.ndarray) -> None:
+    if not cases:
+        raise UsageError("a report needs one checked model or more: verify a suspect first")
+    for case in cases:
+        if len(case.answers) != len(fingerprint):
+            raise UsageError(
+                f"{plain_name(case.name)} has {len(case.answers)} answers but the fingerprint has {len(fingerprint)} "
+                "queries: they belong to another fingerprint"
+            )
+    models = len(fingerprint.manifest.calibration)
+    if len(calibration) != models or np.isnan(calibration).any():
+        raise UsageError(
+            f"got {np.count_nonzero(~np.isnan(calibration))} calibration scores for {models} calibration models: "
+            "score each of the fingerprint's calibration answers"
+        )
+
+
+def _title(cases: Sequence[Case]) -> str:
+    if len(cases) == 1:
+        return f"Was “{plain_name(cases[0].name, longest=60)}” made from the source model?"
+    return "Which of these models were made from the source model?"
+
+
+def _paneled(cases: Sequence[Case]) -> list[int]:
+    """Which verdicts stand at the head of the page: those on suspects, and that on a single model."""
+    suspects = [index for index, case in enumerate(cases) if case.role == "suspect"]
+    return suspects[:_MOST_PANELS] or ([0] if len(cases) == 1 else [])
+
+
+def _row(index: int, case: Case) -> CaseRow:
+    verdict = case.verdict
+    told = verdict.matched is not None and verdict.trajectories is not None
+    return CaseRow(
+        index=index,
+        name=plain_name(case.name),
+        kind=plain_name(case.kind, longest=60) if case.kind else "",
+        role=words.ROLES[case.role],
+        outcome=verdict.verdict,
+        outcome_text=words.OUTCOMES[verdict.verdict],
+        remark=words.REMARKS.get((case.role, verdict.verdict), ""),
+        score=number(verdict.score),
+        p_value=p_text(verdict.p_value),
+        matched=f"{verdict.matched:,} of {verdict.trajectories:,}" if told else NONE,
+        mutation=NONE if verdict.mean_mutation_rate is None else percent(verdict.mean_mutation_rate),
+        accuracy=NONE if case.accuracy is None else percent(case.accuracy),
+    )
+
+
+def _panel(case: Case, row: CaseRow, source: str, calibration_models: int) -> Panel:
+    accusations = case.verdict.false_accusations
+    return Panel(
+        row=row,
+        statement=words.statement(case, source=source, calibration_models=calibration_models),
+        threshold="no threshold" if case.verdict.threshold is None else f"threshold {number(case.verdict.threshold)}",
+        alpha=f"alpha {percent(case.verdict.alpha)}",
+        bound=NONE if accusations is None else percent(accusations.upper_95),
+        confidence="not known" if accusations is None else "with 95\u202f% confidence",
+    )

@@ -1,0 +1,90 @@
+"""What a verdict says: the numbers of the record, never a bare yes, and what is missing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from modelprint.core.suspect import Answers
+from modelprint.core.verdict import FalseAccusations
+from modelprint.report.verdict.prose import HOW, LIMITATIONS, for_scheme
+from modelprint.report.verdict.words import several_note, statement, tallies
+
+
+def said(case, models=20, source="sha256:other"):
+    return statement(case, source=source, calibration_models=models)
+
+
+def test_a_derived_verdict_gives_its_numbers_and_its_limits(records):
+    text = said(records.copy("thief.onnx"))
+    assert "more like the source than all 20 independent models do" in text.lead
+    reasons = " ".join(text.reasons)
+    assert "12 of 12 trajectories" in reasons
+    assert "None of 20 independent models scored as high or higher" in reasons
+    assert "at most 4.8\u202f% (rank p-value 0.0476)" in reasons
+    assert "at most 13.9\u202f% of innocent models" in reasons
+    assert any("not the probability that the suspect is innocent" in line for line in text.limits)
+    assert not text.missing
+
+
+def test_a_derived_verdict_does_not_claim_more_than_its_rank(records):
+    case = records.copy()
+    verdict = case.verdict.model_copy(
+        update={"p_value": 5 / 101, "false_accusations": FalseAccusations(count=4, n=100, upper_95=0.089)}
+    )
+    text = said(replace(case, verdict=verdict), models=100)
+    assert "all but 4 of 100 independent models" in text.lead
+    assert "The threshold would have accused 4 of the 100 independent models" in " ".join(text.reasons)
+
+
+def test_not_shown_is_not_innocence(records):
+    text = said(records.stranger("honest.onnx"))
+    assert text.lead == "It was not shown that “honest.onnx” was made from the source."
+    assert any("not a finding of innocence" in line for line in text.limits)
+    assert "The p-value is above it" in " ".join(text.reasons)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "models", "missing"),
+    [("few_models", 7, "There are 7: 12 more"), ("no_models", 0, "There are none: 19 more")],
+)
+def test_inconclusive_says_how_many_models_are_missing(fixture, models, missing, request):
+    text = said(request.getfixturevalue(fixture).copy(), models=models)
+    assert "does not allow a verdict" in text.lead
+    assert missing in text.missing[0]
+    assert not any("threshold" in reason for reason in text.reasons)
+
+
+def test_inconclusive_says_how_many_answers_are_missing_and_repeats_the_record(records):
+    case = records.copy()
+    labels = np.where(np.arange(len(case.answers)) < 30, case.answers.labels, -1)
+    verdict = case.verdict.model_copy(update={"verdict": "inconclusive", "score": None, "message": "server stopped\n"})
+    text = said(replace(case, verdict=verdict, answers=Answers(labels=labels)))
+    assert "Answers: 30 of 204 queries were answered." in text.missing
+    assert "Recorded with the verdict: server stopped\\n" in text.missing
+
+
+def test_the_source_itself_is_recognised(records):
+    case = records.copy()
+    assert "it is the same file" in said(case, source=case.verdict.suspect).reasons[0]
+
+
+def test_tallies_count_what_was_judged_with_exact_intervals(records):
+    population = records.population()
+    undecided = population[0].verdict.model_copy(update={"verdict": "inconclusive"})
+    found, accused = tallies([replace(population[0], verdict=undecided), *population[1:]])
+    assert found.value == "7 of 7"
+    assert found.detail == "95\u202f% interval 59\u202f% to 100\u202f%; 1 more inconclusive"
+    assert accused.value == "0 of 6"
+    assert accused.detail == "95\u202f% interval 0\u202f% to 45.9\u202f%"
+
+
+def test_many_verdicts_come_with_a_warning(records):
+    population = records.population()
+    assert "of 14 innocent models, up to 0.7 may be expected" in several_note(population)
+    assert several_note(population[:1]) == ""
+
+
+@pytest.mark.parametrize("texts", [HOW, LIMITATIONS])
+def test_every_scheme_has_words(texts):
+    assert for_scheme(texts, "adv-tra") != for_scheme(texts, "ipguard") == for_scheme(texts, "another")
