@@ -14,7 +14,7 @@ from modelprint.core.devices import resolve_device
 from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel
-from modelprint.ownership.decide import Decision, decide, only
+from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.matching import looks_renamed
 from modelprint.ownership.negatives import of_module
@@ -83,6 +83,10 @@ class Interview:
     answers: Answers
     asked: np.ndarray
     planned: np.ndarray
+
+    def restricted(self, access: Access) -> Interview:
+        """The same interview, as it would have gone at this level of access."""
+        return replace(self, answers=self.answers.restricted(access))
 
 
 def interrogate(
@@ -180,9 +184,20 @@ def _settled(scheme: Scheme, fingerprint: Fingerprint, heard: Answers, rest: np.
 
 
 def concluded(
-    scheme: Scheme, fingerprint: Fingerprint, interview: Interview, *, alpha: float, owners: int = 1
+    scheme: Scheme,
+    fingerprint: Fingerprint,
+    interview: Interview,
+    *,
+    alpha: float,
+    owners: int = 1,
+    shared: CalibrationScores | None = None,
 ) -> Decision:
-    """What an interview shows, by the fingerprint's calibration models."""
+    """What an interview shows, by the fingerprint's calibration models.
+
+    Args:
+        owners: who ask about this suspect, which the p-value is to be adjusted for.
+        shared: the scores of the calibration models, where many suspects are judged (`calibration_scores`).
+    """
     return decide(
         scheme,
         fingerprint.state,
@@ -195,6 +210,14 @@ def concluded(
         groups=fingerprint.groups,
         families=fingerprint.families,
         owners=owners,
+        shared=shared,
+    )
+
+
+def calibration_scores(scheme: Scheme, fingerprint: Fingerprint) -> CalibrationScores:
+    """The scores of a fingerprint's calibration models, for all suspects that are judged by it."""
+    return CalibrationScores(
+        scheme=scheme, state=fingerprint.state, source=fingerprint.source, calibration=fingerprint.calibration
     )
 
 

@@ -51,6 +51,37 @@ def only(answers: Answers, mask: np.ndarray) -> Answers:
     return Answers(labels=np.where(mask, answers.labels, UNANSWERED), scores=scores)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CalibrationScores:
+    """The scores of calibration models, which suspects that answered the same queries share.
+
+    Attributes:
+        calibration: the answers of each model to every query.
+    """
+
+    scheme: Scheme
+    state: State
+    source: Answers
+    calibration: Sequence[Answers]
+    _known: dict[tuple[bytes, Access, bool], np.ndarray] = field(default_factory=dict, repr=False)
+
+    def on(self, queries: np.ndarray, shown: Access, *, matched: bool) -> np.ndarray:
+        """The score of each model; computed once for each set of queries.
+
+        Args:
+            queries: mask (n,) of those that count.
+            shown: what is read of the answers.
+            matched: whether the classes of each model are matched with the source's.
+        """
+        key = (queries.tobytes(), shown, matched)
+        if key not in self._known:
+            read = [only(other.restricted(shown), queries) for other in self.calibration]
+            if matched:
+                read = [rematched(self.source, answers) for answers in read]
+            self._known[key] = np.array([self.scheme.score(self.state, self.source, answers) for answers in read])
+        return self._known[key]
+
+
 def decide(
     scheme: Scheme,
     state: State,
@@ -64,6 +95,7 @@ def decide(
     groups: Sequence[str] = (),
     families: Sequence[str] = (),
     owners: int = 1,
+    shared: CalibrationScores | None = None,
 ) -> Decision:
     """Score a suspect, and rank it among the calibration models on the queries that it answered.
 
@@ -75,14 +107,15 @@ def decide(
         groups: of the calibration models; each that is large enough is ranked by itself, and the worst rank counts.
         families: of the calibration models, whose scores depend on each other: the highest stands for all.
         owners: who ask about this suspect, which the p-value is to be adjusted for.
+        shared: the scores of the same calibration models, where many suspects are judged by one fingerprint.
     """
     answered = asked & answers.answered
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
         return _unscored(f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again")
     heard = only(answers, answered)
-    told = looks_renamed(source, heard, calibration) if calibration and scheme.needs.same_classes else None
-    if told is not None:
-        heard = renamed(heard, told)
+    matching = looks_renamed(source, heard, calibration) if calibration and scheme.needs.same_classes else None
+    if matching is not None:
+        heard = renamed(heard, matching)
     try:
         score = scheme.score(state, source, heard)
     except UnscorableError as error:
@@ -101,16 +134,15 @@ def decide(
         )
     shown = Access.LABELS if answers.scores is None else Access.SCORES  # the same of every model that is ranked
     path = answered if planned is None or not scheme.sequential else planned & ~(asked & ~answered)
-    others = [only(other.restricted(shown), path) for other in calibration]
-    ranked = np.array([scheme.score(state, source, other) for other in others])
+    scores = shared or CalibrationScores(scheme=scheme, state=state, source=source, calibration=calibration)
+    # where the suspect's classes were matched, calibration models get the same freedom, or the rate would not hold
+    ranked = scores.on(path, shown, matched=matching is not None)
     kinds = list(groups) or [""] * len(calibration)
-    note = ""
-    if told is not None:  # calibration models get the same freedom, or innocents would be accused
-        named = ranked_by_kind(ranked, kinds, alpha / owners, families=families)
-        ranked = np.array([scheme.score(state, source, rematched(source, other)) for other in others])
     rank = ranked_by_kind(ranked, kinds, alpha / owners, families=families, score=score)
-    if told is not None:
-        note = _matched(told, named.threshold, rank.threshold)
+    note = ""
+    if matching is not None:
+        named = ranked_by_kind(scores.on(path, shown, matched=False), kinds, alpha / owners, families=families)
+        note = _matched(matching, named.threshold, rank.threshold)
     errors = (
         FalseAccusations(count=rank.count, n=rank.n, upper_95=upper_bound(rank.count, rank.n))
         if rank.threshold is not None
@@ -132,17 +164,17 @@ def decide(
         calibration_scores=ranked,
         ranked=min(rank.sizes.values()),
         details=details,
-        matching=told,
+        matching=matching,
         note=note,
     )
 
 
-def _matched(told: Matching, named: float | None, limit: float | None) -> str:
+def _matched(matching: Matching, named: float | None, limit: float | None) -> str:
     cost = "" if named is None or limit is None else f": threshold {limit:.4g} instead of {named:.4g}"
     return (
-        f"its classes have other numbers than the source's: {told.moved} of {len(told.classes)} were matched by its "
-        f"answers, which agree on {told.matched} of {told.answered} queries so and on {told.as_named} as numbered; "
-        f"the calibration models were matched in the same way{cost}"
+        f"its classes have other numbers than the source's: {matching.moved} of {len(matching.classes)} were matched "
+        f"by its answers, which agree on {matching.matched} of {matching.answered} queries so and on "
+        f"{matching.as_named} as numbered; the calibration models were matched in the same way{cost}"
     )
 
 
