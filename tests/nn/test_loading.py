@@ -16,6 +16,7 @@ from modelprint.core.identity import digest_file
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import ModelCard, save_model
 from modelprint.nn.loading import load_folder, load_model, weights_identity
+from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import ModelSpec, build
 
 SPEC = ModelSpec(arch="cnn", arch_args={"width": 4}, channels=1, size=8, classes=10, mean=(0.3,), std=(0.4,))
@@ -404,6 +405,15 @@ def test_a_folder_of_models(saved, toml, model):
     assert refused_folder(folder, classes=9) == refused(folder / "another.safetensors", classes=9)
 
 
+def test_what_the_options_say_holds_for_files_of_a_folder_that_do_not_say_it(saved, model, images, tmp_path):
+    checkpoint(tmp_path, model.body.state_dict(), "plain.pth")
+    options = ModelOptions(arch="cnn", arch_args={"width": 4}, mean=(0.1,), std=(0.2,))
+    with_card, plain = load_folder(tmp_path, options, shape=SHAPE, classes=10)
+    assert with_card.spec == SPEC
+    assert plain.spec == SPEC.model_copy(update={"mean": (0.1,), "std": (0.2,)})
+    torch.testing.assert_close(plain.module(images), model.body((images - 0.1) / 0.2))
+
+
 def refused_folder(folder: Path, **arguments: object) -> str:
     with pytest.raises(ModelError) as caught:
         load_folder(folder, **arguments)  # type: ignore[arg-type]
@@ -414,7 +424,7 @@ def test_folders_without_models(model, tmp_path):
     assert "holds no models: put .safetensors files" in refused_folder(tmp_path)
     assert "is not a folder" in refused_folder(tmp_path / "absent")
     checkpoint(tmp_path, model.body.state_dict(), "lonely.pth")
-    assert "lonely.pth does not say its architecture: write lonely.toml" in refused_folder(tmp_path)
+    assert "lonely.pth does not say its architecture: give --arch, write lonely.toml" in refused_folder(tmp_path)
 
 
 def test_the_identity_of_weights_is_of_names_and_values(model):

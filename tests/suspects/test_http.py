@@ -220,26 +220,26 @@ def test_no_more_images_are_sent_than_the_budget(
     connect: Connect, images: np.ndarray, budget: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Scripted(failing(1, Reply(drop=True))) as server, caplog.at_level(logging.WARNING):
-        answers = connect(server.url + "/invocations", budget=budget).ask(images)
+        answers = connect(server.url + "/invocations", max_sent=budget).ask(images)
         sent = sum(len(request.json["inputs"]) for request in server.posts)
     assert sent <= budget
     assert answers.answered.sum() == min(40, max(0, budget - min(8, budget)))
     assert (answers.labels[answers.answered] == truth(images)[answers.answered]).all()
-    assert ("the budget of" in caplog.text) == (budget < 48)
+    assert ("the most allowed" in caplog.text) == (budget < 48)
 
 
 def test_the_budget_counts_the_runs_that_are_resumed(connect: Connect, images: np.ndarray) -> None:
     with Scripted(lambda request, number: mlflow_reply(request) if number != 1 else Reply(b"garbage")) as server:
         with pytest.raises(SuspectError, match="garbage"):
-            connect(server.url + "/invocations", budget=20).ask(images)
-        answers = connect(server.url + "/invocations", budget=20).ask(images, access=Access.LABELS)
+            connect(server.url + "/invocations", max_sent=20).ask(images)
+        answers = connect(server.url + "/invocations", max_sent=20).ask(images, access=Access.LABELS)
         assert sum(len(request.json["inputs"]) for request in server.posts) == 20
         assert answers.answered.sum() == 12
 
 
 def test_a_spent_budget_leaves_scores_unanswered_too(connect: Connect, images: np.ndarray) -> None:
     with Scripted(lambda request, _: mlflow_reply(request)) as server:
-        suspect = connect(server.url + "/invocations", budget=0, class_names=("a", "b", "c", "d"))
+        suspect = connect(server.url + "/invocations", max_sent=0, class_names=("a", "b", "c", "d"))
         answers = suspect.ask(images, access=Access.SCORES)
         assert answers.scores is not None
         assert answers.scores.shape == (40, 4)

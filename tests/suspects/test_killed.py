@@ -90,7 +90,7 @@ def test_what_it_takes_is_said_before_anything_is_asked(connect: Connect, images
         before = (tmp_path / "ledger.jsonl").read_bytes()
         left = connect(url, rate=0.5).cost(images, access=Access.LABELS)
         assert (left.answered, left.requests, left.seconds) == (24, 2, 2.0)
-        assert connect(url, budget=40).cost(images, access=Access.LABELS).requests == 1  # 8 of 40 were sent in vain
+        assert connect(url, max_sent=40).cost(images, access=Access.LABELS).requests == 1  # 8 of 40 were sent in vain
         assert connect(url).cost(images, access=Access.SCORES).requests == 5
         assert (tmp_path / "ledger.jsonl").read_bytes() == before
         suspect = connect(url)

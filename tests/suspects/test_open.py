@@ -69,7 +69,7 @@ def test_addresses_get_a_ledger_in_the_cache(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"batch_size": 0}, {"budget": -1}, {"max_in_flight": 0}, {"timeout": 0.0}, {"retries": -1}]
+    "wrong", [{"batch_size": 0}, {"max_sent": -1}, {"max_in_flight": 0}, {"timeout": 0.0}, {"retries": -1}]
 )
 def test_options_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=f"{next(iter(wrong))} must be"):

@@ -203,7 +203,7 @@ def test_several_models_need_a_name(connect: Connect) -> None:
     with other_server([{"name": "m"}, {"name": "n/2"}]) as server:
         with pytest.raises(SuspectError, match=r"has 2 models \('m', 'n/2'\): name one with --model"):
             connect(server.url)
-        assert connect(server.url, model="n/2").dialect.endpoint == f"{server.url}/v2/models/n%2F2"
+        assert connect(server.url, model_name="n/2").dialect.endpoint == f"{server.url}/v2/models/n%2F2"
     with other_server([]) as server, pytest.raises(SuspectError, match="has 0 models"):
         connect(server.url)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from modelprint.cli.console import out
-from modelprint.cli.options import ApiOptions, ModelOptions, suspect_options
+from modelprint.cli.options import ApiOptions, ModelFlags, suspect_options
 
 
 def map_classes(
@@ -17,7 +17,7 @@ def map_classes(
     *,
     out_: Annotated[Path, Parameter(name="--out")],
     images: int = 10,
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Find what an API calls the classes, and write it to a file for --class-names.
@@ -42,7 +42,7 @@ def map_classes(
         raise UsageError(f"{suspect} is no address: files and recordings number their classes themselves")
     known = load_data(data)
     chosen = known.take(per_class(known.labels, images))
-    options = suspect_options(how, api, budget=None)
+    options = suspect_options(how, api)
     found = ask_class_names(suspect, chosen.stored, chosen.labels, known.classes, options=options)
     write_text(out_, found.to_toml(known.class_names))
     out.print(f"{out_}: {known.classes} classes, from the answers to {len(chosen)} images", markup=False)

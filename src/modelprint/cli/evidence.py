@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelOptions, suspect_options
+from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, print_verdict
 from modelprint.core.errors import ModelprintError, UsageError
 
@@ -92,7 +92,7 @@ def bundle(
     alpha: float = 0.05,
     report: bool = True,
     exit_code: Annotated[bool, Parameter(negative="")] = False,
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -134,7 +134,7 @@ def bundle(
                 access=access,
                 alpha=alpha,
                 budget=budget,
-                options=suspect_options(how, api, budget=budget, device=compute.device),
+                options=suspect_options(how, api, device=compute.device),
                 progress=bars,
                 slice_plane=report,
             )
@@ -170,7 +170,7 @@ def check(
     shadow: str | None = None,
     jobs: int = 1,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Check a bundle offline: every hash and signature, and that the verdict follows from the answers.
@@ -210,6 +210,7 @@ def check(
                 key=None if key is None else read_public(key),
                 stamp_root=tsa_root,
                 negatives=negatives or (),
+                options=how.options(),
                 progress=bars,
             )
     made = (
@@ -225,7 +226,7 @@ def check(
 
 def _rederived(
     found: Checked,
-    how: ModelOptions,
+    how: ModelFlags,
     compute: ComputeOptions,
     *,
     source: str,

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelOptions, suspect_options
+from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, DryRun, print_cost
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def identify(
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     exit_code: Annotated[bool, Parameter(negative="")] = False,
     dry_run: DryRun = False,
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -53,9 +53,7 @@ def identify(
     from modelprint.ownership.identify import identify as find
     from modelprint.suspects.redaction import shown_reference
 
-    options = suspect_options(
-        how, api, budget=None if budget is None else budget * len(fingerprint), device=compute.device
-    )
+    options = suspect_options(how, api, device=compute.device)
     if dry_run:
         print_cost(cost(suspect, fingerprint, access=access, budget=budget, options=options), suspect, format_)
         return 0

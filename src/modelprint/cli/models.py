@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ComputeOptions, ModelOptions, Settings, settings
+from modelprint.cli.options import ComputeOptions, ModelFlags, Settings, settings
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ def train(
     from modelprint.training.train import default_recipe, spec_for, train_model
 
     images = load_data(data)
-    spec = spec_for(images, arch, ModelOptions(arch_args=arch_args).arguments())
+    spec = spec_for(images, arch, ModelFlags(arch_args=arch_args).options().arch_args)
     recipe = with_settings(default_recipe(images, epochs=epochs), settings(set_), who="training")
     with progress() as report, compute.computing(images.shape) as device:
         trained = train_model(
@@ -83,7 +83,7 @@ def attack(
     seed: int = 0,
     holdout: str | None = None,
     set_: Settings = None,
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Make a copy as a thief would, and measure what it is worth.
@@ -138,7 +138,7 @@ def serve_model(
     host: str = "127.0.0.1",
     shape: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
     classes: int | None = None,
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Serve a model over the Open Inference Protocol until Ctrl-C.
@@ -173,13 +173,13 @@ def serve_model(
 
 
 def _opened(
-    model: str, shape: Shape | None, classes: int | None, how: ModelOptions, device: torch.device
+    model: str, shape: Shape | None, classes: int | None, how: ModelFlags, device: torch.device
 ) -> tuple[Suspect, Shape | None, int | None]:
     if model.endswith(".onnx"):
         from modelprint.suspects.onnx import OnnxSuspect
 
-        mean, std = how.normalisation()
-        onnx = OnnxSuspect(model, mean=mean, std=std, classes=classes)
+        said = how.options()
+        onnx = OnnxSuspect(model, mean=said.mean, std=said.std, classes=classes)
         return onnx, shape or onnx.input_shape, classes
     from modelprint.suspects.local import TorchSuspect
 

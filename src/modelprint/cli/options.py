@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from modelprint.nn.loading import LoadedModel
+    from modelprint.nn.options import ModelOptions
     from modelprint.suspects.open import SuspectOptions
 
 Format = Literal["table", "json"]
@@ -31,41 +32,60 @@ _COMPUTE = Group("Computing", help="Where models compute.")
 _SMALL = 256  # pixels of an input: below, threads wait for each other
 
 
+_Numbers = Parameter(group=_MODEL, consume_multiple=True, negative_iterable="")
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions:
+class ModelFlags:
     """How to read weights that do not say what they are."""
 
     arch: Annotated[str | None, Parameter(group=_MODEL)] = None
-    "A registered architecture, or path/to/file.py:callable, or package.module:callable."
+    "A registered architecture, file.py:callable, package.module:callable, timm:NAME, torchvision:NAME or hf:FOLDER."
     arch_args: Annotated[str | None, Parameter(group=_MODEL)] = None
     "Its arguments as JSON: '{\"width\": 16}'."
-    mean: Annotated[list[float] | None, Parameter(group=_MODEL, consume_multiple=True, negative_iterable="")] = None
-    "Mean per channel, on the [0, 1] scale, that the model normalises by."
-    std: Annotated[list[float] | None, Parameter(group=_MODEL, consume_multiple=True, negative_iterable="")] = None
+    mean: Annotated[list[float] | None, _Numbers] = None
+    "Mean per channel, on the [0, 1] scale (or that of --range), that the model normalises by."
+    std: Annotated[list[float] | None, _Numbers] = None
     "Spread per channel."
+    size: Annotated[list[int] | None, _Numbers] = None
+    "The side, or height and width, that the model takes: images of another size are resized to it."
+    bgr: Annotated[bool | None, Parameter(group=_MODEL, negative="")] = None
+    "The model takes blue, green, red."
+    value_range: Annotated[list[float] | None, Parameter(name="--range", group=_MODEL, consume_multiple=True)] = None
+    "Lowest and highest value that the model takes before it normalises: 0 255."
+    head: Annotated[str | None, Parameter(group=_MODEL)] = None
+    "The layer that attacks on the last layer touch; the last linear layer that the model uses unless given."
+    weights: Annotated[str, Parameter(group=_MODEL)] = "raw"
+    "Of a checkpoint that holds several: raw, ema, or the key that they lie under."
     trust_code: Annotated[bool, Parameter(group=_MODEL, negative="")] = False
     "Run code that a model file names."
 
-    def arguments(self) -> dict[str, Any] | None:
-        """The architecture's arguments.
+    def options(self) -> ModelOptions:
+        """These words as the record that loaders take.
 
         Raises:
-            UsageError: not a JSON object.
+            UsageError: arguments that are no JSON object, or a size or range of too few or many numbers.
         """
-        if self.arch_args is None:
-            return None
-        try:
-            value = json.loads(self.arch_args)
-        except json.JSONDecodeError as error:
-            raise UsageError(f"--arch-args {self.arch_args!r} is not JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise UsageError(f"--arch-args {self.arch_args!r} is not a JSON object such as '{{\"width\": 16}}'")
-        return value
+        from modelprint.nn.options import ModelOptions
 
-    def normalisation(self) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
-        """Mean and spread."""
-        return None if self.mean is None else tuple(self.mean), None if self.std is None else tuple(self.std)
+        size, value_range = self.size, self.value_range
+        if size is not None and len(size) not in (1, 2):
+            raise UsageError(f"--size takes one side, or height and width, got {len(size)} numbers")
+        if value_range is not None and len(value_range) != 2:
+            raise UsageError(f"--range takes the lowest and the highest value, got {len(value_range)} numbers")
+        return ModelOptions(
+            arch=self.arch,
+            arch_args=_arguments(self.arch_args),
+            mean=None if self.mean is None else tuple(self.mean),
+            std=None if self.std is None else tuple(self.std),
+            size=None if size is None else (size[0], size[-1]),
+            bgr=self.bgr,
+            value_range=None if value_range is None else (value_range[0], value_range[1]),
+            head=self.head,
+            weights=self.weights,
+            trust_code=self.trust_code,
+        )
 
     def load(
         self,
@@ -76,19 +96,21 @@ class ModelOptions:
         device: str | torch.device = "cpu",
     ) -> LoadedModel:
         """The model at a path, fitted to a shape and classes where its file does not say, on a device."""
-        from modelprint.nn.loading import load_model
+        from modelprint.nn.loading import open_model
 
-        return load_model(
-            reference,
-            arch=self.arch,
-            arch_args=self.arguments(),
-            mean=self.mean,
-            std=self.std,
-            shape=shape,
-            classes=classes,
-            trust_code=self.trust_code,
-            device=device,
-        )
+        return open_model(reference, self.options(), shape=shape, classes=classes, device=device)
+
+
+def _arguments(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"--arch-args {text!r} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"--arch-args {text!r} is not a JSON object such as '{{\"width\": 16}}'")
+    return value
 
 
 @Parameter(name="*")
@@ -120,6 +142,8 @@ class ApiOptions:
     "Seconds to wait for one answer."
     class_names: Annotated[Path | None, Parameter(group=_API)] = None
     "A TOML file of what the API calls the classes; map-classes writes one."
+    max_sent: Annotated[int | None, Parameter(group=_API)] = None
+    "The most images that are ever sent to an API, those of retries and of resumed runs included."
     ledger: Annotated[Path | None, Parameter(group=_API)] = None
     "Where answers are kept as they arrive; a broken run resumes from it."
 
@@ -159,13 +183,10 @@ class ComputeOptions:
             torch.set_num_threads(before)
 
 
-def suspect_options(
-    model: ModelOptions, api: ApiOptions, *, budget: int | None, device: str | None = None
-) -> SuspectOptions:
+def suspect_options(model: ModelFlags, api: ApiOptions, *, device: str | None = None) -> SuspectOptions:
     """The groups of options as the suspects' own record."""
     from modelprint.suspects.open import SuspectOptions
 
-    mean, std = model.normalisation()
     aliases = {}
     if api.class_names is not None:
         from modelprint.suspects.class_names import read_class_names
@@ -176,7 +197,8 @@ def suspect_options(
         rate=api.rate,
         api=api.api,
         mapping=api.mapping,
-        model=api.model_name,
+        model=model.options(),
+        model_name=api.model_name,
         timeout=api.timeout,
         batch_size=api.batch_size,
         max_in_flight=api.max_in_flight,
@@ -185,12 +207,7 @@ def suspect_options(
         picture=api.picture,
         token_header=api.token_header,
         ledger=api.ledger,
-        budget=budget,
-        arch=model.arch,
-        arch_args=model.arguments(),
-        mean=mean,
-        std=std,
-        trust_code=model.trust_code,
+        max_sent=api.max_sent,
         device=device,
     )
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, progress, say
-from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelOptions, Settings, settings, suspect_options
+from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, Settings, settings, suspect_options
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def enroll(
     seed: int = 0,
     jobs: int = 1,
     set_: Settings = None,
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Make the fingerprint of a model.
@@ -103,6 +103,7 @@ def enroll(
             keep_shadows=keep_shadows,
             budget=budget,
             expect=expect,
+            options=how.options(),
             seed=seed,
             jobs=jobs,
             out=out_,
@@ -171,7 +172,7 @@ def verify(
     report: Path | None = None,
     dry_run: DryRun = False,
     exit_code: Annotated[bool, Parameter(negative="")] = False,
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> int:
@@ -200,7 +201,7 @@ def verify(
     from modelprint.suspects.redaction import shown_reference
 
     loaded = Fingerprint.load(fingerprint)
-    options = suspect_options(how, api, budget=budget, device=compute.device)
+    options = suspect_options(how, api, device=compute.device)
     if dry_run:
         print_cost(cost(loaded, suspect, access=access, budget=budget, options=options), suspect, format_)
         return 0
@@ -245,7 +246,7 @@ def record(
     access: Literal["labels", "scores"] = "labels",
     budget: int | None = None,
     dry_run: DryRun = False,
-    how: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
@@ -260,7 +261,7 @@ def record(
     from modelprint.ownership.fingerprint import Fingerprint
 
     loaded = Fingerprint.load(fingerprint)
-    options = suspect_options(how, api, budget=budget, device=compute.device)
+    options = suspect_options(how, api, device=compute.device)
     if dry_run:
         print_cost(cost(loaded, suspect, access=access, budget=budget, options=options), suspect, "table")
         return

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
 from modelprint.core.errors import ModelError
 from modelprint.nn.files import ModelCard
+from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec_file import SpecFile
 
 T = TypeVar("T")
@@ -61,8 +63,9 @@ class Description:
             ModelError: they do not.
         """
         same_arch = self.arch is None or (lower.arch is not None and lower.arch.name == self.arch.name)
+        tells = any(value is not None for value in (lower.channels, lower.size, lower.classes))
         return Description(
-            who=f"{self.who} or {lower.who}",
+            who=f"{self.who} or {lower.who}" if tells else self.who,
             arch=self.arch or lower.arch,
             arch_args=lower.arch_args if self.arch_args is None and same_arch else self.arch_args,
             normalisation=self.normalisation or lower.normalisation,
@@ -70,6 +73,11 @@ class Description:
             size=_agreed("size", self.size, self.who, lower.size, lower.who),
             classes=_agreed("classes", self.classes, self.who, lower.classes, lower.who),
         )
+
+
+def layered(*descriptions: Description) -> Description:
+    """One description from several, the first of which wins; numbers must agree."""
+    return reduce(lambda upper, lower: upper.over(lower), descriptions)
 
 
 def _agreed(what: str, one: T | None, who: str, other: T | None, other_who: str) -> T | None:
@@ -97,6 +105,16 @@ def normalisation(mean: Sequence[float] | None, std: Sequence[float] | None, *, 
     if not mean or not std or not all(value > 0 for value in std):
         raise ModelError(f"{who}: expected a mean and a positive std per channel, got mean={mean}, std={std}")
     return Normalisation(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+
+
+def by_options(options: ModelOptions, *, who: str) -> Description:
+    """What the caller says; the code that he names may be run."""
+    return Description(
+        who="the options",
+        arch=None if options.arch is None else ArchName(name=options.arch, trusted=True),
+        arch_args=options.arch_args,
+        normalisation=normalisation(options.mean, options.std, who=who),
+    )
 
 
 def by_spec_file(spec: SpecFile, path: Path, *, trust_code: bool) -> Description:

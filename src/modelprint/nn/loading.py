@@ -20,13 +20,14 @@ from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest, digest_arrays
 from modelprint.nn.architectures import ARCHITECTURES
 from modelprint.nn.assembly import complete_spec, from_code, normalised, registered, try_out
-from modelprint.nn.description import ArchName, Description, by_card, by_spec_file, normalisation
+from modelprint.nn.description import Description, by_card, by_options, by_spec_file, layered
 from modelprint.nn.files import ModelCard
 from modelprint.nn.fitting import check_finite
 from modelprint.nn.foreign import is_code, load_exported
+from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import ModelSpec
 from modelprint.nn.spec_file import read_spec_file
-from modelprint.nn.weight_files import CHECKPOINT_SUFFIXES, read_bytes, read_weights
+from modelprint.nn.weight_files import CHECKPOINT_SUFFIXES, WeightFile, read_bytes, read_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,25 +79,60 @@ def load_model(
         ModelError: the file is missing, refused or damaged, or does not fit; the message says what to do.
         DeviceError: there is no such device.
     """
+    options = ModelOptions(
+        arch=arch,
+        arch_args=arch_args,
+        mean=None if mean is None else tuple(mean),
+        std=None if std is None else tuple(std),
+        trust_code=trust_code,
+    )
+    return open_model(reference, options, shape=shape, classes=classes, device=device)
+
+
+def open_model(
+    reference: str | Path,
+    options: ModelOptions,
+    *,
+    shape: tuple[int, int, int] | None = None,
+    classes: int | None = None,
+    files_first: bool = False,
+    device: str | torch.device = "cpu",
+) -> LoadedModel:
+    """The model in a file, as `load_model` reads it, with all that is said of it in one record.
+
+    Args:
+        options: what the caller says of the model.
+        shape, classes: of the data.
+        files_first: whether the options hold only for what the file does not say itself, as in a folder of models.
+        device: where the model computes.
+
+    Raises:
+        ModelError: the file is missing, refused or damaged, or does not fit; the message says what to do.
+        DeviceError: there is no such device.
+    """
     place = resolve_device(device)
     path = weights = Path(reference)
-    said = Description(
+    of_data = Description(
         who="the data",
-        arch=None if arch is None else ArchName(name=arch, trusted=True),
-        arch_args=arch_args,
-        normalisation=normalisation(mean, std, who=str(path)),
         channels=None if shape is None else shape[0],
         size=None if shape is None else shape[2],
         classes=classes,
     )
+    of_caller = by_options(options, who=str(path))
+    of_files: list[Description] = []
     if path.suffix.lower() == ".toml":
         spec_file = read_spec_file(path)
         weights = Path(spec_file.weights)
-        said = said.over(by_spec_file(spec_file, path, trust_code=trust_code))
-    if weights.suffix.lower() == ".pt2":
-        loaded = _exported(weights, said, path, trust_code=trust_code)
+        of_files.append(by_spec_file(spec_file, path, trust_code=options.trust_code))
+    file = None if weights.suffix.lower() == ".pt2" else read_weights(weights)
+    if file is not None and file.card is not None:
+        of_files.append(by_card(file.card, weights, trust_code=options.trust_code))
+    order = [*of_files, of_caller] if files_first else [of_caller, *of_files]
+    said = layered(of_data, *order)
+    if file is None:
+        loaded = _exported(weights, said, path, trust_code=options.trust_code)
     else:
-        loaded = _from_state(weights, said, path, trust_code=trust_code)
+        loaded = _from_state(file, weights, said, path)
     check_finite(loaded.module, who=str(weights))
     if shape is not None and loaded.spec is not None and shape[1] != shape[2]:
         raise ModelError(
@@ -110,24 +146,30 @@ def load_model(
 
 def load_folder(
     path: str | Path,
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     *,
     shape: tuple[int, int, int] | None = None,
     classes: int | None = None,
-    trust_code: bool = False,
 ) -> list[LoadedModel]:
-    """The models of a folder, sorted by name: every `.safetensors`, and every `.toml` with the weights that it names.
+    """The models of a folder, sorted by name: every weights file, and every `.toml` with the weights that it names.
 
     Args:
-        shape, classes, trust_code: as of `load_model`.
+        options: what holds for every file that does not say it itself.
+        shape, classes: of the data, as of `load_model`.
 
     Raises:
-        ModelError: no such folder, no models in it, a model that does not load, or a checkpoint without a spec file.
+        ModelError: no such folder, no models in it, a model that does not load, or a checkpoint whose architecture
+            neither a spec file nor the options name.
     """
-    return [load_model(file, shape=shape, classes=classes, trust_code=trust_code) for file in model_files(path)]
+    files = model_files(path, arch_known=options.arch is not None)
+    return [open_model(file, options, shape=shape, classes=classes, files_first=True) for file in files]
 
 
-def model_files(path: str | Path) -> list[Path]:
-    """The files of a folder that each name one model: spec files, and `.safetensors` that no spec file names.
+def model_files(path: str | Path, *, arch_known: bool = False) -> list[Path]:
+    """The files of a folder that each name one model: spec files, and weights that no spec file names.
+
+    Args:
+        arch_known: whether checkpoints that do not say their architecture can be read all the same.
 
     Raises:
         ModelError: no such folder, none in it, or a checkpoint whose architecture no spec file tells.
@@ -137,16 +179,17 @@ def model_files(path: str | Path) -> list[Path]:
         raise ModelError(f"{folder} is not a folder: name a folder of .safetensors files, or of .toml spec files")
     specs = sorted(folder.glob("*.toml"))
     named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in CHECKPOINT_SUFFIXES and file.resolve() not in named:
-            raise ModelError(
-                f"{file} does not say its architecture: write {file.with_suffix('.toml').name} beside it "
-                "(weights, arch, mean, std), or move it elsewhere"
-            )
-    found = sorted([*specs, *(file for file in folder.glob("*.safetensors") if file.resolve() not in named)])
-    if not found:
+    unnamed = [file for file in sorted(folder.iterdir()) if file.resolve() not in named]
+    checkpoints = [file for file in unnamed if file.suffix.lower() in CHECKPOINT_SUFFIXES]
+    if checkpoints and not arch_known:
+        raise ModelError(
+            f"{checkpoints[0]} does not say its architecture: give --arch, write "
+            f"{checkpoints[0].with_suffix('.toml').name} beside it (weights, arch, mean, std), or move it elsewhere"
+        )
+    models = sorted([*specs, *checkpoints, *(file for file in unnamed if file.suffix.lower() == ".safetensors")])
+    if not models:
         raise ModelError(f"{folder} holds no models: put .safetensors files, or .toml spec files, into it")
-    return found
+    return models
 
 
 def weights_identity(module: nn.Module) -> str:
@@ -170,10 +213,7 @@ def _exported(weights: Path, said: Description, path: Path, *, trust_code: bool)
     return LoadedModel(module=module.eval(), identity=digest(data), spec=None, card=None, path=path)
 
 
-def _from_state(weights: Path, said: Description, path: Path, *, trust_code: bool) -> LoadedModel:
-    file = read_weights(weights)
-    if file.card is not None:
-        said = said.over(by_card(file.card, weights, trust_code=trust_code))
+def _from_state(file: WeightFile, weights: Path, said: Description, path: Path) -> LoadedModel:
     if said.arch is None:
         raise ModelError(
             f"{weights} does not say its architecture: give --arch, one of {', '.join(ARCHITECTURES)}, or "

@@ -12,6 +12,7 @@ import numpy as np
 from modelprint.core.errors import IntegrityError, ModelprintError
 from modelprint.core.identity import digest, stored_hashes
 from modelprint.core.verdict import Verdict
+from modelprint.nn.options import ModelOptions
 from modelprint.ownership.bundle import ANSWERS, EVIDENCE, NAMES, REPORT, VERDICT
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
 from modelprint.ownership.negatives import Negatives
@@ -24,6 +25,7 @@ from modelprint.sealing.envelope import opened, validated
 from modelprint.sealing.keys import decoded, key_id
 from modelprint.sealing.statements import Commitment, Evidence, SealedCommitment, check_order, now, time_of
 from modelprint.sealing.timestamp import claimed_time, verified_time
+from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.recorded import RecordedSuspect, Recording, parse_recording
 
 SAME = 1e-6  # how far a score may be off, relative: other processors add in another order
@@ -65,6 +67,7 @@ def check(
     key: bytes | None = None,
     stamp_root: Path | None = None,
     negatives: Negatives = (),
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     progress: Progress = silent,
 ) -> Checked:
     """What a bundle shows, if everything in it fits.
@@ -73,6 +76,7 @@ def check(
         key: the 32 bytes of the public key that should have signed.
         stamp_root: PEM certificates that vouch for the time-stamping server.
         negatives: the judge's own independent models, for a verdict by these.
+        options: how the files of a folder of these are read, where they do not say it themselves.
 
     Raises:
         IntegrityError: the first thing that does not fit.
@@ -95,6 +99,11 @@ def check(
     stated: Verdict = validated(Verdict, parse(parts[VERDICT], who=VERDICT), who=VERDICT)
     found = _replayed(fingerprint, recording, evidence)
     _compare(stated, found.verdict)
+    rejudged = None
+    if negatives:
+        rejudged = _replayed(
+            fingerprint, recording, evidence, negatives=negatives, options=options, progress=progress
+        ).verdict
     return Checked(
         identity=digest(data),
         signer=key_id(public),
@@ -107,7 +116,7 @@ def check(
         recording=recording,
         commitment=commitment,
         verdict=found.verdict,
-        rejudged=_replayed(fingerprint, recording, evidence, negatives, progress).verdict if negatives else None,
+        rejudged=rejudged,
     )
 
 
@@ -178,7 +187,9 @@ def _replayed(
     fingerprint: Fingerprint,
     recording: Recording,
     evidence: Evidence,
+    *,
     negatives: Negatives = (),
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     progress: Progress = silent,
 ) -> Verification:
     """What `verify` says when the recorded answers are given again."""
@@ -190,6 +201,7 @@ def _replayed(
             alpha=evidence.alpha,
             budget=evidence.budget,
             negatives=negatives,
+            options=SuspectOptions(model=options),
             progress=progress,
             slice_plane=False,
         )

@@ -14,7 +14,8 @@ from modelprint.core.devices import resolve_device
 from modelprint.core.errors import DataError
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
-from modelprint.nn.loading import LoadedModel, load_model
+from modelprint.nn.loading import LoadedModel, open_model
+from modelprint.nn.options import ModelOptions
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import Fingerprint, InputSpec, library
@@ -47,6 +48,7 @@ def enroll(
     keep_shadows: str | Path | None = None,
     budget: int | None = None,
     expect: str = "",
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     seed: int = 0,
     jobs: int = 1,
     device: str | torch.device | None = None,
@@ -69,6 +71,7 @@ def enroll(
         keep_shadows: a folder for the shadow models that are trained: on another processor training makes others.
         budget: the most queries that the fingerprint may hold.
         expect: transforms that suspects may put images through ("jpeg,resize"); queries are made to survive them.
+        options: how model files are read: the source's where it is a path, and those of folders where they do not say.
         seed: of every random choice.
         jobs: processes that train independent and shadow models.
         device: where models compute: auto, cpu, cuda, cuda:N or mps; None: the CPU for files, and where they lie for
@@ -79,7 +82,7 @@ def enroll(
         ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
     """
     seeds = data if isinstance(data, LabelledSet) else load_data(data)
-    source = _opened(model, seeds, device)
+    source = _opened(model, seeds, options, device)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
     if expect:
         transforms_named(expect)  # refuses what there is not, before hours of work
@@ -93,7 +96,14 @@ def enroll(
         check_place(Path(keep_shadows), shadows if learns else None)
     learned = (
         shadow_models(
-            shadows, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
+            shadows,
+            source=source,
+            seeds=seeds,
+            train_data=trained_on,
+            seed=seed,
+            options=options,
+            jobs=jobs,
+            progress=progress,
         )
         if learns
         else NONE
@@ -113,7 +123,14 @@ def enroll(
     made = craft(chosen, context, seed=seed)
     queries, told = made.queries, made.source
     others = negative_models(
-        negatives, source=source, seeds=seeds, train_data=trained_on, seed=seed, jobs=jobs, progress=progress
+        negatives,
+        source=source,
+        seeds=seeds,
+        train_data=trained_on,
+        seed=seed,
+        options=options,
+        jobs=jobs,
+        progress=progress,
     )
     others = [*others, *(seen for name in expected_by(chosen) for seen in behind(others, name))]
     points = anchors(queries.stored, queries.group, told)
@@ -178,10 +195,13 @@ def plane_labels(module: nn.Module, points: np.ndarray) -> np.ndarray:
 
 
 def _opened(
-    model: str | Path | nn.Module | LoadedModel, seeds: LabelledSet, device: str | torch.device | None
+    model: str | Path | nn.Module | LoadedModel,
+    seeds: LabelledSet,
+    options: ModelOptions,
+    device: str | torch.device | None,
 ) -> LoadedModel:
     if isinstance(model, str | Path):
-        return load_model(model, shape=seeds.shape, classes=seeds.classes, device=device or "cpu")
+        return open_model(model, options, shape=seeds.shape, classes=seeds.classes, device=device or "cpu")
     source = of_module(model) if isinstance(model, nn.Module) else model
     if device is not None:
         source.module.to(resolve_device(device))

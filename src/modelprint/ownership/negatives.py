@@ -15,6 +15,7 @@ from modelprint.core.errors import FingerprintError, ModelprintError, UsageError
 from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.loading import LoadedModel, load_folder, weights_identity
+from modelprint.nn.options import ModelOptions
 from modelprint.ownership.fingerprint import CalibrationModel
 from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes.base import Progress, silent
@@ -42,6 +43,7 @@ def negative_models(
     source_identity: str = "",
     shape: tuple[int, int, int] | None = None,
     classes: int | None = None,
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     jobs: int = 1,
     progress: Progress = silent,
 ) -> list[Negative]:
@@ -49,6 +51,7 @@ def negative_models(
 
     Args:
         source_identity: where the source itself is not at hand.
+        options: what holds for every file of a folder that does not say it itself.
 
     Raises:
         FingerprintError: a model was trained on the seeds, or made from the source.
@@ -61,7 +64,7 @@ def negative_models(
     if seeds is not None:
         shape, classes = seeds.shape, seeds.classes
     if isinstance(negatives, str | Path):
-        found: Sequence[nn.Module | LoadedModel] = load_folder(negatives, shape=shape, classes=classes)
+        found: Sequence[nn.Module | LoadedModel] = load_folder(negatives, options, shape=shape, classes=classes)
     else:
         found = negatives
     known = {source.identity, weights_identity(source.module)} if source is not None else {source_identity}

@@ -14,6 +14,7 @@ from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import model_bytes
 from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.nn.options import ModelOptions
 from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
@@ -50,6 +51,7 @@ def rederive(
     *,
     train_data: LabelledSet | None = None,
     shadows: AnyShadows = None,
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     jobs: int = 1,
     progress: Progress = silent,
 ) -> Rederived:
@@ -60,7 +62,7 @@ def rederive(
     measured with other threads and instructions stays far inside (`benchmarks/rederive_machines.py`).
 
     Args:
-        source, data, train_data, shadows: as `enroll` was given; each must have the committed hash.
+        source, data, train_data, shadows, options: as `enroll` was given; each must have the committed hash.
 
     Raises:
         IntegrityError: something has another hash than was committed, or the first query that does not come out.
@@ -85,6 +87,7 @@ def rederive(
             seeds=seeds,
             train_data=train_data,
             seed=manifest.seed,
+            options=options,
             jobs=jobs,
             progress=progress,
         )

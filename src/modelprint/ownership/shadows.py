@@ -10,6 +10,7 @@ from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel
+from modelprint.nn.options import ModelOptions
 from modelprint.ownership.fingerprint import ShadowRecord
 from modelprint.schemes.base import Progress, silent
 from modelprint.zoo.reference_models.shadows import Shadows, auto_shadows, shadow_folder
@@ -25,6 +26,7 @@ def shadow_models(
     seeds: LabelledSet,
     train_data: LabelledSet | None,
     seed: int,
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     jobs: int = 1,
     progress: Progress = silent,
 ) -> Shadows:
@@ -32,6 +34,7 @@ def shadow_models(
 
     Args:
         shadows: N or "N" (as many of each are trained), a folder, models, or none.
+        options: what holds for every file of a folder that does not say it itself.
 
     Raises:
         UsageError: N without training data, or too small.
@@ -48,7 +51,7 @@ def shadow_models(
             int(str(shadows)), source=source, seeds=seeds, data=train_data, seed=seed, jobs=jobs, progress=progress
         )
     else:
-        found = shadow_folder(shadows, source, shape=seeds.shape, classes=seeds.classes)
+        found = shadow_folder(shadows, source, options, shape=seeds.shape, classes=seeds.classes)
     for model in (*found.surrogates, *found.references, *found.reference_copies):
         _check(model, seeds)
     return found

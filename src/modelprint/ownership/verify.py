@@ -11,6 +11,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import UsageError
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.core.verdict import Verdict
+from modelprint.nn.options import ModelOptions
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import Fingerprint
@@ -98,7 +99,10 @@ def examine(
     scheme = scheme_of(print_)
     level = Access.parse(access) if isinstance(access, str) else access
     respondent = opened(suspect, print_, options)
-    calibrated = recalibrated(print_, negatives, progress=progress) if negatives else print_
+    calibrated = print_
+    if negatives:
+        files = options.model if options is not None else ModelOptions()
+        calibrated = recalibrated(print_, negatives, options=files, progress=progress)
     told = interrogate(calibrated, scheme, respondent, access=level, budget=budget, alpha=alpha, progress=progress)
     decision = concluded(scheme, calibrated, told, alpha=alpha)
     verdict = Verdict(
@@ -127,7 +131,13 @@ def examine(
     )
 
 
-def recalibrated(fingerprint: Fingerprint, negatives: Negatives, *, progress: Progress = silent) -> Fingerprint:
+def recalibrated(
+    fingerprint: Fingerprint,
+    negatives: Negatives,
+    *,
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    progress: Progress = silent,
+) -> Fingerprint:
     """The fingerprint with the threshold set by a judge's own choice of independent models."""
     needs = fingerprint.manifest.input
     others = negative_models(
@@ -137,6 +147,7 @@ def recalibrated(fingerprint: Fingerprint, negatives: Negatives, *, progress: Pr
         source_identity=fingerprint.manifest.source,
         shape=needs.shape,
         classes=needs.classes,
+        options=options,
         progress=progress,
     )
     others = [*others, *(seen for name in expected_by(scheme_of(fingerprint)) for seen in behind(others, name))]

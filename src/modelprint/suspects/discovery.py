@@ -38,9 +38,9 @@ def find_dialect(wire: Wire, url: str, options: SuspectOptions) -> Dialect:
         return ImagePost(url, index=index, kind=options.picture)
     if api == "mlflow":
         address = url if urlsplit(url).path.endswith("/invocations") else extended(url, "/invocations")
-        tensors = TensorFormat(layout=options.layout or "nchw", mean=options.mean, std=options.std)
+        tensors = TensorFormat(layout=options.layout or "nchw", mean=options.model.mean, std=options.model.std)
         return Invocations(address, tensors=tensors, index=index)
-    address = model_url(wire, url, options.model)
+    address = model_url(wire, url, options.model_name)
     return OpenInference(address, read_metadata(wire, address), options)
 
 

@@ -51,7 +51,7 @@ class HttpSuspect(Suspect):
         *,
         ledger: Path | None = None,
         batch_size: int = BATCH_SIZE,
-        budget: int | None = None,
+        max_sent: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.identity = shown_url(url)
@@ -59,7 +59,7 @@ class HttpSuspect(Suspect):
         self.dialect = dialect
         self.wire = wire
         self.batch_size = min(batch_size, dialect.largest_batch or batch_size)
-        self.budget = budget
+        self.max_sent = max_sent
         self.progress = progress
         self.ledger = Ledger(ledger, suspect=self.identity, endpoint=dialect.endpoint)
         self._counting = threading.Lock()
@@ -87,7 +87,7 @@ class HttpSuspect(Suspect):
             wire,
             ledger=options.ledger,
             batch_size=options.batch_size or BATCH_SIZE,
-            budget=options.budget,
+            max_sent=options.max_sent,
             progress=options.progress,
         )
 
@@ -96,8 +96,8 @@ class HttpSuspect(Suspect):
         queries = stored_hashes(images)
         known = self.ledger.known(scores=access >= Access.SCORES)
         missing = sorted({query: place for place, query in enumerate(queries) if query not in known}.values())
-        if self.budget is not None:
-            missing = missing[: max(0, self.budget - known.sent)]
+        if self.max_sent is not None:
+            missing = missing[: max(0, self.max_sent - known.sent)]
         batches = [missing[start : start + self.batch_size] for start in range(0, len(missing), self.batch_size)]
         sampled = batches[:: max(1, -(-len(batches) // _SAMPLED))]
         sent = sum(len(self.dialect.request(images[batch], access).body or b"") for batch in sampled)
@@ -156,9 +156,9 @@ class HttpSuspect(Suspect):
                 raise  # the pool waits for requests on their way, whose answers are still kept
         if done < total:
             logger.warning(
-                "%s: the budget of %s images is spent, %d queries stay unanswered",
+                "%s: %s images were sent, the most allowed (--max-sent): %d queries stay unanswered",
                 self.identity,
-                self.budget,
+                self.max_sent,
                 total - done,
             )
 
@@ -196,8 +196,8 @@ class HttpSuspect(Suspect):
     def _allowed(self, images: int) -> int:
         """How many of these images may be sent; they are counted as sent."""
         with self._counting:
-            if self.budget is not None:
-                images = min(images, max(0, self.budget - self.ledger.sent))
+            if self.max_sent is not None:
+                images = min(images, max(0, self.max_sent - self.ledger.sent))
             if images:
                 self.ledger.note_sent(images)
             return images

@@ -166,7 +166,7 @@ class OpenInference(Dialect):
             layout = self.options.layout
         if self._input.datatype == "UINT8":
             return TensorFormat(layout=layout, dtype="uint8")
-        return TensorFormat(layout=layout, mean=self.options.mean, std=self.options.std)
+        return TensorFormat(layout=layout, mean=self.options.model.mean, std=self.options.model.std)
 
 
 def model_url(wire: Wire, url: str, model: str | None) -> str:

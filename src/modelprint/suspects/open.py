@@ -42,8 +42,9 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
 
         said = read_spec_file(Path(reference))
         if Path(said.weights).suffix.lower() == ".onnx":
-            mean, std = options.mean or said.mean, options.std or said.std
-            return _open_onnx(said.weights, replace(options, mean=mean, std=std))
+            model = options.model
+            scale = replace(model, mean=model.mean or said.mean, std=model.std or said.std)
+            return _open_onnx(said.weights, replace(options, model=scale))
     return _open_model(reference, options)
 
 
@@ -54,7 +55,7 @@ def default_ledger(url: str, options: SuspectOptions) -> Path:
     """
     import pooch
 
-    asked = [url, options.model, options.fingerprint]
+    asked = [url, options.model_name, options.fingerprint]
     name = f"{urlsplit(url).hostname or 'server'}-{digest_json(asked).removeprefix('sha256:')[:16]}.jsonl"
     return Path(pooch.os_cache("modelprint")) / "ledgers" / name
 
@@ -64,26 +65,22 @@ def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
 
     return OnnxSuspect(
         path,
-        mean=options.mean,
-        std=options.std,
+        mean=options.model.mean,
+        std=options.model.std,
         batch_size=options.batch_size,
         classes=options.expected_classes,
     )
 
 
 def _open_model(reference: str, options: SuspectOptions) -> Suspect:
-    from modelprint.nn.loading import load_model
+    from modelprint.nn.loading import open_model
     from modelprint.suspects.local import TorchSuspect
 
-    loaded = load_model(
+    loaded = open_model(
         reference,
-        arch=options.arch,
-        arch_args=options.arch_args,
-        mean=options.mean,
-        std=options.std,
+        options.model,
         shape=options.input_shape,
         classes=options.expected_classes,
-        trust_code=options.trust_code,
         device=options.device or "cpu",
     )
     return TorchSuspect(loaded.module, loaded.identity, batch_size=options.batch_size, classes=options.expected_classes)

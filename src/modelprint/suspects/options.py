@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from modelprint.core.errors import UsageError
+from modelprint.nn.options import ModelOptions
 
 Api = Literal["auto", "oip", "mlflow", "image", "mapping"]
 Layout = Literal["nchw", "nhwc"]
@@ -29,12 +30,11 @@ class SuspectOptions:
         device: where models that are opened here compute: auto, cpu, cuda, cuda:N, mps; None: the CPU, and models that
             lie in memory where they lie.
 
-        arch, arch_args, mean, std, trust_code: of model files, as `modelprint.nn.loading.load_model` takes them;
-            `mean` and `std` also normalise what ONNX files and servers of tensors get.
+        model: how model files are read; its `mean` and `std` also normalise what ONNX files and servers of tensors get.
 
         api: what a server speaks; "auto" asks it.
         mapping: the mapping file of an API of another kind.
-        model: which of a server's models.
+        model_name: which of a server's models.
         layout: of tensors, where the server does not say.
         picture: the file type that image APIs get; JPEG changes pixels.
         timeout: seconds for one request.
@@ -42,7 +42,8 @@ class SuspectOptions:
         backoff: seconds before the first of these, then doubled, with jitter.
         max_in_flight: requests at a time.
         rate: the most requests a second; None: as fast as the server answers.
-        budget: the most images that are ever sent, those of retries included; None: no limit.
+        max_sent: the most images that are ever sent to an API, those of retries and of resumed runs included; None: no
+            limit. How many queries are asked is another matter, the `budget` of `verify`.
         ledger: where an API's answers are kept as they arrive; None: in the user cache, named after the address.
         token_header: the header that carries the token of the environment variable MODELPRINT_API_TOKEN.
         progress: called with the number of queries answered, and of all.
@@ -55,14 +56,10 @@ class SuspectOptions:
     fingerprint: str | None = None
     batch_size: int | None = None
     device: str | None = None
-    arch: str | None = None
-    arch_args: Mapping[str, object] | None = None
-    mean: Sequence[float] | None = None
-    std: Sequence[float] | None = None
-    trust_code: bool = False
+    model: ModelOptions = field(default_factory=ModelOptions)
     api: Api = "auto"
     mapping: Path | None = None
-    model: str | None = None
+    model_name: str | None = None
     layout: Layout | None = None
     picture: Picture = "png"
     timeout: float = 30.0
@@ -70,13 +67,13 @@ class SuspectOptions:
     backoff: float = 0.5
     max_in_flight: int = 4
     rate: float | None = None
-    budget: int | None = None
+    max_sent: int | None = None
     ledger: Path | None = None
     token_header: str = "Authorization"  # noqa: S105 - a header's name, not a secret
     progress: Callable[[int, int], None] | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("max_in_flight", 1), ("budget", 0), ("retries", 0), ("backoff", 0)):
+        for name, least in (("batch_size", 1), ("max_in_flight", 1), ("max_sent", 0), ("retries", 0), ("backoff", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{name} must be at least {least}, got {value}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,13 +35,13 @@ def default_recipe(data: LabelledSet, *, epochs: int | None = None) -> TrainReci
     return TrainRecipe(epochs=epochs or 24, lr=0.1, augment="shift-flip", shift=4)
 
 
-def spec_for(data: LabelledSet, arch: str, arch_args: dict[str, Any] | None = None) -> ModelSpec:
+def spec_for(data: LabelledSet, arch: str, arch_args: Mapping[str, Any] | None = None) -> ModelSpec:
     """A spec that fits a data set, normalised by the mean and spread of its own channels."""
     channels, _, width = data.shape
     unit = data.stored.reshape(len(data), channels, -1).astype(np.float32) / 255.0
     return ModelSpec(
         arch=arch,
-        arch_args=arch_args or {},
+        arch_args=dict(arch_args or {}),
         channels=channels,
         size=width,
         classes=data.classes,

@@ -14,6 +14,7 @@ from modelprint.core.identity import derived_seed
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.loading import LoadedModel, load_folder, weights_identity
+from modelprint.nn.options import ModelOptions
 from modelprint.training.loop import TrainRecipe
 from modelprint.training.train import default_recipe
 from modelprint.zoo.reference_models.course import AttackPlan, Course, Done, Parent, Task, run_course
@@ -46,7 +47,12 @@ class Shadows:
 
 
 def shadow_folder(
-    path: str | Path, source: LoadedModel, *, shape: tuple[int, int, int] | None = None, classes: int | None = None
+    path: str | Path,
+    source: LoadedModel,
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    *,
+    shape: tuple[int, int, int] | None = None,
+    classes: int | None = None,
 ) -> Shadows:
     """The models of a folder: surrogates are those whose card names this source, references the others.
 
@@ -56,7 +62,7 @@ def shadow_folder(
     names = {source.identity, weights_identity(source.module)}
     surrogates: list[LoadedModel] = []
     references: list[LoadedModel] = []
-    for model in load_folder(path, shape=shape, classes=classes):
+    for model in load_folder(path, options, shape=shape, classes=classes):
         recipe = model.card.recipe if model.card is not None else {}
         if "kind" not in recipe:
             raise ModelError(

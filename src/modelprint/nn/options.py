@@ -1,0 +1,46 @@
+"""What a user says of a model that its file does not say: one record, from the command line to the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelprint.core.errors import UsageError
+
+RAW, EMA = "raw", "ema"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """How to read model files; None and the defaults: as the file says, or as the data let one know.
+
+    Attributes:
+        arch: a registered name, `file.py:callable`, `package.module:callable`, `timm:NAME`, `torchvision:NAME` or
+            `hf:FOLDER`. Code that is named here is run.
+        arch_args: keyword arguments of the architecture.
+        mean, std: normalisation per channel, on the scale of `value_range`; one value stands for all channels.
+        size: (height, width) that the network takes; inputs of another size are resized to it.
+        bgr: whether the network takes blue, green, red instead of red, green, blue.
+        value_range: lowest and highest value of what the normalisation takes; (0, 255) for networks that see bytes.
+        head: the name of the layer that attacks on the last layer touch; None: the last linear layer that is used.
+        weights: which weights of a checkpoint that holds several: "raw", "ema", or the key that they lie under.
+        trust_code: whether a file may bring code: `.pt2`, or an architecture that a file names by its code.
+    """
+
+    arch: str | None = None
+    arch_args: Mapping[str, object] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    size: tuple[int, int] | None = None
+    bgr: bool | None = None
+    value_range: tuple[float, float] | None = None
+    head: str | None = None
+    weights: str = RAW
+    trust_code: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size is not None and min(self.size) < 1:
+            raise UsageError(f"size must be at least 1 x 1, got {self.size[0]} x {self.size[1]}")
+        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
+            low, high = self.value_range
+            raise UsageError(f"range must rise, got {low:g} {high:g}: give the lower end first, such as 0 255")
