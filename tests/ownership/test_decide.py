@@ -22,7 +22,7 @@ class Agreement(Scheme):
 
     name: ClassVar[str] = "agreement"
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         raise AssertionError("not asked for")
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
@@ -114,7 +114,7 @@ def test_only_masks_labels_and_scores() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader(Agreement):
-    labels_lose: ClassVar[str | None] = "the second class is lost"
+    lost_with_labels: ClassVar[str | None] = "the second class is lost"
 
 
 def test_the_verdict_says_what_labels_lose() -> None:

@@ -122,8 +122,8 @@ def test_report_counts_the_evaluations_that_were_performed(digits: Digits) -> No
     finally:
         before.remove()
     report = queries.report
-    assert seen[:2] == [len(digits.queries), 1]  # looking for right bases, and whether doubles are to be had
-    assert report["forward_evaluations"] == sum(seen[2:])
+    assert seen[:3] == [len(digits.queries), 1, 1]  # for right bases; are gradients, and doubles, to be had?
+    assert report["forward_evaluations"] == sum(seen[3:])
     assert report["backward_evaluations"] < report["forward_evaluations"]
     assert report["success_rate"] == report["trajectories"] / report["bases_tried"]
     assert report["steps"] == 5 * 36

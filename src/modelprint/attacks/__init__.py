@@ -1,19 +1,12 @@
-"""Removal and extraction attacks, one file each, after the paper that proposed it."""
+"""Removal and extraction attacks, one file each, after the paper that proposed it.
 
-from modelprint.attacks import adversarial as adversarial
-from modelprint.attacks import chain as chain
-from modelprint.attacks import data_free as data_free
-from modelprint.attacks import extract as extract
-from modelprint.attacks import extract_adversarial as extract_adversarial
-from modelprint.attacks import fineprune as fineprune
-from modelprint.attacks import finetune as finetune
-from modelprint.attacks import jbda as jbda
-from modelprint.attacks import knockoff as knockoff
-from modelprint.attacks import noise as noise
-from modelprint.attacks import permute as permute
-from modelprint.attacks import prune as prune
-from modelprint.attacks import quantise as quantise
-from modelprint.attacks import removalnet as removalnet
-from modelprint.attacks import transfer as transfer
+A module here registers its attack as it is imported, and this package imports all of its modules: to add an attack, add
+a file (docs/extending.md). Attacks may import what lies below them (training, perturb, stats, nn, data, core), and are
+imported by zoo and what lies above.
+"""
+
 from modelprint.attacks.base import ATTACKS as ATTACKS
 from modelprint.attacks.make import run_attack as run_attack
+from modelprint.core.registry import import_all
+
+import_all(__name__, __path__)

@@ -140,7 +140,7 @@ class Attack(ABC):
         return with_settings(cls(), settings, who=f"attack {cls.name}")
 
 
-ATTACKS: Registry[type[Attack]] = Registry("attack")
+ATTACKS: Registry[type[Attack]] = Registry("attack", group="modelprint.attacks")
 
 
 def head_of(model: Normalized) -> nn.Linear:

@@ -78,7 +78,7 @@ class Field:
     def enrolment(self, contender: Contender, source: ZooModel, budget: int, seed: int) -> Enrolment:
         """The recipe of a fingerprint."""
         scheme = contender.configured()
-        learns = scheme.needs.shadows or scheme.needs.shadows_welcome
+        learns = scheme.needs.learns
         shadows = self.part("shadow") if learns else []
         if learns and contender.rehearsed:
             shadows += [model for model in self.part("rehearsal") if self._at_hand(model, source)]

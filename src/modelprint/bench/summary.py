@@ -116,7 +116,7 @@ class _Summary:
         return [
             self.run(entrant, record, str(access), finished, calibration)  # type: ignore[arg-type]
             for access in ACCESSES
-            if access >= scheme.needs.access
+            if access >= scheme.needs.suspect
             and not any(cell.scores and str(access) not in cell.scores for cell in finished.values())
         ]
 

@@ -210,7 +210,7 @@ def _judged(asked: Asked, respondent: Respondent, task: AskTask) -> CellResult:
     scores = {
         str(access): judge.score(answers.restricted(access))
         for access in ACCESSES
-        if judge.scheme.needs.access <= access <= shown
+        if judge.scheme.needs.suspect <= access <= shown
     }
     details = {
         name: float(value)

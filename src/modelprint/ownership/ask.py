@@ -36,7 +36,7 @@ def scheme_of(fingerprint: Fingerprint) -> Scheme:
     """
     try:
         scheme = SCHEMES[fingerprint.manifest.scheme]
-        return scheme(**{**scheme.unnamed, **fingerprint.manifest.parameters})
+        return scheme(**{**scheme.before_named, **fingerprint.manifest.parameters})
     except (TypeError, ValueError) as error:
         raise FingerprintError(
             f"the fingerprint's {fingerprint.manifest.scheme} parameters do not fit this version: {error}"
@@ -106,8 +106,10 @@ def interrogate(
 
     Raises:
         SuspectError: answers that are constant, or of other classes than the fingerprint's.
+        UsageError: the scheme needs more access.
         FingerprintError: the budget holds not one unit of the scheme (a trajectory, a view).
     """
+    scheme.needs.check_access(scheme.name, access)
     total, classes = len(fingerprint), fingerprint.manifest.input.classes
     labels = np.full(total, UNANSWERED, dtype=np.int64)
     scores = np.full((total, classes), np.nan, dtype=np.float32) if access >= Access.SCORES else None

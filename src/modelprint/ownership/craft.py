@@ -8,13 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.ownership.expect import expecting, with_views
 from modelprint.schemes.base import Enrollment, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.loop import predict
-
-LEAST_SHADOWS = 2  # of each side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +35,6 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
         FingerprintError: the scheme needs shadow models or training images that the context lacks, or can make no
             fingerprint of this model.
     """
-    _check_needs(scheme, context)
     if scheme.expect:
         context = replace(
             context,
@@ -64,14 +60,3 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
         else ShadowAnswers()
     )
     return Crafted(queries=queries, source=source, state=scheme.fit(queries, source, shadows, generator))
-
-
-def _check_needs(scheme: Scheme, context: Enrollment) -> None:
-    copies, strangers = len(context.surrogates), len(context.references)
-    if scheme.needs.shadows and min(copies, strangers) < LEAST_SHADOWS:
-        raise FingerprintError(
-            f"scheme {scheme.name} learns from shadow models, {LEAST_SHADOWS} copies and {LEAST_SHADOWS} strangers or "
-            f"more; got {copies} and {strangers}: have N of each trained with --shadow N, or name a folder of them"
-        )
-    if scheme.needs.train_images and context.train_images is None:
-        raise FingerprintError(f"scheme {scheme.name} needs images that the source was trained on: name --train-data")

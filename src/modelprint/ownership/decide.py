@@ -149,7 +149,11 @@ def decide(
         else None
     )
     outcome, message = _outcome(rank, alpha)
-    lost = "" if answers.scores is not None or scheme.labels_lose is None else f"; labels only: {scheme.labels_lose}"
+    lost = (
+        ""
+        if answers.scores is not None or scheme.lost_with_labels is None
+        else f"; labels only: {scheme.lost_with_labels}"
+    )
     if scheme.expect and not any(" behind " in kind for kind in kinds):  # older fingerprints: all answered plainly
         lost += f"; the rate holds for suspects that answer plainly, not behind {scheme.expect}"
     if scheme.needs.shadows and COPIES not in rank.sizes:

@@ -91,7 +91,7 @@ def enroll(
     if trained_on is not None:
         seeds = without_shared(seeds, trained_on)
     right = right_and_wrong(source.module, seeds)
-    learns = chosen.needs.shadows or chosen.needs.shadows_welcome
+    learns = chosen.needs.learns
     if keep_shadows is not None:
         check_place(Path(keep_shadows), shadows if learns else None)
     learned = (

@@ -1,13 +1,11 @@
-"""Fingerprinting schemes, one file each, after the paper that proposed it."""
+"""Fingerprinting schemes, one file each, after the paper that proposed it.
 
-from modelprint.schemes import adv_tra as adv_tra
-from modelprint.schemes import akh as akh
-from modelprint.schemes import cae as cae
-from modelprint.schemes import contrast as contrast
-from modelprint.schemes import controls as controls
-from modelprint.schemes import cort as cort
-from modelprint.schemes import fbi as fbi
-from modelprint.schemes import ipguard as ipguard
-from modelprint.schemes import sac as sac
-from modelprint.schemes import uap as uap
+A module here registers its scheme as it is imported, and this package imports all of its modules: to add a scheme, add
+a file (docs/extending.md). Schemes may import what lies below them (training, perturb, stats, nn, data, core), and are
+imported by zoo and what lies above.
+"""
+
+from modelprint.core.registry import import_all
 from modelprint.schemes.base import SCHEMES as SCHEMES
+
+import_all(__name__, __path__)

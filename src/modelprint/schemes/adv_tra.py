@@ -29,7 +29,7 @@ from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.perturb.probing import Bisection, LengthControl, Probe
 from modelprint.perturb.surface import Border, SurfaceWalk, Trajectories
-from modelprint.schemes.base import SCHEMES, Asker, Enrollment, Queries, Scheme, ShadowAnswers, State, right_and_wrong
+from modelprint.schemes.base import SCHEMES, Asker, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 
 
 @SCHEMES.register("adv-tra")
@@ -58,7 +58,7 @@ class AdvTra(Scheme):
     """
 
     name: ClassVar[str] = "adv-tra"
-    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
 
     trajectories: int = 100
     l: int = 2  # noqa: E741 - the paper's symbol
@@ -100,9 +100,14 @@ class AdvTra(Scheme):
             eight_bit=False,
         )
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    @property
+    def needs(self) -> Needs:
+        """Gradients."""
+        return Needs(source="gradients", space="continuous")
+
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """One surface trajectory from each of the first bases that the source classifies rightly."""
-        right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
+        right = np.flatnonzero(context.right)
         order = right[torch.randperm(len(right), generator=generator).numpy()]
         wanted = self.trajectories
         if context.budget is not None:

@@ -19,8 +19,8 @@ import torch
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.mixing import Labelled, topped_up
-from modelprint.schemes.asked import heard, made, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Queries, Scheme, State, right_and_wrong
+from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.labels import labels_of
 
@@ -42,10 +42,15 @@ class Akh(Scheme):
         if self.queries < 1:
             raise ValueError("queries must be at least 1")
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    @property
+    def needs(self) -> Needs:
+        """Labels; mixed inputs, where mistakes are few."""
+        return Needs(mixes=True)
+
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Mistakes in random order, mirror images of them, mistaken CutMix images."""
         wanted = wanted_queries(context.budget, self.queries)
-        wrong = np.flatnonzero(~right_and_wrong(context.source, context.seeds))
+        wrong = np.flatnonzero(~context.right)
         wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
         data = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
 
@@ -61,10 +66,10 @@ class Akh(Scheme):
             stored=found.images,
             labels=found.labels,
             group=np.zeros(len(found), dtype=np.int64),
-            report=made(len(found), wanted, mistakes=min(len(wrong), wanted)),
+            report=crafting_report(len(found), wanted, mistakes=min(len(wrong), wanted)),
         )
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """1 minus the Hamming distance of the labels."""
-        index = heard(source, answers)
+        index = answered_queries(source, answers)
         return float(1 - hamming_distance(source.labels[index], answers.labels[index][None])[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modelprint.core.errors import FingerprintError, UnscorableError
+from modelprint.core.errors import UnscorableError
 from modelprint.core.suspect import Answers
 
 
@@ -16,23 +16,16 @@ def wanted_queries(budget: int | None, default: int) -> int:
 
     >>> wanted_queries(None, 100), wanted_queries(50, 100), wanted_queries(400, 100)
     (100, 50, 400)
-
-    Raises:
-        FingerprintError: the budget holds none.
     """
-    if budget is None:
-        return default
-    if budget < 1:
-        raise FingerprintError(f"a budget of {budget} holds no query: raise it to 1 or more")
-    return budget
+    return default if budget is None else budget
 
 
-def made(count: int, wanted: int, **more: Any) -> Mapping[str, Any]:
+def crafting_report(count: int, wanted: int, **more: Any) -> Mapping[str, Any]:
     """The report of crafting: how many queries were wanted, and how many could be made."""
     return {"wanted": wanted, "made": count, **more}
 
 
-def heard(source: Answers, answers: Answers, *, least: int = 1) -> np.ndarray:
+def answered_queries(source: Answers, answers: Answers, *, least: int = 1) -> np.ndarray:
     """The numbers of the queries that the suspect answered.
 
     Args:

@@ -1,7 +1,8 @@
 """The face of every scheme: craft queries, fit a state, ask, score.
 
 A scheme separates its query source (at enrollment) from what it makes of the answers, and sees a suspect only through
-its answers. Adding a scheme is one file that registers one frozen dataclass, whose fields are the hyper-parameters.
+its answers. Adding a scheme is one file that registers one frozen dataclass, whose fields are the hyper-parameters. The
+public `craft` is final: it checks what the scheme needs and what comes back, and calls the scheme's `_craft`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import nn
 
-from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.registry import Registry
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
+from modelprint.schemes.needs import Needs as Needs
 
 Codec = Literal["uint8-image", "float32"]
 State = Mapping[str, np.ndarray]
@@ -29,25 +32,6 @@ Progress = Callable[[str, int, int], None]
 
 def silent(stage: str, done: int, total: int) -> None:
     """A progress callback that says nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Needs:
-    """What a scheme asks for.
-
-    Attributes:
-        access: of the suspect, at verification.
-        shadows: whether it learns from shadow copies and shadow strangers at enrollment.
-        shadows_welcome: whether it takes shadow models where there are any.
-        train_images: whether enrollment needs images of the source's training data.
-        same_classes: whether suspect and source must have the same classes.
-    """
-
-    access: Access = Access.LABELS
-    shadows: bool = False
-    shadows_welcome: bool = False
-    train_images: bool = False
-    same_classes: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +56,15 @@ class Enrollment:
     reference_copies: tuple[nn.Module, ...] = ()
     budget: int | None = None
     progress: Progress = silent
+
+    @cached_property
+    def right(self) -> Bool[np.ndarray, " n"]:
+        """Which seeds the source classifies rightly.
+
+        Raises:
+            FingerprintError: the source classifies no better than chance, or answers NaN or a constant.
+        """
+        return right_and_wrong(self.source, self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,16 +133,17 @@ class Scheme(ABC):
     """Base of every scheme. The fields of a subclass are its hyper-parameters.
 
     Attributes:
-        labels_lose: what the scheme reads in scores and misses in labels alone, for the verdict to say.
+        lost_with_labels: what the scheme reads in scores and misses in labels alone, for the verdict to say.
         expect: names of transforms, with commas between them, that suspects are expected to put images through.
         separable: whether a query may be left out without touching the others.
-        unnamed: what hyper-parameters are in fingerprints that were made before there were any such.
+        before_named: hyper-parameters of fingerprints from before these hyper-parameters existed, which do not name
+            them.
     """
 
     name: ClassVar[str]
-    labels_lose: ClassVar[str | None] = None
+    lost_with_labels: ClassVar[str | None] = None
     separable: ClassVar[bool] = True
-    unnamed: ClassVar[Mapping[str, Any]] = {}
+    before_named: ClassVar[Mapping[str, Any]] = {}
 
     expect: str = ""
 
@@ -158,9 +152,26 @@ class Scheme(ABC):
         """What it asks for, with these hyper-parameters; labelled images and labels alone unless a scheme says so."""
         return Needs()
 
-    @abstractmethod
+    @final
     def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
-        """Queries made from the source and the seeds.
+        """Queries made from the source and the seeds; the same state of the generator gives the same queries.
+
+        Raises:
+            FingerprintError: the context lacks something that the scheme needs, the budget holds no query, the source
+                is no better than chance, or no fingerprint can be made; the message says which, and what to do.
+        """
+        if context.budget is not None and context.budget < 1:
+            raise FingerprintError(f"a budget of {context.budget} holds no query: raise it to 1 or more")
+        self.needs.check(self.name, context)
+        _ = context.right  # refuses a source that is no better than chance
+        self.needs.check_source(self.name, context.source, context.seeds)
+        queries = self._craft(context, generator)
+        check_queries(self.name, queries, seeds=context.seeds, budget=context.budget)
+        return queries
+
+    @abstractmethod
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        """At least one query, at most `context.budget`; the context is checked.
 
         Raises:
             FingerprintError: no fingerprint can be made; the message says why.
@@ -221,7 +232,7 @@ class Scheme(ABC):
         return with_settings(self, settings, who=f"scheme {self.name}")
 
 
-SCHEMES: Registry[type[Scheme]] = Registry("scheme")
+SCHEMES: Registry[type[Scheme]] = Registry("scheme", group="modelprint.schemes")
 
 
 def right_and_wrong(source: nn.Module, seeds: LabelledSet) -> np.ndarray:
@@ -254,3 +265,26 @@ def right_and_wrong(source: nn.Module, seeds: LabelledSet) -> np.ndarray:
             "look at its normalisation, its class order, and that DATA is what it was trained for"
         )
     return right
+
+
+def check_queries(scheme: str, queries: Queries, *, seeds: LabelledSet, budget: int | None) -> None:
+    """Nothing, if what a scheme crafted can be stored and asked.
+
+    Raises:
+        FingerprintError: no query or more than the budget, inputs of another type or shape than the seeds, or labels,
+            groups and columns of other lengths; the message says which.
+    """
+    count, stored = len(queries.labels), queries.stored
+    if not count or (budget is not None and count > budget):
+        raise FingerprintError(f"scheme {scheme} made {count} queries for a budget of {budget}")
+    if stored.shape != (count, *seeds.shape) or stored.dtype not in (seeds.stored.dtype, np.dtype(np.float32)):
+        raise FingerprintError(
+            f"scheme {scheme} made queries {stored.dtype} {stored.shape} with {count} labels, from inputs "
+            f"{seeds.stored.dtype} {seeds.shape}"
+        )
+    for name, column in {"labels": queries.labels, "group": queries.group}.items():
+        if column.dtype != np.int64:
+            raise FingerprintError(f"scheme {scheme} made {name} of type {column.dtype}, not int64")
+    for name, column in {"group": queries.group, **queries.columns}.items():
+        if len(column) != count:
+            raise FingerprintError(f"scheme {scheme} made {count} queries, but {len(column)} values of {name}")

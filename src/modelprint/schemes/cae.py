@@ -33,8 +33,8 @@ from modelprint.core.suspect import Answers
 from modelprint.perturb.descent import descend
 from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.precision import Precision, as_points, in_precision
-from modelprint.schemes.asked import heard, made, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
+from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.labels import labels_of
 
@@ -60,7 +60,7 @@ class Cae(Scheme):
     """
 
     name: ClassVar[str] = "cae"
-    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
 
     queries: int = 100
     epsilon: float = 0.15
@@ -80,13 +80,13 @@ class Cae(Scheme):
 
     @property
     def needs(self) -> Needs:
-        """Surrogates and references."""
-        return Needs(shadows=True)
+        """Gradients, of surrogates and references, too."""
+        return Needs(source="gradients", space="continuous", shadows=True)
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Conferrable points, the most conferrable first."""
         wanted = wanted_queries(context.budget, self.queries)
-        right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
+        right = np.flatnonzero(context.right)
         order = right[torch.randperm(len(right), generator=generator).numpy()][: int(self.tries * wanted)]
         walked = self._in_precision(context)
         images: list[Tensor] = []
@@ -114,7 +114,7 @@ class Cae(Scheme):
             labels=context.seeds.labels[order[best]],
             group=np.zeros(len(best), dtype=np.int64),
             columns={"conferrability": confer[best]},
-            report=made(
+            report=crafting_report(
                 len(best),
                 wanted,
                 tried=len(confer),
@@ -169,7 +169,7 @@ class Cae(Scheme):
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """CAEAcc: the share of the source's labels that the suspect gives, too."""
-        index = heard(source, answers)
+        index = answered_queries(source, answers)
         return float(1 - hamming_distance(source.labels[index], answers.labels[index][None])[0])
 
 

@@ -44,7 +44,7 @@ from torch import nn
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.mixing import Labelled
-from modelprint.schemes.asked import made, wanted_queries
+from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import (
     SCHEMES,
     Asker,
@@ -54,7 +54,6 @@ from modelprint.schemes.base import (
     Scheme,
     ShadowAnswers,
     State,
-    right_and_wrong,
 )
 from modelprint.schemes.contrast_pools import Pool, candidates
 from modelprint.training.labels import labels_of
@@ -79,7 +78,7 @@ class Contrast(Scheme):
     """
 
     name: ClassVar[str] = "contrast"
-    unnamed: ClassVar[Mapping[str, Any]] = {"delta": 0.0}
+    before_named: ClassVar[Mapping[str, Any]] = {"delta": 0.0}
 
     queries: int = 200
     pool: Pool = "both"
@@ -94,8 +93,14 @@ class Contrast(Scheme):
 
     @property
     def needs(self) -> Needs:
-        """Shadow copies and strangers."""
-        return Needs(shadows=True)
+        """Surrogates and reference models; what the pool of candidates takes to make."""
+        walks = self.pool in ("trajectory", "shifted", "all")
+        return Needs(
+            source="gradients" if walks else "labels",
+            space="continuous" if walks else "any",
+            mixes=self.pool in ("both", "cutmix", "all"),
+            shadows=True,
+        )
 
     @property
     def sequential(self) -> bool:
@@ -107,10 +112,9 @@ class Contrast(Scheme):
         total = len(state["group"])
         return BatchAsker(total if budget is None else min(total, budget), self.batch)
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """The candidates on which shadow copies agree with the source, and shadow strangers do not."""
         wanted = wanted_queries(context.budget, self.queries)
-        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
         pool, natural = candidates(self.pool, context, self.candidates, generator)
         own = labels_of(context.source, pool.images)
         sides = (context.surrogates, context.references, context.reference_copies)
@@ -137,7 +141,7 @@ class Contrast(Scheme):
             labels=pool.labels[chosen],
             group=np.zeros(len(chosen), dtype=np.int64),
             columns={"natural": chosen < natural},
-            report=made(len(chosen), wanted, candidates=len(pool), contrast=float(contrast)),
+            report=crafting_report(len(chosen), wanted, candidates=len(pool), contrast=float(contrast)),
         )
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:

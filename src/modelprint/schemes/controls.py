@@ -21,7 +21,6 @@ from modelprint.schemes.base import (
     Scheme,
     ShadowAnswers,
     State,
-    right_and_wrong,
 )
 
 
@@ -35,9 +34,8 @@ class Control(Scheme):
 
     images: int = 1000
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Images of the seeds, drawn without replacement."""
-        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
         wanted = min(len(context.seeds), self.images if context.budget is None else context.budget)
         index = torch.randperm(len(context.seeds), generator=generator)[:wanted].numpy()
         return Queries(

@@ -29,8 +29,8 @@ from modelprint.core.suspect import Answers
 from modelprint.perturb.pgd import pgd
 from modelprint.perturb.precision import Precision, as_points, in_precision
 from modelprint.perturb.uap import rounded
-from modelprint.schemes.asked import heard, made, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Queries, Scheme, ShadowAnswers, State, right_and_wrong
+from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.labels import labels_of
 from modelprint.training.loop import predict
 
@@ -51,8 +51,10 @@ class CoRt(Scheme):
     """
 
     name: ClassVar[str] = "cort"
-    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
-    labels_lose: ClassVar[str | None] = "the distance between score vectors is lost, only disagreements are counted"
+    before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    lost_with_labels: ClassVar[str | None] = (
+        "the distance between score vectors is lost, only disagreements are counted"
+    )
 
     queries: int = 100
     epsilon: float = 0.03
@@ -64,7 +66,12 @@ class CoRt(Scheme):
         if min(self.queries, self.steps) < 1 or not 0 < self.epsilon <= 1:
             raise ValueError("queries and steps must be at least 1, epsilon in (0, 1]")
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    @property
+    def needs(self) -> Needs:
+        """Gradients."""
+        return Needs(source="gradients", space="continuous")
+
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """The images that the source is right and most sure of, fooled."""
         wanted = wanted_queries(context.budget, self.queries)
         order = self._surest(context)
@@ -91,12 +98,12 @@ class CoRt(Scheme):
             labels=context.seeds.labels[chosen],
             group=np.zeros(done, dtype=np.int64),
             columns={"image": chosen},
-            report=made(done, wanted, tried=tried),
+            report=crafting_report(done, wanted, tried=tried),
         )
 
     def _surest(self, context: Enrollment) -> np.ndarray:
         """Images that the source classifies rightly, by sum p^2 (section V-A)."""
-        right = np.flatnonzero(right_and_wrong(context.source, context.seeds))
+        right = np.flatnonzero(context.right)
         source = in_precision(context.source, self.precision, shape=context.seeds.shape)
         logits = predict(source, torch.from_numpy(context.seeds.stored[right]))
         sure = logits.double().softmax(1).square().sum(1).numpy()
@@ -122,7 +129,7 @@ class CoRt(Scheme):
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """1 - RobD, 1 - JSD, or the mean of both."""
         assert source.scores is not None
-        index, classes = heard(source, answers), source.scores.shape[1]
+        index, classes = answered_queries(source, answers), source.scores.shape[1]
         own, theirs, truth = source.take(index), answers.take(index), state["truth"][index]
         robd = abs(robustness(theirs.labels, truth) - robustness(own.labels, truth))
         if answers.scores is None or self.metric == "robd":

@@ -23,8 +23,8 @@ from jaxtyping import Int
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
-from modelprint.schemes.asked import heard, made, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State, right_and_wrong
+from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 from modelprint.stats.labels import entropy, information_distance
 from modelprint.training.labels import labels_of
 
@@ -41,7 +41,7 @@ class Fbi(Scheme):
     """
 
     name: ClassVar[str] = "fbi"
-    labels_lose: ClassVar[str | None] = "the rank of the true class is lost, only whether it comes first is seen"
+    lost_with_labels: ClassVar[str | None] = "the rank of the true class is lost, only whether it comes first is seen"
 
     queries: int = 100
     k: int = 3
@@ -56,10 +56,9 @@ class Fbi(Scheme):
         """Shadow strangers, where there are any."""
         return Needs(shadows_welcome=True)
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Images as they are."""
         wanted = wanted_queries(context.budget, self.queries)
-        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
         order = torch.randperm(len(context.seeds), generator=generator).numpy()
         if context.references:
             images = context.seeds.stored[order]
@@ -73,7 +72,7 @@ class Fbi(Scheme):
             stored=context.seeds.stored[index],
             labels=context.seeds.labels[index],
             group=np.zeros(len(index), dtype=np.int64),
-            report=made(len(index), wanted, strangers=len(context.references)),
+            report=crafting_report(len(index), wanted, strangers=len(context.references)),
         )
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
@@ -87,7 +86,7 @@ class Fbi(Scheme):
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """The shared information, as a share of what the less varied of both says; 0 where either is constant."""
-        index = heard(source, answers)
+        index = answered_queries(source, answers)
         k = 1 if answers.scores is None else self.k
         own, theirs = (ranks(told.take(index), state["truth"][index], k) for told in (source, answers))
         return float(1 - information_distance(own, theirs[None])[0])

@@ -30,8 +30,8 @@ from modelprint.perturb.descent import Descent, descend
 from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.mixing import Labelled
 from modelprint.perturb.precision import Precision, as_points, in_precision
-from modelprint.schemes.asked import heard, made, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
+from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.labels import labels_of, settled
 from modelprint.training.loop import predict
@@ -77,7 +77,7 @@ class IPGuard(Scheme):
     """
 
     name: ClassVar[str] = "ipguard"
-    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
 
     queries: int = 100
     k: float = 10.0
@@ -94,13 +94,13 @@ class IPGuard(Scheme):
 
     @property
     def needs(self) -> Needs:
-        """Training images, where points start from these."""
-        return Needs(train_images=self.start == "training")
+        """Gradients; training images, where points start from these."""
+        return Needs(source="gradients", space="continuous", train_images=self.start == "training")
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Points that reach loss 0, in the order of their starts."""
         wanted = wanted_queries(context.budget, self.queries)
-        right = right_and_wrong(context.source, context.seeds)
+        right = context.right
         k = self.distance(predict(context.source, torch.from_numpy(context.seeds.stored)))
         starts = self._starts(context, right, wanted, generator)
         found: list[Descent] = []
@@ -126,7 +126,7 @@ class IPGuard(Scheme):
             labels=starts.labels[index],
             group=np.zeros(done, dtype=np.int64),
             columns={"start": starts.own[index], "target": starts.targets[index]},
-            report=made(
+            report=crafting_report(
                 done,
                 wanted,
                 tried=tried,
@@ -174,7 +174,7 @@ class IPGuard(Scheme):
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """The matching rate: the share of the source's labels that the suspect gives, too (section 4.2)."""
-        index = heard(source, answers)
+        index = answered_queries(source, answers)
         return float(1 - hamming_distance(source.labels[index], answers.labels[index][None])[0])
 
 

@@ -23,8 +23,8 @@ from scipy import special
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.mixing import Labelled, cutmix
-from modelprint.schemes.asked import heard, made, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State, right_and_wrong
+from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
+from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
 from modelprint.training.labels import labels_of
 
 ROWS = 512  # of the correlation matrices at a time
@@ -42,7 +42,7 @@ class Sac(Scheme):
     """
 
     name: ClassVar[str] = "sac"
-    labels_lose: ClassVar[str | None] = (
+    lost_with_labels: ClassVar[str | None] = (
         "how alike two answers are is lost, only whether they are the same class is seen"
     )
 
@@ -56,13 +56,13 @@ class Sac(Scheme):
 
     @property
     def needs(self) -> Needs:
-        """Surrogates, for their mistakes."""
-        return Needs(shadows=self.inputs == "mistakes")
+        """Scores; mixed inputs, or surrogates for their mistakes."""
+        return Needs(source="scores", mixes=self.inputs == "cutmix", shadows=self.inputs == "mistakes")
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """CutMix images, or shared mistakes."""
         wanted = wanted_queries(context.budget, self.queries)
-        right = right_and_wrong(context.source, context.seeds)
+        right = context.right
         data = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
         chosen = (
             cutmix(data, wanted, generator=generator)
@@ -78,13 +78,13 @@ class Sac(Scheme):
             stored=chosen.images,
             labels=chosen.labels,
             group=np.zeros(len(chosen), dtype=np.int64),
-            report=made(len(chosen), wanted),
+            report=crafting_report(len(chosen), wanted),
         )
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """1 minus the mean absolute difference of the correlation matrices, over the answered queries."""
         assert source.scores is not None
-        index, classes = heard(source, answers, least=2), source.scores.shape[1]
+        index, classes = answered_queries(source, answers, least=2), source.scores.shape[1]
         own, theirs = (
             self._outputs(told.take(index), classes, labels_only=answers.scores is None) for told in (source, answers)
         )

@@ -47,7 +47,6 @@ from modelprint.schemes.base import (
     Scheme,
     ShadowAnswers,
     State,
-    right_and_wrong,
 )
 from modelprint.schemes.uap_points import views_of_points
 from modelprint.schemes.uap_vectors import fingerprint_vectors, whole_views
@@ -105,8 +104,8 @@ class Uap(Scheme):
     """
 
     name: ClassVar[str] = "uap"
-    unnamed: ClassVar[Mapping[str, Any]] = {"precision": "single"}
-    labels_lose: ClassVar[str | None] = (
+    before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    lost_with_labels: ClassVar[str | None] = (
         "how sure the suspect is of a point, and which class comes second, is lost, and fewer copies are found"
     )
     separable: ClassVar[bool] = False  # views are whole, or not read
@@ -128,8 +127,8 @@ class Uap(Scheme):
 
     @property
     def needs(self) -> Needs:
-        """Shadow models, and the source's training data."""
-        return Needs(shadows=True, train_images=True)
+        """Gradients, shadow models, and the source's training data."""
+        return Needs(source="gradients", space="continuous", shadows=True, train_images=True)
 
     def __post_init__(self) -> None:
         if min(self.points, self.views, self.images, self.hidden, self.width, self.batch, self.steps) < 1:
@@ -139,9 +138,8 @@ class Uap(Scheme):
         if not (0 <= self.least_fooling <= 1 and self.temperature > 0):
             raise ValueError("least_fooling must lie in [0, 1], temperature above 0")
 
-    def craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Views of points of the training data, without and with the perturbation."""
-        right_and_wrong(context.source, context.seeds)  # refuses a source that is no better than chance
         assert context.train_images is not None
         data = context.train_images
         points, views = self.layout(context.budget)
