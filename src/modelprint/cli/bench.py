@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
-from modelprint.cli.console import out, progress, say
+from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import Format
 
 if TYPE_CHECKING:
@@ -187,6 +185,5 @@ def _print_table(text: TextTable) -> None:
         table.add_column(column, no_wrap=True)
     for row in text.rows:
         table.add_row(*row)
-    wide = Measurement.get(out, out.options.update(max_width=1000), table).maximum
-    Console(file=out.file, width=max(wide, out.width)).print(table)
+    print_table(table)
     out.print(f"{text.note}\n", markup=False)

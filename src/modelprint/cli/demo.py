@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
-from modelprint.cli.console import out, progress, say
+from modelprint.cli.console import out, print_table, progress, say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -183,7 +183,7 @@ def _print(cases: list[Case], accuracy: float | None) -> None:
             f"{verdict.p_value:.3f}",
             verdict.verdict,
         )
-    out.print(table)
+    print_table(table)
     errors = cases[0].verdict.false_accusations
     if errors is not None:
         out.print(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
-from modelprint.cli.console import out, progress, say
+from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, print_verdict
 from modelprint.core.errors import ModelprintError, UsageError
@@ -119,6 +119,8 @@ def bundle(
     exit_code
         Exit with 10 when derived, 11 when inconclusive.
     """
+    from modelprint.suspects.redaction import shown_reference
+
     with _extra():
         from modelprint.ownership.bundle import bundle as make
         from modelprint.ownership.fingerprint import Fingerprint
@@ -143,7 +145,7 @@ def bundle(
             from modelprint.report import Case, render_report
 
             case = Case(
-                name=suspect,
+                name=shown_reference(suspect),
                 role="suspect",
                 verdict=found.verdict,
                 answers=found.answers,
@@ -152,7 +154,7 @@ def bundle(
             )
             page = render_report(loaded, [case], calibration_scores=found.calibration_scores)
         data = make(loaded, found, commitment=sealed, key=key, budget=budget, report=page, out=out_)
-    print_verdict(found.verdict, suspect)
+    print_verdict(found.verdict, shown_reference(suspect))
     out.print(f"{out_}: {len(data) / 1e6:.1f} MB", markup=False)
     return EXIT_CODES[found.verdict.verdict] if exit_code else 0
 
@@ -292,7 +294,7 @@ def _print(found: Checked, made: Rederived | None, name: str) -> None:
     table = Table(show_header=False, box=None)
     for label, value in rows.items():
         table.add_row(label, value)
-    out.print(table)
+    print_table(table)
     print_verdict(found.verdict, found.verdict.suspect)
     if found.rejudged is not None:
         out.print("calibrated on the models that you named:", markup=False)

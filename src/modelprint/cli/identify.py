@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
-from modelprint.cli.console import out, progress, say
+from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, DryRun, print_cost
 
@@ -88,7 +88,7 @@ def _print(found: Identification, name: str) -> None:
         figures = (f"{value:.4g}" if value is not None else "-" for value in (one.score, one.p_value))
         adjusted = "-" if one.adjusted_p_value is None else f"{one.adjusted_p_value:.4g}"
         table.add_row(one.name, one.scheme, *figures, adjusted, str(one.calibration), str(one.queries), one.verdict)
-    out.print(table)
+    print_table(table)
     for one in found.candidates:
         if one.verdict in ("not-comparable", "inconclusive"):
             out.print(f"{one.name}: {one.message}", markup=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
-from modelprint.cli.console import out, progress, say
+from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, Settings, settings, suspect_options
 from modelprint.core.errors import UsageError
 
@@ -154,7 +154,7 @@ def inspect(
         }
         for key, value in rows.items():
             table.add_row(key, str(value))
-        out.print(table)
+        print_table(table)
     if export_queries is not None:
         export(loaded, export_queries)
         say(f"{len(loaded)} PNGs and index.csv in {export_queries}")
@@ -316,7 +316,7 @@ def print_verdict(verdict: Verdict, name: str) -> None:
         rows["mutation rate"] = _short(verdict.mean_mutation_rate)
     for key, value in rows.items():
         table.add_row(key, value)
-    out.print(table)
+    print_table(table)
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from modelprint.cli.console import out, progress, say
+from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import Format
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _print(state: Status) -> None:
         table.add_column(column)
     for group in state.groups:
         table.add_row(group.part, group.role, group.kind or "", str(group.done), str(group.total))
-    out.print(table)
+    print_table(table)
     left = "unknown" if state.left is None else f"{state.left / 60:.0f} min on one thread"
     out.print(f"{state.folder}; took {state.seconds / 60:.1f} min on one thread; left: {left}", markup=False)
     if state.unlike:

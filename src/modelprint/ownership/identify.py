@@ -21,6 +21,7 @@ from modelprint.ownership.attribution import Compared, attributed
 from modelprint.ownership.fingerprint import Fingerprint, InputSpec
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
+from modelprint.suspects.redaction import shown_reference
 
 
 def identify(
@@ -78,7 +79,7 @@ def identify(
     heard = [respondent.inner for respondent in party.values() if isinstance(respondent, _Shared)]
     for inner in {id(inner): inner for inner in heard}.values():
         inner.finish()
-    return attributed(heard[0].identity if heard else str(suspect), found, alpha=alpha)
+    return attributed(heard[0].identity if heard else shown_reference(str(suspect)), found, alpha=alpha)
 
 
 def cost(

@@ -15,6 +15,11 @@ from modelprint.core.files import write_bytes
 from modelprint.core.identity import digest
 
 LARGEST_KEY = 16384  # bytes of a PEM file
+_PRIME = 2**255 - 19
+# y of the points whose order divides 8 (Bernstein et al., "High-speed high-security signatures", 2012: the torsion of
+# Curve25519's twisted Edwards form). Any message has a signature that such a "key" accepts.
+_ORDER_8_Y = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER_Y = frozenset({0, 1, _PRIME - 1, _ORDER_8_Y, _PRIME - _ORDER_8_Y})
 
 
 def make_key(path: Path) -> str:
@@ -71,6 +76,8 @@ def read_public(path: Path) -> bytes:
         raise UsageError(f"{path} is no public key: name the .pub file that `modelprint key` wrote") from error
     if not isinstance(key, Ed25519PublicKey):
         raise UsageError(f"{path} is a key of another kind, Ed25519 is needed")
+    if is_weak(key.public_bytes_raw()):
+        raise UsageError(f"{path} is a weak key, which accepts signatures that nobody made: ask for another")
     return key.public_bytes_raw()
 
 
@@ -84,12 +91,24 @@ def key_id(public: bytes) -> str:
     return digest(public)
 
 
+def is_weak(public: bytes) -> bool:
+    """Whether 32 bytes are no public key that anybody can own alone: of small order, or not in their one spelling.
+
+    >>> is_weak(bytes([1]) + bytes(31)), is_weak(bytes(31))
+    (True, True)
+    """
+    y = int.from_bytes(public, "little") & (2**255 - 1)
+    return len(public) != 32 or y >= _PRIME or y in _SMALL_ORDER_Y
+
+
 def check_signature(public: bytes, signature: bytes, message: bytes, *, who: str) -> None:
     """Nothing, if the key signed the message.
 
     Raises:
         IntegrityError: it did not.
     """
+    if is_weak(public):
+        raise IntegrityError(f"{who}: key {key_id(public)} is weak: it accepts signatures that nobody made")
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except (InvalidSignature, ValueError) as error:

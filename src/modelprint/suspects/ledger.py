@@ -270,7 +270,13 @@ class Ledger:
 
 
 def _open_locked(path: Path) -> BinaryIO:
-    """The file, for reading and appending by this run alone."""
+    """The file, for reading and appending by this run alone.
+
+    Raises:
+        SuspectError: another run has it, or it is a device, a pipe or a socket.
+    """
+    if path.exists() and not path.is_file():
+        raise SuspectError(f"the ledger {path} is no regular file: name another --ledger")
     stream = path.open("a+b")
     if sys.platform != "win32":
         import fcntl

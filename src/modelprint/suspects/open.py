@@ -11,6 +11,7 @@ from modelprint.core.suspect import Suspect
 from modelprint.suspects.options import Api as Api
 from modelprint.suspects.options import SuspectOptions as SuspectOptions
 from modelprint.suspects.options import on_device as on_device
+from modelprint.suspects.redaction import check_address
 
 
 def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspect:
@@ -27,6 +28,7 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
     if reference.lower().startswith(("http://", "https://")):
         from modelprint.suspects.http import HttpSuspect
 
+        check_address(reference)
         return HttpSuspect.connect(
             reference, replace(options, ledger=options.ledger or default_ledger(reference, options))
         )
