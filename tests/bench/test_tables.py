@@ -1,4 +1,4 @@
-"""Tables of text: every cell told, ours where measured, published figures to the digit."""
+"""Tables of text: every cell filled, ours where measured, published figures to the digit."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 
 from modelprint.bench.files import find_results
 from modelprint.bench.published import DETECTION, OVERALL
-from modelprint.bench.tables import NOT_MEASURED, detection, extraction, leaderboard, overall, tables_of
+from modelprint.bench.tables import detection, extraction, leaderboard, overall, tables_of
 from modelprint.core.errors import UsageError
 from modelprint.results.files import write_results
 from modelprint.results.records import Results
+from modelprint.results.view import NOT_MEASURED, View
 
 
 def test_no_cell_is_blank(results: Results) -> None:
@@ -22,7 +23,7 @@ def test_no_cell_is_blank(results: Results) -> None:
 
 
 def test_the_leaderboard_averages_seeds_and_merges_equal_access_levels(results: Results) -> None:
-    table = leaderboard(results)
+    table = leaderboard(View(results=results))
     lines = {(row[0], row[2]): row for row in table.rows}
     assert set(lines) == {(scheme, budget) for scheme in ("adv-tra", "agreement") for budget in ("30", "100")}
     assert all(row[1] == "either" for row in table.rows)
@@ -36,7 +37,7 @@ def test_the_leaderboard_averages_seeds_and_merges_equal_access_levels(results: 
 
 
 def test_table_1_has_both_figures(results: Results) -> None:
-    lines = {row[0]: row for row in detection(results).rows}
+    lines = {row[0]: row for row in detection(View(results=results)).rows}
     assert lines["FTAL"][1:7] == ("0.867", "0.058", "0.942", "0.934", "0.954", "0.950")
     rates = [
         run.details[name]["matched"] / run.details[name]["trajectories"]
@@ -52,15 +53,15 @@ def test_table_1_has_both_figures(results: Results) -> None:
 
 
 def test_tables_2_and_3_say_what_is_not_measured(results: Results) -> None:
-    lines = {row[0]: row for row in overall(results).rows}
+    lines = {row[0]: row for row in overall(View(results=results)).rows}
     assert set(lines) == set(OVERALL)
     assert lines["ADV-TRA"][1:7] == (
         "1.00 / 1.00 / 1.00", NOT_MEASURED, "1.00 / 1.00 / 1.00", NOT_MEASURED, "0.88 / 0.90 / 0.96", NOT_MEASURED,
     )  # fmt: skip
     assert lines["ADV-TRA"][7] != NOT_MEASURED
     assert lines["UAP"][7] == NOT_MEASURED
-    told = [row for row in extraction(results).rows if row[:2] == ("Knockoff", "ADV-TRA")]
-    assert told[0][2:6] == ("0.93", NOT_MEASURED, "0.86", NOT_MEASURED)
+    hl = [row for row in extraction(View(results=results)).rows if row[:2] == ("Knockoff", "ADV-TRA")]
+    assert hl[0][2:6] == ("0.93", NOT_MEASURED, "0.86", NOT_MEASURED)
 
 
 def test_results_survive_a_file(results: Results, tmp_path: Path) -> None:

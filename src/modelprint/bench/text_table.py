@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
-from modelprint.results.records import Figure, Row
-
-NOT_MEASURED = "not measured"
+from modelprint.results.view import NOT_MEASURED, Measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +17,14 @@ class TextTable:
     note: str = ""
 
 
-def with_interval(rows: Sequence[Row], figure: Figure) -> str:
-    """The mean over seeds, with the widest of their intervals."""
-    values = [value for row in rows if (value := getattr(row, figure)) is not None]
-    if not values:
+def with_interval(measured: Measured | None) -> str:
+    """The mean over seeds, with the widest of their intervals.
+
+    >>> with_interval(Measured(mean=0.5, least=0.4, most=0.6, seeds=2, low=0.3, high=0.7)), with_interval(None)
+    ('0.500 (0.30-0.70)', 'not measured')
+    """
+    if measured is None:
         return NOT_MEASURED
-    ends = [row.intervals[figure] for row in rows if figure in row.intervals]
-    span = f" ({min(end.low for end in ends):.2f}-{max(end.high for end in ends):.2f})" if ends else ""
-    return f"{fmean(values):.3f}{span}"
+    if measured.low is None or measured.high is None:
+        return f"{measured.mean:.3f}"
+    return f"{measured.mean:.3f} ({measured.low:.2f}-{measured.high:.2f})"

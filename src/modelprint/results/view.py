@@ -1,4 +1,4 @@
-"""A benchmark's results as the report asks for them: by setting, over seeds and sources."""
+"""The one view of a benchmark's results, for tables of text and for the report: by setting, over seeds and sources."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row, R
 
 CONTROLS = ("accuracy", "agreement")  # no schemes: what a scheme must do better than
 STRANGER = "stranger:"
+NOT_MEASURED = "not measured"
+ENOUGH_INDEPENDENTS = 100  # below so many, TPR at 1 % FPR is the share found at no false positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,11 @@ class Setting:
         """The access in words."""
         return "labels or scores" if self.access == "either" else self.access
 
+    @property
+    def recorded_access(self) -> str:
+        """The access under which its rows and runs are looked up."""
+        return "labels" if self.access == "either" else self.access
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
@@ -74,32 +81,37 @@ class View:
     @cached_property
     def settings(self) -> list[Setting]:
         """All settings: the largest budget of each scheme first, and the best AUC first among these."""
-        found = dict.fromkeys((row.scheme, row.evasion, row.budget) for row in self.results.rows)
-        split = [setting for key in found for setting in self._merged(*key)]
 
         def place(one: Setting) -> tuple[bool, int, float]:
-            largest = one.budget == self._largest[one.scheme]
+            largest = one.budget == self.largest_budget[one.scheme]
             return not largest, 0 if largest else -one.budget, -self._auc(one)
 
-        return sorted(split, key=place)
+        return sorted(self._all_settings, key=place)
+
+    @cached_property
+    def settings_by_auc(self) -> list[Setting]:
+        """All settings, the best AUC first, whatever the budget."""
+        return sorted(
+            self._all_settings, key=lambda one: (-self._auc(one), one.scheme, one.recorded_access, -one.budget)
+        )
 
     @cached_property
     def leading(self) -> list[Setting]:
         """Each scheme and access at the scheme's largest budget, the best AUC first."""
-        return [one for one in self.settings if one.budget == self._largest[one.scheme]]
+        return [one for one in self.settings if one.budget == self.largest_budget[one.scheme]]
 
     @cached_property
     def best(self) -> Setting | None:
         """The scheme that finds most copies at 1 % FPR, at its largest budget: what sentences are about."""
-        told = [(one, self.measured(one, "tpr_at_1")) for one in self.leading if not one.control]
-        shares = [(one, found.mean) for one, found in told if found is not None]
+        measured = [(one, self.measured(one, "tpr_at_1")) for one in self.leading if not one.control]
+        shares = [(one, share.mean) for one, share in measured if share is not None]
         return max(shares, key=lambda share: share[1])[0] if shares else None
 
     @cached_property
     def schemes(self) -> list[str]:
         """Names in the order in which they were run, controls last: this order gives colours."""
-        told = [run.scheme for run in self.results.runs] + [row.scheme for row in self.results.rows]
-        names = list(dict.fromkeys(told))
+        labels = [run.scheme for run in self.results.runs] + [row.scheme for row in self.results.rows]
+        names = list(dict.fromkeys(labels))
         return [name for name in names if name not in CONTROLS] + [name for name in names if name in CONTROLS]
 
     @cached_property
@@ -111,36 +123,40 @@ class View:
         return [name for name in names if name not in last] + [name for name in last if name in groups]
 
     @cached_property
-    def _largest(self) -> dict[str, int]:
+    def largest_budget(self) -> dict[str, int]:
+        """The largest budget of each scheme that has rows."""
         largest: dict[str, int] = {}
         for row in self.results.rows:
             largest[row.scheme] = max(row.budget, largest.get(row.scheme, 0))
         return largest
 
-    @cached_property
-    def _rows(self) -> dict[tuple[str, str, int, str, str], list[Row]]:
-        found: dict[tuple[str, str, int, str, str], list[Row]] = defaultdict(list)
-        for row in self.results.rows:
-            found[row.scheme, row.evasion, row.budget, row.access, row.attack].append(row)
-        return found
+    def largest(self, scheme: str) -> Setting | None:
+        """A scheme at its largest budget, from labels; None where it has no rows."""
+        budget = self.largest_budget.get(scheme)
+        return None if budget is None else Setting(scheme=scheme, access="labels", budget=budget)
 
-    def told(self, readings: Mapping[Setting, str]) -> str:
+    def reading(self, readings: Mapping[Setting, str]) -> str:
         """The sentence about the best scheme, or about the first that there is a sentence about."""
         first = next(iter(readings.values()))
         return first if self.best is None else readings.get(self.best, first)
 
     def rows(self, setting: Setting, attack: str = ALL) -> list[Row]:
         """One row per seed: the mean over sources, or the only source's."""
-        access = "labels" if setting.access == "either" else setting.access
-        found = self._rows.get((setting.scheme, setting.evasion, setting.budget, access, attack), [])
-        return [row for row in found if row.source == ALL] or found
+        key = (setting.scheme, setting.evasion, setting.budget, setting.recorded_access, attack)
+        rows = self._rows.get(key, [])
+        return [row for row in rows if row.source == ALL] or rows
 
     def runs(self, setting: Setting, *, swept: bool = False) -> list[Run]:
         """One run per source and seed."""
-        access = "labels" if setting.access == "either" else setting.access
-        key = (setting.scheme, setting.evasion, setting.budget, access)
+        key = (setting.scheme, setting.evasion, setting.budget, setting.recorded_access)
         runs = self.results.swept_runs if swept else self.results.runs
         return [run for run in runs if (run.scheme, run.evasion, run.budget, run.access) == key]
+
+    def largest_runs(self, scheme: str, *, swept: bool = False) -> list[Run]:
+        """The runs of a scheme at the largest budget that has any, from labels."""
+        runs = [run for run in (self.results.swept_runs if swept else self.results.runs) if run.scheme == scheme]
+        most = max((run.budget for run in runs), default=0)
+        return [run for run in runs if run.budget == most and run.access == "labels"]
 
     def measured(self, setting: Setting, figure: Figure, attack: str = ALL) -> Measured | None:
         """A figure of merit, or None where it was not measured."""
@@ -165,33 +181,45 @@ class View:
             [score for name, score in run.scores.items() if score is not None and self._counts(name) == counted]
         )
 
+    @cached_property
+    def _all_settings(self) -> list[Setting]:
+        keys = dict.fromkeys((row.scheme, row.evasion, row.budget) for row in self.results.rows)
+        return [setting for key in keys for setting in self._merged(*key)]
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, int, str, str], list[Row]]:
+        rows: dict[tuple[str, str, int, str, str], list[Row]] = defaultdict(list)
+        for row in self.results.rows:
+            rows[row.scheme, row.evasion, row.budget, row.access, row.attack].append(row)
+        return rows
+
     def _counts(self, name: str) -> str:
         model = self.models.get(name)
         return model.counts_as if model is not None else "unknown"
 
     def _auc(self, setting: Setting) -> float:
-        found = self.measured(setting, "auc")
-        return -1.0 if found is None else found.mean
+        area = self.measured(setting, "auc")
+        return -1.0 if area is None else area.mean
 
     def _merged(self, scheme: str, evasion: str, budget: int) -> list[Setting]:
         """One setting per access, or one for either where all figures are the same."""
-        told = [
+        each = [
             Setting(scheme=scheme, access=access, budget=budget, evasion=evasion) for access in ("labels", "scores")
         ]
-        figures = [[row.model_dump(exclude={"access"}) for row in self.rows(one)] for one in told]
+        figures = [[row.model_dump(exclude={"access"}) for row in self.rows(one)] for one in each]
         if figures[0] == figures[1]:
             return [Setting(scheme=scheme, access="either", budget=budget, evasion=evasion)]
-        return [one for one, rows in zip(told, figures, strict=True) if rows]
+        return [one for one, rows in zip(each, figures, strict=True) if rows]
 
 
 def rate(run: Run, name: str) -> float | None:
     """A suspect's score; for adv-tra the share of trajectories that match, without what breaks ties."""
-    told = run.details.get(name, {})
-    if told.get("trajectories"):
-        return told.get("matched", 0.0) / told["trajectories"]
+    details = run.details.get(name, {})
+    if details.get("trajectories"):
+        return details.get("matched", 0.0) / details["trajectories"]
     return run.scores.get(name)
 
 
 def is_rate(runs: Sequence[Run]) -> bool:
     """Whether the scores of these runs are shares of trajectories that match."""
-    return any(told.get("trajectories") for run in runs for told in run.details.values())
+    return any(details.get("trajectories") for run in runs for details in run.details.values())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from modelprint.bench.text_table import NOT_MEASURED, TextTable
+from modelprint.bench.text_table import TextTable
 from modelprint.results.records import ALL, Figure, Results, Row
+from modelprint.results.view import NOT_MEASURED
 
 _COLUMNS: dict[Figure, str] = {
     "auc": "AUC",

@@ -71,7 +71,7 @@ def box_figures(view: View) -> tuple[str, list[Figure]] | None:
                 keys=_keys(bool(limits)),
             )
         )
-    return (view.told(readings), figures) if figures else None
+    return (view.reading(readings), figures) if figures else None
 
 
 def _caption(groups: Groups) -> str:

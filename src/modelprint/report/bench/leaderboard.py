@@ -8,10 +8,8 @@ from statistics import fmean
 
 from modelprint.report.drawing.text import NONE, counted, number, percent, plain_name
 from modelprint.results.records import Figure, Row
-from modelprint.results.view import Measured, Setting, View
+from modelprint.results.view import ENOUGH_INDEPENDENTS, NOT_MEASURED, Measured, Setting, View
 
-NOT_MEASURED = "not measured"
-ENOUGH = 100  # independent models, below which TPR at 1 % FPR is the share found at no false positive
 COLUMNS: tuple[tuple[Figure, str, str], ...] = (  # what is shown, its title, and a shorter one for a small screen
     ("auc", "AUC", "AUC"),
     ("tpr_at_1", "TPR at 1\u202f% FPR", "TPR at 1\u202f%"),
@@ -119,7 +117,7 @@ def _note(view: View) -> str:
         "schemes: a scheme that does no better shows nothing."
     )
     fewest = fewest_independents(view)
-    if fewest < ENOUGH:
+    if fewest < ENOUGH_INDEPENDENTS:
         who = counted(fewest, "independent model")
         text += f" With {who}, TPR at 1\u202f% FPR is the share found at no false positive."
     return text

@@ -75,7 +75,7 @@ def _section(view: View, knob: Knob, models: Models, sources: set[str]) -> Swept
     found = {setting: one for setting, one in told.items() if one is not None}
     return SweptSection(
         title=title,
-        reading=view.told({setting: one[0] for setting, one in found.items()})
+        reading=view.reading({setting: one[0] for setting, one in found.items()})
         if found
         else "No scheme\u2019s score of these copies was measured.",
         accuracy=_accuracy(view, turn),
