@@ -36,10 +36,13 @@ def folder(digits: Digits, server: tuple[str, Path], tmp_path_factory: pytest.Te
     )  # fmt: skip
     run("key", "--out", "me.pem", cwd=place)
     url, _ = server
-    run("seal", "mine.fp", "--key", "me.pem", "--out", "mine.commitment", "--timestamp", f"{url}/", cwd=place)
+    run(
+        "seal", "mine.fp", "--key", "me.pem", "--out", "mine.commitment", "--alpha", "0.25", "--timestamp", f"{url}/",
+        cwd=place,
+    )  # fmt: skip
     run(
         "bundle", "mine.fp", "source.safetensors", "--commitment", "mine.commitment", "--key", "me.pem",
-        "--out", "evidence.tar", "--report", cwd=place,
+        "--alpha", "0.25", "--out", "evidence.tar", "--report", cwd=place,
     )  # fmt: skip
     return place
 
@@ -78,7 +81,7 @@ def test_of_two_owners_who_prove_the_same_of_each_other_the_earlier_stamp_tells(
     enroll(thief, digits.queries, scheme=Akh(queries=30), negatives=digits.strangers, out=folder / "thief.fp")
     run("key", "--out", "thief.pem", cwd=folder)
     time.sleep(1.1)  # stamps tell whole seconds
-    words = ("--key", "thief.pem", "--out", "thief.commitment", "--timestamp", f"{url}/")
+    words = ("--key", "thief.pem", "--out", "thief.commitment", "--alpha", "0.25", "--timestamp", f"{url}/")
     run("seal", "thief.fp", *words, cwd=folder)
     told = {}
     for owner, suspect in (("mine", "stolen"), ("thief", "source")):

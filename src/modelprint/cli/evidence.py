@@ -19,6 +19,7 @@ from modelprint.core.errors import ModelprintError, UsageError
 if TYPE_CHECKING:
     from modelprint.ownership.check import Checked
     from modelprint.ownership.rederive import Rederived
+    from modelprint.ownership.verify import Verification
 
 
 @contextmanager
@@ -53,6 +54,7 @@ def seal(
     *,
     key: Path,  # the option --key
     out_: Annotated[Path, Parameter(name="--out")],
+    alpha: float = 0.05,
     timestamp: str | None = None,
 ) -> None:
     """Commit to a fingerprint before any dispute: sign and date hashes of all that it was made from.
@@ -63,6 +65,8 @@ def seal(
         Your private key, which `modelprint key` makes.
     out_
         The commitment: publish it, or have it kept by somebody else. It shows no query.
+    alpha
+        The false positive rate that verdicts will accept; a bundle with another one is refused.
     timestamp
         The URL of an RFC 3161 time-stamping server; it gets a hash and nothing else.
     """
@@ -72,7 +76,7 @@ def seal(
         from modelprint.ownership.seal import seal as make
         from modelprint.sealing.keys import decoded, key_id
 
-        data = make(Fingerprint.load(fingerprint), key, out=out_, timestamp_url=timestamp)
+        data = make(Fingerprint.load(fingerprint), key, alpha=alpha, out=out_, timestamp_url=timestamp)
         stated, _ = read_commitment(data, who=str(out_))
         signer = key_id(decoded(stated.key, who="the key"))
     out.print(f"{out_}: {stated.fingerprint} sealed by {signer} at {stated.stated}", markup=False)
@@ -115,7 +119,8 @@ def bundle(
     alpha
         The accepted rate of false accusations.
     report
-        Whether the HTML report goes in, too.
+        Whether the HTML report goes in, too. It is made of the bundle's records alone, so that `check` can make it
+        again and compare.
     exit_code
         Exit with 10 when derived, 11 when inconclusive.
     """
@@ -124,11 +129,13 @@ def bundle(
     with _extra():
         from modelprint.ownership.bundle import bundle as make
         from modelprint.ownership.fingerprint import Fingerprint
-        from modelprint.ownership.seal import check_committed, read_commitment, read_file
+        from modelprint.ownership.seal import check_alpha, check_committed, read_commitment, read_file
         from modelprint.ownership.verify import examine
 
         loaded, sealed = Fingerprint.load(fingerprint), read_file(commitment)
-        check_committed(read_commitment(sealed, who=str(commitment))[0], loaded)  # before anybody is asked
+        stated, _ = read_commitment(sealed, who=str(commitment))
+        check_committed(stated, loaded)  # before anybody is asked
+        check_alpha(stated, alpha)
         with progress() as bars, compute.computing():
             found = examine(
                 loaded,
@@ -138,21 +145,9 @@ def bundle(
                 budget=budget,
                 options=suspect_options(how, api, device=compute.device),
                 progress=bars,
-                slice_plane=report,
+                slice_plane=False,
             )
-        page = None
-        if report:
-            from modelprint.report import Case, render_report
-
-            case = Case(
-                name=shown_reference(suspect),
-                role="suspect",
-                verdict=found.verdict,
-                answers=found.answers,
-                plane_labels=found.plane_labels,
-                cap=found.cap,
-            )
-            page = render_report(loaded, [case], calibration_scores=found.calibration_scores)
+        page = _page(found) if report else None
         data = make(loaded, found, commitment=sealed, key=key, budget=budget, report=page, out=out_)
     print_verdict(found.verdict, shown_reference(suspect))
     out.print(f"{out_}: {len(data) / 1e6:.1f} MB", markup=False)
@@ -220,10 +215,11 @@ def check(
         if source is None
         else _rederived(found, how, compute, source=source, data=data, train_data=train_data, shadow=shadow, jobs=jobs)
     )
+    page = _page_fits(found)
     if format_ == "json":
-        out.print(json.dumps(_as_json(found, made)), markup=False)
+        out.print(json.dumps(_as_json(found, made, page=page)), markup=False)
     else:
-        _print(found, made, str(bundle))
+        _print(found, made, str(bundle), page=page)
 
 
 def _rederived(
@@ -249,11 +245,29 @@ def _rederived(
         )
 
 
-def _as_json(found: Checked, made: Rederived | None) -> dict[str, Any]:
+def _page(found: Verification) -> str:
+    """The report of a verdict, of nothing but what a bundle holds: the same records give the same page."""
+    from modelprint.report import Case, render_report
+
+    case = Case(name=found.verdict.suspect, role="suspect", verdict=found.verdict, answers=found.answers, cap=found.cap)
+    return render_report(found.fingerprint, [case], calibration_scores=found.calibration_scores)
+
+
+def _page_fits(found: Checked) -> bool | None:
+    """Whether the bundle's page is what its records give; None where it has none."""
+    return None if found.page is None else found.page == _page(found.replayed).encode()
+
+
+def _as_json(found: Checked, made: Rederived | None, *, page: bool | None) -> dict[str, Any]:
+    from modelprint.ownership.guarantees import left_open, shown
+
+    rederived = made is not None
     return {
         "schema": 1,
         "bundle": found.identity,
         "fits": True,
+        "checked": list(shown(found, rederived=rederived, page=page)),
+        "not_checked": [one.model_dump() for one in left_open(found, rederived=rederived, page=page)],
         "signer": found.signer,
         "key_compared": found.key_compared,
         "sealed": found.sealed.isoformat(),
@@ -273,8 +287,10 @@ def _as_json(found: Checked, made: Rederived | None) -> dict[str, Any]:
     }
 
 
-def _print(found: Checked, made: Rederived | None, name: str) -> None:
-    out.print(f"{name}: everything fits", style="bold green", markup=False)
+def _print(found: Checked, made: Rederived | None, name: str, *, page: bool | None) -> None:
+    from modelprint.ownership.guarantees import left_open
+
+    out.print(f"{name}: everything that was checked fits", style="bold green", markup=False)
     stamp = "none: the date is the signer's word"
     if found.stamped is not None:
         who = "verified" if found.stamp_verified else "server NOT verified: name its root with --tsa-root"
@@ -299,3 +315,6 @@ def _print(found: Checked, made: Rederived | None, name: str) -> None:
     if found.rejudged is not None:
         out.print("calibrated on the models that you named:", markup=False)
         print_verdict(found.rejudged, found.rejudged.suspect)
+    out.print("NOT checked:", style="bold yellow", markup=False)
+    for one in left_open(found, rederived=made is not None, page=page):
+        out.print(f"- {one.what}: {one.why}. {one.option}", markup=False)

@@ -9,7 +9,7 @@ from modelprint.core.errors import UsageError
 from modelprint.core.files import write_bytes
 from modelprint.core.identity import digest
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
-from modelprint.ownership.seal import COMMITMENT, check_committed, read_commitment
+from modelprint.ownership.seal import COMMITMENT, check_alpha, check_committed, read_commitment
 from modelprint.ownership.verify import Verification
 from modelprint.sealing.canonical import canonical
 from modelprint.sealing.container import packed
@@ -51,6 +51,7 @@ def bundle(
     """
     stated, _ = read_commitment(commitment, who="the commitment")
     check_committed(stated, fingerprint)
+    check_alpha(stated, found.verdict.alpha)
     if found.fingerprint.identity != fingerprint.identity:
         raise UsageError(
             "this verdict was calibrated on other models than the committed ones: a judge brings his own to "

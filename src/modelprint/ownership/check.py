@@ -16,7 +16,7 @@ from modelprint.nn.options import ModelOptions
 from modelprint.ownership.bundle import ANSWERS, EVIDENCE, NAMES, REPORT, VERDICT
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
 from modelprint.ownership.negatives import Negatives
-from modelprint.ownership.seal import COMMITMENT, check_committed, read_commitment, stamped
+from modelprint.ownership.seal import COMMITMENT, check_alpha, check_committed, read_commitment, stamped
 from modelprint.ownership.verify import Verification, examine
 from modelprint.schemes.base import Progress, silent
 from modelprint.sealing.canonical import parse
@@ -43,8 +43,9 @@ class Checked:
         sealed, bundled: the signer's own dates.
         stamped: when a third party says that the commitment was there; none without a time stamp.
         stamp_verified: whether that party's certificate was verified against a root that the judge named.
-        verdict: recomputed from the answers.
+        replayed: what `verify` says when the recorded answers are given again.
         rejudged: the verdict by the judge's own independent models, where he named some.
+        page: the report's HTML, as it lies in the bundle; nobody has compared it with the records.
     """
 
     identity: str
@@ -57,8 +58,14 @@ class Checked:
     fingerprint: Fingerprint
     recording: Recording
     commitment: Commitment
-    verdict: Verdict
+    replayed: Verification
     rejudged: Verdict | None = None
+    page: bytes | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Recomputed from the answers."""
+        return self.replayed.verdict
 
 
 def check(
@@ -97,8 +104,9 @@ def check(
     check_committed(commitment, fingerprint)
     recording = _recording(parts[ANSWERS], fingerprint, evidence)
     stated: Verdict = validated(Verdict, parse(parts[VERDICT], who=VERDICT), who=VERDICT)
-    found = _replayed(fingerprint, recording, evidence)
-    _compare(stated, found.verdict)
+    check_alpha(commitment, evidence.alpha)
+    replayed = _replayed(fingerprint, recording, evidence)
+    _compare(stated, replayed.verdict)
     rejudged = None
     if negatives:
         rejudged = _replayed(
@@ -115,8 +123,9 @@ def check(
         fingerprint=fingerprint,
         recording=recording,
         commitment=commitment,
-        verdict=found.verdict,
+        replayed=replayed,
         rejudged=rejudged,
+        page=parts.get(REPORT),
     )
 
 

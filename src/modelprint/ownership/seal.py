@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modelprint.core.errors import IntegrityError, ModelprintError
+from modelprint.core.errors import IntegrityError, ModelprintError, UsageError
 from modelprint.core.files import write_bytes
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.sealing.canonical import LARGEST_JSON, canonical, parse
@@ -16,19 +16,30 @@ from modelprint.sealing.timestamp import claimed_time, fetch
 COMMITMENT = "commitment.json"
 
 
-def seal(fingerprint: Fingerprint, key: Path, *, out: Path | None = None, timestamp_url: str | None = None) -> bytes:
+def seal(
+    fingerprint: Fingerprint,
+    key: Path,
+    *,
+    alpha: float = 0.05,
+    out: Path | None = None,
+    timestamp_url: str | None = None,
+) -> bytes:
     """The commitment of a fingerprint, as bytes; written to `out`, too, where it is given.
 
     Args:
         key: the owner's private key (PEM).
+        alpha: the false positive rate that later verdicts accept: chosen now, before any suspect was asked.
         timestamp_url: of an RFC 3161 server, which gets a hash and nothing else.
 
     Raises:
+        UsageError: alpha does not lie between 0 and 1.
         ModelprintError: the key cannot be used, the server gives no stamp, or the place cannot be written.
     """
+    if not 0 < alpha < 1:
+        raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
     private = read_private(key)
     statement = Commitment.model_validate(
-        {"key": encoded(public_bytes(private)), "stated": written(now()), **_facts(fingerprint)}
+        {"key": encoded(public_bytes(private)), "stated": written(now()), "alpha": alpha, **_facts(fingerprint)}
     )
     envelope = sign(statement, private)
     message = canonical(envelope.to_json())
@@ -69,6 +80,19 @@ def check_committed(commitment: Commitment, fingerprint: Fingerprint) -> None:
                 f"the fingerprint is not the committed one: its {name} is {_short(value)}, the commitment says "
                 f"{_short(getattr(commitment, name))}"
             )
+
+
+def check_alpha(commitment: Commitment, alpha: float) -> None:
+    """Nothing, if this false positive rate was committed, or none was (by earlier versions).
+
+    Raises:
+        IntegrityError: another one was.
+    """
+    if commitment.alpha is not None and commitment.alpha != alpha:
+        raise IntegrityError(
+            f"the verdict accepts a false positive rate of {alpha:g}, the commitment says {commitment.alpha:g}: it is "
+            "chosen before a suspect is asked"
+        )
 
 
 def read_file(path: Path) -> bytes:

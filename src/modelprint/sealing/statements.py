@@ -27,6 +27,7 @@ class Commitment(Statement):
         scheme, parameters, seed, budget: what the published algorithm makes the queries from, with source and data.
         calibration, shadows: SHA-256 of these models.
         library: versions of modelprint and torch.
+        alpha: the accepted false positive rate, fixed before the dispute, too; None in commitments of earlier versions.
     """
 
     format: Literal["modelprint-commitment"] = "modelprint-commitment"
@@ -43,6 +44,7 @@ class Commitment(Statement):
     calibration: tuple[str, ...]
     shadows: tuple[str, ...]
     library: str
+    alpha: float | None = Field(default=None, gt=0, lt=1)
 
 
 class SealedCommitment(Record):
