@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from modelprint.training.loop import TrainRecipe, augmented, pad, to_unit
+from modelprint.training.loop import TrainRecipe, augmented, to_unit
 
 
 def shifts_of(image: np.ndarray, shift: int) -> list[bytes]:
@@ -27,9 +27,7 @@ def shifts_of(image: np.ndarray, shift: int) -> list[bytes]:
 
 
 def batch(images: Tensor, index: list[int], recipe: TrainRecipe, seed: int) -> Tensor:
-    padded = pad(images, recipe.shift) if recipe.augment != "none" else images
-    generator = torch.Generator().manual_seed(seed)
-    return augmented(padded, torch.tensor(index), recipe, images.shape[-2:], generator)
+    return augmented(images[torch.tensor(index)], recipe, torch.Generator().manual_seed(seed))
 
 
 @given(

@@ -94,7 +94,7 @@ def test_the_model_is_ready_to_be_asked(few):
 
 def test_each_epoch_is_told(few):
     told: list[tuple[int, float]] = []
-    losses = fitted(build(SPEC), few, SHORT, on_epoch=lambda epoch, loss: told.append((epoch, loss)))
+    losses = fitted(build(SPEC), few, SHORT, on_epoch=lambda epoch: told.append((epoch.number, epoch.loss)))
     assert told == [(1, losses[0]), (2, losses[1])]
 
 

@@ -32,6 +32,7 @@ class AdversarialTraining(Attack):
 
     name: ClassVar[str] = "adversarial"
     family: ClassVar[Family] = "adversarial"
+    hooks: ClassVar[bool] = True
 
     epsilon: float = 0.01
     steps: int = 5
@@ -62,7 +63,7 @@ class AdversarialTraining(Attack):
             loot.copy,
             loot.images,
             loot.labels,
-            recipe,
+            self.hooked(recipe),
             generator=loot.generator,
             perturb=perturb,
             on_epoch=loot.on_epoch,

@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self, final
 
 import torch
 from torch import Tensor, nn
 
-from modelprint.core.errors import DataError, ModelError
+from modelprint.core.errors import DataError
 from modelprint.core.identity import derived_seed
 from modelprint.core.registry import Registry
 from modelprint.core.settings import with_settings
 from modelprint.data.labelled import LabelledSet
-from modelprint.nn.architectures import Net, Normalized
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.heads import head_of as head_of
 from modelprint.nn.spec import ModelSpec
+from modelprint.training.loop import Loss, TrainReport
+from modelprint.training.loop import OnEpoch as OnEpoch
+from modelprint.training.outcome import check_trained
+from modelprint.training.own_recipe import OwnRecipe
+from modelprint.training.recipes import BuiltIn, Recipe
+from modelprint.training.run import train
 
 Family = Literal[
     "fine-tuning", "pruning", "adversarial", "quantisation", "noise", "permutation", "removal", "transfer",
     "extraction", "chain",
 ]  # fmt: skip
-OnEpoch = Callable[[int, float], None]
+DECIDED = frozenset({"epochs", "lr", "batch_size", "momentum", "weight_decay", "augment"})  # by a chosen recipe
 Takes = Literal["same", "same-inputs", "any"]
 
 
@@ -41,7 +48,7 @@ class Loot:
         data: the attacker's labelled images.
         seed: of everything random, derived from the attack's name and the given seed, so that a student never starts
             from the weights that the source started from; `generator` was seeded with it.
-        on_epoch: told of each epoch of training and its mean loss.
+        on_epoch: called after each epoch of training.
     """
 
     copy: Normalized
@@ -82,7 +89,10 @@ class Attack(ABC):
     """Base of every attack. The fields of a subclass are its hyper-parameters.
 
     Attributes:
+        recipe: how models are trained, in place of the attack's own fields for it; None: by these.
         family: what tables group it under.
+        hooks: whether training changes its batches or looks into the model, which only the built-in loop can: of an
+            owner's own recipe such an attack makes no use, and its report says so.
         takes: which images it works on: of the source's shape and classes ("same"), of its shape only
             ("same-inputs": labels unused or replaced), or any, which it then resizes.
     """
@@ -90,6 +100,9 @@ class Attack(ABC):
     name: ClassVar[str]
     family: ClassVar[Family]
     takes: ClassVar[Takes] = "same"
+    hooks: ClassVar[bool] = False
+
+    recipe: Recipe | None = None
 
     @final
     def run(
@@ -116,6 +129,9 @@ class Attack(ABC):
         )
         result = self._run(loot)
         result.model.eval()
+        if self.hooks and isinstance(self.recipe, OwnRecipe):
+            note = f"{self.name} hooks into training: the built-in loop trained with sgd, not {self.recipe.name}"
+            return replace(result, report={**result.report, "note": note})
         return result
 
     @abstractmethod
@@ -126,9 +142,57 @@ class Attack(ABC):
         """The images of the task that the made model serves: the source's own, unless the attack changes classes."""
         return data
 
+    def train(
+        self,
+        loot: Loot,
+        model: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        default: BuiltIn,
+        *,
+        classes: int | None = None,
+        loss: Loss | None = None,
+        probabilities: Tensor | None = None,
+        parameters: Iterable[nn.Parameter] | None = None,
+    ) -> TrainReport:
+        """Train a model in place by the chosen recipe, or by the attack's own where none was chosen.
+
+        Args:
+            targets: labels, or a teacher's outputs, with `loss`; `probabilities` are what an owner's own recipe learns
+                in their place.
+            classes: that the model tells apart; the source's unless given.
+
+        Raises:
+            ModelError: training diverged, the recipe's code failed, or a chosen recipe trained nothing.
+        """
+        count = classes or loot.spec.classes
+        report = train(
+            model,
+            images,
+            targets,
+            self.recipe or default,
+            classes=count,
+            seed=loot.seed,
+            generator=loot.generator,
+            loss=loss,
+            probabilities=probabilities,
+            parameters=parameters,
+            on_epoch=loot.on_epoch,
+        )
+        if self.recipe is not None:
+            check_trained(model, images, targets if probabilities is None else probabilities, classes=count)
+        return report
+
+    def hooked(self, default: BuiltIn) -> BuiltIn:
+        """The chosen recipe where the built-in loop can follow it, else the attack's own."""
+        return self.recipe if isinstance(self.recipe, BuiltIn) else default
+
     def parameters(self) -> dict[str, Any]:
-        """The hyper-parameters, as JSON."""
-        return asdict(self)
+        """The hyper-parameters, as JSON; with a recipe, in place of those that it decides."""
+        fields = {name: value for name, value in asdict(self).items() if name != "recipe"}
+        if self.recipe is None:
+            return fields
+        return {**{name: value for name, value in fields.items() if name not in DECIDED}, "recipe": self.recipe.card()}
 
     @classmethod
     def configured(cls, settings: Mapping[str, str]) -> Self:
@@ -141,20 +205,6 @@ class Attack(ABC):
 
 
 ATTACKS: Registry[type[Attack]] = Registry("attack", group="modelprint.attacks")
-
-
-def head_of(model: Normalized) -> nn.Linear:
-    """The last linear layer: what fine-tuning of the last layer moves and re-training resets.
-
-    Raises:
-        ModelError: there is none.
-    """
-    if isinstance(model.body, Net):
-        return model.body.head
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not linear:
-        raise ModelError("the model has no linear layer: attacks on the last layer need one")
-    return linear[-1]
 
 
 def _check(attack: Attack, spec: ModelSpec, data: LabelledSet) -> None:

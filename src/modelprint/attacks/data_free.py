@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from modelprint.attacks.base import ATTACKS, AttackResult, Loot
 from modelprint.attacks.extract import Extraction
+from modelprint.core.devices import device_of
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.perturb.evaluate import frozen
 from modelprint.training.loop import TrainRecipe, fit, predict
@@ -37,6 +38,7 @@ class DataFree(Extraction):
     """
 
     name: ClassVar[str] = "data-free"
+    hooks: ClassVar[bool] = True
 
     budget: int = 100_000
     rounds: int = 25
@@ -46,8 +48,9 @@ class DataFree(Extraction):
 
     def _run(self, loot: Loot) -> AttackResult:
         spec = self.student_spec(loot.spec)
-        student = build(spec, seed=loot.seed).eval()
-        maker = Generator(loot.spec, seed=loot.seed)
+        device = device_of(loot.copy)
+        student = build(spec, seed=loot.seed).to(device).eval()
+        maker = Generator(loot.spec, seed=loot.seed, device=device)
         between = TrainRecipe(epochs=2, lr=self.lr, schedule="constant", augment="none")
         points = torch.empty(0, loot.spec.channels, loot.spec.size, loot.spec.size, dtype=torch.uint8)
         labels = torch.empty(0, dtype=torch.int64)
@@ -60,7 +63,7 @@ class DataFree(Extraction):
             fit(student, points[some], labels[some], between, generator=loot.generator)
             self._teach(maker, student, loot.generator)
         last = TrainRecipe(epochs=self.epochs or 10, lr=0.1, augment="none")
-        report = fit(student, points, labels, last, generator=loot.generator, on_epoch=loot.on_epoch)
+        report = fit(student, points, labels, self.hooked(last), generator=loot.generator, on_epoch=loot.on_epoch)
         counts = labels.bincount(minlength=loot.spec.classes).tolist()
         return AttackResult(
             model=student,
@@ -73,7 +76,7 @@ class DataFree(Extraction):
         with frozen(student):
             maker.train()
             for _ in range(self.generator_steps):
-                log_p = functional.log_softmax(student(maker(noise(128, generator))), dim=1)
+                log_p = functional.log_softmax(student(maker(noise(128, generator).to(maker.device))), dim=1)
                 mean = log_p.exp().mean(0)
                 diversity = (mean * mean.clamp_min(1e-8).log()).sum()  # minus the entropy of the mean
                 entropy = -(log_p.exp() * log_p).sum(1).mean()
@@ -105,8 +108,9 @@ def noise(count: int, generator: torch.Generator) -> Tensor:
 class Generator(nn.Module):
     """Noise (n, 64) to images in [0, 1]: one dense layer, two upsampling convolutions."""
 
-    def __init__(self, spec: ModelSpec, *, seed: int, width: int = 32) -> None:
+    def __init__(self, spec: ModelSpec, *, seed: int, device: torch.device, width: int = 32) -> None:
         super().__init__()
+        self.device = device
         side = max(1, spec.size // 4)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -123,6 +127,7 @@ class Generator(nn.Module):
                 nn.BatchNorm2d(spec.channels),
                 nn.Sigmoid(),
             )
+        self.to(device)
         self.optimizer = torch.optim.Adam(self.layers.parameters(), lr=1e-3)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -134,5 +139,7 @@ class Generator(nn.Module):
     def images(self, count: int, generator: torch.Generator) -> Tensor:
         """So many images of 8 bits."""
         self.train()
-        batches = [self(noise(min(500, count - start), generator)) for start in range(0, count, 500)]
+        batches = [
+            self(noise(min(500, count - start), generator).to(self.device)).cpu() for start in range(0, count, 500)
+        ]
         return (torch.cat(batches) * 255).round().to(torch.uint8)

@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes
+from modelprint.core.devices import device_of
 from modelprint.nn.spec import ModelSpec, build
-from modelprint.training.loop import Loss, fit, predict
+from modelprint.training.loop import Loss, predict
 from modelprint.training.train import default_recipe
 
 
@@ -47,19 +48,24 @@ class Extraction(Attack):
         arch = self.arch or source.arch
         return source.model_copy(update={"arch": arch, "arch_args": dict(self.arch_args)})
 
-    def train_student(self, loot: Loot, images: Tensor, targets: Tensor, loss: Loss | None = None) -> AttackResult:
-        """A fresh student fitted to targets, by the default recipe of the attacker's images."""
+    def train_student(
+        self,
+        loot: Loot,
+        images: Tensor,
+        targets: Tensor,
+        *,
+        loss: Loss | None = None,
+        probabilities: Tensor | None = None,
+    ) -> AttackResult:
+        """A fresh student fitted to targets, by the chosen recipe or the default one of the attacker's images.
+
+        Args:
+            probabilities: what an owner's own recipe learns in place of targets that only `loss` understands.
+        """
         spec = self.student_spec(loot.spec)
-        student = build(spec, seed=loot.seed)
-        report = fit(
-            student,
-            images,
-            targets,
-            default_recipe(loot.data, epochs=self.epochs),
-            generator=loot.generator,
-            loss=loss,
-            on_epoch=loot.on_epoch,
-        )
+        student = build(spec, seed=loot.seed).to(device_of(loot.copy))
+        recipe = default_recipe(loot.data, epochs=self.epochs)
+        report = self.train(loot, student, images, targets, recipe, loss=loss, probabilities=probabilities)
         return AttackResult(model=student, spec=spec, report={"losses": list(report.losses), "queries": len(images)})
 
 
@@ -78,7 +84,9 @@ class ExtractSoft(Extraction):
 
     def _run(self, loot: Loot) -> AttackResult:
         answers = functional.log_softmax(predict(loot.copy, loot.images).clone(), dim=1)
-        return self.train_student(loot, loot.images, answers, distillation(self.temperature))
+        return self.train_student(
+            loot, loot.images, answers, loss=distillation(self.temperature), probabilities=answers.exp()
+        )
 
 
 @ATTACKS.register("extract-labels")

@@ -42,7 +42,7 @@ class ExtractAdversarial(Extraction):
             labels=predict(loot.copy, loot.images).argmax(1).numpy(),
             class_names=tuple(str(label) for label in range(loot.spec.classes)),
         )
-        student = ExtractLabels(arch=self.arch, arch_args=self.arch_args, epochs=self.epochs).run(
+        student = ExtractLabels(arch=self.arch, arch_args=self.arch_args, epochs=self.epochs, recipe=self.recipe).run(
             loot.copy, loot.spec, loot.data, seed=loot.seed, on_epoch=loot.on_epoch
         )
         hardening = AdversarialTraining(

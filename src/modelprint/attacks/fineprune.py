@@ -19,7 +19,7 @@ from torch.nn.utils import prune
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, head_of
 from modelprint.nn.architectures import Normalized
-from modelprint.training.loop import TrainRecipe, fit, predict
+from modelprint.training.loop import TrainRecipe, predict
 
 
 @ATTACKS.register("fine-prune")
@@ -51,7 +51,7 @@ class FinePrune(Attack):
         mask[:, gone] = 0
         prune.custom_from_mask(head, "weight", mask)  # type: ignore[no-untyped-call]
         recipe = TrainRecipe(epochs=self.epochs, lr=self.lr, schedule="constant", augment="none")
-        report = fit(loot.copy, loot.images, loot.labels, recipe, generator=loot.generator, on_epoch=loot.on_epoch)
+        report = self.train(loot, loot.copy, loot.images, loot.labels, recipe)
         prune.remove(head, "weight")  # type: ignore[no-untyped-call]
         return AttackResult(
             model=loot.copy,

@@ -10,7 +10,7 @@ layer moves, BatchNorm keeps its statistics and, without augmentation, the featu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, head_of
 from modelprint.nn.architectures import Net, Normalized
-from modelprint.training.loop import Augment, TrainRecipe, TrainReport, fit, predict
+from modelprint.training.loop import Augment, TrainRecipe, TrainReport, predict
+from modelprint.training.recipes import BuiltIn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +41,8 @@ class FineTune(Attack):
     weight_decay: float = 5e-4
     augment: Augment = "none"
 
-    def recipe(self) -> TrainRecipe:
-        """The training recipe."""
+    def published(self) -> TrainRecipe:
+        """The recipe that the fields describe."""
         return TrainRecipe(
             epochs=self.epochs,
             lr=self.lr,
@@ -57,18 +58,23 @@ class FineTune(Attack):
         if self.reset:
             reset(head_of(loot.copy), seed=loot.seed)
         report = (
-            fit_head(loot, self.recipe())
+            self.train_head(loot)
             if self.layers == "last"
-            else fit(
-                loot.copy,
-                loot.images,
-                loot.labels,
-                self.recipe(),
-                generator=loot.generator,
-                on_epoch=loot.on_epoch,
-            )
+            else self.train(loot, loot.copy, loot.images, loot.labels, self.published())
         )
         return AttackResult(model=loot.copy, spec=loot.spec, report={"losses": list(report.losses)})
+
+    def train_head(self, loot: Loot) -> TrainReport:
+        """Train the last layer; what lies below, BatchNorm's statistics included, stays as it is."""
+        model, head, published = loot.copy, head_of(loot.copy), self.published()
+        trainer = self
+        if isinstance(self.recipe, BuiltIn):
+            trainer = replace(self, recipe=self.recipe.keeping_statistics())
+        recipe = trainer.recipe or published
+        if isinstance(recipe, BuiltIn) and recipe.augment == "none" and isinstance(model.body, Net):
+            kept = _features(model, model.body, loot.images)
+            return trainer.train(loot, head, kept, loot.labels, published)
+        return trainer.train(loot, model, loot.images, loot.labels, published, parameters=head.parameters())
 
 
 def reset(layer: nn.Linear, *, seed: int) -> None:
@@ -76,23 +82,6 @@ def reset(layer: nn.Linear, *, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layer.reset_parameters()
-
-
-def fit_head(loot: Loot, recipe: TrainRecipe) -> TrainReport:
-    """Train the last layer; what lies below, BatchNorm's statistics included, stays as it is."""
-    model, head = loot.copy, head_of(loot.copy)
-    if recipe.augment == "none" and isinstance(model.body, Net):
-        kept = _features(model, model.body, loot.images)
-        return fit(head, kept, loot.labels, recipe, generator=loot.generator, on_epoch=loot.on_epoch)
-    return fit(
-        model,
-        loot.images,
-        loot.labels,
-        recipe,
-        generator=loot.generator,
-        parameters=head.parameters(),
-        on_epoch=loot.on_epoch,
-    )
 
 
 def _features(model: Normalized, net: Net, images: Tensor) -> Tensor:

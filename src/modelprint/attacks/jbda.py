@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from modelprint.attacks.base import ATTACKS, AttackResult, Loot
 from modelprint.attacks.extract import Extraction
+from modelprint.core.devices import device_of
 from modelprint.nn.spec import build
 from modelprint.perturb.evaluate import frozen
 from modelprint.training.loop import TrainRecipe, fit, predict, to_unit
@@ -45,7 +46,7 @@ class JBDA(Extraction):
 
     def _run(self, loot: Loot) -> AttackResult:
         spec = self.student_spec(loot.spec)
-        student = build(spec, seed=loot.seed).eval()
+        student = build(spec, seed=loot.seed).to(device_of(loot.copy)).eval()
         chosen = torch.randperm(len(loot.data), generator=loot.generator)[: self.seeds]
         points = loot.images[chosen]
         labels = predict(loot.copy, points).argmax(1).clone()
@@ -56,17 +57,18 @@ class JBDA(Extraction):
             points = torch.cat([points, fresh])
             labels = torch.cat([labels, predict(loot.copy, fresh).argmax(1)])
         recipe = default_recipe(loot.data, epochs=self.epochs)
-        report = fit(student, points, labels, recipe, generator=loot.generator, on_epoch=loot.on_epoch)
+        report = self.train(loot, student, points, labels, recipe)
         return AttackResult(model=student, spec=spec, report={"losses": list(report.losses), "queries": len(points)})
 
 
 def jacobian_step(student: nn.Module, points: Tensor, labels: Tensor, step: float) -> Tensor:
     """X' = x + lambda sign(dF_label(x)/dx) for points of 8 bits, rounded to 8 bits again."""
     moved: list[Tensor] = []
+    device = device_of(student)
     with frozen(student):
         for batch, target in zip(torch.split(points, 512), torch.split(labels, 512), strict=True):
-            inputs = to_unit(batch).requires_grad_()
-            outputs = student(inputs).gather(1, target[:, None]).sum()
+            inputs = to_unit(batch).to(device).requires_grad_()
+            outputs = student(inputs).gather(1, target[:, None].to(device)).sum()
             (gradient,) = torch.autograd.grad(outputs, inputs)
-            moved.append((inputs.detach() + step * gradient.sign()).clamp(0, 1))
+            moved.append((inputs.detach() + step * gradient.sign()).clamp(0, 1).cpu())
     return (torch.cat(moved) * 255).round().to(torch.uint8)

@@ -18,7 +18,7 @@ from torch.nn.utils import prune
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.nn.architectures import Normalized
-from modelprint.training.loop import TrainRecipe, fit
+from modelprint.training.loop import TrainRecipe
 
 
 @ATTACKS.register("prune")
@@ -49,9 +49,7 @@ class Prune(Attack):
         losses: list[float] = []
         if self.finetune_epochs:
             recipe = TrainRecipe(epochs=self.finetune_epochs, lr=self.lr, schedule="constant", augment="none")
-            losses += fit(
-                loot.copy, loot.images, loot.labels, recipe, generator=loot.generator, on_epoch=loot.on_epoch
-            ).losses
+            losses += self.train(loot, loot.copy, loot.images, loot.labels, recipe).losses
         for module, name in weights:
             prune.remove(module, name)  # type: ignore[no-untyped-call]
         return AttackResult(model=loot.copy, spec=loot.spec, report={"losses": losses, "sparsity": sparsity(loot.copy)})

@@ -35,6 +35,7 @@ class RemovalNet(Attack):
 
     name: ClassVar[str] = "removalnet"
     family: ClassVar[Family] = "removal"
+    hooks: ClassVar[bool] = True
 
     samples: int = 400
     iterations: int = 1000
@@ -61,7 +62,7 @@ class RemovalNet(Attack):
             student,
             images,
             torch.cat([before, labels[:, None].float()], dim=1),
-            recipe,
+            self.hooked(recipe),
             generator=loot.generator,
             loss=self.loss(loot.spec.classes),
             on_epoch=loot.on_epoch,

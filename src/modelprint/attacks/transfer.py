@@ -16,10 +16,11 @@ import torch
 from torch import nn
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes, head_of
+from modelprint.core.devices import device_of
 from modelprint.core.errors import DataError, ModelError
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Net
-from modelprint.training.loop import TrainRecipe, fit
+from modelprint.training.loop import TrainRecipe
 
 
 @ATTACKS.register("transfer")
@@ -63,15 +64,15 @@ class Transfer(Attack):
             raise ModelError(f"transfer knows the registered architectures only, not {type(net).__name__}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(loot.seed)
-            net.head = nn.Linear(head_of(loot.copy).in_features, task.classes)
+            net.head = nn.Linear(head_of(loot.copy).in_features, task.classes).to(device_of(loot.copy))
         recipe = TrainRecipe(epochs=self.epochs, lr=self.lr, schedule="constant", augment="none")
-        report = fit(
+        report = self.train(
+            loot,
             loot.copy,
             torch.from_numpy(task.stored),
             torch.from_numpy(task.labels),
             recipe,
-            generator=loot.generator,
-            on_epoch=loot.on_epoch,
+            classes=task.classes,
         )
         spec = loot.spec.model_copy(update={"classes": task.classes})
         return AttackResult(model=loot.copy, spec=spec, report={"losses": list(report.losses)})

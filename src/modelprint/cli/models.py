@@ -66,7 +66,7 @@ def train(
             seed=seed,
             holdout=_holdout(data, holdout),
             device=device,
-            on_epoch=lambda epoch, loss: report(f"epochs (loss {loss:.3f})", epoch, recipe.epochs),
+            on_epoch=lambda epoch: report("epochs", epoch.number, epoch.total),
         )
     save_model(out_, trained.model, trained.card)
     measured = "not measured" if trained.card.accuracy is None else f"{trained.card.accuracy:.4f}"
@@ -121,7 +121,7 @@ def attack(
             seed=seed,
             holdout=_holdout(data, holdout),
             source_identity=source.identity,
-            on_epoch=lambda epoch, loss: report(f"{kind} (loss {loss:.3f})", epoch, epoch),
+            on_epoch=lambda epoch: report(kind, epoch.number, epoch.total),
         )
     save_model(out_, made.model, made.card)
     accuracy = "not measured" if made.card.accuracy is None else f"{made.card.accuracy:.4f}"

@@ -122,7 +122,7 @@ def in_parts(work: Callable[[slice], T], count: int, *, size: int, who: str) -> 
                 raise
             if size == 1:
                 raise DeviceError(
-                    f"{who} runs out of memory with a single input ({_first_line(error)}): free memory, or use another "
+                    f"{who} runs out of memory with a single input ({first_line(error)}): free memory, or use another "
                     "--device"
                 ) from error
             size = max(1, min(size, part.stop - part.start) // 2)
@@ -156,5 +156,6 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -49,11 +49,7 @@ def build_from_code(
     Raises:
         ModelError: no such file, module or callable, or it fails, or returns something else.
     """
-    source, _, name = arch.rpartition(":")
-    if not source or not name:
-        raise ModelError(f"architecture {arch!r} names no callable: write path/to/file.py:callable")
-    with _importing_from(folder / source if source.endswith(".py") else folder):
-        function = _callable(source, name, folder)
+    with callable_named(arch, folder=folder) as function:
         try:
             module = function(**{**_taken(function, known), **arguments})
         except Exception as error:  # somebody's code may raise anything
@@ -63,6 +59,20 @@ def build_from_code(
     if not isinstance(module, nn.Module):
         raise ModelError(f"{arch} returned a {type(module).__name__}: it must return a torch.nn.Module")
     return module
+
+
+@contextmanager
+def callable_named(code: str, *, folder: Path = Path()) -> Iterator[Callable[..., object]]:
+    """What `file.py:callable` or `package.module:callable` names; inside, modules beside it can be imported.
+
+    Raises:
+        ModelError: no such file, module or callable.
+    """
+    source, _, name = code.rpartition(":")
+    if not source or not name:
+        raise ModelError(f"{code!r} names no callable: write path/to/file.py:callable")
+    with _importing_from(folder / source if source.endswith(".py") else folder):
+        yield _callable(source, name, folder)
 
 
 def _callable(source: str, name: str, folder: Path) -> Callable[..., object]:
@@ -76,9 +86,7 @@ def _callable(source: str, name: str, folder: Path) -> Callable[..., object]:
         offered = ", ".join(key for key, value in vars(module).items() if callable(value) and key[0] != "_")
         raise ModelError(f"{source} has no {name}: it has {offered or 'no callables'}") from None
     if not callable(function):
-        raise ModelError(
-            f"{source}:{name} is a {type(function).__name__}: name a function or class that builds the network"
-        )
+        raise ModelError(f"{source}:{name} is a {type(function).__name__}: name a function or a class")
     return cast(Callable[..., object], function)
 
 

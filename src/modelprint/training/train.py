@@ -1,19 +1,25 @@
-"""Train a registered architecture from scratch on a data set."""
+"""Train an architecture on a data set, from scratch or from a checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from modelprint.core.devices import resolve_device
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import ModelCard
 from modelprint.nn.spec import ModelSpec, build
-from modelprint.training.loop import TrainRecipe, TrainReport, accuracy, fit
+from modelprint.training.init import start_from
+from modelprint.training.loop import OnEpoch, TrainReport, accuracy
+from modelprint.training.outcome import check_trained
+from modelprint.training.recipes import Recipe, TrainRecipe
+from modelprint.training.run import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,31 +59,47 @@ def spec_for(data: LabelledSet, arch: str, arch_args: Mapping[str, Any] | None =
 def train_model(
     data: LabelledSet,
     spec: ModelSpec,
-    recipe: TrainRecipe,
+    recipe: Recipe,
     *,
     seed: int,
+    init: str | Path | None = None,
     holdout: LabelledSet | None = None,
     device: torch.device | str = "cpu",
-    on_epoch: Callable[[int, float], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainedModel:
-    """Train from scratch; the same data, spec, recipe, seed, machine and thread count give the same weights."""
-    model = build(spec, seed=seed).to(device)
-    report = fit(
+    """Train a model; the same data, spec, recipe, seed, machine and thread count give the same weights.
+
+    Args:
+        init: weights to start from; the last layer starts anew where their classes differ.
+        device: auto, cpu, cuda, cuda:N or mps. Random numbers are drawn on the CPU in any case.
+
+    Raises:
+        ModelError: training diverged or did nothing, the recipe's code failed, or `init` does not fit.
+        DeviceError: there is no such device, or it has too little memory.
+    """
+    place = resolve_device(device)
+    model = build(spec, seed=seed)
+    start = None if init is None else start_from(model, init, arch=spec.arch)
+    model.to(place)
+    stored, labels = torch.from_numpy(data.stored), torch.from_numpy(data.labels)
+    report = train(
         model,
-        torch.from_numpy(data.stored),
-        torch.from_numpy(data.labels),
+        stored,
+        labels,
         recipe,
+        classes=spec.classes,
+        seed=seed,
         generator=torch.Generator().manual_seed(seed),
         on_epoch=on_epoch,
     )
+    check_trained(model, stored, labels, classes=spec.classes)
     measured = (
         accuracy(model, torch.from_numpy(holdout.stored), torch.from_numpy(holdout.labels))
         if holdout is not None
         else None
     )
-    card = ModelCard(
-        spec=spec,
-        recipe={"kind": "train", "data": data.name, "data_sha256": data.identity, "seed": seed, **asdict(recipe)},
-        accuracy=measured,
-    )
+    made: dict[str, Any] = {"kind": "train", "data": data.name, "data_sha256": data.identity, "seed": seed}
+    if start is not None:
+        made["init"] = asdict(start)
+    card = ModelCard(spec=spec, recipe={**made, **recipe.card()}, accuracy=measured)
     return TrainedModel(model=model, card=card, report=report)

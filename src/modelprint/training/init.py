@@ -1,0 +1,52 @@
+"""Start from somebody's weights: a public checkpoint, whose last layer starts anew where the classes differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.fitting import fit_names, unwrapped
+from modelprint.nn.heads import head_of
+from modelprint.nn.weight_files import read_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a training started from.
+
+    Attributes:
+        file: its name, without folders.
+        sha256: "sha256:..." of the file: models with the same are homologous.
+        head: whether the last layer came from it, too.
+    """
+
+    file: str
+    sha256: str
+    head: Literal["kept", "fresh"]
+
+
+def start_from(model: Normalized, weights: str | Path, *, arch: str) -> Start:
+    """Put the weights of a file into a model; its last layer stays as it is where the file's has another shape or none.
+
+    Args:
+        arch: what the model is, for messages.
+
+    Raises:
+        ModelError: the file is missing or damaged, or other tensors than the last layer's do not fit; they are named.
+    """
+    path = Path(weights)
+    file = read_weights(path)
+    body = model.body
+    own = body.state_dict()
+    last = head_of(model)
+    head = next(name for name, module in body.named_modules() if module is last)
+    names = unwrapped(file.state.keys(), own.keys())
+    given = {names[name]: tensor for name, tensor in file.state.items()}
+    of_head = [f"{head}.{name}" for name in last.state_dict()]
+    fresh = any(name not in given or given[name].shape != own[name].shape for name in of_head)
+    if fresh:
+        given = {**given, **{name: own[name] for name in of_head}}
+    body.load_state_dict(fit_names(given, body, who=f"--init {path}", arch=arch))
+    return Start(file=path.name, sha256=file.identity, head="fresh" if fresh else "kept")

@@ -1,0 +1,48 @@
+"""The one way to train by any recipe: by the built-in loop, or by the owner's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from modelprint.core.devices import device_of
+from modelprint.training.loop import Loss, OnEpoch, TrainReport, fit
+from modelprint.training.own_recipe import OwnRecipe, TrainingData, fit_by_code
+from modelprint.training.recipes import BuiltIn, Recipe
+
+
+def train(
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    recipe: Recipe,
+    *,
+    classes: int,
+    seed: int,
+    generator: torch.Generator,
+    loss: Loss | None = None,
+    probabilities: Tensor | None = None,
+    parameters: Iterable[nn.Parameter] | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> TrainReport:
+    """Train a model in place; arguments as of `modelprint.training.loop.fit`.
+
+    Args:
+        seed: of the owner's own code; the built-in loop draws from the generator.
+        loss: of the built-in loop; the owner's code has its own.
+        probabilities: what the owner's code learns where the targets only mean something to `loss`.
+
+    Raises:
+        ModelError: training diverged, or the owner's code failed.
+        DeviceError: the device has too little memory.
+    """
+    if isinstance(recipe, BuiltIn):
+        return fit(
+            model, images, targets, recipe, generator=generator, loss=loss, parameters=parameters, on_epoch=on_epoch
+        )
+    assert isinstance(recipe, OwnRecipe)
+    taught = targets if probabilities is None else probabilities
+    data = TrainingData(stored=images.numpy(), labels=taught.numpy(), classes=classes, device=device_of(model))
+    return fit_by_code(model, data, recipe, seed=seed, parameters=parameters, on_epoch=on_epoch)
