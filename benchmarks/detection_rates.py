@@ -144,8 +144,8 @@ def measure(data: str, folder: Path) -> dict[str, Any]:
 def row(entry: Entry, model: LoadedModel, fingerprints: list[Fingerprint], worth: float) -> dict[str, Any]:
     """One line of the table."""
     verdicts = [examine(fingerprint, model, slice_plane=False).verdict for fingerprint in fingerprints]
-    matched = sum(verdict.matched or 0 for verdict in verdicts)
-    total = sum(verdict.trajectories or 0 for verdict in verdicts)
+    matched = sum(int(verdict.details["matched"]) for verdict in verdicts)
+    total = sum(int(verdict.details["trajectories"]) for verdict in verdicts)
     interval = clopper_pearson(matched, total)
     return {
         "name": entry.name,
@@ -154,8 +154,8 @@ def row(entry: Entry, model: LoadedModel, fingerprints: list[Fingerprint], worth
         "detection_rate": matched / total,
         "n_trajectories": total,
         "interval_95": [interval.low, interval.high],
-        "per_seed": [(verdict.matched or 0) / (verdict.trajectories or 1) for verdict in verdicts],
-        "mutation_rate": float(np.mean([verdict.mean_mutation_rate for verdict in verdicts])),
+        "per_seed": [int(verdict.details["matched"]) / int(verdict.details["trajectories"]) for verdict in verdicts],
+        "mutation_rate": float(np.mean([float(verdict.details["mean_mutation_rate"]) for verdict in verdicts])),
         "paper_cifar10": None if entry.paper is None else {"detection_rate": entry.paper[0], "r": entry.paper[1]},
     }
 

@@ -74,7 +74,7 @@ def test_scores_are_those_of_a_verification(results: Results, folder: Path, mode
     for name in ("test-source-1-ftal", "test-sast-03"):
         verdict = verify(fingerprint, there[name].path)
         assert verdict.score == pytest.approx(one.scores[name], abs=1e-6)
-        assert one.details[name]["mean_mutation_rate"] == pytest.approx(verdict.mean_mutation_rate, abs=1e-5)
+        assert one.details[name]["mean_mutation_rate"] == pytest.approx(verdict.details["mean_mutation_rate"], abs=1e-5)
 
 
 def test_knobs_and_regions(results: Results) -> None:

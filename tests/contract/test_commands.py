@@ -34,6 +34,7 @@ KEYS = {
     "matched",
     "trajectories",
     "mean_mutation_rate",
+    "details",
 }
 
 
@@ -94,6 +95,7 @@ def test_verify_prints_exactly_the_contracts_object(place: Path) -> None:
     assert found["false_accusations"] is None
     assert found["queries"] == 10 * 17
     assert found["trajectories"] == 10
+    assert found["details"] == {key: found[key] for key in ("matched", "trajectories", "mean_mutation_rate")}
     assert found["score"] == pytest.approx(found["matched"] / 10 + 0.001 * (1 - found["mean_mutation_rate"]))
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", found["suspect"])
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", found["fingerprint"])

@@ -13,7 +13,7 @@ from modelprint.core.verdict import FalseAccusations, Verdict
 
 FIELDS = ["schema", "verdict", "scheme", "score", "alpha", "threshold", "p_value", "false_accusations", "queries"]
 FIELDS += ["access", "fingerprint", "suspect"]
-TRAJECTORY_FIELDS = ["matched", "trajectories", "mean_mutation_rate"]
+DETAILS = {"matched": 97, "trajectories": 100, "mean_mutation_rate": 0.04}
 
 rates = st.floats(0, 1)
 accusations = st.none() | st.builds(FalseAccusations, count=st.integers(0, 50), n=st.integers(50, 200), upper_95=rates)
@@ -30,6 +30,7 @@ verdicts = st.builds(
     access=st.sampled_from(["labels", "scores"]),
     fingerprint=st.just("sha256:00"),
     suspect=st.text(),
+    details=st.dictionaries(st.text(), st.integers() | st.text() | st.floats(0, 1)),
     message=st.text(),
 )
 
@@ -54,15 +55,22 @@ def example(**changes: object) -> Verdict:
 @given(verdicts)
 def test_the_printed_object_reads_back(verdict):
     printed = json.loads(verdict.to_json())
-    assert list(printed) == FIELDS
+    assert [name for name in printed if name not in DETAILS] == [*FIELDS, "details"]
     assert Verdict.model_validate(printed) == verdict.model_copy(update={"message": ""})
 
 
-def test_trajectories_are_printed_last_and_for_adv_tra_only():
-    printed = json.loads(example(matched=97, trajectories=100, mean_mutation_rate=0.04).to_json())
-    assert list(printed) == FIELDS + TRAJECTORY_FIELDS
+def test_three_details_are_printed_beside_the_others_too():
+    printed = json.loads(example(details={**DETAILS, "more": [1, None]}).to_json())
+    assert list(printed) == [*FIELDS, *DETAILS, "details"]
     assert printed["schema"] == 1
-    assert list(json.loads(example().to_json())) == FIELDS
+    assert {name: printed[name] for name in DETAILS} == DETAILS
+    assert printed["details"] == {**DETAILS, "more": [1, None]}
+    assert list(json.loads(example().to_json())) == [*FIELDS, "details"]
+
+
+def test_a_verdict_of_before_there_were_details_reads_as_before():
+    assert example(**DETAILS) == example(details=DETAILS)
+    assert example(**DETAILS, details=DETAILS) == example(details=DETAILS)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +83,9 @@ def test_trajectories_are_printed_last_and_for_adv_tra_only():
         {"verdict": "guilty"},
         {"queries": -1},
         {"confidence": 0.99},
+        {"details": {"rate": float("nan")}},
+        {"details": {"rate": object()}},
+        {"details": DETAILS, "matched": 96},
         {"false_accusations": {"count": 0, "n": 0, "upper_95": 1.0}},
     ],
 )

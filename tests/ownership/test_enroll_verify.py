@@ -49,8 +49,8 @@ def test_copies_are_derived_and_strangers_are_not_shown(digits: Digits, fingerpr
 
 def test_the_source_itself_matches_every_trajectory(digits: Digits, fingerprint: Fingerprint) -> None:
     found = examine(fingerprint, digits.source, alpha=ALPHA)
-    assert found.verdict.matched == 15
-    assert found.verdict.mean_mutation_rate == 0
+    assert found.verdict.details["matched"] == 15
+    assert found.verdict.details["mean_mutation_rate"] == 0
     assert fingerprint.plane is not None
     assert found.plane_labels is not None
     assert (found.plane_labels == fingerprint.plane["labels"]).mean() > 0.99
@@ -61,7 +61,7 @@ def test_any_callable_is_a_suspect(digits: Digits, fingerprint: Fingerprint) -> 
         assert images.dtype == np.uint8
         return predict(digits.source, torch.from_numpy(images)).argmax(1).numpy()
 
-    assert verify(fingerprint, labels, alpha=ALPHA).matched == 15
+    assert verify(fingerprint, labels, alpha=ALPHA).details["matched"] == 15
 
 
 def test_saved_and_loaded_it_says_the_same(digits: Digits, fingerprint: Fingerprint, tmp_path: Path) -> None:

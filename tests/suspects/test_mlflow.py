@@ -77,7 +77,7 @@ def test_a_pyfunc_is_checked_like_its_file(place: Path, url: str) -> None:
     from_file = modelprint.verify(place / "fp", place / "source.safetensors")
     assert over_http.suspect == url
     assert over_http.model_copy(update={"suspect": ""}) == from_file.model_copy(update={"suspect": ""})
-    assert over_http.matched == over_http.trajectories == 5
+    assert over_http.details["matched"] == over_http.details["trajectories"] == 5
 
 
 @pytest.mark.filterwarnings("ignore")

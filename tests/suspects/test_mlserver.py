@@ -76,7 +76,7 @@ def test_its_model_is_checked_like_its_file(place: Path, url: str, path: str) ->
     over_http = modelprint.verify(place / "fp", url + path, options=options)
     from_file = modelprint.verify(place / "fp", place / "source.safetensors")
     assert over_http.model_copy(update={"suspect": ""}) == from_file.model_copy(update={"suspect": ""})
-    assert over_http.matched == over_http.trajectories == 5
+    assert over_http.details["matched"] == over_http.details["trajectories"] == 5
 
 
 def test_its_scores_are_those_of_the_file(place: Path, url: str) -> None:

@@ -107,11 +107,10 @@ def test_a_copy_behind_uploads_is_checked_like_its_file(
     options = SuspectOptions(mapping=described(tmp_path, text, picture, NAMES), ledger=tmp_path / "ledger.jsonl")
     over_http = modelprint.verify(place / "fp", url, options=options)
     from_file = modelprint.verify(place / "fp", place / "source.safetensors")
-    assert over_http.trajectories == from_file.trajectories == 5
+    assert over_http.details["trajectories"] == from_file.details["trajectories"] == 5
     if picture == "png":
         assert over_http.model_copy(update={"suspect": ""}) == from_file.model_copy(update={"suspect": ""})
-    assert over_http.mean_mutation_rate is not None  # JPEG changes pixels, and with them some labels
-    assert over_http.mean_mutation_rate < 0.5
+    assert 0 <= over_http.details["mean_mutation_rate"] < 0.5  # JPEG changes pixels, and with them some labels
 
 
 def test_class_names_are_found_by_asking(

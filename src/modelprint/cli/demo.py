@@ -178,7 +178,7 @@ def _print(cases: list[Case], accuracy: float | None) -> None:
             case.name,
             case.role,
             "-" if case.accuracy is None else f"{case.accuracy:.3f}",
-            f"{verdict.matched}/{verdict.trajectories}",
+            f"{verdict.details['matched']}/{verdict.details['trajectories']}",
             f"{verdict.score:.3f}",
             f"{verdict.p_value:.3f}",
             verdict.verdict,

@@ -296,6 +296,8 @@ def print_cost(found: Cost, suspect: str, format_: Format) -> None:
 
 def print_verdict(verdict: Verdict, name: str) -> None:
     """The verdict as a table and a sentence."""
+    from modelprint.schemes import SCHEMES
+
     colour = {"derived": "bold red", "not-shown": "bold green", "inconclusive": "bold yellow"}[verdict.verdict]
     out.print(f"{name}: ", end="", markup=False)
     out.print(verdict.verdict, style=colour, markup=False)
@@ -311,9 +313,11 @@ def print_verdict(verdict: Verdict, name: str) -> None:
         else f"{errors.count} of {errors.n} calibration models, rate at most {errors.upper_95:.3f} (95 %)",
         "queries": f"{verdict.queries} ({verdict.access})",
     }
-    if verdict.trajectories is not None:
-        rows["matched"] = f"{verdict.matched} of {verdict.trajectories} trajectories"
-        rows["mutation rate"] = _short(verdict.mean_mutation_rate)
+    for quantity in SCHEMES[verdict.scheme].quantities:
+        if verdict.details.get(quantity.key) is not None:
+            total = verdict.details.get(quantity.total)
+            part = "" if total is None else f" of {_short(total)} {quantity.units[1]}".rstrip()
+            rows[quantity.title] = _short(verdict.details[quantity.key]) + part
     for key, value in rows.items():
         table.add_row(key, value)
     print_table(table)

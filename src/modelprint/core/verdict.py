@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from modelprint.core.records import Record
 
 Outcome = Literal["derived", "not-shown", "inconclusive"]
-_TRAJECTORY_FIELDS = ("matched", "trajectories", "mean_mutation_rate")
+BESIDE = ("matched", "trajectories", "mean_mutation_rate")  # of schema 1: printed beside the details, too
 
 
 class FalseAccusations(Record):
@@ -35,7 +37,7 @@ class Verdict(Record):
         threshold: the score that must be exceeded; null without enough calibration models.
         p_value: rank of the score among the calibration models; never 0; null without any.
         queries: how many were asked.
-        matched, trajectories, mean_mutation_rate: of ADV-TRA only.
+        details: the scheme's own figures; its `quantities` say what they are.
         class_matching: the source's class of each of the suspect's, where these have other numbers and were matched by
             the answers; the calibration models were matched in the same way.
         message: the verdict in plain words, with what is missing; not part of the printed object.
@@ -53,21 +55,35 @@ class Verdict(Record):
     access: str
     fingerprint: str
     suspect: str
-    matched: int | None = None
-    trajectories: int | None = None
-    mean_mutation_rate: float | None = None
+    details: Mapping[str, JsonValue] = Field(default_factory=dict)
     class_matching: tuple[int, ...] | None = None
     message: str = Field(default="", exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_details(cls, fields: Any) -> Any:
+        """Details that stand beside the others belong to them; verdicts of before have no others."""
+        if not isinstance(fields, Mapping) or not any(name in fields for name in BESIDE):
+            return fields
+        beside = {name: fields[name] for name in BESIDE if name in fields}
+        details = fields.get("details", beside)
+        if not isinstance(details, Mapping) or any(details.get(name) != value for name, value in beside.items()):
+            raise ValueError(f"{', '.join(beside)} are not those of the details")
+        return {**{name: value for name, value in fields.items() if name not in BESIDE}, "details": details}
+
+    @field_validator("details")
+    @classmethod
+    def _finite(cls, details: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        json.dumps(dict(details), allow_nan=False)  # raises ValueError
+        return details
 
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        if self.trajectories is None:
-            for name in _TRAJECTORY_FIELDS:
-                fields.pop(name, None)
+        details = fields.pop("details")
         if self.class_matching is None:
             fields.pop("class_matching", None)
-        return fields
+        return {**fields, **{name: details[name] for name in BESIDE if name in details}, "details": details}
 
     def to_json(self) -> str:
         """The printed object (contract: `verify --format json`)."""

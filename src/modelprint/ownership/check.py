@@ -11,7 +11,7 @@ import numpy as np
 
 from modelprint.core.errors import IntegrityError, ModelprintError
 from modelprint.core.identity import digest, stored_hashes
-from modelprint.core.verdict import Verdict
+from modelprint.core.verdict import BESIDE, Verdict
 from modelprint.nn.options import ModelOptions
 from modelprint.ownership.bundle import ANSWERS, EVIDENCE, NAMES, REPORT, VERDICT
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
@@ -29,7 +29,7 @@ from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.recorded import RecordedSuspect, Recording, parse_recording
 
 SAME = 1e-6  # how far a score may be off, relative: other processors add in another order
-_FIELDS = ("score", "threshold", "mean_mutation_rate")
+_MEASURED = ("score", "threshold", "details", *BESIDE)  # fields that hold fractions of the scheme's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,19 +223,27 @@ def _replayed(
 def _compare(stated: Verdict, found: Verdict) -> None:
     """Nothing, if the stated verdict follows from the answers.
 
+    Details that this version adds are not in verdicts of before, and are not looked for.
+
     Raises:
         IntegrityError: the first field that does not.
     """
     one, other = (verdict.model_dump(mode="json", by_alias=True) for verdict in (stated, found))
+    other["details"] = {name: value for name, value in other["details"].items() if name in one["details"]}
     for name in [*other, *(name for name in one if name not in other)]:
         said, follows = one.get(name), other.get(name)
-        close = (
-            name in _FIELDS
-            and said is not None
-            and follows is not None
-            and np.isclose(said, follows, rtol=SAME, atol=1e-9)
-        )
-        if said != follows and not close:
+        if said != follows and not (name in _MEASURED and _close(said, follows)):
             raise IntegrityError(
                 f"the verdict does not follow from the answers: {name} is {follows}, {VERDICT} says {said}"
             )
+
+
+def _close(said: object, follows: object) -> bool:
+    """Whether two JSON values are the same, but for fractions that are a little off."""
+    if isinstance(said, Mapping) and isinstance(follows, Mapping):
+        return said.keys() == follows.keys() and all(_close(said[name], follows[name]) for name in said)
+    if isinstance(said, list) and isinstance(follows, list):
+        return len(said) == len(follows) and all(map(_close, said, follows))
+    if isinstance(said, float | int) and isinstance(follows, float | int) and float in (type(said), type(follows)):
+        return bool(np.isclose(said, follows, rtol=SAME, atol=1e-9))
+    return said == follows

@@ -119,7 +119,7 @@ def examine(
         suspect=respondent.identity,
         message=decision.message,
         class_matching=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
-        **decision.details,
+        details=decision.details,
     )
     return Verification(
         verdict=verdict,

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 
 from modelprint.core.errors import FingerprintError
+from modelprint.core.quantities import Quantity
 from modelprint.core.suspect import Answers
 from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
 from modelprint.perturb.precision import Precision, in_precision
@@ -59,6 +60,22 @@ class AdvTra(Scheme):
 
     name: ClassVar[str] = "adv-tra"
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    quantities: ClassVar[tuple[Quantity, ...]] = (
+        Quantity(
+            key="matched",
+            title="matched",
+            total="trajectories",
+            units=("trajectory", "trajectories"),
+            sentence="It matches the source on {value}.",
+            headline="Trajectories that match",
+        ),
+        Quantity(
+            key="mean_mutation_rate",
+            title="mutation rate",
+            form="share",
+            sentence="On average, {value} of the points got another answer.",
+        ),
+    )
 
     trajectories: int = 100
     l: int = 2  # noqa: E741 - the paper's symbol

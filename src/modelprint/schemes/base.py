@@ -19,6 +19,7 @@ from jaxtyping import Bool
 from torch import nn
 
 from modelprint.core.errors import FingerprintError, UsageError
+from modelprint.core.quantities import Quantity
 from modelprint.core.registry import Registry
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
@@ -138,12 +139,14 @@ class Scheme(ABC):
         separable: whether a query may be left out without touching the others.
         before_named: hyper-parameters of fingerprints from before these hyper-parameters existed, which do not name
             them.
+        quantities: the figures that `details` gives, and the words for them.
     """
 
     name: ClassVar[str]
     lost_with_labels: ClassVar[str | None] = None
     separable: ClassVar[bool] = True
     before_named: ClassVar[Mapping[str, Any]] = {}
+    quantities: ClassVar[tuple[Quantity, ...]] = ()
 
     expect: str = ""
 
@@ -205,7 +208,7 @@ class Scheme(ABC):
         """How alike suspect and source are, over the answered queries; higher = more likely derived."""
 
     def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
-        """More fields of the verdict, for schemes that have them."""
+        """The scheme's own figures of a verdict, as JSON; described by `quantities`."""
         return {}
 
     def parameters(self) -> dict[str, Any]:

@@ -164,9 +164,7 @@ class Records:
             access="labels",
             fingerprint=self.fingerprint.identity,
             suspect=sha(crc32(name.encode())),
-            matched=matched,
-            trajectories=total,
-            mean_mutation_rate=float(mean),
+            details={"matched": matched, "trajectories": total, "mean_mutation_rate": float(mean)},
         )
         case = Case(
             name=name,

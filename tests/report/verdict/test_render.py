@@ -181,9 +181,7 @@ def test_missing_answers_are_shown_as_missing(records):
 def test_no_answer_and_no_score_at_all(no_models):
     case = no_models.copy()
     silent = Answers(labels=np.full(len(case.answers), -1))
-    verdict = case.verdict.model_copy(
-        update={"score": None, "matched": None, "trajectories": None, "mean_mutation_rate": None, "queries": 0}
-    )
+    verdict = case.verdict.model_copy(update={"score": None, "details": {}, "queries": 0})
     words = Page(render(no_models, [replace(case, answers=silent, verdict=verdict, accuracy=None)])).words
     assert "Inconclusive" in words
     assert "Where the answers differ" not in words
@@ -206,7 +204,7 @@ def test_a_model_that_cost_too_much_to_ask_about_the_slice_is_counted(records):
 
 def test_schemes_without_trajectories_leave_those_parts_out(other_scheme):
     case = other_scheme.copy()
-    verdict = case.verdict.model_copy(update={"matched": None, "trajectories": None, "mean_mutation_rate": None})
+    verdict = case.verdict.model_copy(update={"details": {}})
     words = Page(render(other_scheme, [replace(case, verdict=verdict)])).words
     assert "trajector" not in words
     assert "Scheme ipguard" in words
@@ -229,7 +227,7 @@ def test_what_each_answer_adds_is_drawn_for_schemes_that_weigh_answers(other_sch
     case = other_scheme.copy()
     asked = np.arange(len(weighed)) < 30
     heard = Answers(labels=np.where(asked, case.answers.labels, -1))
-    verdict = case.verdict.model_copy(update={"matched": None, "trajectories": None, "mean_mutation_rate": None})
+    verdict = case.verdict.model_copy(update={"details": {}})
     told = [replace(case, verdict=verdict, answers=heard, cap=60)]
     html = render_report(weighed, told, calibration_scores=other_scheme.scores)
     agreed = int((heard.labels == weighed.source.labels)[:30].sum())

@@ -9,10 +9,11 @@ from modelprint.core.suspect import Answers
 from modelprint.core.verdict import FalseAccusations
 from modelprint.report.verdict.prose import HOW, LIMITATIONS, for_scheme
 from modelprint.report.verdict.words import several_note, statement, tallies
+from modelprint.schemes.adv_tra import AdvTra
 
 
 def said(case, models=20, source="sha256:other"):
-    return statement(case, source=source, calibration_models=models)
+    return statement(case, AdvTra.quantities, source=source, calibration_models=models)
 
 
 def test_a_derived_verdict_gives_its_numbers_and_its_limits(records):

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from modelprint.core.errors import UsageError
+from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.core.files import write_text
+from modelprint.core.quantities import Quantity
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.drawing.pages import template
 from modelprint.report.drawing.text import NONE, number, p_text, percent, plain_name
 from modelprint.report.verdict import facts, prose, words
 from modelprint.report.verdict.cases import Case
 from modelprint.report.verdict.evidence_section import evidence_section
+from modelprint.report.verdict.quantities import quantity_text
 from modelprint.report.verdict.region_section import region_section
 from modelprint.report.verdict.score_section import score_section
 from modelprint.report.verdict.trajectory_section import trajectory_section
+
+if TYPE_CHECKING:
+    from modelprint.schemes.base import Scheme
 
 _MOST_PANELS = 3
 
@@ -37,8 +43,7 @@ class CaseRow:
     remark: str
     score: str
     p_value: str
-    matched: str
-    mutation: str
+    figures: Sequence[str]
     accuracy: str
 
 
@@ -47,6 +52,7 @@ class Panel:
     """A verdict at the head of the page."""
 
     row: CaseRow
+    figures: Sequence[tuple[str, str]]
     statement: words.Statement
     threshold: str
     alpha: str
@@ -75,14 +81,17 @@ def render_report(
     _check(fingerprint, cases, calibration)
     manifest = fingerprint.manifest
     match = float(manifest.parameters.get("match", 0.5))
-    rows = [_row(index, case) for index, case in enumerate(cases, 1)]
+    scheme = scheme_made_by(fingerprint)
+    quantities = () if scheme is None else scheme.quantities
+    rows = [_row(index, case, quantities) for index, case in enumerate(cases, 1)]
     first = cases[0].verdict
     page: str = template("report.html.j2").render(
         title=plain_name(title, longest=200) if title else _title(cases),
         heading=facts.heading(fingerprint, cases),
-        panels=[_panel(cases[i], rows[i], manifest.source, len(calibration)) for i in _paneled(cases)],
+        panels=[_panel(cases[i], rows[i], quantities, manifest.source, len(calibration)) for i in _paneled(cases)],
         summary=words.tallies(cases) if len(cases) > 1 else [],
         rows=rows,
+        columns=[quantity.title.capitalize() for quantity in quantities],
         several=words.several_note(cases),
         how=[text.replace("{match}", f"{match:g}") for text in prose.for_scheme(prose.HOW, manifest.scheme)],
         calibrated=prose.CALIBRATED,
@@ -119,6 +128,16 @@ def write_report(
     write_text(Path(path), render_report(fingerprint, cases, calibration_scores=calibration_scores, title=title))
 
 
+def scheme_made_by(fingerprint: Fingerprint) -> Scheme | None:
+    """The scheme of a fingerprint; None where this version does not know it, or its hyper-parameters."""
+    from modelprint.ownership.ask import scheme_of
+
+    try:
+        return scheme_of(fingerprint)
+    except ModelprintError:
+        return None
+
+
 def _check(fingerprint: Fingerprint, cases: Sequence[Case], calibration: np.ndarray) -> None:
     if not cases:
         raise UsageError("a report needs one checked model or more: verify a suspect first")
@@ -148,9 +167,8 @@ def _paneled(cases: Sequence[Case]) -> list[int]:
     return suspects[:_MOST_PANELS] or ([0] if len(cases) == 1 else [])
 
 
-def _row(index: int, case: Case) -> CaseRow:
+def _row(index: int, case: Case, quantities: Sequence[Quantity]) -> CaseRow:
     verdict = case.verdict
-    told = verdict.matched is not None and verdict.trajectories is not None
     return CaseRow(
         index=index,
         name=plain_name(case.name),
@@ -161,17 +179,21 @@ def _row(index: int, case: Case) -> CaseRow:
         remark=words.REMARKS.get((case.role, verdict.verdict), ""),
         score=number(verdict.score),
         p_value=p_text(verdict.p_value),
-        matched=f"{verdict.matched:,} of {verdict.trajectories:,}" if told else NONE,
-        mutation=NONE if verdict.mean_mutation_rate is None else percent(verdict.mean_mutation_rate),
+        figures=[quantity_text(quantity, verdict.details) for quantity in quantities],
         accuracy=NONE if case.accuracy is None else percent(case.accuracy),
     )
 
 
-def _panel(case: Case, row: CaseRow, source: str, calibration_models: int) -> Panel:
+def _panel(case: Case, row: CaseRow, quantities: Sequence[Quantity], source: str, calibration_models: int) -> Panel:
     accusations = case.verdict.false_accusations
     return Panel(
         row=row,
-        statement=words.statement(case, source=source, calibration_models=calibration_models),
+        figures=[
+            (quantity.headline, text)
+            for quantity, text in zip(quantities, row.figures, strict=True)
+            if quantity.headline and text != NONE
+        ],
+        statement=words.statement(case, quantities, source=source, calibration_models=calibration_models),
         threshold="no threshold" if case.verdict.threshold is None else f"threshold {number(case.verdict.threshold)}",
         alpha=f"alpha {percent(case.verdict.alpha)}",
         bound=NONE if accusations is None else percent(accusations.upper_95),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelprint.core.quantities import Quantity
 from modelprint.core.verdict import FalseAccusations, Outcome, Verdict
 from modelprint.report.drawing.text import counted, number, p_text, percent, plain_name
 from modelprint.report.verdict.cases import Case
 from modelprint.report.verdict.prose import LIMITS
+from modelprint.report.verdict.quantities import quantity_text
 from modelprint.stats.calibration import needed_models
 from modelprint.stats.intervals import clopper_pearson
 
@@ -43,15 +45,16 @@ class Tally:
     detail: str
 
 
-def statement(case: Case, *, source: str, calibration_models: int) -> Statement:
+def statement(case: Case, quantities: Sequence[Quantity], *, source: str, calibration_models: int) -> Statement:
     """What the verdict on one model says.
 
     Args:
+        quantities: the scheme's own figures in the verdict's details.
         source: the source's identity.
         calibration_models: how many were asked.
     """
     verdict, name = case.verdict, plain_name(case.name, longest=60)
-    reasons = [*_same_file(verdict, source), *_matches(verdict)]
+    reasons = [*_same_file(verdict, source), *_figures(verdict, quantities)]
     if verdict.p_value is not None and (verdict.false_accusations is not None or calibration_models):
         reasons.append(_rank(verdict.p_value, _models(verdict, calibration_models), name))
     if verdict.threshold is not None and verdict.p_value is not None and verdict.verdict != "inconclusive":
@@ -92,14 +95,14 @@ def _same_file(verdict: Verdict, source: str) -> list[str]:
     return ["Its SHA-256 is that of the source: it is the same file."] if verdict.suspect == source else []
 
 
-def _matches(verdict: Verdict) -> list[str]:
-    if verdict.matched is None or verdict.trajectories is None:
-        return []
-    total = counted(verdict.trajectories, "trajectory", "trajectories")
-    sentence = f"It matches the source on {verdict.matched:,} of {total}."
-    if verdict.mean_mutation_rate is not None:
-        sentence += f" On average, {percent(verdict.mean_mutation_rate)} of the points got another answer."
-    return [sentence]
+def _figures(verdict: Verdict, quantities: Sequence[Quantity]) -> list[str]:
+    """The scheme's own figures, in one line."""
+    sentences = [
+        quantity.sentence.format(value=quantity_text(quantity, verdict.details, units=True))
+        for quantity in quantities
+        if quantity.sentence and verdict.details.get(quantity.key) is not None
+    ]
+    return [" ".join(sentences)] if sentences else []
 
 
 def _rank(p_value: float, n: int, name: str) -> str:
