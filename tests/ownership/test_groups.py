@@ -13,10 +13,12 @@ from modelprint.data.labelled import LabelledSet
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import load_model, weights_identity
 from modelprint.ownership.decide import decide
-from modelprint.ownership.fingerprint import COPIES, SIBLINGS, STRANGERS
+from modelprint.ownership.kinds import Group
 from modelprint.schemes import SCHEMES
 from tests.conftest import Digits
 from tests.ownership.test_decide import ALL, SOURCE, Agreement, agreeing
+
+STRANGERS, COPIES, SIBLINGS = (Group(kind=kind) for kind in ("INDEPENDENT", "COPY", "SHARED"))
 
 
 def test_a_suspect_above_all_strangers_is_not_accused_where_copies_of_others_score_as_high() -> None:
@@ -29,14 +31,50 @@ def test_a_suspect_above_all_strangers_is_not_accused_where_copies_of_others_sco
         assert "the worst of ranks among 99 independent models and among 19 copies of other models" in found.message
         assert found.false_accusations is not None
         assert (found.false_accusations.count, found.false_accusations.n, found.ranked) == (0, 19, 19)
-    pooled = decide(Agreement(), {}, SOURCE, agreeing(10), calibration[:-1], alpha=0.05, asked=ALL, groups=kinds[:-1])
-    assert "rank among 117 independent models" in pooled.message  # 18 are too few to be ranked by themselves
+
+
+def test_a_kind_of_too_few_is_named_and_the_verdict_rests_on_the_others() -> None:
+    calibration, kinds = [agreeing(5)] * 99 + [agreeing(15)] * 3, [STRANGERS] * 99 + [SIBLINGS] * 3
+    verdict = decide(Agreement(), {}, SOURCE, agreeing(10), calibration, alpha=0.05, asked=ALL, groups=kinds)
+    assert (verdict.outcome, verdict.p_value, verdict.pooled) == ("derived", 1 / 100, False)
+    assert "rank among 99 independent models" in verdict.message
+    assert "no rate is known for siblings: 3 given, 19 needed" in verdict.message
+    assert [(rate.kind, rate.n, rate.p_value, rate.covered) for rate in verdict.kinds] == [
+        ("INDEPENDENT", 99, 1 / 100, True),
+        ("SHARED", 3, 1.0, False),
+    ]
+    pooled = decide(
+        Agreement(), {}, SOURCE, agreeing(10), calibration, alpha=0.05, asked=ALL, groups=kinds, pool_kinds=True
+    )
+    assert (
+        "rank among 102 independent models; kinds were pooled: 3 siblings with the independent models" in pooled.message
+    )
+    assert (pooled.p_value, pooled.pooled, [rate.covered for rate in pooled.kinds]) == (4 / 103, True, [True, True])
+
+
+def test_no_covered_kind_is_inconclusive() -> None:
+    calibration, kinds = [agreeing(5)] * 20, [STRANGERS] * 10 + [SIBLINGS] * 10
+    verdict = decide(Agreement(), {}, SOURCE, agreeing(20), calibration, alpha=0.05, asked=ALL, groups=kinds)
+    assert (verdict.outcome, verdict.threshold, verdict.p_value) == ("inconclusive", None, 1 / 11)
+    assert "10 independent models and 10 siblings, but an error rate of 0.05 needs at least 19 of one kind" in (
+        verdict.message
+    )
+    pooled = decide(
+        Agreement(), {}, SOURCE, agreeing(20), calibration, alpha=0.05, asked=ALL, groups=kinds, pool_kinds=True
+    )
+    assert (pooled.outcome, pooled.p_value) == ("derived", 1 / 21)
 
 
 def test_owners_who_share_alpha_need_more_of_a_kind() -> None:
     calibration, kinds = [agreeing(5)] * 59 + [agreeing(15)] * 19, [STRANGERS] * 59 + [COPIES] * 19
-    told = decide(Agreement(), {}, SOURCE, agreeing(16), calibration, alpha=0.05, asked=ALL, groups=kinds, owners=3)
-    assert (told.p_value, told.ranked) == (1 / 79, 78)
+    alone = decide(Agreement(), {}, SOURCE, agreeing(16), calibration, alpha=0.05, asked=ALL, groups=kinds, owners=3)
+    assert (alone.p_value, alone.ranked) == (1 / 60, 59)
+    assert "copies of other models: 19 given, 59 needed" in alone.message
+    pooled = decide(
+        Agreement(), {}, SOURCE, agreeing(16), calibration, alpha=0.05, asked=ALL, groups=kinds, owners=3,
+        pool_kinds=True,
+    )  # fmt: skip
+    assert (pooled.p_value, pooled.ranked) == (1 / 79, 78)
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +135,7 @@ def test_copies_of_independent_models_are_made_on_request(digits: Digits, tmp_pa
 def test_calibration_models_answer_behind_what_is_expected(digits: Digits) -> None:
     negatives = [*digits.strangers]
     made = enroll(digits.source, digits.queries, scheme="akh", budget=40, expect="blur,noise", negatives=negatives)
-    assert made.groups == tuple(
-        f"{STRANGERS}{seen}" for seen in ("", " behind blur", " behind noise") for _ in range(3)
-    )
+    assert made.groups == tuple(Group(behind=transform) for transform in (None, "blur", "noise") for _ in range(3))
     assert len(set(made.families)) == 3
     plain, noisy = made.calibration[0], made.calibration[6]
     assert (plain.labels != noisy.labels).any()
@@ -108,7 +144,7 @@ def test_calibration_models_answer_behind_what_is_expected(digits: Digits) -> No
 
 
 def test_the_rate_behind_a_transform_is_that_of_innocents_behind_it() -> None:
-    kinds = [STRANGERS] * 19 + [f"{STRANGERS} behind blur"] * 19
+    kinds = [STRANGERS] * 19 + [Group(behind="blur")] * 19
     calibration = [agreeing(5)] * 19 + [agreeing(12)] * 19
     found = decide(Agreement(expect="blur"), {}, SOURCE, agreeing(12), calibration, alpha=0.05, asked=ALL, groups=kinds)
     assert found.outcome == "not-shown"

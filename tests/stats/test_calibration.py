@@ -97,13 +97,17 @@ def test_the_bound_refuses_what_is_no_rate(count, n):
 kinded = st.lists(st.tuples(values, st.sampled_from("abc")), min_size=1, max_size=120)
 
 
-@given(kinded, values, alphas)
-@example([(0.0, "a")] * 19 + [(1.0, "b")] * 19, 0.5, 0.05)
-def test_above_the_highest_threshold_is_the_same_as_a_worst_p_value_of_at_most_alpha(pairs, score, alpha):
+@given(kinded, values, alphas, st.booleans())
+@example([(0.0, "a")] * 19 + [(1.0, "b")] * 19, 0.5, 0.05, False)
+def test_above_the_highest_threshold_is_the_same_as_a_worst_p_value_of_at_most_alpha(pairs, score, alpha, pool):
     scores, kinds = np.array([value for value, _ in pairs]), [kind for _, kind in pairs]
-    rank = ranked_by_kind(scores, kinds, alpha, score=score)
+    rank = ranked_by_kind(scores, kinds, alpha, score=score, pool=pool)
     assert (rank.threshold is not None and score > rank.threshold) == (rank.p_value <= alpha)
-    assert sum(rank.sizes.values()) == len(scores)
+    assert sum(one.n for one in rank.kinds) == len(scores)
+    if pool:
+        assert sum(rank.sizes.values()) == len(scores)
+    covered = {one.kind for one in rank.kinds if one.covered}
+    assert bool(covered) == (rank.threshold is not None)
     if rank.threshold is not None:
         assert rank.count <= alpha * (rank.n + 1)
         assert all(size >= needed_models(alpha) for size in rank.sizes.values())
@@ -128,10 +132,28 @@ def test_the_rate_holds_within_a_kind_that_scores_high_where_a_rank_among_all_wo
     assert accused["pooled"] > 2000 * 0.1
 
 
-def test_a_kind_of_too_few_stands_with_the_most_frequent():
-    apart = kinds_apart(["a"] * 19 + ["b"] * 18 + ["c"] * 20, 0.05)
-    assert {kind: len(index) for kind, index in apart.items()} == {"c": 38, "a": 19}
-    assert sorted(np.concatenate(list(apart.values()))) == list(range(57))
+def test_a_kind_of_too_few_has_no_rate_unless_it_is_pooled():
+    scores, kinds = np.arange(57.0), ["a"] * 19 + ["b"] * 18 + ["c"] * 20
+    rank = ranked_by_kind(scores, kinds, 0.05, score=30.0)
+    assert rank.sizes == {"a": 19, "c": 20}
+    assert [(one.kind, one.n, one.covered) for one in rank.kinds] == [
+        ("a", 19, True),
+        ("b", 18, False),
+        ("c", 20, True),
+    ]
+    assert [one.p_value for one in rank.kinds] == [1 / 20, 8 / 19, 1.0]
+    pooled = ranked_by_kind(scores, kinds, 0.05, score=30.0, pool=True)
+    assert pooled.sizes == {"c": 38, "a": 19}
+    assert [one.pooled_with for one in pooled.kinds] == [None, "c", None]
+    assert [one.n for one in pooled.kinds] == [19, 18, 20]
+    assert all(one.covered for one in pooled.kinds)
+    assert [one.p_value for one in pooled.kinds] == [1 / 20, 28 / 39, 28 / 39]
+
+
+def test_places_of_kinds_are_whole_and_apart():
+    apart = kinds_apart(["a", "b", "a", "c"], first="c")
+    assert list(apart) == ["c", "a", "b"]
+    assert sorted(np.concatenate(list(apart.values()))) == list(range(4))
 
 
 def test_scores_without_kinds_are_refused():
@@ -149,8 +171,10 @@ def test_dependent_scores_do_not_pass_for_more_models():
     owned = [*names, *"abcdef"]
     kinds = ["own"] * 15 + ["copy"] * 14
     copied = ranked_by_kind(np.arange(29.0), kinds, 0.05, families=[*owned, *owned[:14]], score=100.0)
-    assert (copied.threshold, copied.n, copied.p_value) == (None, 15, 1 / 16)
-    enough = ranked_by_kind(np.arange(19.0), ["own"] * 15 + ["sibling"] * 4, 0.05, score=100.0)
+    assert (copied.threshold, copied.n, copied.p_value) == (None, 15, 1 / 15)
+    few = ranked_by_kind(np.arange(19.0), ["own"] * 15 + ["sibling"] * 4, 0.05, score=100.0)
+    assert (few.threshold, few.n, few.p_value) == (None, 15, 1 / 5)
+    enough = ranked_by_kind(np.arange(19.0), ["own"] * 15 + ["sibling"] * 4, 0.05, score=100.0, pool=True)
     assert (enough.threshold, enough.n, enough.p_value) == (18.0, 19, 0.05)
 
 

@@ -162,6 +162,7 @@ class _Summary:
             [record.group for record in records],
             self.field.bench.alpha,
             families=[record.family for record in records],
+            pool=True,  # as the committed results were; the digits zoo has two siblings
         )
         return _rounded(rank.threshold)
 

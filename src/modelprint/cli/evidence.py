@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
-from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, suspect_options
+from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, print_verdict
 from modelprint.core.errors import ModelprintError, UsageError
 
@@ -94,6 +94,7 @@ def bundle(
     access: Literal["labels", "scores"] = "labels",
     budget: int | None = None,
     alpha: float = 0.05,
+    pool_kinds: PoolKinds = False,
     report: bool = True,
     exit_code: Annotated[bool, Parameter(negative="")] = False,
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
@@ -143,12 +144,15 @@ def bundle(
                 access=access,
                 alpha=alpha,
                 budget=budget,
+                pool_kinds=pool_kinds,
                 options=suspect_options(how, api, device=compute.device),
                 progress=bars,
                 slice_plane=False,
             )
         page = _page(found) if report else None
-        data = make(loaded, found, commitment=sealed, key=key, budget=budget, report=page, out=out_)
+        data = make(
+            loaded, found, commitment=sealed, key=key, budget=budget, pool_kinds=pool_kinds, report=page, out=out_
+        )
     print_verdict(found.verdict, shown_reference(suspect))
     out.print(f"{out_}: {len(data) / 1e6:.1f} MB", markup=False)
     return EXIT_CODES[found.verdict.verdict] if exit_code else 0

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
-from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, suspect_options
+from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, DryRun, print_cost
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def identify(
     access: Literal["labels", "scores"] = "labels",
     budget: int | None = None,
     alpha: float = 0.05,
+    pool_kinds: PoolKinds = False,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     exit_code: Annotated[bool, Parameter(negative="")] = False,
     dry_run: DryRun = False,
@@ -64,6 +65,7 @@ def identify(
             access=access,
             alpha=alpha,
             budget=budget,
+            pool_kinds=pool_kinds,
             options=options,
             progress=bars,
         )

@@ -26,6 +26,14 @@ Settings = Annotated[
     Parameter(name="--set", consume_multiple=True, help="Hyper-parameters as key=value; may be repeated."),
 ]
 
+PoolKinds = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        help="Rank kinds of too few calibration models with the most frequent kind; else no rate is known for them.",
+    ),
+]
+
 _MODEL = Group("Model files", help="For weights that do not say what they are.")
 _API = Group("APIs", help="For suspects behind a server.")
 _COMPUTE = Group("Computing", help="Where models compute.")

@@ -11,7 +11,16 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
-from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, Settings, settings, suspect_options
+from modelprint.cli.options import (
+    ApiOptions,
+    ComputeOptions,
+    Format,
+    ModelFlags,
+    PoolKinds,
+    Settings,
+    settings,
+    suspect_options,
+)
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -168,6 +177,7 @@ def verify(
     access: Literal["labels", "scores"] = "labels",
     budget: int | None = None,
     alpha: float = 0.05,
+    pool_kinds: PoolKinds = False,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     report: Path | None = None,
     dry_run: DryRun = False,
@@ -213,6 +223,7 @@ def verify(
             alpha=alpha,
             budget=budget,
             negatives=negatives or (),
+            pool_kinds=pool_kinds,
             options=options,
             progress=bars,
             slice_plane=report is not None,

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_vali
 from modelprint.core.records import Record
 
 Outcome = Literal["derived", "not-shown", "inconclusive"]
+Kind = Literal["INDEPENDENT", "COPY", "SHARED", "OTHER"]
 BESIDE = ("matched", "trajectories", "mean_mutation_rate")  # of schema 1: printed beside the details, too
 
 
@@ -28,6 +29,32 @@ class FalseAccusations(Record):
     upper_95: float = Field(ge=0, le=1)
 
 
+class KindRate(Record):
+    """What the calibration models of one kind say of a suspect.
+
+    Attributes:
+        kind: INDEPENDENT (trained from scratch), SHARED (siblings: made from the base that the source was made from),
+            COPY (made from another model), OTHER (made from another public checkpoint).
+        behind: the transform through which they were asked, where one is expected; not written where there is none.
+        n: families of this kind.
+        p_value: the rank of the suspect among them; null where it was not scored.
+        covered: whether there are enough of them for the accepted rate; the verdict rests on the covered kinds.
+    """
+
+    kind: Kind
+    behind: str | None = None
+    n: int = Field(ge=0)
+    p_value: float | None = Field(gt=0, le=1)
+    covered: bool
+
+    @model_serializer(mode="wrap")
+    def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if self.behind is None:
+            fields.pop("behind", None)
+        return fields
+
+
 class Verdict(Record):
     """Whether a suspect was made from the source, and how sure that is.
 
@@ -40,6 +67,8 @@ class Verdict(Record):
         details: the scheme's own figures; its `quantities` say what they are.
         class_matching: the source's class of each of the suspect's, where these have other numbers and were matched by
             the answers; the calibration models were matched in the same way.
+        kinds: what each kind of calibration model says; null in verdicts from before kinds were listed.
+        pooled: whether kinds of too few models were ranked with the most frequent kind; written where it is so.
         message: the verdict in plain words, with what is missing; not part of the printed object.
     """
 
@@ -57,6 +86,8 @@ class Verdict(Record):
     suspect: str
     details: Mapping[str, JsonValue] = Field(default_factory=dict)
     class_matching: tuple[int, ...] | None = None
+    kinds: tuple[KindRate, ...] | None = None
+    pooled: bool = False
     message: str = Field(default="", exclude=True)
 
     @model_validator(mode="before")
@@ -83,6 +114,10 @@ class Verdict(Record):
         details = fields.pop("details")
         if self.class_matching is None:
             fields.pop("class_matching", None)
+        if self.kinds is None:
+            fields.pop("kinds", None)
+        if not self.pooled:
+            fields.pop("pooled", None)
         return {**fields, **{name: details[name] for name in BESIDE if name in details}, "details": details}
 
     def to_json(self) -> str:

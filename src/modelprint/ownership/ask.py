@@ -97,12 +97,14 @@ def interrogate(
     access: Access,
     budget: int | None = None,
     alpha: float | None = None,
+    pool_kinds: bool = False,
     progress: Progress = silent,
 ) -> Interview:
     """Ask a suspect.
 
     Args:
         alpha: of the verdict that is to be settled, for schemes that stop early; None asks everything.
+        pool_kinds: of that verdict, as of `decide`.
 
     Raises:
         SuspectError: answers that are constant, or of other classes than the fingerprint's.
@@ -120,7 +122,7 @@ def interrogate(
     planned = np.arange(total) < asker.total
     limit = None
     if alpha is not None and scheme.sequential and fingerprint.calibration:
-        limit = calibrated_limit(scheme, fingerprint, access, planned, alpha)
+        limit = calibrated_limit(scheme, fingerprint, access, planned, alpha, pool_kinds=pool_kinds)
     while True:
         heard = Answers(labels=labels, scores=scores)
         batch = asker.next(heard, asked)
@@ -163,12 +165,20 @@ def cost(
 
 
 def calibrated_limit(
-    scheme: Scheme, fingerprint: Fingerprint, access: Access, planned: np.ndarray, alpha: float
+    scheme: Scheme,
+    fingerprint: Fingerprint,
+    access: Access,
+    planned: np.ndarray,
+    alpha: float,
+    *,
+    pool_kinds: bool = False,
 ) -> float | None:
     """The threshold by the calibration models' answers to all planned queries; None where they are too few."""
     state, source = fingerprint.state, fingerprint.source
     ranked = [scheme.score(state, source, only(other.restricted(access), planned)) for other in fingerprint.calibration]
-    return ranked_by_kind(np.array(ranked), fingerprint.groups, alpha, families=fingerprint.families).threshold
+    return ranked_by_kind(
+        np.array(ranked), fingerprint.groups, alpha, families=fingerprint.families, pool=pool_kinds
+    ).threshold
 
 
 def _settled(scheme: Scheme, fingerprint: Fingerprint, heard: Answers, rest: np.ndarray, limit: float) -> bool:
@@ -192,12 +202,14 @@ def concluded(
     *,
     alpha: float,
     owners: int = 1,
+    pool_kinds: bool = False,
     shared: CalibrationScores | None = None,
 ) -> Decision:
     """What an interview shows, by the fingerprint's calibration models.
 
     Args:
         owners: who ask about this suspect, which the p-value is to be adjusted for.
+        pool_kinds: as of `decide`.
         shared: the scores of the calibration models, where many suspects are judged (`calibration_scores`).
     """
     return decide(
@@ -212,6 +224,7 @@ def concluded(
         groups=fingerprint.groups,
         families=fingerprint.families,
         owners=owners,
+        pool_kinds=pool_kinds,
         shared=shared,
     )
 

@@ -92,7 +92,7 @@ def _verdict(decision: Decision, adjusted: float, *, owners: int, alpha: float) 
     n, need = decision.ranked, needed_models_of(owners, alpha)
     if decision.score is None:
         return "inconclusive", decision.message
-    note = f". {decision.note}" if decision.note else ""
+    note = decision.uncovered + (f". {decision.note}" if decision.note else "")
     if decision.p_value is not None and adjusted <= alpha:
         return "derived", f"answers like a model made from this source{note}"
     if n < need:

@@ -32,6 +32,7 @@ def bundle(
     commitment: bytes,
     key: Path,
     budget: int | None = None,
+    pool_kinds: bool = False,
     report: str | None = None,
     out: Path | None = None,
 ) -> bytes:
@@ -41,7 +42,7 @@ def bundle(
         fingerprint: the committed one, whose own calibration models gave the verdict.
         found: what `examine` found with it.
         key: the private key that sealed the commitment.
-        budget: that `examine` was given.
+        budget, pool_kinds: that `examine` was given.
         report: HTML.
 
     Raises:
@@ -78,6 +79,7 @@ def bundle(
         access="scores" if Access.parse(found.verdict.access) >= Access.SCORES else "labels",
         alpha=found.verdict.alpha,
         budget=budget,
+        pool_kinds=pool_kinds,
     )
     data = packed({EVIDENCE: canonical(sign(statement, private).to_json()), **parts})
     if out is not None:

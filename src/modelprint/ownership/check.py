@@ -105,12 +105,20 @@ def check(
     recording = _recording(parts[ANSWERS], fingerprint, evidence)
     stated: Verdict = validated(Verdict, parse(parts[VERDICT], who=VERDICT), who=VERDICT)
     check_alpha(commitment, evidence.alpha)
-    replayed = _replayed(fingerprint, recording, evidence)
+    # before kinds were listed in verdicts, those of too few models were ranked with the most frequent one
+    pool_kinds = evidence.pool_kinds or stated.kinds is None
+    replayed = _replayed(fingerprint, recording, evidence, pool_kinds=pool_kinds)
     _compare(stated, replayed.verdict)
     rejudged = None
     if negatives:
         rejudged = _replayed(
-            fingerprint, recording, evidence, negatives=negatives, options=options, progress=progress
+            fingerprint,
+            recording,
+            evidence,
+            pool_kinds=evidence.pool_kinds,
+            negatives=negatives,
+            options=options,
+            progress=progress,
         ).verdict
     return Checked(
         identity=digest(data),
@@ -197,6 +205,7 @@ def _replayed(
     recording: Recording,
     evidence: Evidence,
     *,
+    pool_kinds: bool,
     negatives: Negatives = (),
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     progress: Progress = silent,
@@ -210,6 +219,7 @@ def _replayed(
             alpha=evidence.alpha,
             budget=evidence.budget,
             negatives=negatives,
+            pool_kinds=pool_kinds,
             options=SuspectOptions(model=options),
             progress=progress,
             slice_plane=False,
@@ -221,13 +231,15 @@ def _replayed(
 
 
 def _compare(stated: Verdict, found: Verdict) -> None:
-    """Nothing, if the stated verdict follows from the answers.
+    """Nothing, if the stated verdict follows from the answers; one from before there were kinds does not list them.
 
     Details that this version adds are not in verdicts of before, and are not looked for.
 
     Raises:
         IntegrityError: the first field that does not.
     """
+    if stated.kinds is None:
+        found = found.model_copy(update={"kinds": None, "pooled": False})
     one, other = (verdict.model_dump(mode="json", by_alias=True) for verdict in (stated, found))
     other["details"] = {name: value for name, value in other["details"].items() if name in one["details"]}
     for name in [*other, *(name for name in one if name not in other)]:

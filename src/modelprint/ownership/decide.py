@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 from modelprint.core.access import Access
 from modelprint.core.errors import UnscorableError
 from modelprint.core.suspect import UNANSWERED, Answers
-from modelprint.core.verdict import FalseAccusations, Outcome
-from modelprint.ownership.fingerprint import COPIES
+from modelprint.core.verdict import FalseAccusations, KindRate, Outcome
+from modelprint.ownership.kinds import Group
 from modelprint.ownership.matching import Matching, looks_renamed, rematched, renamed
 from modelprint.schemes.base import Scheme, State
 from modelprint.stats.calibration import Ranking, needed_models, ranked_by_kind, upper_bound
@@ -26,10 +27,13 @@ class Decision:
 
     Attributes:
         calibration_scores: of the calibration models, on the queries that the suspect answered.
-        ranked: how many families stand in the smallest group that it was ranked in.
+        ranked: how many families stand in the smallest group that the p-value rests on.
+        kinds: the rank in each group.
+        pooled: whether a group of too few families was ranked with the most frequent one.
         details: the scheme's own fields of the verdict.
         matching: how the suspect's classes were matched with the source's, where their numbers differ.
         note: what that did, and cost, in words; else empty.
+        uncovered: the kinds of calibration model that no rate is known for, in words; empty where there are none.
     """
 
     outcome: Outcome
@@ -40,9 +44,12 @@ class Decision:
     false_accusations: FalseAccusations | None
     calibration_scores: np.ndarray
     ranked: int = 0
+    kinds: tuple[KindRate, ...] = ()
+    pooled: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
     matching: Matching | None = None
     note: str = ""
+    uncovered: str = ""
 
 
 def only(answers: Answers, mask: np.ndarray) -> Answers:
@@ -92,9 +99,10 @@ def decide(
     alpha: float,
     asked: np.ndarray,
     planned: np.ndarray | None = None,
-    groups: Sequence[str] = (),
+    groups: Sequence[Group] = (),
     families: Sequence[str] = (),
     owners: int = 1,
+    pool_kinds: bool = False,
     shared: CalibrationScores | None = None,
 ) -> Decision:
     """Score a suspect, and rank it among the calibration models on the queries that it answered.
@@ -104,14 +112,21 @@ def decide(
         asked: mask of shape (n,), the queries that were put to the suspect.
         planned: mask of those that could have been, where a scheme stops early: the calibration models are ranked by
             what they say to all of them but those that the suspect refused.
-        groups: of the calibration models; each that is large enough is ranked by itself, and the worst rank counts.
+        groups: of the calibration models; each that is large enough is ranked by itself, and the worst rank counts. No
+            rate is known for the others.
         families: of the calibration models, whose scores depend on each other: the highest stands for all.
         owners: who ask about this suspect, which the p-value is to be adjusted for.
+        pool_kinds: rank groups that are too small with the largest one.
         shared: the scores of the same calibration models, where many suspects are judged by one fingerprint.
     """
+    members = list(groups) or [Group()] * len(calibration)
+    ranking = partial(ranked_by_kind, kinds=members, alpha=alpha / owners, families=families, pool=pool_kinds)
+    unscored = ranking(np.zeros(len(calibration)))
     answered = asked & answers.answered
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
-        return _unscored(f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again")
+        return _unscored(
+            f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again", unscored
+        )
     heard = only(answers, answered)
     matching = looks_renamed(source, heard, calibration) if calibration and scheme.needs.same_classes else None
     if matching is not None:
@@ -119,12 +134,12 @@ def decide(
     try:
         score = scheme.score(state, source, heard)
     except UnscorableError as error:
-        return _unscored(str(error))
+        return _unscored(str(error), unscored)
     details = scheme.details(state, source, heard)
     if not calibration:
         return Decision(
             outcome="inconclusive",
-            message=_missing(0, alpha),
+            message=_missing(unscored, alpha),
             score=score,
             p_value=None,
             threshold=None,
@@ -137,12 +152,10 @@ def decide(
     scores = shared or CalibrationScores(scheme=scheme, state=state, source=source, calibration=calibration)
     # where the suspect's classes were matched, calibration models get the same freedom, or the rate would not hold
     ranked = scores.on(path, shown, matched=matching is not None)
-    kinds = list(groups) or [""] * len(calibration)
-    rank = ranked_by_kind(ranked, kinds, alpha / owners, families=families, score=score)
+    rank = ranking(ranked, score=score)
     note = ""
     if matching is not None:
-        named = ranked_by_kind(scores.on(path, shown, matched=False), kinds, alpha / owners, families=families)
-        note = _matched(matching, named.threshold, rank.threshold)
+        note = _matched(matching, ranking(scores.on(path, shown, matched=False)).threshold, rank.threshold)
     errors = (
         FalseAccusations(count=rank.count, n=rank.n, upper_95=upper_bound(rank.count, rank.n))
         if rank.threshold is not None
@@ -154,10 +167,12 @@ def decide(
         if answers.scores is not None or scheme.lost_with_labels is None
         else f"; labels only: {scheme.lost_with_labels}"
     )
-    if scheme.expect and not any(" behind " in kind for kind in kinds):  # older fingerprints: all answered plainly
+    if scheme.expect and all(group.behind is None for group in members):  # older fingerprints: all answered plainly
         lost += f"; the rate holds for suspects that answer plainly, not behind {scheme.expect}"
-    if scheme.needs.shadows and COPIES not in rank.sizes:
-        lost += f"; no rate is known for {COPIES}: calibrate on some (--negatives)"
+    uncovered = _uncovered(rank, needed_models(alpha / owners))
+    lost += uncovered
+    if scheme.needs.shadows and all(group.kind != "COPY" for group in members):
+        lost += f"; no rate is known for {Group(kind='COPY')}: calibrate on some (--negatives)"
     return Decision(
         outcome=outcome,
         message=f"{message}{lost}. {note}" if note else message + lost,
@@ -167,9 +182,12 @@ def decide(
         false_accusations=errors,
         calibration_scores=ranked,
         ranked=min(rank.sizes.values()),
+        kinds=_rates(rank),
+        pooled=any(one.pooled_with is not None for one in rank.kinds),
         details=details,
         matching=matching,
         note=note,
+        uncovered=uncovered,
     )
 
 
@@ -182,7 +200,7 @@ def _matched(matching: Matching, named: float | None, limit: float | None) -> st
     )
 
 
-def _unscored(message: str) -> Decision:
+def _unscored(message: str, unscored: Ranking) -> Decision:
     return Decision(
         outcome="inconclusive",
         message=message,
@@ -191,23 +209,46 @@ def _unscored(message: str) -> Decision:
         threshold=None,
         false_accusations=None,
         calibration_scores=np.zeros(0),
+        kinds=_rates(unscored),
+    )
+
+
+def _rates(rank: Ranking) -> tuple[KindRate, ...]:
+    return tuple(
+        KindRate(kind=one.kind.kind, behind=one.kind.behind, n=one.n, p_value=one.p_value, covered=one.covered)
+        for one in rank.kinds
+        if isinstance(one.kind, Group)
     )
 
 
 def _outcome(rank: Ranking, alpha: float) -> tuple[Outcome, str]:
     if rank.threshold is None or rank.p_value is None:
-        return "inconclusive", _missing(rank.n, alpha)
-    sizes = [f"among {size} {kind or 'independent models'}" for kind, size in rank.sizes.items()]
+        return "inconclusive", _missing(rank, alpha)
+    sizes = [f"among {size} {group}" for group, size in rank.sizes.items()]
     worst = "" if len(sizes) == 1 else f"the worst of ranks {', '.join(sizes[:-1])} and "
     chance = f"p = {rank.p_value:.3g}, {worst or 'rank '}{sizes[-1]}"
+    pooled = [f"{one.n} {one.kind} with the {one.pooled_with}" for one in rank.kinds if one.pooled_with is not None]
+    if pooled:
+        chance += f"; kinds were pooled: {', '.join(pooled)}"
     if rank.p_value <= alpha:
         return "derived", f"answers like a model made from the source ({chance}); accepted error rate {alpha:g}"
     return "not-shown", f"no more like the source than independent models are ({chance}); that is no proof of innocence"
 
 
-def _missing(n: int, alpha: float) -> str:
+def _uncovered(rank: Ranking, need: int) -> str:
+    """The kinds that the verdict does not rest on, where it rests on others."""
+    if rank.threshold is None:
+        return ""
+    missing = [f"{one.kind}: {one.n} given, {need} needed" for one in rank.kinds if not one.covered]
+    return "".join(f"; no rate is known for {one}" for one in missing)
+
+
+def _missing(rank: Ranking, alpha: float) -> str:
     need = needed_models(alpha)
+    counts = [f"{one.n} {one.kind}" for one in rank.kinds]
+    given = " and ".join(counts) if len(counts) > 1 else f"{rank.n} calibration models"
+    pooling = " of one kind" if len(counts) > 1 else ""
     return (
-        f"{n} calibration models, but an error rate of {alpha:g} needs at least {need}: "
+        f"{given}, but an error rate of {alpha:g} needs at least {need}{pooling}: "
         "name a folder of independent models with --negatives, or have some trained with --negatives auto:N"
     )

@@ -20,11 +20,11 @@ from modelprint.core.identity import canonical_json, digest
 from modelprint.core.records import Record
 from modelprint.core.suspect import Answers
 from modelprint.core.untrusted import read_inside
+from modelprint.ownership.kinds import Group, group_of
 
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
 _STATE = "state."
-STRANGERS, COPIES, SIBLINGS = "independent models", "copies of other models", "models tuned from one base"
 
 
 def library() -> str:
@@ -62,7 +62,8 @@ class CalibrationModel(Record):
         name: its file name.
         identity: SHA-256 of its file.
         accuracy: on the enrollment's seeds.
-        kind: SAST, SADT, DAST, DADT or SHARED, where known; COPY, if it was made from another model than the source.
+        kind: SAST, SADT, DAST, DADT, SHARED (from the source's base) or OTHER (from another public checkpoint), where
+            known; COPY, if it was made from another model than the source.
         made_from: SHA-256 of that other model; not written where there is none.
         behind: the transform through which it was asked, where that is expected; not written where there is none.
     """
@@ -80,10 +81,9 @@ class CalibrationModel(Record):
         return self.made_from or self.identity
 
     @property
-    def group(self) -> str:
-        """Within which it is ranked: the error rate holds for each group of innocent models by itself."""
-        group = {"COPY": COPIES, "SHARED": SIBLINGS}.get(self.kind or "", STRANGERS)
-        return group if self.behind is None else f"{group} behind {self.behind}"
+    def group(self) -> Group:
+        """Within which it is ranked."""
+        return group_of(self.kind, self.behind)
 
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -206,7 +206,7 @@ class Fingerprint:
         )
 
     @property
-    def groups(self) -> tuple[str, ...]:
+    def groups(self) -> tuple[Group, ...]:
         """The group of each calibration model."""
         return tuple(model.group for model in self.manifest.calibration)
 

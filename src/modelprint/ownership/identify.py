@@ -31,6 +31,7 @@ def identify(
     access: str | Access = Access.LABELS,
     alpha: float = 0.05,
     budget: int | None = None,
+    pool_kinds: bool = False,
     device: str | None = None,
     options: SuspectOptions | None = None,
     progress: Progress = silent,
@@ -44,6 +45,7 @@ def identify(
         access: "labels" or "scores"; no more than that leaves the suspect.
         alpha: the accepted chance of accusing anybody falsely, over all owners together.
         budget: the most queries to ask for each fingerprint.
+        pool_kinds: rank kinds of too few calibration models with the most frequent kind, in place of no rate for them.
         device: where models compute: auto, cpu, cuda, cuda:N or mps; as of `options` unless given.
 
     Raises:
@@ -56,12 +58,12 @@ def identify(
     _check(prints, alpha)
     level = Access.parse(access) if isinstance(access, str) else access
     party = _open(suspect, [fingerprint for _, fingerprint in prints], on_device(options, device))
-    found = []
+    compared = []
     for number, (path, fingerprint) in enumerate(prints):
         progress("fingerprints", number, len(prints))
         respondent = party[fingerprint.manifest.input]
         if isinstance(respondent, Suspect):
-            found.append(
+            compared.append(
                 _ask(
                     path,
                     fingerprint,
@@ -70,16 +72,17 @@ def identify(
                     budget=budget,
                     alpha=alpha,
                     owners=len(prints),
+                    pool_kinds=pool_kinds,
                     progress=progress,
                 )
             )
         else:
-            found.append(Compared(path=path, fingerprint=fingerprint, misfit=str(respondent)))
+            compared.append(Compared(path=path, fingerprint=fingerprint, misfit=str(respondent)))
     progress("fingerprints", len(prints), len(prints))
     heard = [respondent.inner for respondent in party.values() if isinstance(respondent, _Shared)]
     for inner in {id(inner): inner for inner in heard}.values():
         inner.finish()
-    return attributed(heard[0].identity if heard else shown_reference(str(suspect)), found, alpha=alpha)
+    return attributed(heard[0].identity if heard else shown_reference(str(suspect)), compared, alpha=alpha)
 
 
 def cost(
@@ -99,18 +102,18 @@ def cost(
     _check(prints, 0.5)
     level = Access.parse(access) if isinstance(access, str) else access
     party = _open(suspect, [fingerprint for _, fingerprint in prints], options)
-    found: list[Cost] = []
+    costs: list[Cost] = []
     for _, fingerprint in prints:
         respondent = party[fingerprint.manifest.input]
         if isinstance(respondent, _Shared):
             asked = scheme_of(fingerprint).asker(fingerprint.state, budget).total
-            found.append(respondent.inner.cost(fingerprint.queries[:asked], access=level))
-    seconds = [one.seconds for one in found]
+            costs.append(respondent.inner.cost(fingerprint.queries[:asked], access=level))
+    seconds = [one.seconds for one in costs]
     return Cost(
-        queries=sum(one.queries for one in found),
-        answered=sum(one.answered for one in found),
-        requests=sum(one.requests for one in found),
-        bytes=sum(one.bytes for one in found),
+        queries=sum(one.queries for one in costs),
+        answered=sum(one.answered for one in costs),
+        requests=sum(one.requests for one in costs),
+        bytes=sum(one.bytes for one in costs),
         seconds=None if None in seconds else sum(value for value in seconds if value is not None),
     )
 
@@ -187,13 +190,14 @@ def _ask(
     budget: int | None,
     alpha: float,
     owners: int,
+    pool_kinds: bool,
     progress: Progress,
 ) -> Compared:
     """Ask one fingerprint's queries, and score and rank the answers as `verify` does."""
     scheme = scheme_of(fingerprint)
     try:
-        told = interrogate(fingerprint, scheme, suspect, access=access, budget=budget, progress=progress)
+        interview = interrogate(fingerprint, scheme, suspect, access=access, budget=budget, progress=progress)
     except MisfitError as error:
         return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
-    decision = concluded(scheme, fingerprint, told, alpha=alpha, owners=owners)
-    return Compared(path=path, fingerprint=fingerprint, decision=decision, queries=int(told.asked.sum()))
+    decision = concluded(scheme, fingerprint, interview, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
+    return Compared(path=path, fingerprint=fingerprint, decision=decision, queries=int(interview.asked.sum()))

@@ -49,6 +49,7 @@ def verify(
     alpha: float = 0.05,
     budget: int | None = None,
     negatives: Negatives = (),
+    pool_kinds: bool = False,
     device: str | None = None,
     options: SuspectOptions | None = None,
     progress: Progress = silent,
@@ -62,6 +63,7 @@ def verify(
         alpha: the accepted rate of false accusations.
         budget: the most queries to ask.
         negatives: independent models to calibrate on, in place of those of the fingerprint.
+        pool_kinds: rank kinds of too few calibration models with the most frequent kind, in place of no rate for them.
         device: where models compute: auto, cpu, cuda, cuda:N or mps; as of `options` unless given.
 
     Raises:
@@ -74,6 +76,7 @@ def verify(
         alpha=alpha,
         budget=budget,
         negatives=negatives,
+        pool_kinds=pool_kinds,
         options=on_device(options, device),
         progress=progress,
         slice_plane=False,
@@ -88,6 +91,7 @@ def examine(
     alpha: float = 0.05,
     budget: int | None = None,
     negatives: Negatives = (),
+    pool_kinds: bool = False,
     options: SuspectOptions | None = None,
     progress: Progress = silent,
     slice_plane: bool = True,
@@ -103,8 +107,17 @@ def examine(
     if negatives:
         files = options.model if options is not None else ModelOptions()
         calibrated = recalibrated(print_, negatives, options=files, progress=progress)
-    told = interrogate(calibrated, scheme, respondent, access=level, budget=budget, alpha=alpha, progress=progress)
-    decision = concluded(scheme, calibrated, told, alpha=alpha)
+    interview = interrogate(
+        calibrated,
+        scheme,
+        respondent,
+        access=level,
+        budget=budget,
+        alpha=alpha,
+        pool_kinds=pool_kinds,
+        progress=progress,
+    )
+    decision = concluded(scheme, calibrated, interview, alpha=alpha, pool_kinds=pool_kinds)
     verdict = Verdict(
         verdict=decision.outcome,
         scheme=scheme.name,
@@ -113,10 +126,12 @@ def examine(
         threshold=decision.threshold,
         p_value=decision.p_value,
         false_accusations=decision.false_accusations,
-        queries=int(told.asked.sum()),
+        queries=int(interview.asked.sum()),
         access=str(level),
         fingerprint=print_.identity,
         suspect=respondent.identity,
+        kinds=decision.kinds,
+        pooled=decision.pooled,
         message=decision.message,
         class_matching=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
         details=decision.details,
@@ -124,10 +139,10 @@ def examine(
     return Verification(
         verdict=verdict,
         fingerprint=calibrated,
-        answers=told.answers,
+        answers=interview.answers,
         calibration_scores=decision.calibration_scores,
         plane_labels=_plane(print_, respondent) if slice_plane and respondent.free else None,
-        cap=int(told.planned.sum()),
+        cap=int(interview.planned.sum()),
     )
 
 

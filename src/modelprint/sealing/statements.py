@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from modelprint.core.errors import IntegrityError
 from modelprint.core.records import Record
@@ -64,6 +64,7 @@ class Evidence(Statement):
     Attributes:
         parts: SHA-256 of every other part, by name.
         access, alpha, budget: as `verify` was told.
+        pool_kinds: likewise; not written where it was not.
     """
 
     format: Literal["modelprint-evidence"] = "modelprint-evidence"
@@ -72,6 +73,14 @@ class Evidence(Statement):
     access: Literal["labels", "scores"]
     alpha: float = Field(gt=0, lt=1)
     budget: int | None
+    pool_kinds: bool = False
+
+    @model_serializer(mode="wrap")
+    def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if not self.pool_kinds:
+            fields.pop("pool_kinds", None)
+        return fields
 
 
 def now() -> datetime:
