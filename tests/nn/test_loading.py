@@ -124,7 +124,13 @@ def test_an_architecture_in_a_file(tmp_path, images):
     arguments = {"arch": f"{tmp_path}/nets.py:tiny", "arch_args": {"width": 5}, "shape": SHAPE, "classes": 10}
     loaded = load_model(path, **arguments, mean=[0.5], std=[2.0])
     torch.testing.assert_close(loaded.module(images), net((images - 0.5) / 2.0))
-    assert loaded.spec is None
+    assert loaded.spec is not None
+    assert (loaded.spec.arch, loaded.spec.arch_args) == (arguments["arch"], {"width": 5})
+    assert (loaded.spec.shape, loaded.spec.classes, loaded.spec.code) == (SHAPE, 10, digest_file(tmp_path / "nets.py"))
+    fresh = build(loaded.spec, seed=1)
+    assert torch.equal(fresh.mean, torch.full((1, 1, 1), 0.5))
+    assert not torch.equal(fresh(images), build(loaded.spec, seed=2)(images))
+    assert torch.equal(fresh(images), build(loaded.spec, seed=1)(images))
     torch.testing.assert_close(load_model(path, **arguments).module(images), net(images))
 
 
@@ -307,10 +313,11 @@ def test_files_of_something_else(content, what, suffix, tmp_path):
     assert what in refused(tmp_path / f"model{suffix}", **FULL)
 
 
-@pytest.mark.parametrize("name", ["model.bin", "model", "model.h5"])
-def test_files_of_unknown_kinds(name, tmp_path):
+@pytest.mark.parametrize("name", ["model.doc", "model", "model.h5"])
+def test_files_of_unknown_kinds_name_the_ways_round(name, tmp_path):
     (tmp_path / name).write_bytes(b"weights")
-    assert ".safetensors, .pt" in refused(tmp_path / name, **FULL)
+    message = refused(tmp_path / name, **FULL)
+    assert all(way in message for way in (".safetensors, .pt", "ONNX", "http", "callable", "recorded answers"))
 
 
 @pytest.mark.parametrize(
@@ -355,7 +362,7 @@ def test_another_number_of_classes_is_told(saved, model, tmp_path):
 def test_another_input_is_told(saved):
     assert "size differ: 8 by the metadata of" in refused(saved, shape=(1, 28, 28))
     assert "channels differ: 1 by the metadata of" in refused(saved, shape=(3, 8, 8))
-    assert "square" in refused(saved, shape=(1, 9, 8))
+    assert "height differ: 8 by the metadata of" in refused(saved, shape=(1, 9, 8))
 
 
 def test_half_a_normalisation_is_refused(saved):

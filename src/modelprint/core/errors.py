@@ -51,3 +51,13 @@ class UsageError(ModelprintError):
     """The words of a command do not fit together."""
 
     exit_code = 2
+
+
+def first_line(error: BaseException) -> str:
+    r"""What an error says, in one line of at most 200 characters, or its kind when it says nothing.
+
+    >>> first_line(ValueError("one\ntwo")), first_line(EOFError())
+    ('one', 'EOFError')
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

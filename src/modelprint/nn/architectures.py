@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelprint.core.registry import Registry
+from modelprint.nn.outputs import logits_of
 
 
 class Architecture(Protocol):
@@ -181,24 +182,52 @@ def mobile(*, channels: int, size: int, classes: int, width: int = 24, blocks: i
 
 
 class Normalized(nn.Module):
-    """A network together with its normalisation: takes inputs in [0, 1], returns logits.
+    """A network together with its preprocessing: takes inputs in [0, 1], returns logits.
 
     The buffers are not part of the state dict, so that the weights of the network keep their own names.
+
+    Args:
+        body: returns logits in any form that `logits_of` knows.
+        mean, std: per channel, on the scale of `value_range`; one value stands for all channels.
+        bgr: whether the network takes the channels in reverse order.
+        value_range: what 0 and 1 become before they are normalised.
+        size: (height, width) that inputs of another size are resized to (bilinear, antialiased).
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        body: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        *,
+        bgr: bool = False,
+        value_range: tuple[float, float] = (0.0, 1.0),
+        size: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         self.body = body
+        self.bgr = bgr
+        self.value_range = value_range
+        self.size = size
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits of shape (n, classes) for inputs in [0, 1]."""
-        logits: Tensor = self.body((inputs - self.mean) / self.std)
-        return logits
+        if self.size is not None and inputs.shape[-2:] != self.size:
+            inputs = functional.interpolate(inputs, self.size, mode="bilinear", antialias=True)
+        if self.bgr:
+            inputs = inputs.flip(1)
+        low, high = self.value_range
+        if (low, high) != (0.0, 1.0):
+            inputs = low + (high - low) * inputs
+        mean, std = self.mean, self.std
+        if inputs.ndim != 4:  # vectors and series: (n, features), (n, channels, length)
+            mean, std = (value.reshape(-1, *[1] * (inputs.ndim - 2)) for value in (mean, std))
+        return logits_of(self.body((inputs - mean) / std))
 
 
 def parameter_count(module: nn.Module) -> int:

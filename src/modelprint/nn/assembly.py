@@ -3,70 +3,125 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from modelprint.core.errors import ModelError
+from modelprint.core.errors import ModelError, first_line
+from modelprint.nn.arch_names import FORMS, code_of, kind_of, runs_code
 from modelprint.nn.architectures import ARCHITECTURES, Normalized
+from modelprint.nn.bodies import build_body
 from modelprint.nn.description import ArchName, Description, Normalisation
 from modelprint.nn.fitting import fit_names
-from modelprint.nn.foreign import Exported, build_from_code
 from modelprint.nn.spec import ModelSpec, build
-from modelprint.nn.weight_files import first_line
+
+_AS_IT_IS = Normalisation(mean=(0.0,), std=(1.0,))
 
 
-def registered(state: Mapping[str, Tensor], spec: ModelSpec, *, who: str) -> Normalized:
-    """A registered architecture with these weights; built without memory first, so that claims cost nothing."""
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """A network with its weights.
+
+    Attributes:
+        spec: None where its inputs or classes are not known, which only code can do without.
+        notes: what a user should know.
+    """
+
+    module: Normalized
+    spec: ModelSpec | None
+    notes: tuple[str, ...] = ()
+
+
+def assembled(state: Mapping[str, Tensor], said: Description, *, who: str, ema: bool = False) -> Assembled:
+    """The network that is described, with these weights.
+
+    Args:
+        ema: whether averaged weights are wanted where the state holds both.
+
+    Raises:
+        ModelError: an architecture that is not named, not there or not trusted, or weights that do not fit it.
+    """
+    arch = said.arch
+    if arch is None:
+        raise ModelError(
+            f"{who} does not say its architecture: give --arch, one of {', '.join(ARCHITECTURES)}, or {FORMS}, or "
+            "write a spec file"
+        )
+    if runs_code(arch.name) and not arch.trusted:
+        raise ModelError(
+            f"{who}: its spec names code, {arch.name}, as architecture: name it with --arch yourself, or "
+            "pass --trust-code if you trust its maker"
+        )
+    known = None not in (said.channels, said.size, said.classes)
+    spec = complete_spec(said, arch, who=who) if known or not runs_code(arch.name) else None
+    label = arch.name
+    if spec is not None and kind_of(arch.name) == "registered":
+        label = _named(spec)
+        _refuse_misfits(state, spec, who=who)
+    model = build(spec) if spec is not None else _of_unknown_inputs(said, arch)
+    fitting = fit_names(state, model.body, who=who, arch=label, classes=said.classes, ema=ema)
+    model.body.load_state_dict(fitting.state)
+    return Assembled(module=model, spec=spec, notes=(*_changed_code(spec, arch, who), *fitting.notes))
+
+
+def _refuse_misfits(state: Mapping[str, Tensor], spec: ModelSpec, *, who: str) -> None:
+    """Build a registered architecture without memory first, so that claims of a file cost nothing."""
     try:
         with torch.device("meta"):
             skeleton = build(spec)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise ModelError(f"{who}: cannot build {spec.arch} with {spec.arch_args}: {first_line(error)}") from error
-    fitting = fit_names(state, skeleton.body, who=who, arch=_named(spec), classes=spec.classes)
-    model = build(spec)
-    model.body.load_state_dict(fitting)
-    return model
+    fit_names(state, skeleton.body, who=who, arch=_named(spec), classes=spec.classes)
 
 
-def from_code(state: Mapping[str, Tensor], said: Description, arch: ArchName, *, who: str) -> nn.Module:
-    """An architecture from somebody's code, with these weights."""
-    if not arch.trusted:
-        raise ModelError(
-            f"{who}: its spec names code, {arch.name}, as architecture: name it with --arch yourself, or "
-            "pass --trust-code if you trust its maker"
-        )
-    known = {"channels": said.channels, "size": said.size, "classes": said.classes}
-    body = build_from_code(
-        arch.name,
-        said.arch_args or {},
-        {name: value for name, value in known.items() if value is not None},
-        folder=arch.folder,
-    ).float()
-    body.load_state_dict(fit_names(state, body, who=who, arch=arch.name))
-    return normalised(body, said, who=who)
+def _of_unknown_inputs(said: Description, arch: ArchName) -> Normalized:
+    """A network of somebody's code, where nobody says what it takes."""
+    shape = (said.channels, said.height, said.size)
+    body = build_body(arch.name, said.arch_args or {}, shape=shape, classes=said.classes, folder=arch.folder)
+    return preprocessed(body, said, who=arch.name)
+
+
+def _changed_code(spec: ModelSpec | None, arch: ArchName, who: str) -> tuple[str, ...]:
+    if spec is None or arch.code is None or spec.code == arch.code:
+        return ()
+    return (
+        f"{who} was made with other code than {arch.name} holds now: its SHA-256 was {arch.code}, it is "
+        f"{spec.code or 'not known'}",
+    )
 
 
 def complete_spec(said: Description, arch: ArchName, *, who: str) -> ModelSpec:
-    """The spec of a registered architecture, from all that is said of the model.
+    """The spec of an architecture, from all that is said of the model.
 
     Raises:
         ModelError: no such architecture, or a number that nothing tells, or one that cannot be.
     """
-    if arch.name not in ARCHITECTURES:
+    if kind_of(arch.name) == "registered" and arch.name not in ARCHITECTURES:
         raise ModelError(
-            f"{who}: unknown architecture {arch.name!r}: use one of {', '.join(ARCHITECTURES)}, or "
-            "path/to/file.py:callable"
+            f"{who}: unknown architecture {arch.name!r}: use one of {', '.join(ARCHITECTURES)}, or {FORMS}"
         )
     numbers = {"channels": said.channels, "size": said.size, "classes": said.classes}
     unknown = [name for name, value in numbers.items() if value is None]
     if unknown:
         raise ModelError(f"{who} does not say its {', '.join(unknown)}: name its data, or write them into a spec file")
-    scale = said.normalisation or Normalisation(mean=(0.0,), std=(1.0,))
-    fields = {"arch": arch.name, "arch_args": dict(said.arch_args or {}), **numbers}
+    scale = said.normalisation or _AS_IT_IS
+    fields = {
+        "arch": arch.name,
+        "arch_args": dict(said.arch_args or {}),
+        **numbers,
+        "height": None if said.height == said.size else said.height,
+        "mean": scale.mean,
+        "std": scale.std,
+        "bgr": bool(said.bgr),
+        "value_range": None if said.value_range == (0.0, 1.0) else said.value_range,
+        "resize_to": said.resize_to,
+        "head": said.head,
+        "code": code_of(arch.name),
+    }
     try:
-        return ModelSpec.model_validate({**fields, "mean": scale.mean, "std": scale.std})
+        return ModelSpec.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -79,41 +134,23 @@ def _named(spec: ModelSpec) -> str:
     return f"{spec.arch}({arguments}) for {spec.channels}x{spec.size}x{spec.size} images, {spec.classes} classes"
 
 
-def normalised(module: nn.Module, said: Description, *, who: str) -> nn.Module:
-    """The network behind the normalisation that is said, if any.
+def preprocessed(module: nn.Module, said: Description, *, who: str) -> Normalized:
+    """A network behind the preprocessing that is said, if any.
 
     Raises:
         ModelError: more or fewer numbers than channels.
     """
-    scale = said.normalisation
-    if scale is None:
-        return module
+    scale = said.normalisation or _AS_IT_IS
     if said.channels is not None and not {len(scale.mean), len(scale.std)} <= {1, said.channels}:
         raise ModelError(
             f"{who}: {len(scale.mean)} means and {len(scale.std)} stds for {said.channels} channels: "
             "give one per channel"
         )
-    return Normalized(module, scale.mean, scale.std)
-
-
-def try_out(module: nn.Module, shape: tuple[int, int, int], classes: int | None, *, who: str) -> None:
-    """Ask a model about two black images, to find misfits before they cost anything.
-
-    Raises:
-        ModelError: it fails on images of that shape, or does not return logits (n, classes).
-    """
-    try:
-        with torch.inference_mode():
-            outputs = module(torch.zeros(2, *shape))
-    except Exception as error:  # a network may fail in any way on inputs that it was not made for
-        hint = "use data of the size that it was made for"
-        if any(isinstance(part, Exported) for part in module.modules()):
-            hint += ", and export it for any number of images, dynamic_shapes=({0: Dim('n')},)"
-        raise ModelError(f"{who} fails on two images of shape {shape} ({first_line(error)}): {hint}") from error
-    if not isinstance(outputs, Tensor):
-        raise ModelError(f"{who} returns a {type(outputs).__name__}: wrap it so that it returns logits (n, classes)")
-    if outputs.ndim != 2 or outputs.shape[0] != 2 or classes not in (None, outputs.shape[1]):
-        raise ModelError(
-            f"{who} gives outputs of shape {tuple(outputs.shape)} for two images: "
-            f"expected (2, {classes or 'classes'}); use data of the classes that it was made for"
-        )
+    return Normalized(
+        module,
+        scale.mean,
+        scale.std,
+        bgr=bool(said.bgr),
+        value_range=said.value_range or (0.0, 1.0),
+        size=said.resize_to,
+    )

@@ -1,14 +1,15 @@
-"""What is said of a model by its caller, by a spec file and by the card in its file, laid one over the other."""
+"""What is said of a model by its caller, by files beside it and by the card in its file, laid one over the other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
 from modelprint.core.errors import ModelError
+from modelprint.nn.arch_names import located, same_arch
 from modelprint.nn.files import ModelCard
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec_file import SpecFile
@@ -21,19 +22,21 @@ class ArchName:
     """An architecture by name, and how far it is trusted.
 
     Attributes:
-        name: registered, or `file.py:callable`, or `package.module:callable`.
+        name: as `nn.arch_names` reads it, with files where they lie.
         trusted: whether code may be run for it.
-        folder: what a file in the name is relative to.
+        folder: where modules of `package.module:callable` are looked for, too.
+        code: SHA-256 that its code had when the model was made, where that is known.
     """
 
     name: str
     trusted: bool
     folder: Path = field(default_factory=Path)
+    code: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normalisation:
-    """Per channel on the [0, 1] scale; one value stands for all channels."""
+    """Per channel; one value stands for all channels."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -45,7 +48,8 @@ class Description:
 
     Attributes:
         who: the source, for messages.
-        channels, size, classes: inputs are (channels, size, size); outputs are (classes,).
+        channels, height, size, classes: inputs are (channels, height, size); outputs are (classes,).
+        bgr, value_range, resize_to, head: as in `ModelSpec`.
     """
 
     who: str
@@ -53,8 +57,13 @@ class Description:
     arch_args: Mapping[str, object] | None = None
     normalisation: Normalisation | None = None
     channels: int | None = None
+    height: int | None = None
     size: int | None = None
     classes: int | None = None
+    bgr: bool | None = None
+    value_range: tuple[float, float] | None = None
+    resize_to: tuple[int, int] | None = None
+    head: str | None = None
 
     def over(self, lower: Description) -> Description:
         """This one, completed by another; the numbers that both give must agree.
@@ -62,29 +71,46 @@ class Description:
         Raises:
             ModelError: they do not.
         """
-        same_arch = self.arch is None or (lower.arch is not None and lower.arch.name == self.arch.name)
+        same = self.arch is None or (lower.arch is not None and same_arch(lower.arch.name, self.arch.name))
+        arch = self.arch or lower.arch
+        if self.arch is not None and lower.arch is not None and same:
+            arch = replace(self.arch, code=self.arch.code or lower.arch.code)
         tells = any(value is not None for value in (lower.channels, lower.size, lower.classes))
         return Description(
             who=f"{self.who} or {lower.who}" if tells else self.who,
-            arch=self.arch or lower.arch,
-            arch_args=lower.arch_args if self.arch_args is None and same_arch else self.arch_args,
+            arch=arch,
+            arch_args=lower.arch_args if self.arch_args is None and same else self.arch_args,
             normalisation=self.normalisation or lower.normalisation,
             channels=_agreed("channels", self.channels, self.who, lower.channels, lower.who),
             size=_agreed("size", self.size, self.who, lower.size, lower.who),
+            height=_agreed("height", self.height, self.who, lower.height, lower.who),
             classes=_agreed("classes", self.classes, self.who, lower.classes, lower.who),
+            bgr=lower.bgr if self.bgr is None else self.bgr,
+            value_range=self.value_range or lower.value_range,
+            resize_to=self.resize_to or lower.resize_to,
+            head=self.head or lower.head,
         )
+
+    def without_size(self) -> Description:
+        """The same, as if nothing were said of the size of inputs."""
+        return replace(self, height=None, size=None, resize_to=None)
 
 
 def layered(*descriptions: Description) -> Description:
-    """One description from several, the first of which wins; numbers must agree."""
+    """One description from several, the first of which wins; numbers must agree.
+
+    Raises:
+        ModelError: they do not.
+    """
     return reduce(lambda upper, lower: upper.over(lower), descriptions)
 
 
 def _agreed(what: str, one: T | None, who: str, other: T | None, other_who: str) -> T | None:
     if one is not None and other is not None and one != other:
+        hint = f", or give --size {other} to have images resized" if what in ("size", "height") else ""
         raise ModelError(
             f"{what} differ: {other} by {other_who}, {one} by {who}: use data that the model was made for, "
-            "or another model"
+            f"or another model{hint}"
         )
     return other if one is None else one
 
@@ -108,37 +134,57 @@ def normalisation(mean: Sequence[float] | None, std: Sequence[float] | None, *, 
 
 
 def by_options(options: ModelOptions, *, who: str) -> Description:
-    """What the caller says; the code that he names may be run."""
+    """What the caller says; the code that he names may be run. His `size` is the loader's business."""
+    arch = None if options.arch is None else ArchName(name=located(options.arch, Path()), trusted=True)
     return Description(
         who="the options",
-        arch=None if options.arch is None else ArchName(name=options.arch, trusted=True),
+        arch=arch,
         arch_args=options.arch_args,
         normalisation=normalisation(options.mean, options.std, who=who),
+        bgr=options.bgr,
+        value_range=options.value_range,
+        head=options.head,
     )
 
 
-def by_spec_file(spec: SpecFile, path: Path, *, trust_code: bool) -> Description:
+def by_spec_file(spec: SpecFile, path: Path, *, options: ModelOptions) -> Description:
     """What a spec file says."""
     return Description(
         who=str(path),
-        arch=None if spec.arch is None else ArchName(name=spec.arch, trusted=trust_code, folder=path.parent),
+        arch=None if spec.arch is None else _named_by_file(spec.arch, path.parent, options),
         arch_args=spec.arch_args,
         normalisation=normalisation(spec.mean, spec.std, who=str(path)),
         channels=spec.channels,
         size=spec.size,
+        height=spec.height or spec.size,
         classes=spec.classes,
+        bgr=spec.bgr,
+        value_range=spec.value_range,
+        head=spec.head,
     )
 
 
-def by_card(card: ModelCard, path: Path, *, trust_code: bool) -> Description:
+def by_card(card: ModelCard, path: Path, *, options: ModelOptions) -> Description:
     """What the card in a safetensors file says."""
     spec = card.spec
     return Description(
         who=f"the metadata of {path}",
-        arch=ArchName(name=spec.arch, trusted=trust_code, folder=path.parent),
+        arch=replace(_named_by_file(spec.arch, path.parent, options), code=spec.code),
         arch_args=spec.arch_args,
         normalisation=normalisation(spec.mean, spec.std, who=str(path)),
         channels=spec.channels,
         size=spec.size,
+        height=spec.height or spec.size,
         classes=spec.classes,
+        bgr=spec.bgr,
+        value_range=spec.value_range,
+        resize_to=spec.resize_to,
+        head=spec.head,
     )
+
+
+def _named_by_file(arch: str, folder: Path, options: ModelOptions) -> ArchName:
+    """An architecture that a file names: its code is trusted if the user says so, or named the very same code."""
+    name = located(arch, folder)
+    known = options.arch is not None and same_arch(located(options.arch, Path()), name)
+    return ArchName(name=name, trusted=options.trust_code or known, folder=folder)

@@ -8,7 +8,7 @@ the user named code, or said that the file is to be trusted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +18,18 @@ from torch import Tensor, nn
 from modelprint.core.devices import resolve_device
 from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest, digest_arrays
-from modelprint.nn.architectures import ARCHITECTURES
-from modelprint.nn.assembly import complete_spec, from_code, normalised, registered, try_out
+from modelprint.nn.assembly import assembled, preprocessed
+from modelprint.nn.configs import by_config_files
 from modelprint.nn.description import Description, by_card, by_options, by_spec_file, layered
+from modelprint.nn.exported import load_exported
 from modelprint.nn.files import ModelCard
 from modelprint.nn.fitting import check_finite
-from modelprint.nn.foreign import is_code, load_exported
-from modelprint.nn.options import ModelOptions
+from modelprint.nn.options import EMA, ModelOptions
+from modelprint.nn.places import model_files, path_of, weights_of
 from modelprint.nn.spec import ModelSpec
 from modelprint.nn.spec_file import read_spec_file
-from modelprint.nn.weight_files import CHECKPOINT_SUFFIXES, WeightFile, read_bytes, read_weights
+from modelprint.nn.trial import try_out
+from modelprint.nn.weight_files import WeightFile, read_bytes, read_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +39,11 @@ class LoadedModel:
     Attributes:
         module: in evaluation mode, float32, on the device that was asked for; takes inputs in [0, 1], returns logits.
         identity: SHA-256 of the weights file.
-        spec: architecture and normalisation; None for architectures that are not registered.
+        spec: architecture, inputs and preprocessing, enough to build it untrained; None for exported programs, for
+            modules that lie in memory, and where nobody says what the model takes.
         card: what modelprint wrote into the file, as it stands there; None in other people's files.
         path: the file that was named; None for models that never were a file.
+        notes: what a user should know of how it was read, or of its answers.
     """
 
     module: nn.Module
@@ -47,6 +51,7 @@ class LoadedModel:
     spec: ModelSpec | None
     card: ModelCard | None
     path: Path | None
+    notes: tuple[str, ...] = ()
 
 
 def load_model(
@@ -64,9 +69,11 @@ def load_model(
     """The model in a file.
 
     Args:
-        reference: `.safetensors`; `.pt`, `.pth` or `.th` (a state dict, read without unpickling code); `.pt2`; or a
-            spec file `.toml` that names one of these.
-        arch: a registered name, or `path/to/file.py:callable` or `package.module:callable`, which is then run.
+        reference: `.safetensors`; `.pt`, `.pth`, `.ckpt` or `.bin` (a state dict, read without unpickling code); shards
+            by their `.index.json`; `.pt2`; a folder with config.json, also as `hf:FOLDER`; or a spec file `.toml` that
+            names one of these.
+        arch: a registered name, `timm:NAME`, `torchvision:NAME`, `hf:FOLDER`, or `path/to/file.py:callable` or
+            `package.module:callable`, which is then run.
         arch_args: keyword arguments of the architecture.
         mean, std: normalisation per channel on the [0, 1] scale; one value stands for all channels.
         shape: (channels, height, width) of the data. A file that does not say takes it from here, one that says
@@ -96,6 +103,7 @@ def open_model(
     shape: tuple[int, int, int] | None = None,
     classes: int | None = None,
     files_first: bool = False,
+    resize: bool = False,
     device: str | torch.device = "cpu",
 ) -> LoadedModel:
     """The model in a file, as `load_model` reads it, with all that is said of it in one record.
@@ -104,6 +112,7 @@ def open_model(
         options: what the caller says of the model.
         shape, classes: of the data.
         files_first: whether the options hold only for what the file does not say itself, as in a folder of models.
+        resize: whether a model of another size than the data's is taken, its inputs being resized, and not refused.
         device: where the model computes.
 
     Raises:
@@ -111,35 +120,35 @@ def open_model(
         DeviceError: there is no such device.
     """
     place = resolve_device(device)
-    path = weights = Path(reference)
-    of_data = Description(
-        who="the data",
-        channels=None if shape is None else shape[0],
-        size=None if shape is None else shape[2],
-        classes=classes,
-    )
-    of_caller = by_options(options, who=str(path))
+    path = path_of(reference)
     of_files: list[Description] = []
+    weights = path
     if path.suffix.lower() == ".toml":
         spec_file = read_spec_file(path)
-        weights = Path(spec_file.weights)
-        of_files.append(by_spec_file(spec_file, path, trust_code=options.trust_code))
-    file = None if weights.suffix.lower() == ".pt2" else read_weights(weights)
-    if file is not None and file.card is not None:
-        of_files.append(by_card(file.card, weights, trust_code=options.trust_code))
-    order = [*of_files, of_caller] if files_first else [of_caller, *of_files]
-    said = layered(of_data, *order)
+        weights = path_of(spec_file.weights)
+        of_files.append(by_spec_file(spec_file, path, options=options))
+    weights = weights_of(weights)
+    program = weights.suffix.lower() == ".pt2"
+    file = None if program else read_weights(weights, which=options.weights)
+    if file is not None:
+        of_files += _beside(file, weights, options)
+    said, notes = _merged(of_files, options, shape, classes, who=str(path), files_first=files_first, resize=resize)
     if file is None:
         loaded = _exported(weights, said, path, trust_code=options.trust_code)
     else:
-        loaded = _from_state(file, weights, said, path)
-    check_finite(loaded.module, who=str(weights))
-    if shape is not None and loaded.spec is not None and shape[1] != shape[2]:
-        raise ModelError(
-            f"{weights}: architecture {loaded.spec.arch} takes square images, the data are {shape}: crop them"
+        parts = assembled(file.state, said, who=str(weights), ema=options.weights == EMA)
+        loaded = LoadedModel(
+            module=parts.module.eval(),
+            identity=file.identity,
+            spec=parts.spec,
+            card=file.card,
+            path=path,
+            notes=(*file.notes, *parts.notes, *notes),
         )
+    check_finite(loaded.module, who=str(weights))
     if shape is not None:
-        try_out(loaded.module, shape, said.classes, who=str(weights))
+        tried = try_out(loaded.module, shape, said.classes, who=str(weights))
+        loaded = replace(loaded, notes=(*loaded.notes, *tried))
     loaded.module.to(place)
     return loaded
 
@@ -165,33 +174,6 @@ def load_folder(
     return [open_model(file, options, shape=shape, classes=classes, files_first=True) for file in files]
 
 
-def model_files(path: str | Path, *, arch_known: bool = False) -> list[Path]:
-    """The files of a folder that each name one model: spec files, and weights that no spec file names.
-
-    Args:
-        arch_known: whether checkpoints that do not say their architecture can be read all the same.
-
-    Raises:
-        ModelError: no such folder, none in it, or a checkpoint whose architecture no spec file tells.
-    """
-    folder = Path(path)
-    if not folder.is_dir():
-        raise ModelError(f"{folder} is not a folder: name a folder of .safetensors files, or of .toml spec files")
-    specs = sorted(folder.glob("*.toml"))
-    named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
-    unnamed = [file for file in sorted(folder.iterdir()) if file.resolve() not in named]
-    checkpoints = [file for file in unnamed if file.suffix.lower() in CHECKPOINT_SUFFIXES]
-    if checkpoints and not arch_known:
-        raise ModelError(
-            f"{checkpoints[0]} does not say its architecture: give --arch, write "
-            f"{checkpoints[0].with_suffix('.toml').name} beside it (weights, arch, mean, std), or move it elsewhere"
-        )
-    models = sorted([*specs, *checkpoints, *(file for file in unnamed if file.suffix.lower() == ".safetensors")])
-    if not models:
-        raise ModelError(f"{folder} holds no models: put .safetensors files, or .toml spec files, into it")
-    return models
-
-
 def weights_identity(module: nn.Module) -> str:
     """SHA-256 over the names and values of a network's state, for models that never were a file."""
     return digest_arrays({name: _as_array(tensor) for name, tensor in module.state_dict().items()})
@@ -202,6 +184,46 @@ def _as_array(tensor: Tensor) -> np.ndarray:
     return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
 
 
+def _beside(file: WeightFile, weights: Path, options: ModelOptions) -> list[Description]:
+    """What the card in a weights file says, or, where there is none, the config files beside it."""
+    if file.card is not None:
+        return [by_card(file.card, weights, options=options)]
+    return by_config_files(weights.parent)
+
+
+def _merged(
+    of_files: list[Description],
+    options: ModelOptions,
+    shape: tuple[int, int, int] | None,
+    classes: int | None,
+    *,
+    who: str,
+    files_first: bool,
+    resize: bool,
+) -> tuple[Description, tuple[str, ...]]:
+    """All that is said, the size that the network takes settled; and a note where inputs are resized."""
+    of_data = Description(who="the data", classes=classes)
+    if shape is not None:
+        of_data = replace(of_data, channels=shape[0], height=shape[1], size=shape[2])
+    of_caller = by_options(options, who=who)
+    takes = options.size
+    if takes is None and resize:
+        takes = next(((one.height or one.size, one.size) for one in of_files if one.size is not None), None)
+    notes: tuple[str, ...] = ()
+    if takes is not None:
+        if options.size is not None or (shape is not None and takes != shape[1:]):
+            of_files = [one.without_size() for one in of_files]
+        if shape is None:
+            of_caller = replace(of_caller, height=takes[0], size=takes[1])
+        elif takes != shape[1:]:
+            of_caller = replace(of_caller, resize_to=takes)
+            notes = (
+                f"{who} takes images of {takes[0]} x {takes[1]}: those of {shape[1]} x {shape[2]} are resized to it",
+            )
+    order = [*of_files, of_caller] if files_first else [of_caller, *of_files]
+    return layered(of_data, *order), notes
+
+
 def _exported(weights: Path, said: Description, path: Path, *, trust_code: bool) -> LoadedModel:
     data = read_bytes(weights)
     if not trust_code:
@@ -209,20 +231,5 @@ def _exported(weights: Path, said: Description, path: Path, *, trust_code: bool)
             f"{weights}: the loader of .pt2 files can fall back to unpickling, which runs code: pass --trust-code "
             "if you trust its maker, or name a .safetensors file"
         )
-    module = normalised(load_exported(data, weights), said, who=str(weights))
+    module = preprocessed(load_exported(data, weights), said, who=str(weights))
     return LoadedModel(module=module.eval(), identity=digest(data), spec=None, card=None, path=path)
-
-
-def _from_state(file: WeightFile, weights: Path, said: Description, path: Path) -> LoadedModel:
-    if said.arch is None:
-        raise ModelError(
-            f"{weights} does not say its architecture: give --arch, one of {', '.join(ARCHITECTURES)}, or "
-            "path/to/file.py:callable, or write a spec file"
-        )
-    if is_code(said.arch.name):
-        spec = None
-        module = from_code(file.state, said, said.arch, who=str(weights))
-    else:
-        spec = complete_spec(said, said.arch, who=str(weights))
-        module = registered(file.state, spec, who=str(weights))
-    return LoadedModel(module=module.eval(), identity=file.identity, spec=spec, card=file.card, path=path)

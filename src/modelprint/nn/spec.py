@@ -1,39 +1,66 @@
-"""What a model file says about itself: architecture, arguments, input, normalisation."""
+"""What a model file says about itself: architecture, arguments, input, preprocessing; and how to build it."""
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, Self
 
 import torch
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from torch import nn
 
-from modelprint.core.errors import ModelError
 from modelprint.core.identity import canonical_json
 from modelprint.core.records import Record
-from modelprint.nn.architectures import ARCHITECTURES, Normalized
+from modelprint.nn.arch_names import kind_of
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.bodies import build_body
 
 MAX_SIDE = 4096
 MAX_CLASSES = 100_000
 MAX_ARGUMENT = 10_000
 
+ArchArgument = int | float | bool | str | list[int | float | str] | None
+Shape = tuple[int, int, int]
+
 
 class ModelSpec(Record):
-    """A registered architecture, complete enough to build it.
+    """A network of any architecture, complete enough to build it untrained.
+
+    Whoever builds a spec runs the code that its `arch` names: `nn.loading` makes specs from files only where the user
+    named that code or trusts the file.
 
     Attributes:
+        arch: a registered name, `file.py:callable`, `package.module:callable`, `timm:NAME`, `torchvision:NAME` or
+            `hf:FOLDER`.
         channels, size, classes: inputs are (channels, size, size); outputs are (classes,).
-        mean, std: per channel, on the [0, 1] scale; one value stands for all channels.
+        height: of inputs that are not square; `size` is their width.
+        mean, std: per channel, on the scale of `value_range`; one value stands for all channels.
+        bgr: whether the network takes blue, green, red.
+        value_range: lowest and highest value of what is normalised; None: 0 and 1.
+        resize_to: (height, width) that the network itself takes, where its inputs are resized to it.
+        head: the name of the last layer, where it was named.
+        code: SHA-256 of the file that `arch` points to, where it points to one.
     """
 
     arch: str
-    arch_args: dict[str, int | float | bool | str] = Field(default_factory=dict)
+    arch_args: dict[str, ArchArgument] = Field(default_factory=dict)
     channels: int = Field(ge=1, le=16)
     size: int = Field(ge=1, le=MAX_SIDE)
     classes: int = Field(ge=2, le=MAX_CLASSES)
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    height: int | None = Field(default=None, ge=1, le=MAX_SIDE)
+    bgr: bool = False
+    value_range: tuple[float, float] | None = None
+    resize_to: tuple[int, int] | None = None
+    head: str | None = None
+    code: str | None = None
 
     @field_validator("std")
     @classmethod
@@ -44,10 +71,14 @@ class ModelSpec(Record):
 
     @field_validator("arch_args")
     @classmethod
-    def _bounded(cls, value: dict[str, int | float | bool | str]) -> dict[str, int | float | bool | str]:
+    def _bounded(cls, value: dict[str, ArchArgument], info: ValidationInfo) -> dict[str, ArchArgument]:
+        """Arguments of what a file may name by itself, bounded, so that its claims cost nothing."""
+        if kind_of(info.data.get("arch", "")) in ("file", "module"):
+            return value
         for name, argument in value.items():
-            if isinstance(argument, int | float) and abs(argument) > MAX_ARGUMENT:
-                raise ValueError(f"{name}={argument} is beyond {MAX_ARGUMENT}")
+            for number in argument if isinstance(argument, list) else [argument]:
+                if isinstance(number, int | float) and abs(number) > MAX_ARGUMENT:
+                    raise ValueError(f"{name}={number} is beyond {MAX_ARGUMENT}")
         return value
 
     @model_validator(mode="after")
@@ -56,7 +87,26 @@ class ModelSpec(Record):
             raise ValueError(
                 f"{len(self.mean)} means and {len(self.std)} stds for {self.channels} channels: give one per channel"
             )
+        if self.resize_to is not None and not all(1 <= side <= MAX_SIDE for side in self.resize_to):
+            raise ValueError(f"resize_to must lie between 1 and {MAX_SIDE}, got {self.resize_to}")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was added to the format later stands in a file only where it says something: old hashes stay."""
+        fields: dict[str, Any] = handler(self)
+        added = ("height", "bgr", "value_range", "resize_to", "head", "code")
+        return {name: value for name, value in fields.items() if name not in added or value not in (None, False)}
+
+    @property
+    def shape(self) -> Shape:
+        """Of inputs: (channels, height, width)."""
+        return self.channels, self.height or self.size, self.size
+
+    @property
+    def network_shape(self) -> Shape:
+        """Of what the network itself takes, after resizing."""
+        return (self.channels, *self.resize_to) if self.resize_to is not None else self.shape
 
     def canonical(self) -> str:
         """The one spelling of this spec."""
@@ -67,16 +117,16 @@ def build(spec: ModelSpec, *, seed: int = 0) -> Normalized:
     """An untrained network of that spec; the same seed gives the same weights.
 
     Raises:
-        ModelError: arguments that the architecture does not take.
+        ModelError: arguments that the architecture does not take, code that fails, or a library that is missing.
     """
-    architecture = ARCHITECTURES[spec.arch]
-    known = inspect.signature(architecture).parameters
-    unknown = sorted(set(spec.arch_args) - set(known))
-    if unknown:
-        takes = ", ".join(sorted(set(known) - {"channels", "size", "classes"})) or "no arguments"
-        raise ModelError(f"architecture {spec.arch} does not take {', '.join(unknown)}: it takes {takes}")
-    arguments: dict[str, Any] = dict(spec.arch_args)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body: nn.Module = architecture(channels=spec.channels, size=spec.size, classes=spec.classes, **arguments)
-    return Normalized(body, spec.mean, spec.std)
+        body = build_body(spec.arch, spec.arch_args, shape=spec.network_shape, classes=spec.classes)
+    return with_preprocessing(body, spec)
+
+
+def with_preprocessing(body: nn.Module, spec: ModelSpec) -> Normalized:
+    """A network behind the preprocessing of its spec."""
+    return Normalized(
+        body, spec.mean, spec.std, bgr=spec.bgr, value_range=spec.value_range or (0.0, 1.0), size=spec.resize_to
+    )

@@ -10,26 +10,39 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PosixPath
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from modelprint.core.errors import ModelError
-from modelprint.core.identity import digest
-from modelprint.core.untrusted import BombError, check_zip, read_regular
+from modelprint.core.errors import ModelError, first_line
+from modelprint.core.identity import digest, digest_json
+from modelprint.core.untrusted import BombError, check_zip, is_plain, read_regular
+from modelprint.nn.checkpoints import SAVE_AGAIN, Chosen, weights_in
 from modelprint.nn.files import ModelCard, parse_card
-from modelprint.nn.quantised import dequantised, unpacked
+from modelprint.nn.options import RAW
+from modelprint.nn.quantised import dequantised
 
-CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th"})
-NESTED_UNDER = ("state_dict", "model_state_dict", "model", "net")
+CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th", ".ckpt", ".bin", ".tar"})
+INDEX = ".index.json"
 _LARGEST_GROWTH = 16  # tensors may share storage in a checkpoint, but not this much of it
 _ASKED_FOR = re.compile(r"GLOBAL ([\w.]+)")
-_SAVE_AGAIN = "save the state dict alone, torch.save(model.state_dict(), FILE), or better a .safetensors file"
+
+
+def _numbers() -> list[Any]:
+    """How numpy pickles its scalars and arrays, under its old and new names: losses and the like beside weights."""
+    kinds = [getattr(np.dtypes, name) for name in np.dtypes.__all__ if not name.startswith(("Object", "Void"))]
+    makers: list[Any] = [np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]]
+    old = [(maker, f"numpy.core.multiarray.{maker.__name__}") for maker in makers]
+    return [np.dtype, np.ndarray, *makers, *old, *kinds]
+
+
+_HARMLESS = [argparse.Namespace, PosixPath, *_numbers()]  # what scripts and timm keep beside weights; nothing runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +52,14 @@ class WeightFile:
     Attributes:
         state: tensors by name, on the CPU, as stored.
         card: what modelprint wrote into the file; None in other people's files.
-        identity: SHA-256 of the very bytes that the tensors were read from.
+        identity: SHA-256 of the very bytes that the tensors were read from; of shards, over the hashes of all files.
+        notes: what a user should know of how it was read.
     """
 
     state: Mapping[str, Tensor]
     card: ModelCard | None
     identity: str
+    notes: tuple[str, ...] = ()
 
 
 def read_bytes(path: Path) -> bytes:
@@ -68,14 +83,19 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def read_weights(path: Path) -> WeightFile:
-    """The tensors of a `.safetensors`, `.pt`, `.pth` or `.th` file.
+def read_weights(path: Path, *, which: str = RAW) -> WeightFile:
+    """The tensors of a `.safetensors` file, a checkpoint of torch or of Lightning, or of shards named by an index.
+
+    Args:
+        which: of a checkpoint that holds several: "raw", "ema", or the key that they lie under.
 
     Raises:
         ModelError: not such a file, truncated, holding pickled code, or metadata that are not a card.
     """
     data = read_bytes(path)
     kind = path.suffix.lower()
+    if path.name.endswith(INDEX):
+        return _read_shards(data, path)
     if kind == ".onnx":
         raise ModelError(
             f"{path} is an ONNX file, from which gradients are not available: it can be a suspect, but not a source; "
@@ -83,10 +103,13 @@ def read_weights(path: Path) -> WeightFile:
         )
     if kind not in CHECKPOINT_SUFFIXES | {".safetensors"}:
         raise ModelError(
-            f"{path} is no model file: name a .safetensors, .pt, .pth, .th or .pt2 file, or a .toml spec file"
+            f"{path} is no model file: name a .safetensors, .pt, .pth, .ckpt, .bin or .pt2 file, a folder with "
+            "config.json, or a .toml spec file; a model of another kind can be checked as an ONNX file, at an http "
+            "address, as a Python callable (modelprint.verify), or by its recorded answers (.jsonl, .npz)"
         )
     if kind in CHECKPOINT_SUFFIXES:
-        return WeightFile(state=_read_checkpoint(data, path), card=None, identity=digest(data))
+        chosen = _read_checkpoint(data, path, which)
+        return WeightFile(state=chosen.state, card=None, identity=digest(data), notes=chosen.notes)
     try:
         state = load_safetensors(data)
     except SafetensorError as error:
@@ -94,6 +117,27 @@ def read_weights(path: Path) -> WeightFile:
             f"{path} is not a whole safetensors file ({error}): it is truncated, or of another format; copy it again"
         ) from error
     return WeightFile(state=dequantised(state, who=str(path)), card=_read_card(data, path), identity=digest(data))
+
+
+def _read_shards(data: bytes, path: Path) -> WeightFile:
+    """The tensors of several files, by the index that tells which tensor lies where."""
+    try:
+        places: Mapping[str, str] = json.loads(data)["weight_map"]
+        files = sorted(set(places.values()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(f"{path} is no index of shards ({first_line(error)}): copy or download it again") from error
+    state: dict[str, Tensor] = {}
+    hashes = {path.name: digest(data)}
+    for name in files:
+        if not is_plain(name) or name.endswith(INDEX):
+            raise ModelError(f"{path} names {name!a}, which is no shard beside it: download it again")
+        shard = read_weights(path.parent / name)
+        state.update({key: value for key, value in shard.state.items() if places.get(key) == name})
+        hashes[name] = shard.identity
+    absent = sorted(places.keys() - state.keys())
+    if absent:
+        raise ModelError(f"{path}: {places[absent[0]]} does not hold {absent[0]}, which the index says: copy it again")
+    return WeightFile(state=state, card=None, identity=digest_json(hashes))
 
 
 def _read_card(data: bytes, path: Path) -> ModelCard | None:
@@ -118,15 +162,15 @@ def refuse_bombs(data: bytes, path: Path) -> None:
     try:
         check_zip(io.BytesIO(data), growth=_LARGEST_GROWTH)
     except (BombError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ModelError(f"{path} is refused: {first_line(error)}; {_SAVE_AGAIN}") from error
+        raise ModelError(f"{path} is refused: {first_line(error)}; {SAVE_AGAIN}") from error
 
 
-def _read_checkpoint(data: bytes, path: Path) -> dict[str, Tensor]:
+def _read_checkpoint(data: bytes, path: Path, which: str) -> Chosen:
     refuse_bombs(data, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of old formats, which it reads all the same
-            with torch.serialization.safe_globals([argparse.Namespace]):  # timm keeps a script's words in one
+            with torch.serialization.safe_globals(_HARMLESS):
                 loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         asked = _ASKED_FOR.search(str(error))
@@ -134,19 +178,19 @@ def _read_checkpoint(data: bytes, path: Path) -> dict[str, Tensor]:
             raise _not_a_checkpoint(path, error) from error
         raise ModelError(
             f"{path} holds pickled code (it asks for {asked[1]}), which could do anything: refused, nothing was run; "
-            + _SAVE_AGAIN
+            + SAVE_AGAIN
         ) from error
     except Exception as error:  # on bytes that are no checkpoint, torch.load raises nearly anything
         if "TorchScript" in str(error):
-            raise ModelError(f"{path} is a TorchScript archive, which holds code: refused; {_SAVE_AGAIN}") from error
+            raise ModelError(f"{path} is a TorchScript archive, which holds code: refused; {SAVE_AGAIN}") from error
         raise _not_a_checkpoint(path, error) from error
-    state = state_dict_in(loaded, who=str(path))
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    chosen = weights_in(loaded, which=which, who=str(path))
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in chosen.state.values())
     if claimed > _LARGEST_GROWTH * len(data):
         raise ModelError(
-            f"{path} claims {claimed:,} bytes of tensors but has {len(data):,} bytes: refused; {_SAVE_AGAIN}"
+            f"{path} claims {claimed:,} bytes of tensors but has {len(data):,} bytes: refused; {SAVE_AGAIN}"
         )
-    return dequantised(state, who=str(path))
+    return replace(chosen, state=dequantised(chosen.state, who=str(path)))
 
 
 def _not_a_checkpoint(path: Path, error: Exception) -> ModelError:
@@ -154,40 +198,3 @@ def _not_a_checkpoint(path: Path, error: Exception) -> ModelError:
         f"{path} is not a whole PyTorch checkpoint that can be read without running code ({first_line(error)}): it is "
         "truncated, or of another format; copy it again, or name a .safetensors file"
     )
-
-
-def state_dict_in(loaded: Any, *, who: str) -> dict[str, Tensor]:
-    """The tensors of a checkpoint; training scripts nest them under `state_dict`, `model`, `net` ...
-
-    >>> list(state_dict_in({"epoch": 3, "model": {"head.bias": torch.zeros(2)}}, who="x"))
-    ['head.bias']
-
-    Raises:
-        ModelError: no tensors by name, or sparse or complex ones.
-    """
-    while isinstance(loaded, Mapping):
-        inner = next((loaded[key] for key in NESTED_UNDER if isinstance(loaded.get(key), Mapping)), None)
-        if inner is None:
-            break
-        loaded = inner
-    if not isinstance(loaded, Mapping):
-        raise ModelError(f"{who} holds a {type(loaded).__name__} where a state dict was expected: {_SAVE_AGAIN}")
-    plain = unpacked(loaded)
-    state = {name: value for name, value in plain.items() if isinstance(name, str) and isinstance(value, Tensor)}
-    if not state:
-        keys = ", ".join(map(str, list(loaded)[:5])) or "none"
-        raise ModelError(f"{who} holds no weights by name (its keys: {keys}): {_SAVE_AGAIN}")
-    for name, value in state.items():
-        if value.layout != torch.strided or value.is_complex() or value.is_meta:
-            raise ModelError(f"{who}: {name} is sparse, complex or empty of data: save plain float weights")
-    return state
-
-
-def first_line(error: BaseException) -> str:
-    r"""What an error says, in one line of at most 200 characters, or its kind when it says nothing.
-
-    >>> first_line(ValueError("one\ntwo")), first_line(EOFError())
-    ('one', 'EOFError')
-    """
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

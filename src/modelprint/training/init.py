@@ -48,5 +48,5 @@ def start_from(model: Normalized, weights: str | Path, *, arch: str) -> Start:
     fresh = any(name not in given or given[name].shape != own[name].shape for name in of_head)
     if fresh:
         given = {**given, **{name: own[name] for name in of_head}}
-    body.load_state_dict(fit_names(given, body, who=f"--init {path}", arch=arch))
+    body.load_state_dict(fit_names(given, body, who=f"--init {path}", arch=arch).state)
     return Start(file=path.name, sha256=file.identity, head="fresh" if fresh else "kept")

@@ -1,0 +1,64 @@
+"""Where a model's files lie: from what a user wrote to the file of weights, and to all models of a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelprint.core.errors import ModelError
+from modelprint.nn.spec_file import read_spec_file
+from modelprint.nn.weight_files import CHECKPOINT_SUFFIXES
+
+IN_FOLDERS = (  # as save_pretrained and timm name them
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+
+def weights_of(path: Path) -> Path:
+    """The file of weights that a folder holds; the path itself where it is no folder.
+
+    Raises:
+        ModelError: a folder without any.
+    """
+    if not path.is_dir():
+        return path
+    for name in IN_FOLDERS:
+        if (path / name).is_file():
+            return path / name
+    raise ModelError(f"{path} is a folder without {' or '.join(IN_FOLDERS[::2])}: name the model file in it")
+
+
+def path_of(reference: str | Path) -> Path:
+    """The file or folder that a MODEL names: `hf:FOLDER` is a folder."""
+    return Path(str(reference).removeprefix("hf:"))
+
+
+def model_files(path: str | Path, *, arch_known: bool = False) -> list[Path]:
+    """The files of a folder that each name one model: spec files, weights that no spec file names, and model folders.
+
+    Args:
+        arch_known: whether checkpoints that do not say their architecture can be read all the same.
+
+    Raises:
+        ModelError: no such folder, none in it, or a checkpoint whose architecture no spec file tells.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is not a folder: name a folder of .safetensors files, or of .toml spec files")
+    specs = sorted(folder.glob("*.toml"))
+    named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
+    unnamed = [file for file in sorted(folder.iterdir()) if file.resolve() not in named]
+    checkpoints = [file for file in unnamed if file.suffix.lower() in CHECKPOINT_SUFFIXES]
+    if checkpoints and not arch_known:
+        raise ModelError(
+            f"{checkpoints[0]} does not say its architecture: give --arch, write "
+            f"{checkpoints[0].with_suffix('.toml').name} beside it (weights, arch, mean, std), or move it elsewhere"
+        )
+    whole = [file for file in unnamed if file.suffix.lower() == ".safetensors"]
+    folders = [file for file in unnamed if file.is_dir() and any((file / name).is_file() for name in IN_FOLDERS)]
+    models = sorted([*specs, *checkpoints, *whole, *folders])
+    if not models:
+        raise ModelError(f"{folder} holds no models: put .safetensors files, or .toml spec files, into it")
+    return models

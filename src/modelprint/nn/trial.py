@@ -1,0 +1,82 @@
+"""A model tried out on two inputs before it costs anything: does it run, answer twice alike, let gradients through?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from modelprint.core.errors import ModelError, first_line
+from modelprint.nn.exported import Exported
+from modelprint.nn.outputs import logits_of
+
+SAME = 1e-3  # of the largest logit: beyond it, two answers to one input differ
+
+
+def try_out(module: nn.Module, shape: tuple[int, int, int], classes: int | None, *, who: str) -> tuple[str, ...]:
+    """Ask a model about two random inputs, to find misfits; what a user should know of its answers.
+
+    Raises:
+        ModelError: it fails on inputs of that shape, or does not return logits (n, classes).
+    """
+    inputs = _two(shape)
+    try:
+        with torch.inference_mode():
+            outputs = logits_of(module(inputs))
+    except ModelError as error:
+        raise ModelError(f"{who}: {error}") from error
+    except (Exception, SystemExit) as error:  # a network may fail in any way on inputs that it was not made for
+        hint = "use data of the size that it was made for"
+        if any(isinstance(part, Exported) for part in module.modules()):
+            hint += ", and export it for any number of images, dynamic_shapes=({0: Dim('n')},)"
+        raise ModelError(f"{who} fails on two images of shape {shape} ({first_line(error)}): {hint}") from error
+    if outputs.ndim != 2 or outputs.shape[0] != 2 or classes not in (None, outputs.shape[1]):
+        raise ModelError(
+            f"{who} gives outputs of shape {tuple(outputs.shape)} for two images: "
+            f"expected (2, {classes or 'classes'}); use data of the classes that it was made for"
+        )
+    change = unsteady(module, inputs)
+    return () if change is None else (f"{who}: {change}",)
+
+
+def unsteady(module: nn.Module, inputs: Tensor) -> str | None:
+    """What is wrong where a model answers the same inputs differently twice; None where it does not.
+
+    >>> unsteady(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.ones(3, 1, 2, 2)) is None
+    True
+    """
+    with torch.inference_mode():
+        first, second = (logits_of(module(inputs)).double() for _ in range(2))
+    off = float((first - second).abs().max())
+    if off <= SAME * max(1.0, float(first.abs().max())):
+        return None
+    return (
+        f"answers differ between two identical calls: by up to {off:.3g} in a logit. Is dropout or another random "
+        "layer left on (functional.dropout without training=self.training)?"
+    )
+
+
+def check_gradients(module: nn.Module, shape: tuple[int, int, int], *, who: str) -> None:
+    """Refuse a model whose outputs do not depend on its inputs by gradients.
+
+    Raises:
+        ModelError: no gradient comes through.
+    """
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    inputs = _two(shape).to(device).requires_grad_()
+    with torch.enable_grad():
+        outputs = logits_of(module(inputs))
+    if not outputs.requires_grad:
+        raise ModelError(
+            f"{who}: the model's forward blocks gradients (torch.no_grad or detach): this scheme walks along them; "
+            "take these out of forward, or choose a scheme that asks for answers alone"
+        )
+    (gradient,) = torch.autograd.grad(outputs.sum(), inputs, allow_unused=True)
+    if gradient is None:
+        raise ModelError(
+            f"{who}: no gradient reaches the inputs: the model's forward takes them out of the graph (detach, numpy, "
+            "rounding); keep its computation in differentiable operations of torch"
+        )
+
+
+def _two(shape: tuple[int, int, int]) -> Tensor:
+    return torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
