@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self, final
 import torch
 from torch import Tensor, nn
 
-from modelprint.core.errors import DataError
+from modelprint.core.errors import DataError, UsageError
 from modelprint.core.identity import derived_seed
 from modelprint.core.registry import Registry
 from modelprint.core.settings import with_settings
@@ -190,7 +190,7 @@ class Attack(ABC):
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters, as JSON; with a recipe, in place of those that it decides."""
         fields = {name: value for name, value in asdict(self).items() if name != "recipe"}
-        if self.recipe is None:
+        if self.recipe is None or (self.hooks and isinstance(self.recipe, OwnRecipe)):
             return fields
         return {**{name: value for name, value in fields.items() if name not in DECIDED}, "recipe": self.recipe.card()}
 
@@ -201,6 +201,8 @@ class Attack(ABC):
         Raises:
             UsageError: no such field, or a value of another type; the message lists the fields.
         """
+        if "recipe" in settings:
+            raise UsageError(f"attack {cls.name}: a recipe is named by --recipe, not by --set")
         return with_settings(cls(), settings, who=f"attack {cls.name}")
 
 

@@ -9,7 +9,7 @@ after the theft.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
@@ -55,6 +55,8 @@ class Chain(Attack):
         result, data = AttackResult(model=loot.copy, spec=loot.spec), loot.data
         reports: list[dict[str, Any]] = []
         for place, attack in enumerate(self.attacks()):
+            if attack.recipe is None:
+                attack = replace(attack, recipe=self.recipe)  # noqa: PLW2901 - the same attack, trained otherwise
             result = attack.run(result.model, result.spec, data, seed=loot.seed + place, on_epoch=loot.on_epoch)
             data = attack.task(data)
             reports.append({"attack": attack.name, **result.report})

@@ -49,8 +49,7 @@ class ExtractAdversarial(Extraction):
             epsilon=self.epsilon, steps=self.steps, epochs=self.hardening_epochs, lr=self.hardening_lr
         )
         result = hardening.run(student.model, student.spec, answered, seed=loot.seed)
-        return AttackResult(
-            model=result.model,
-            spec=result.spec,
-            report={"extraction": student.report, "hardening": result.report, "queries": len(answered)},
-        )
+        report = {"extraction": student.report, "hardening": result.report, "queries": len(answered)}
+        if self.recipe is not None:
+            report["note"] = f"{self.name} hooks into training to harden: the built-in loop did that with sgd"
+        return AttackResult(model=result.model, spec=result.spec, report=report)

@@ -22,48 +22,53 @@ Shape = tuple[int, int, int]
 def train(
     data: str,
     *,
-    arch: str = "cnn",
     out_: Annotated[Path, Parameter(name="--out")],
-    arch_args: str | None = None,
+    recipe: str | None = None,
+    init: Path | None = None,
     epochs: int | None = None,
     seed: int = 0,
     holdout: str | None = None,
     set_: Settings = None,
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
-    """Train a classifier with a short recipe (one-cycle, augmentation on the fly).
+    """Train a classifier, from scratch or from a checkpoint.
 
     Parameters
     ----------
     data
         digits, fashion-mnist, cifar10, a folder of class folders, or an npz; a part as NAME:SPLIT[a:b].
-    arch
-        mlp, cnn, vgg (no BatchNorm), resnet20, wide, mobile (depthwise-separable).
     out_
         The safetensors file to write; it says what it is.
-    arch_args
-        Arguments of the architecture as JSON.
+    recipe
+        sgd (one-cycle, augmentation on the fly), adamw (warm-up and cosine), or FILE.py:fit, your own code:
+        fit(model, data, *, seed, device, progress) trains in place. sgd unless given, adamw with --init.
+    init
+        A weights file to start from, such as a public checkpoint; where its classes differ, the last layer starts anew.
     epochs
         Passes over the data; a good number for the set unless given.
     holdout
         Images to measure accuracy on; the set's holdout or test part unless given.
     set_
-        Any other part of the recipe: lr, batch_size, weight_decay, augment, shift, label_smoothing ...
+        Any other part of sgd or adamw: lr, batch_size, weight_decay, augment, shift, label_smoothing ...
     """
-    from modelprint.core.settings import with_settings
     from modelprint.data.splits import load_data
     from modelprint.nn.files import save_model
-    from modelprint.training.train import default_recipe, spec_for, train_model
+    from modelprint.training.choice import recipe_named
+    from modelprint.training.init import completed_by
+    from modelprint.training.train import spec_for, train_model
 
     images = load_data(data)
-    spec = spec_for(images, arch, ModelFlags(arch_args=arch_args).options().arch_args)
-    recipe = with_settings(default_recipe(images, epochs=epochs), settings(set_), who="training")
+    options = completed_by(how.options(), init)
+    spec = spec_for(images, options.arch or "cnn", options.arch_args, mean=options.mean, std=options.std)
+    chosen = recipe_named(recipe, images, settings=settings(set_), epochs=epochs, pretrained=init is not None)
     with progress() as report, compute.computing(images.shape) as device:
         trained = train_model(
             images,
             spec,
-            recipe,
+            chosen,
             seed=seed,
+            init=init,
             holdout=_holdout(data, holdout),
             device=device,
             on_epoch=lambda epoch: report("epochs", epoch.number, epoch.total),
@@ -71,7 +76,7 @@ def train(
     save_model(out_, trained.model, trained.card)
     measured = "not measured" if trained.card.accuracy is None else f"{trained.card.accuracy:.4f}"
     speed = f"{trained.report.images_per_second:.0f} images/s, {trained.report.seconds:.1f} s"
-    out.print(f"{out_}: {arch}, accuracy {measured}, {speed}", markup=False)
+    out.print(f"{out_}: {spec.arch}, accuracy {measured}, {speed}", markup=False)
 
 
 def attack(
@@ -80,6 +85,7 @@ def attack(
     *,
     kind: str,
     out_: Annotated[Path, Parameter(name="--out")],
+    recipe: str | None = None,
     seed: int = 0,
     holdout: str | None = None,
     set_: Settings = None,
@@ -98,6 +104,10 @@ def attack(
         ftll, ftal, rtll, rtal, prune, extract-labels, extract-soft ...
     out_
         The safetensors file to write.
+    recipe
+        How the student or the copy is trained: sgd, adamw, or FILE.py:fit; as published unless given.
+    set_
+        Hyper-parameters of the attack as key=value; with --recipe sgd or adamw also those of the recipe.
     """
     from modelprint.attacks import run_attack
     from modelprint.core.errors import ModelError
@@ -118,6 +128,7 @@ def attack(
             source.module,
             source.spec,
             images,
+            recipe=recipe,
             seed=seed,
             holdout=_holdout(data, holdout),
             source_identity=source.identity,
@@ -125,6 +136,8 @@ def attack(
         )
     save_model(out_, made.model, made.card)
     accuracy = "not measured" if made.card.accuracy is None else f"{made.card.accuracy:.4f}"
+    if "note" in made.report:
+        say(str(made.report["note"]))
     agreement = "not measured" if made.agreement is None else f"{made.agreement:.4f}"
     out.print(f"{out_}: {kind}, accuracy {accuracy}, agreement with the source {agreement}", markup=False)
 

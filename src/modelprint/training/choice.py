@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 from modelprint.core.errors import UsageError
 from modelprint.core.settings import with_settings
 from modelprint.data.labelled import LabelledSet
 from modelprint.training.own_recipe import OwnRecipe
-from modelprint.training.recipes import AdamW, Recipe
+from modelprint.training.recipes import AdamW, Recipe, TrainRecipe
 from modelprint.training.train import default_recipe
 
 
@@ -55,3 +56,13 @@ def recipe_named(
         given = ", ".join([*settings, *(["epochs"] if epochs is not None else [])])
         raise UsageError(f"recipe {chosen} is your own code, {given} cannot be set: write it into the file")
     return OwnRecipe.named(chosen)
+
+
+def recipe_fields(name: str) -> frozenset[str]:
+    """What `--set` may set of a recipe; nothing of an owner's own.
+
+    >>> "lr" in recipe_fields("adamw"), recipe_fields("mine.py:fit")
+    (True, frozenset())
+    """
+    known = {"sgd": fields(TrainRecipe), "adamw": fields(AdamW)}
+    return frozenset(field.name for field in known.get(name, ()))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from modelprint.core.errors import ModelError
+from modelprint.nn.arch_names import runs_code
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.fitting import fit_names, unwrapped
 from modelprint.nn.heads import head_of
+from modelprint.nn.options import ModelOptions
 from modelprint.nn.weight_files import read_weights
 
 
@@ -25,6 +28,26 @@ class Start:
     file: str
     sha256: str
     head: Literal["kept", "fresh"]
+
+
+def completed_by(options: ModelOptions, weights: Path | None) -> ModelOptions:
+    """Options, with the architecture and normalisation that modelprint wrote into the weights where none were given.
+
+    Raises:
+        ModelError: the file is missing or damaged, or names code as its architecture, which is not run unasked.
+    """
+    card = None if weights is None else read_weights(weights).card
+    if card is None:
+        return options
+    if options.arch is None:
+        if runs_code(card.spec.arch) and not options.trust_code:
+            raise ModelError(
+                f"--init {weights} names code, {card.spec.arch}, as its architecture: name it with --arch yourself"
+            )
+        options = replace(options, arch=card.spec.arch, arch_args=options.arch_args or dict(card.spec.arch_args))
+    if options.mean is None and options.std is None and options.arch == card.spec.arch:
+        options = replace(options, mean=card.spec.mean, std=card.spec.std)
+    return options
 
 
 def start_from(model: Normalized, weights: str | Path, *, arch: str) -> Start:

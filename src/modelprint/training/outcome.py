@@ -14,7 +14,7 @@ from modelprint.training.loop import predict
 
 MOST = 2_000  # inputs that are asked
 FEWEST = 200  # with fewer, a short training cannot be told from none
-_SURE = 1e-3  # a model without skill gets more right than chance with this probability at most
+_SURE = 0.05  # a model without skill gets more right than chance with this probability at most
 
 
 def check_trained(model: nn.Module, images: Tensor, targets: Tensor, *, classes: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from modelprint.core.devices import resolve_device
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.description import normalisation
 from modelprint.nn.files import ModelCard
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.training.init import start_from
@@ -41,8 +42,30 @@ def default_recipe(data: LabelledSet, *, epochs: int | None = None) -> TrainReci
     return TrainRecipe(epochs=epochs or 24, lr=0.1, augment="shift-flip", shift=4)
 
 
-def spec_for(data: LabelledSet, arch: str, arch_args: Mapping[str, Any] | None = None) -> ModelSpec:
-    """A spec that fits a data set, normalised by the mean and spread of its own channels."""
+def spec_for(
+    data: LabelledSet,
+    arch: str,
+    arch_args: Mapping[str, Any] | None = None,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> ModelSpec:
+    """A spec that fits a data set, normalised as said, or by the mean and spread of the data's own channels.
+
+    Raises:
+        ModelError: a mean without a std, or the other way round.
+    """
+    said = normalisation(mean, std, who=arch)
+    if said is not None:
+        return ModelSpec(
+            arch=arch,
+            arch_args=dict(arch_args or {}),
+            channels=data.shape[0],
+            size=data.shape[2],
+            classes=data.classes,
+            mean=said.mean,
+            std=said.std,
+        )
     channels, _, width = data.shape
     unit = data.stored.reshape(len(data), channels, -1).astype(np.float32) / 255.0
     return ModelSpec(
