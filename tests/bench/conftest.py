@@ -12,7 +12,7 @@ from modelprint.bench.running import run
 from modelprint.results.records import Results
 from tests.zoo.tiny import tiny_plan
 
-PLAN = tiny_plan(strangers=20)
+PLAN = tiny_plan(strangers=20, surrogates=2)
 SMALL = {"trajectories": "5", "m": "3"}
 BENCH = Bench(
     name="tiny",

@@ -31,7 +31,7 @@ def test_resampled_figures_are_those_of_the_resampled_scores(
     derived: list[float], independent: list[float], families: int
 ) -> None:
     founders = np.arange(len(independent)) % min(families, len(independent))
-    resampled = _Resampled(np.array(independent), threshold=None, families=founders)
+    resampled = _Resampled(np.array(independent), verdicts=None, families=founders)
     values, draws = resampled.group(np.array(derived))
     assert values["auc"] == auc(np.array(derived), np.array(independent))
     copies = np.array(derived)
@@ -47,9 +47,9 @@ def test_resampled_figures_are_those_of_the_resampled_scores(
 def test_intervals_agree_with_the_plain_bootstrap() -> None:
     generator = np.random.default_rng(5)
     derived, independent = generator.normal(1, 1, 40), generator.normal(0, 1, 120)
-    resampled = _Resampled(independent, threshold=0.5, families=np.arange(120))
+    resampled = _Resampled(independent, verdicts=independent > 0.5, families=np.arange(120))
     assert (resampled.sizes == 120).all()
-    values, draws = resampled.group(derived)
+    values, draws = resampled.group(derived, derived > 0.5)
     for figure, statistic in (
         ("auc", auc),
         ("tpr_at_10", lambda d, i: tpr_at_fpr(d, i, fpr=0.1)),
@@ -81,7 +81,7 @@ def test_independents_are_drawn_in_whole_families() -> None:
     few = next(
         iter(rows_of(alone, [run_of({"copy": 0.5, **{f"{f}": s for f, s in enumerate(founders)}}, threshold=0.0)]))
     )
-    apart = _Resampled(scores, threshold=0.0, families=np.arange(300)).group(np.array([0.5]))[1]["auc"]
+    apart = _Resampled(scores, verdicts=None, families=np.arange(300)).group(np.array([0.5]))[1]["auc"]
     width = row.intervals["auc"].high - row.intervals["auc"].low
     assert width == pytest.approx(few.intervals["auc"].high - few.intervals["auc"].low, abs=0.05)
     assert width > 3 * (np.quantile(apart, 0.975) - np.quantile(apart, 0.025))

@@ -20,8 +20,14 @@ from modelprint.zoo.plan import Plan
 QUICK = TrainRecipe(epochs=6, lr=0.1, batch_size=64, augment="none")
 
 
-def tiny_plan(*, strangers: int = 4, data_of_knockoff: str = "digits:attacker") -> Plan:
-    """A source, one more from a base, a few copies, a few strangers."""
+SURROGATES = (
+    Copy(attack="rtll", label="RTLL", data="owner[0:200]"),
+    Copy(attack="extract-labels", label="extracted, labels", data="owner[100:400]", settings={"epochs": "4"}),
+)
+
+
+def tiny_plan(*, strangers: int = 4, surrogates: int = 1, data_of_knockoff: str = "digits:attacker") -> Plan:
+    """A source, one more from a base, a few copies, a few independent models."""
     return Design(
         name="tiny",
         data="digits",
@@ -30,7 +36,7 @@ def tiny_plan(*, strangers: int = 4, data_of_knockoff: str = "digits:attacker") 
         others=(Network(arch="mlp", arch_args={"width": 24}, train=QUICK),),
         sources=1,
         tuning={"lr": "0.02", "epochs": "2"},
-        surrogates=(Copy(attack="rtll", label="RTLL", data="owner[0:200]"),),
+        surrogates=SURROGATES[:surrogates],
         test_copies=(
             Copy(attack="ftal", label="FTAL", settings={"epochs": "2"}),
             Copy(attack="transfer", label="transfer", settings={"epochs": "2"}),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from typing import Literal
 
-from modelprint.bench.evading import HELD_OUT, NONE, identity_of, needs_partner, renames
+from modelprint.bench.evading import HELD_OUT, NONE, identity_of, needs_partner
 from modelprint.bench.plan import Bench, Contender, Enrolment
 from modelprint.core.errors import ModelprintError
 from modelprint.core.identity import digest_json
 from modelprint.ownership.expect import expected_by
+from modelprint.ownership.fingerprint import CalibrationModel
 from modelprint.results.records import Counted, JudgedModel
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel
@@ -28,6 +29,28 @@ class Entrant:
     contender: Contender
     enrolment: Enrolment
     evasion: str = NONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrating:
+    """A calibration model as one fingerprint meets it.
+
+    Attributes:
+        record: as the fingerprint holds it, with the transform behind which it answers where that is expected.
+    """
+
+    model: ZooModel
+    record: CalibrationModel
+
+    @property
+    def evasion(self) -> str:
+        """Behind which it answers."""
+        return self.record.behind or NONE
+
+    @property
+    def name(self) -> str:
+        """What results call it, unique among the calibration models of a fingerprint."""
+        return self.model.id if self.record.behind is None else f"{self.model.id} behind {self.record.behind}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +72,10 @@ class Field:
     @cached_property
     def sources(self) -> list[ZooModel]:
         """The models that are enrolled."""
-        found = [model for model in self.models if model.role == "source"]
-        if not found:
+        sources = [model for model in self.models if model.role == "source"]
+        if not sources:
             raise ModelprintError(f"no source of the zoo {self.plan.name} is built: run `zoo build {self.plan.name}`")
-        return found
+        return sources
 
     @property
     def enrolled(self) -> list[ZooModel]:
@@ -116,17 +139,18 @@ class Field:
 
     def suspects(self, source: ZooModel, *, thinning: int = 1) -> list[Meeting]:
         """Who stands against the fingerprints of a source: its copies, and everybody who never saw it."""
-        met: list[Meeting] = []
-        innocents: list[Meeting] = []
+        derived: list[Meeting] = []
+        independent: list[Meeting] = []
         for model in self.part("test"):
             if model.role == "derived" and model.source == source.id:
-                met.append(Meeting(model=model, judged=_judged(model, self._counts_as(model))))
+                derived.append(Meeting(model=model, judged=_judged(model, self._counts_as(model))))
             elif model.role == "independent":
-                innocents.append(Meeting(model=model, judged=_judged(model, "independent")))
+                independent.append(Meeting(model=model, judged=_judged(model, "independent")))
             elif self._counts_as(model) == "all":
-                innocents.append(Meeting(model=model, judged=_stranger(model)))
-        innocents += [Meeting(model=other, judged=_stranger(other)) for other in self.sources if other.id != source.id]
-        return met + innocents[::thinning]
+                independent.append(Meeting(model=model, judged=_third_party(model)))
+        others = [other for other in self.sources if other.id != source.id]
+        independent += [Meeting(model=other, judged=_third_party(other)) for other in others]
+        return derived + independent[::thinning]
 
     def swept(self, source: ZooModel) -> list[Meeting]:
         """The copies that stand in figures only."""
@@ -137,12 +161,40 @@ class Field:
         ]
 
     def cells(self, entrant: Entrant) -> dict[str, ZooModel]:
-        """The suspects, and for a verdict the calibration models, of a fingerprint: by the identity of the cell."""
+        """The suspects of a fingerprint: by the identity of the cell."""
         drawn = self.drawn(entrant)
         return {
             self.cell(entrant, model, regions=drawn and self.is_drawn(model)): model
             for model in self._opponents(entrant)
         }
+
+    def calibration(self, entrant: Entrant) -> dict[str, Calibrating]:
+        """The calibration models of a fingerprint, by the identity of the cell; none for one that stands in a figure.
+
+        A verifier does not know of an evasion: they answer plainly, and behind what the fingerprint expects.
+        """
+        if entrant.contender.knob is not None:
+            return {}
+        members: dict[str, Calibrating] = {}
+        for behind in (None, *expected_by(entrant.contender.configured())):
+            for model in self.part("calibration"):
+                member = Calibrating(model=model, record=self._calibrating(model, behind))
+                members[self.cell(replace(entrant, evasion=member.evasion), model)] = member
+        return members
+
+    def _calibrating(self, model: ZooModel, behind: str | None) -> CalibrationModel:
+        copied = self._by_id.get(model.source or "")
+        return CalibrationModel(
+            name=model.id,
+            identity=model.row.sha256,
+            kind=model.kind if copied is None else "COPY",
+            made_from=None if copied is None else copied.row.sha256,
+            behind=behind,
+        )
+
+    @cached_property
+    def _by_id(self) -> dict[str, ZooModel]:
+        return {model.id: model for model in self.models}
 
     def cell(self, entrant: Entrant, model: ZooModel, *, regions: bool = False) -> str:
         """The identity of the cell of a fingerprint and a suspect behind the entrant's evasion."""
@@ -157,7 +209,10 @@ class Field:
 
     def planned(self, entrants: Sequence[Entrant]) -> set[str]:
         """Every cell, those of accuracies among them."""
-        return {cell for entrant in entrants for cell in self.cells(entrant)} | set(self.weighings())
+        return {
+            *self.weighings(),
+            *(cell for entrant in entrants for cell in (*self.cells(entrant), *self.calibration(entrant))),
+        }
 
     def partner(self, model: ZooModel) -> ZooModel:
         """Whom a thief lets answer together with his copy: an independent test model of other data, or any.
@@ -199,11 +254,7 @@ class Field:
     def _opponents(self, entrant: Entrant) -> Iterator[ZooModel]:
         source = next(model for model in self.sources if model.id == entrant.enrolment.source)
         yield from (meeting.model for meeting in self.suspects(source, thinning=entrant.contender.thinning))
-        if entrant.evasion != NONE:
-            expected = entrant.evasion in expected_by(entrant.contender.configured())
-            yield from self.part("calibration") if expected or renames(entrant.evasion) else ()
-        elif entrant.contender.knob is None:
-            yield from self.part("calibration")
+        if entrant.evasion == NONE and entrant.contender.knob is None:
             yield from (meeting.model for meeting in self.swept(source))
 
     def drawn(self, entrant: Entrant) -> bool:
@@ -248,6 +299,7 @@ def _half_extracted(copies: list[ZooModel]) -> list[ZooModel]:
 def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:
     return JudgedModel(
         id=model.id,
+        model=model.id,
         role="independent" if model.role == "independent" else "derived",
         kind=model.kind,
         attack=model.attack,
@@ -259,12 +311,14 @@ def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:
     )
 
 
-def _stranger(model: ZooModel) -> JudgedModel:
+def _third_party(model: ZooModel) -> JudgedModel:
     """A source, or a copy of one, to the owner of another: same data; another architecture if the thief chose one."""
     recipe = model.entry.recipe
     other = isinstance(recipe, Theft) and recipe.parameters.get("arch")
     return JudgedModel(
-        id=f"stranger:{model.id}",
+        id=f"stranger:{model.id}",  # as committed results call it
+        model=model.id,
+        third_party=True,
         role="independent",
         kind="DAST" if other else "SAST",
         attack=model.attack,

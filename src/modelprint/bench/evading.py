@@ -42,14 +42,15 @@ class Respondent:
 
     Args:
         partner: the file of an independent model, where an evasion needs one.
+        classes: how many it must tell apart, where that is known.
 
     Attributes:
         forward_seconds: of processor time in the model's forward passes so far.
     """
 
-    def __init__(self, model: LoadedModel, *, who: str, partner: Path | None) -> None:
+    def __init__(self, model: LoadedModel, *, who: str, partner: Path | None, classes: int | None = None) -> None:
         self.model = model
-        self.plain = _Remembering(TorchSuspect(model.module, identity=who))
+        self.plain = _Remembering(TorchSuspect(model.module, identity=who, classes=classes))
         self.partner = partner
 
     @property

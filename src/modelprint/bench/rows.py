@@ -10,11 +10,11 @@ per derived model that were computed once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from modelprint.results.records import ALL, Ends, EvasionCost, Figure, JudgedModel, Row, Run
 from modelprint.stats.roc import auc, f1_at, tpr_at_fpr
@@ -52,24 +52,24 @@ def rows_of(suspects: Sequence[JudgedModel], runs: Sequence[Run]) -> Iterator[Ro
     for run in runs:
         alike[run.scheme, run.access, run.budget, run.evasion, run.seed].append(run)
     for group in alike.values():
-        found: dict[tuple[str, str], list[tuple[Run, Draws]]] = defaultdict(list)
+        measured: dict[tuple[str, str], list[tuple[Run, Draws]]] = defaultdict(list)
         for run in group:
             for key, drawn in _of_run(run, known).items():
-                found[key].append((run, drawn))
-        for (attack, family), members in found.items():
+                measured[key].append((run, drawn))
+        for (attack, family), members in measured.items():
             whole = attack == family or attack in (ALL, "worthless")
             if group[0].evasion != "none" and attack not in (ALL, "worthless"):
                 continue  # behind evasions: no rows of families and of single attacks
             for run, drawn in members if whole or len(group) == 1 else []:
-                told = len(group) == 1 or attack == ALL
-                yield _row(attack, family, run.source, [run], [drawn], intervals=told)
+                intervals = len(group) == 1 or attack == ALL
+                yield _row(attack, family, run.source, [run], [drawn], intervals=intervals)
             if len(group) > 1:
                 yield _row(attack, family, ALL, [run for run, _ in members], [drawn for _, drawn in members])
 
 
 def group_interval(derived: Float[np.ndarray, " d"], independent: Float[np.ndarray, " i"]) -> Ends:
     """The bootstrap interval of the AUC over models."""
-    _, draws = _Resampled(independent, threshold=None, families=np.arange(len(independent))).group(derived)
+    _, draws = _Resampled(independent, verdicts=None, families=np.arange(len(independent))).group(derived)
     return _ends(draws["auc"])
 
 
@@ -97,40 +97,46 @@ def evasion_cost(
 def _of_run(run: Run, known: dict[str, JudgedModel]) -> dict[tuple[str, str], Draws]:
     """The figures of every group of copies in a run."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    innocent: dict[str, float] = {}
+    independent: dict[str, float] = {}
     for name in run.scores:
         if known[name].role == "derived":
             for key in _groups(known[name]):
                 groups[key].append(name)
-        elif (told := _score(run, known[name])) is not None:
-            innocent[name] = told
-    if not innocent:
+        elif (score := _score(run, known[name])) is not None:
+            independent[name] = score
+    if not independent:
         return {}
-    families = np.unique([_founder(known[name]) for name in innocent], return_inverse=True)[1]
-    resampled = _Resampled(np.array(list(innocent.values())), threshold=run.threshold, families=families)
-    found: dict[tuple[str, str], Draws] = {}
+    families = np.unique([known[name].family_of_models for name in independent], return_inverse=True)[1]
+    resampled = _Resampled(
+        np.array(list(independent.values())), verdicts=_verdicts(run, independent), families=families
+    )
+    figures: dict[tuple[str, str], Draws] = {}
     for key in sorted(groups, key=_order):
-        scored = [score for name in groups[key] if (score := _score(run, known[name])) is not None]
-        values, draws = resampled.group(np.array(scored)) if scored else (dict.fromkeys(FIGURES), {})
-        found[key] = Draws(
+        scored = {name: score for name in groups[key] if (score := _score(run, known[name])) is not None}
+        scores = np.array(list(scored.values()))
+        values, draws = resampled.group(scores, _verdicts(run, scored)) if scored else (dict.fromkeys(FIGURES), {})
+        figures[key] = Draws(
             values=values,
             draws=draws,
-            mean_score=float(np.mean(scored)) if scored and np.isfinite(scored).all() else None,
+            mean_score=float(np.mean(scores)) if scored and np.isfinite(scores).all() else None,
             derived=frozenset(groups[key]),
-            independent=frozenset(innocent),
+            independent=frozenset(independent),
         )
-    return found
+    return figures
 
 
-def _founder(model: JudgedModel) -> str:
-    """The model that one was made from, or itself; another source's copy stands here as a stranger."""
-    return model.source or model.id.removeprefix("stranger:")
+def _verdicts(run: Run, names: Iterable[str]) -> Bool[np.ndarray, " n"] | None:
+    """Whether the verdict on each is "derived"; None where calibration models are too few for any."""
+    if run.threshold is None:
+        return None
+    return np.array([bool(run.derived(name)) for name in names])
 
 
 def _score(run: Run, model: JudgedModel) -> float | None:
-    """A suspect's score; behind an evasion, lower than any where it refused so much that no verdict is possible."""
+    """A suspect's score; lower than any where it refused so much that no verdict is possible."""
     score = run.scores[model.id]
-    return -np.inf if score is None and run.evasion != "none" and model.counts_as != "transfer" else score
+    refused = model.id in run.verdicts or (run.evasion != "none" and model.counts_as != "transfer")
+    return -np.inf if score is None and refused else score
 
 
 def _groups(model: JudgedModel) -> list[tuple[str, str]]:
@@ -152,15 +158,20 @@ class _Resampled:
     """Independent models, drawn again with replacement many times, a family at a time.
 
     Args:
+        verdicts: whether the verdict on each is "derived"; None where there are none.
         families: the number of each model's family, from 0 on.
     """
 
     def __init__(
-        self, independent: Float[np.ndarray, " i"], *, threshold: float | None, families: Int[np.ndarray, " i"]
+        self,
+        independent: Float[np.ndarray, " i"],
+        *,
+        verdicts: Bool[np.ndarray, " i"] | None,
+        families: Int[np.ndarray, " i"],
     ) -> None:
         order = np.argsort(independent, kind="stable")
         self.independent = independent[order]
-        self.threshold = threshold
+        self.verdicts = None if verdicts is None else verdicts[order]
         self.generator = np.random.default_rng(_SEED)
         k = int(families.max()) + 1
         drawn = self.generator.multinomial(k, np.full(k, 1 / k), size=RESAMPLES)  # (r, k)
@@ -169,7 +180,7 @@ class _Resampled:
         self.above = self.counts[:, ::-1].cumsum(axis=1)[:, ::-1]  # (r, i): how many reach the i-th score
 
     def limit(self, fpr: float) -> Float[np.ndarray, " r"]:
-        """In each resample, the highest score that a copy must *exceed* so that at most `fpr` of the innocents do."""
+        """In each resample, the score that a copy must *exceed* so that at most `fpr` of the independents do."""
         allowed = fpr * self.sizes + 1e-9
         # ties reach a threshold together: count from the first of equal scores on
         first = np.searchsorted(self.independent, self.independent, side="left")
@@ -181,14 +192,14 @@ class _Resampled:
         return padded[below]
 
     def group(
-        self, derived: Float[np.ndarray, " d"]
+        self, derived: Float[np.ndarray, " d"], verdicts: Bool[np.ndarray, " d"] | None = None
     ) -> tuple[dict[str, float | None], dict[str, Float[np.ndarray, " r"]]]:
         """The figures of a group of copies, as measured and in every resample (of the copies, too)."""
         d = len(derived)
         low = np.searchsorted(self.independent, derived, side="left")
         high = np.searchsorted(self.independent, derived, side="right")
         below = np.concatenate([np.zeros((RESAMPLES, 1)), self.counts.cumsum(axis=1)], axis=1)  # (r, i + 1)
-        wins = (below[:, low] + below[:, high]) / (2 * self.sizes)  # (r, d): of each copy over the drawn innocents
+        wins = (below[:, low] + below[:, high]) / (2 * self.sizes)  # (r, d): of each copy over the drawn independents
         chosen = self.generator.integers(d, size=(RESAMPLES, d))
         draws: dict[str, np.ndarray] = {"auc": np.take_along_axis(wins, chosen, axis=1).mean(axis=1)}
         for figure, fpr in (("tpr_at_1", 0.01), ("tpr_at_10", 0.1)):
@@ -197,12 +208,12 @@ class _Resampled:
         values["auc"] = auc(derived, self.independent)
         values["tpr_at_1"] = tpr_at_fpr(derived, self.independent, fpr=0.01)
         values["tpr_at_10"] = tpr_at_fpr(derived, self.independent, fpr=0.1)
-        if self.threshold is not None:
-            draws["tpr_verdict"] = (derived[chosen] > self.threshold).mean(axis=1)
-            draws["fpr_verdict"] = self.counts[:, self.independent > self.threshold].sum(axis=1) / self.sizes[:, 0]
-            values["tpr_verdict"] = float((derived > self.threshold).mean())
-            values["fpr_verdict"] = float((self.independent > self.threshold).mean())
-            values["f1"] = f1_at(derived, self.independent, threshold=self.threshold)
+        if self.verdicts is not None and verdicts is not None:
+            draws["tpr_verdict"] = verdicts[chosen].mean(axis=1)
+            draws["fpr_verdict"] = self.counts[:, self.verdicts].sum(axis=1) / self.sizes[:, 0]
+            values["tpr_verdict"] = float(verdicts.mean())
+            values["fpr_verdict"] = float(self.verdicts.mean())
+            values["f1"] = f1_at(verdicts.astype(float), self.verdicts.astype(float), threshold=0.5)
             hits, false = draws["tpr_verdict"] * d, draws["fpr_verdict"] * len(self.independent)
             draws["f1"] = 2 * hits / (hits + false + d)
         return values, draws
@@ -211,7 +222,7 @@ class _Resampled:
 def _row(attack: str, family: str, source: str, runs: list[Run], drawn: list[Draws], *, intervals: bool = True) -> Row:
     """One run's row, or the mean over sources: its interval resamples the sources, too."""
     run = runs[0]
-    values: dict[str, float | None] = {}
+    values: dict[Figure, float | None] = {}
     ends: dict[str, Ends] = {}
     for figure in FIGURES:
         measured = [draws.values[figure] for draws in drawn]
@@ -231,7 +242,12 @@ def _row(attack: str, family: str, source: str, runs: list[Run], drawn: list[Dra
         queries=round(float(np.mean([other.queries for other in runs])), 1),
         evasion=run.evasion,
         seed=run.seed,
-        **values,
+        auc=values["auc"],
+        tpr_at_1=values["tpr_at_1"],
+        tpr_at_10=values["tpr_at_10"],
+        tpr_verdict=values["tpr_verdict"],
+        fpr_verdict=values["fpr_verdict"],
+        f1=values["f1"],
         mean_score=round(float(np.mean(means)), 5) if means else None,
         intervals=ends,
         n_derived=len(frozenset().union(*(draws.derived for draws in drawn))),

@@ -7,7 +7,7 @@ again: what is to be done is what is planned minus what is finished. Failures ar
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from modelprint.bench.cells import Entrant, Field
 from modelprint.bench.earlier import Earlier
 from modelprint.bench.evading import needs_partner
 from modelprint.bench.executors import Executor, Processes
+from modelprint.bench.judging import Asked, AskTask, Calibrated, CalibrateTask, Member, ask, calibrate
 from modelprint.bench.plan import Bench, Enrolment
 from modelprint.bench.store import CellResult, CraftRecord, Store
 from modelprint.bench.summary import summarise
-from modelprint.bench.work import Asked, AskTask, CraftTask, WeighTask, ask, craft, weigh
+from modelprint.bench.work import CraftTask, WeighTask, craft, weigh
 from modelprint.core.files import locked
 from modelprint.results.records import Results
 from modelprint.zoo.plan import Plan
@@ -124,7 +125,9 @@ class _Run:
             and (budgets is None or entrant.enrolment.budget in budgets)
         ]
         self._craft([entrant.enrolment for entrant in entrants])
-        self._ask([entrant for entrant in entrants if self._made(entrant.enrolment)])
+        crafted = [entrant for entrant in entrants if self._made(entrant.enrolment)]
+        self._calibrate(crafted)
+        self._ask(crafted)
         self._weigh()
 
     def _made(self, enrolment: Enrolment) -> bool:
@@ -159,8 +162,41 @@ class _Run:
 
         self.executor.run(craft, tasks, done)
 
+    def _calibrate(self, entrants: Sequence[Entrant]) -> None:
+        """Ask the calibration models of every fingerprint of which some were not asked."""
+        tasks: dict[str, CalibrateTask] = {}
+        for entrant in entrants:
+            identity = entrant.enrolment.identity
+            if identity in tasks:
+                continue
+            members = self.field.calibration(entrant)
+            known = self.store.calibration(identity)
+            if not members or (known is not None and known.fits(tuple(members), self.field.bench.alpha)):
+                continue
+            tasks[identity] = CalibrateTask(
+                enrolment=identity,
+                fingerprint=self.store.fingerprint(identity),
+                place=self.store.calibrated(identity),
+                members=tuple(
+                    Member(cell=cell, record=member.record, model=member.model.path, evasion=member.evasion)
+                    for cell, member in members.items()
+                ),
+                alpha=self.field.bench.alpha,
+            )
+        finished = 0
+
+        def done(index: int, calibrated: Calibrated) -> None:
+            nonlocal finished
+            finished += 1
+            self.store.write(calibrated.cells)
+            if calibrated.record is not None:
+                self.store.note_calibration(calibrated.record)
+            self.progress("calibrations", finished, len(tasks))
+
+        self.executor.run(calibrate, list(tasks.values()), done)
+
     def _ask(self, entrants: Sequence[Entrant]) -> None:
-        tasks = list(self._ask_tasks(entrants, self._finished()))
+        tasks = list(self._ask_tasks(entrants, self.store.cells()))
         self.executor.run(ask, tasks, self._written("suspects", len(tasks)))
 
     def _weigh(self) -> None:
@@ -203,15 +239,20 @@ class _Run:
     def _partner(self, model: ZooModel, evasions: Iterable[str]) -> Path | None:
         return self.field.partner(model).path if any(map(needs_partner, evasions)) else None
 
-    def _ask_tasks(self, entrants: Sequence[Entrant], finished: set[str]) -> list[AskTask]:
+    def _ask_tasks(self, entrants: Sequence[Entrant], results: Mapping[str, CellResult]) -> list[AskTask]:
         """One task for each suspect of each source, all its fingerprints together."""
         wanted: dict[tuple[str, str], dict[str, Asked]] = defaultdict(dict)
         for entrant in entrants:
-            place = self.store.fingerprint(entrant.enrolment.identity)
+            identity = entrant.enrolment.identity
+            calibration = self.store.calibration(identity) if entrant.contender.knob is None else None
+            judged_by = None if calibration is None else calibration.identity
+            place = self.store.fingerprint(identity) if calibration is None else self.store.calibrated(identity)
             for cell, model in self.field.cells(entrant).items():
-                if cell not in finished:
+                if cell not in results or not results[cell].stands(judged_by):
                     drawn = self.field.drawn(entrant) and self.field.is_drawn(model)
-                    asked = Asked(cell=cell, fingerprint=place, evasion=entrant.evasion, regions=drawn)
+                    asked = Asked(
+                        cell=cell, fingerprint=place, judged_by=judged_by, evasion=entrant.evasion, regions=drawn
+                    )
                     wanted[entrant.enrolment.source, model.id][cell] = asked
         models = {model.id: model for model in self.field.models}
         return [
@@ -219,8 +260,8 @@ class _Run:
                 suspect=suspect,
                 model=models[suspect].path,
                 cells=tuple(cells.values()),
+                alpha=self.field.bench.alpha,
                 partner=self._partner(models[suspect], (asked.evasion for asked in cells.values())),
-                same_classes=models[suspect].same_classes or models[suspect].role == "source",
             )
             for (_, suspect), cells in wanted.items()
         ]

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
 
 from modelprint.bench.cells import Entrant, Field, Meeting
 from modelprint.bench.earlier import Earlier
-from modelprint.bench.evading import NONE, renames
+from modelprint.bench.evading import NONE
+from modelprint.bench.judging import ACCESSES, letters
 from modelprint.bench.rows import evasion_cost, group_interval, rows_of
 from modelprint.bench.store import CellResult, CraftRecord, Store
-from modelprint.bench.work import ACCESSES, letters
 from modelprint.core.provenance import provenance
-from modelprint.ownership.expect import expected_by
-from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
-from modelprint.results.records import EvasionCost, JudgedModel, Regions, Results, Run, Sweep, SweepPoint
-from modelprint.stats.calibration import ranked_by_kind
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.results.kinds import with_kinds
+from modelprint.results.records import (
+    EvasionCost,
+    JudgedModel,
+    Regions,
+    Results,
+    Run,
+    SuspectVerdict,
+    Sweep,
+    SweepPoint,
+)
 from modelprint.stats.roc import auc
 from modelprint.suspects.evasion import evasions
 from modelprint.zoo.population import ZooModel
-
-_BEHIND = " behind "
 
 
 def summarise(field: Field, store: Store, before: Results | None = None) -> Results:
@@ -43,7 +48,6 @@ class _Summary:
         self.earlier = Earlier(before, [field.suspects(source) for source in field.enrolled])
         self.cells = store.cells()
         self.entrants = list(field.entrants())
-        self.models = {model.id: model for model in field.models}
         self.broken: list[str] = []
 
     def results(self) -> Results:
@@ -66,7 +70,7 @@ class _Summary:
             data=self.field.plan.data,
             alpha=self.field.bench.alpha,
             sources={source.id: source.accuracy for source in self.field.enrolled},
-            rows=tuple(rows_of(suspects, runs)),
+            rows=with_kinds(rows_of(suspects, runs), runs, suspects),
             suspects=suspects,
             runs=tuple(runs),
             swept=_once(meeting.judged for source in swept.values() for meeting in source),
@@ -101,35 +105,23 @@ class _Summary:
         record = self.made(entrant)
         if record is None:
             return []
-        judged = {meeting.judged.id: self.cell(entrant, meeting.model) for meeting in suspects}
-        # a verifier does not know of the evasion: what calibrates answers plainly, and is read in the same way
-        ranked = entrant if renames(entrant.evasion) else replace(entrant, evasion=NONE)
-        scheme = entrant.contender.configured()
-        calibration = {
-            _BEHIND.join([model.id, *seen]): self.cell(replace(ranked, evasion=seen[0]) if seen else ranked, model)
-            for seen in [[], *([name] for name in expected_by(scheme))]
-            for model in self.field.part("calibration")
-        }
-        finished = {name: cell for name, cell in judged.items() if cell is not None}
-        if not finished:
+        met = {meeting.judged.id: self.cell(entrant, meeting.model) for meeting in suspects}
+        judged = {name: cell for name, cell in met.items() if cell is not None}
+        if not judged:
             return []
+        least = entrant.contender.configured().needs.suspect
         return [
-            self.run(entrant, record, str(access), finished, calibration)  # type: ignore[arg-type]
+            self.run(entrant, record, str(access), judged)  # type: ignore[arg-type]
             for access in ACCESSES
-            if access >= scheme.needs.suspect
-            and not any(cell.scores and str(access) not in cell.scores for cell in finished.values())
+            if access >= least and not any(cell.scores and str(access) not in cell.scores for cell in judged.values())
         ]
 
     def run(
-        self,
-        entrant: Entrant,
-        record: CraftRecord,
-        access: Literal["labels", "scores"],
-        judged: dict[str, CellResult],
-        calibration: dict[str, CellResult | None],
+        self, entrant: Entrant, record: CraftRecord, access: Literal["labels", "scores"], judged: dict[str, CellResult]
     ) -> Run:
         enrolment, plain = entrant.enrolment, entrant.evasion == NONE
-        against = {name: cell.scores[access] for name, cell in calibration.items() if cell and access in cell.scores}
+        calibration = self.store.calibration(enrolment.identity)
+        limit = None if calibration is None else calibration.thresholds.get(access)
         return Run(
             scheme=entrant.contender.label,
             source=enrolment.source,
@@ -139,8 +131,9 @@ class _Summary:
             evasion=entrant.evasion,
             seed=enrolment.seed,
             scores={name: _rounded(cell.scores.get(access)) for name, cell in judged.items()},
-            calibration={name: round(score, 6) for name, score in against.items()} if plain else {},
-            threshold=self.threshold(against),
+            calibration=self.calibration(entrant, access) if plain else {},
+            threshold=_rounded(limit),
+            verdicts=dict(_apart(judged, access, limit)),
             details={
                 name: {key: round(value, 5) for key, value in cell.details.items()}
                 for name, cell in judged.items()
@@ -152,31 +145,14 @@ class _Summary:
             forward_seconds=round(sum(cell.forward_seconds for cell in judged.values()), 3),
         )
 
-    def threshold(self, against: Mapping[str, float]) -> float | None:
-        """By the calibration models, as a verifier sets it: for each kind of innocents by itself."""
-        if not against:
-            return None
-        records = [self.calibrating(*name.split(_BEHIND)) for name in against]
-        rank = ranked_by_kind(
-            np.array(list(against.values())),
-            [record.group for record in records],
-            self.field.bench.alpha,
-            families=[record.family for record in records],
-            pool=True,  # as the committed results were; the digits zoo has two siblings
-        )
-        return _rounded(rank.threshold)
-
-    def calibrating(self, name: str, transform: str | None = None) -> CalibrationModel:
-        """A calibration model as a fingerprint records it."""
-        model = self.models[name]
-        copy = model.role == "derived" and model.source is not None
-        return CalibrationModel(
-            name=name,
-            identity=model.row.sha256,
-            kind="COPY" if copy else model.kind,
-            made_from=self.models[model.source].row.sha256 if copy and model.source else None,
-            behind=transform,
-        )
+    def calibration(self, entrant: Entrant, access: str) -> dict[str, float]:
+        """The scores of the calibration models that were asked."""
+        members = {member.name: self.cells.get(cell) for cell, member in self.field.calibration(entrant).items()}
+        return {
+            name: round(cell.scores[access], 6)
+            for name, cell in members.items()
+            if cell is not None and access in cell.scores
+        }
 
     def sweeps(self) -> tuple[Sweep, ...]:
         points: dict[str, list[SweepPoint]] = defaultdict(list)
@@ -272,6 +248,28 @@ class _Summary:
             "ask_hours": round(sum(record.seconds for record in records.values()) / 3600, 3),
             "forward_hours": round(sum(record.forward_seconds for record in records.values()) / 3600, 3),
         }
+
+
+def _apart(judged: Mapping[str, CellResult], access: str, limit: float | None) -> Iterator[tuple[str, SuspectVerdict]]:
+    """The verdicts that score and threshold, as they are written, do not say."""
+    for name, cell in judged.items():
+        judgement = cell.judged.get(access)
+        if judgement is None:
+            continue
+        score, threshold = _rounded(judgement.score), _rounded(limit)
+        above = score is not None and threshold is not None and score > threshold
+        apart = judgement.score is None or judgement.classes is not None or judgement.threshold != limit
+        if apart or above != (judgement.verdict == "derived"):
+            yield (
+                name,
+                SuspectVerdict(
+                    verdict=judgement.verdict,
+                    threshold=_rounded(judgement.threshold),
+                    p_value=_rounded(judgement.p_value),
+                    matched=judgement.classes is not None,
+                    reason=judgement.reason,
+                ),
+            )
 
 
 def _rounded(value: float | None) -> float | None:

@@ -169,7 +169,7 @@ def times(view: View) -> TextTable:
 
 
 def _is(model: JudgedModel, name: str) -> bool:
-    return model.attack == name if model.role == "derived" else model.kind == name and ":" not in model.id
+    return model.attack == name if model.role == "derived" else model.kind == name and not model.third_party
 
 
 def _scores(runs: Iterable[Run], models: Sequence[JudgedModel]) -> list[float]:

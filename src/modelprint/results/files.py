@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from modelprint.core.errors import ModelprintError
 from modelprint.core.files import write_text
+from modelprint.results.kinds import with_kinds
 from modelprint.results.records import Results
 
 ACCESSES = ("labels", "scores")
@@ -28,7 +29,7 @@ _TOGETHER = {"rows": _SETTING, "runs": (*_SETTING, "source"), "swept_runs": (*_S
 def write_results(results: Results, path: Path) -> None:
     """Write the results, whole or not at all."""
     parts = []
-    content = results.model_dump(mode="json", by_alias=True, exclude_defaults=False)
+    content = results.model_dump(mode="json", by_alias=True, exclude={"rows": {"__all__": {"fpr_by_kind"}}})
     content[_MET] = _listed([run for key in _RUNS for run in content[key]])
     for key, value in content.items():
         if isinstance(value, list) and value:
@@ -54,9 +55,10 @@ def read_results(path: Path) -> Results:
                 run["scores"] = dict(zip(met[run.pop("met")], run["scores"], strict=True))
         for key, fields in _TOGETHER.items():
             content[key] = list(_apart(content.get(key, []), *fields))
-        return Results.model_validate(content)
+        results = Results.model_validate(content)
     except (ValidationError, ValueError, TypeError, AttributeError) as error:
         raise ModelprintError(f"{path} does not hold results that this version reads: {error}") from error
+    return results.model_copy(update={"rows": with_kinds(results.rows, results.runs, results.suspects)})
 
 
 def _listed(runs: Sequence[dict[str, Any]]) -> list[list[str]]:

@@ -6,22 +6,30 @@ sources, for one attack.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from modelprint.core.records import Record
+from modelprint.core.verdict import Outcome
 
 Figure = Literal["auc", "tpr_at_1", "tpr_at_10", "tpr_verdict", "fpr_verdict", "f1"]
 Counted = Literal["all", "worthless", "transfer", "independent", "sweep"]
+IndependentKind = Literal["SAST", "SADT", "DAST", "DADT", "SHARED", "COPY", "OTHER"]
+INDEPENDENT_KINDS: tuple[IndependentKind, ...] = get_args(IndependentKind)
 ALL = "all"
+_KINDS: dict[str, IndependentKind] = {kind: kind for kind in INDEPENDENT_KINDS}
+_OLD_THIRD_PARTY = "stranger:"
 
 
 class JudgedModel(Record):
     """A suspect.
 
     Attributes:
-        id: unique; a copy of one source, as a stranger to the others, stands here a second time under "stranger:ID".
+        id: unique in the results; for people and for looking up, not to be taken apart.
+        model: the id of the model in its zoo or table.
+        third_party: whether this is a source, or a copy of one, as it meets the fingerprints of the other sources; it
+            is independent of these, and may stand here a second time as what it is.
         kind: SAST ... SHARED, of an independent model.
         attack, family, source: of a derived one.
         accuracy: on the holdout (of its own classes, after transfer).
@@ -31,6 +39,8 @@ class JudgedModel(Record):
     """
 
     id: str
+    model: str
+    third_party: bool = False
     role: Literal["derived", "independent"]
     kind: str | None = None
     attack: str | None = None
@@ -39,6 +49,44 @@ class JudgedModel(Record):
     accuracy: float
     agreement: float | None
     counts_as: Counted
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_before(cls, fields: Any) -> Any:
+        """Results of before there were `model` and `third_party` told both by the id."""
+        if not isinstance(fields, dict) or "model" in fields or not isinstance(fields.get("id"), str):
+            return fields
+        name = fields["id"].removeprefix(_OLD_THIRD_PARTY)
+        return {**fields, "model": name, "third_party": name != fields["id"]}
+
+    @property
+    def family_of_models(self) -> str:
+        """The model that this one was made from, or itself: models of one family answer alike."""
+        return self.source or self.model
+
+    @property
+    def independent_kind(self) -> IndependentKind | None:
+        """The kind of an independent model, as error rates are told; None where it is not known."""
+        if self.role == "derived":
+            return None
+        return "COPY" if self.source is not None else _KINDS.get(self.kind or "")
+
+
+class SuspectVerdict(Record):
+    """A verdict that a run's threshold does not tell.
+
+    Attributes:
+        threshold, p_value: by the calibration models on the queries that the suspect answered, their classes matched
+            where its own were.
+        matched: whether its classes were.
+        reason: why the verdict is inconclusive.
+    """
+
+    verdict: Outcome
+    threshold: float | None = None
+    p_value: float | None = None
+    matched: bool = False
+    reason: str | None = None
 
 
 class Run(Record):
@@ -51,6 +99,8 @@ class Run(Record):
         scores: under the suspect's id; null where the scheme cannot score it (other classes), or failed, or where the
             suspect refused more than half of the queries.
         calibration: scores of the calibration models, which set the verdict's threshold at `alpha`.
+        verdicts: of suspects whose verdict does not follow from their score and the threshold: they refused queries,
+            their classes were matched, or there is none.
         details: the scheme's own figures of each suspect (adv-tra: matched, mean_mutation_rate).
         failures: why a suspect has no score.
         craft_seconds, ask_seconds, forward_seconds: of processor time: making the fingerprint; asking and scoring all
@@ -67,11 +117,19 @@ class Run(Record):
     scores: dict[str, float | None]
     calibration: dict[str, float] = Field(default_factory=dict)
     threshold: float | None = None
+    verdicts: dict[str, SuspectVerdict] = Field(default_factory=dict)
     details: dict[str, dict[str, float]] = Field(default_factory=dict)
     failures: dict[str, str] = Field(default_factory=dict)
     craft_seconds: float
     ask_seconds: float
     forward_seconds: float
+
+    def derived(self, suspect: str) -> bool | None:
+        """Whether the verdict on a suspect is "derived"; None where the calibration models set no threshold."""
+        if suspect in self.verdicts:
+            return self.verdicts[suspect].verdict == "derived"
+        score = self.scores[suspect]
+        return None if self.threshold is None else score is not None and score > self.threshold
 
 
 class Ends(Record):
@@ -79,6 +137,19 @@ class Ends(Record):
 
     low: float
     high: float
+
+
+class FalsePositives(Record):
+    """How often the verdict on independent models of one kind is "derived".
+
+    Attributes:
+        count, n: verdicts "derived", of how many; of several sources, each model's verdicts by all of them.
+        upper_95: one-sided 95 % Clopper-Pearson bound of the rate.
+    """
+
+    count: int = Field(ge=0)
+    n: int = Field(ge=1)
+    upper_95: float = Field(ge=0, le=1)
 
 
 class Row(Record):
@@ -94,6 +165,8 @@ class Row(Record):
         tpr_verdict, fpr_verdict: shares of derived and of independent models with the verdict "derived".
         f1: of that verdict.
         mean_score: of the derived models: the detection rate, for adv-tra.
+        fpr_by_kind: of that verdict, for each kind of independent model; None for a kind of which none was judged.
+            Computed from the runs whenever results are read; files do not hold it.
     """
 
     scheme: str
@@ -115,6 +188,7 @@ class Row(Record):
     intervals: dict[str, Ends] = Field(default_factory=dict)
     n_derived: int
     n_independent: int
+    fpr_by_kind: dict[IndependentKind, FalsePositives | None] = Field(default_factory=dict)
 
 
 class Regions(Record):

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row, Run
 
 CONTROLS = ("accuracy", "agreement")  # no schemes: what a scheme must do better than
-STRANGER = "stranger:"
 NOT_MEASURED = "not measured"
 ENOUGH_INDEPENDENTS = 100  # below so many, TPR at 1 % FPR is the share found at no false positive
 
@@ -206,7 +205,7 @@ class View:
         each = [
             Setting(scheme=scheme, access=access, budget=budget, evasion=evasion) for access in ("labels", "scores")
         ]
-        figures = [[row.model_dump(exclude={"access"}) for row in self.rows(one)] for one in each]
+        figures = [[row.model_dump(exclude={"access", "fpr_by_kind"}) for row in self.rows(one)] for one in each]
         if figures[0] == figures[1]:
             return [Setting(scheme=scheme, access="either", budget=budget, evasion=evasion)]
         return [one for one, rows in zip(each, figures, strict=True) if rows]

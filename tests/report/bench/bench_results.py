@@ -113,6 +113,7 @@ def _stranger(copy: JudgedModel) -> JudgedModel:
     return copy.model_copy(
         update={
             "id": f"stranger:{copy.id}",
+            "third_party": True,
             "role": "independent",
             "kind": "SAST",
             "agreement": None,

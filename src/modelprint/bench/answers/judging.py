@@ -14,6 +14,7 @@ from modelprint.bench.rows import rows_of
 from modelprint.core.errors import UsageError
 from modelprint.core.identity import derived_seed, digest_arrays, digest_json
 from modelprint.core.provenance import provenance
+from modelprint.results.kinds import with_kinds
 from modelprint.results.records import ALL, JudgedModel, Results, Row, Run
 from modelprint.stats.calibration import threshold
 
@@ -62,7 +63,7 @@ def judge(
         data=name,
         alpha=alpha,
         sources={table.ids[source]: round(float(table.accuracies[source]), 5) for source in table.sources},
-        rows=tuple(_rows(suspects, runs)),
+        rows=with_kinds(_rows(suspects, runs), runs, suspects),
         suspects=suspects,
         runs=tuple(runs),
         provenance=_provenance(table, splits, seed),
@@ -91,7 +92,7 @@ def _run(table: AnswerTable, parts: Split, evidence: Evidence, scheme: str, *, s
     judged, calibration = np.split(scores, [len(suspects) - len(parts.calibration)])
     names = [
         *(table.ids[place] for place in parts.copies),
-        *(_stranger(table.ids[place]) for place in parts.independent),
+        *(_third_party(table.ids[place]) for place in parts.independent),
     ]
     return Run(
         scheme=scheme,
@@ -124,6 +125,7 @@ def _judged(table: AnswerTable, splits: Sequence[Split]) -> Iterator[JudgedModel
             agreement = float((table.labels[place] == table.labels[parts.source]).mean())
             yield JudgedModel(
                 id=table.ids[place],
+                model=table.ids[place],
                 role="derived",
                 source=table.ids[parts.source],
                 accuracy=round(float(table.accuracies[place]), 5),
@@ -133,7 +135,9 @@ def _judged(table: AnswerTable, splits: Sequence[Split]) -> Iterator[JudgedModel
     for place in np.unique(np.concatenate([parts.independent for parts in splits])):
         founder = int(table.founders[place])
         yield JudgedModel(
-            id=_stranger(table.ids[place]),
+            id=_third_party(table.ids[place]),
+            model=table.ids[place],
+            third_party=True,
             role="independent",
             source=None if founder == place else table.ids[founder],
             accuracy=round(float(table.accuracies[place]), 5),
@@ -142,7 +146,8 @@ def _judged(table: AnswerTable, splits: Sequence[Split]) -> Iterator[JudgedModel
         )
 
 
-def _stranger(name: str) -> str:
+def _third_party(name: str) -> str:
+    """What results call a model that meets the owner of another, as committed results do."""
     return f"stranger:{name}"
 
 

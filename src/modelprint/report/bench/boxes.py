@@ -16,7 +16,7 @@ from modelprint.report.drawing.figure import Figure, Key, rule_key
 from modelprint.report.drawing.svg import ROLE_COLOURS, ROLE_SHAPES, by_role, dashed, rows, to_svg
 from modelprint.report.drawing.text import counted, number, plain_name
 from modelprint.results.records import JudgedModel
-from modelprint.results.view import STRANGER, Setting, View, is_rate, rate
+from modelprint.results.view import Setting, View, is_rate, rate
 
 _FEW = 20  # models of a group, up to which each is a point
 _ROLES = ("derived", "independent")
@@ -34,7 +34,7 @@ def group_of(model: JudgedModel) -> tuple[str, str]:
     (('independent', 'SAST'), False)
     """
     if model.role == "independent":
-        return "independent", _OTHERS if model.id.startswith(STRANGER) else model.kind or "unknown kind"
+        return "independent", _OTHERS if model.third_party else model.kind or "unknown kind"
     return "derived", model.counts_as if model.counts_as in ("worthless", "transfer") else model.family or "unknown"
 
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from modelprint.report.bench.boxes import group_of
 from modelprint.report.drawing.text import NONE, counted, number, percent, plain_name
 from modelprint.results.records import JudgedModel
-from modelprint.results.view import STRANGER, Setting, View
+from modelprint.results.view import Setting, View
 
 _COLUMNS = 5  # schemes beside each other in one table
 
@@ -80,7 +80,7 @@ def suspect_section(view: View) -> SuspectSection:
     errors = [_errors(view, setting, found) for setting, found in judged.items()]
     tables = []
     settings = list(judged)
-    suspects = sorted(view.results.suspects, key=lambda model: (model.role, model.id.startswith(STRANGER)))
+    suspects = sorted(view.results.suspects, key=lambda model: (model.role, model.third_party))
     for start in range(0, max(1, len(settings)), _COLUMNS):
         some = settings[start : start + _COLUMNS]
         rows = [_row(model, [judged[one].get(model.id) for one in some]) for model in suspects]
