@@ -35,6 +35,7 @@ KEYS = {
     "trajectories",
     "mean_mutation_rate",
     "details",
+    "kinds",
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from modelprint.core.errors import ModelError
+from modelprint.core.errors import ModelError, UsageError
 from modelprint.nn.arch_names import FORMS, kind_of
 from modelprint.nn.architectures import ARCHITECTURES
 from modelprint.nn.foreign import build_from_code
@@ -32,7 +32,8 @@ def build_body(
         folder: where modules of `package.module:callable` are looked for, too.
 
     Raises:
-        ModelError: no such architecture, arguments that it does not take, code that fails, a library that is missing.
+        UsageError: no such architecture.
+        ModelError: arguments that it does not take, code that fails, a library that is missing.
     """
     kind = kind_of(arch)
     if kind in ("file", "module"):
@@ -48,7 +49,7 @@ def build_body(
         place = Path(arch.removeprefix("hf:"))
         return build_from_folder(place, arguments, (channels, height, width), classes).float()
     if arch not in ARCHITECTURES:
-        raise ModelError(f"unknown architecture {arch!r}: use one of {', '.join(ARCHITECTURES)}, or {FORMS}")
+        raise UsageError(f"unknown architecture {arch!r}: use one of {', '.join(ARCHITECTURES)}, or {FORMS}")
     if height != width:
         raise ModelError(f"architecture {arch} takes square images, not {height} x {width}: crop them")
     architecture = ARCHITECTURES[arch]
