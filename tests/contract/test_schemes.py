@@ -15,6 +15,7 @@ from torch import nn
 
 from modelprint.attacks import run_attack
 from modelprint.core.access import Access
+from modelprint.core.sections import Exhibit
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.decide import decide
 from modelprint.schemes import SCHEMES
@@ -166,7 +167,44 @@ def test_every_parameter_is_explained(name: str) -> None:
     assert all(re.search(rf"\b{entry.name}\b", explained) for entry in fields(scheme))
 
 
-@pytest.mark.parametrize("scheme", [name for name in SCHEMES if name not in ("accuracy", "agreement")])
+@ROW
+def test_it_says_what_it_is_how_it_works_and_what_it_misses(name: str) -> None:
+    scheme = configured(name)
+    texts = [text.format_map(scheme.parameters()) for text in scheme.explanation]
+    assert scheme.title
+    assert len(texts) >= 1 < len(" ".join(texts).split(". "))
+    assert texts != list(Scheme.explanation)
+    assert scheme.limits
+    assert all(text.endswith(".") for text in (*texts, *scheme.limits))
+
+
+@ROW
+def test_the_figures_of_its_verdict_and_of_its_crafting_are_the_ones_it_declares(
+    fingerprints: dict[str, Crafted], innocent: tuple[nn.Module, ...], name: str
+) -> None:
+    scheme, made = configured(name), fingerprints[name]
+    details = scheme.details(made.state, made.source, told(innocent[0], made))
+    json.dumps(details, allow_nan=False)
+    assert {quantity.key for quantity in scheme.quantities} <= set(details)
+    assert {quantity.key for quantity in scheme.crafting} <= set(made.queries.report)
+    assert all(quantity.total in {"", *details} for quantity in scheme.quantities)
+
+
+@ROW
+def test_a_report_shows_its_sections(
+    fingerprints: dict[str, Crafted], innocent: tuple[nn.Module, ...], name: str
+) -> None:
+    scheme, made = configured(name), fingerprints[name]
+    models = [told(model, made).restricted(Access.LABELS) for model in innocent]
+    shown = scheme.sections(
+        Exhibit(
+            state=made.state, source=made.source, models=models[:1], calibration=models[1:], asked=len(made.queries)
+        )
+    )
+    assert all(section.title and section.blocks for section in shown)
+
+
+@pytest.mark.parametrize("scheme", [name for name in SCHEMES if not SCHEMES[name].control])
 def test_the_module_cites_its_source_and_says_where_it_differs(scheme: str) -> None:
     text: Any = inspect.getmodule(SCHEMES[scheme]).__doc__
     assert re.search(r"\b(19|20)\d\d\b", text)

@@ -134,11 +134,11 @@ class Strip:
     """Queries in order, picture by picture, with the answers of the source and of the models shown in full.
 
     Attributes:
-        unit: what one of them is: "point of the trajectory".
+        label: what one picture is, with {place} for its number.
     """
 
     note: str
-    unit: str
+    label: str
     stretches: Sequence[Stretch]
 
 

@@ -15,7 +15,7 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -25,6 +25,7 @@ from jaxtyping import Float
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.quantities import Quantity
+from modelprint.core.sections import Exhibit, Section
 from modelprint.core.suspect import Answers
 from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
 from modelprint.perturb.precision import Precision, in_precision
@@ -59,6 +60,37 @@ class AdvTra(Scheme):
     """
 
     name: ClassVar[str] = "adv-tra"
+    title: ClassVar[str] = "ADV-TRA: adversarial trajectories"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "A fingerprint of ADV-TRA is a set of trajectories. Each starts at a picture that the source classifies "
+        "rightly, and moves in small changes across one boundary after another between the source's classes. Where "
+        "exactly these boundaries run differs from one trained model to the next.",
+        "The suspect is asked for the class of every point. A model made from the source has inherited its boundaries, "
+        "and mostly gives the same answers. The mutation rate is the share of a trajectory's points, after the first, "
+        "whose answer differs; a trajectory matches when its mutation rate is below {match:g}. The score is the share "
+        "of trajectories that match, plus at most 0.001 for a low mean mutation rate, to tell equal shares apart.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Copies by extraction (training a new model on the source's answers) and by strong adversarial training are "
+        "expected to be missed: their boundaries run elsewhere, and they answer as independent models do.",
+        "Re-training all layers and heavy pruning weaken the trace: such copies may or may not be found.",
+    )
+    crafting: ClassVar[tuple[Quantity, ...]] = (
+        Quantity(key="trajectories", title="Trajectories"),
+        Quantity(key="bases_tried", title="Base images tried"),
+        Quantity(
+            key="success_rate",
+            title="Base images that ended in a trajectory",
+            form="share",
+            counts=("trajectories", "bases_tried"),
+        ),
+        Quantity(key="path_length_linf", title="Mean path length, L-infinity (pixels from 0 to 1)"),
+        Quantity(key="flips_per_trajectory", title="Mean changes of the answer along a trajectory"),
+        Quantity(key="classes_per_trajectory", title="Mean number of classes on a trajectory"),
+        Quantity(key="forward_evaluations", title="Forward evaluations"),
+        Quantity(key="backward_evaluations", title="Backward evaluations"),
+        Quantity(key="steps", title="Steps that the trajectories contain"),
+    )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity(
@@ -266,6 +298,12 @@ class AdvTra(Scheme):
             "trajectories": len(rates),
             "mean_mutation_rate": float(rates.mean()),
         }
+
+    def sections(self, exhibit: Exhibit) -> Sequence[Section]:
+        """Mutation rates by trajectory and by point, and the first trajectory in pictures."""
+        from modelprint.schemes.adv_tra_sections import trajectory_sections
+
+        return trajectory_sections(self, exhibit)
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """Trajectory, position and target of each query."""

@@ -35,6 +35,19 @@ class Akh(Scheme):
     """
 
     name: ClassVar[str] = "akh"
+    title: ClassVar[str] = "AKH: the source's own mistakes"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "The suspect is asked inputs that the source gets wrong: its mistakes and, where these are too few, mirror "
+        "images and mixes of two inputs that it gets wrong, too.",
+        "The score is the share of these queries to which the suspect gives the source's class: a model made from the "
+        "source repeats most of its mistakes, an independent one makes others.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Copies by extraction and by adversarial training make other mistakes than the source, and are mostly missed "
+        "at a low rate of false accusations.",
+        "Some inputs are hard for every model of the task. What independent models get wrong in the same way tells "
+        "nothing.",
+    )
 
     queries: int = 100
 

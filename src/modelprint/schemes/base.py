@@ -8,7 +8,7 @@ public `craft` is final: it checks what the scheme needs and what comes back, an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self, final
@@ -21,6 +21,7 @@ from torch import nn
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.quantities import Quantity
 from modelprint.core.registry import Registry
+from modelprint.core.sections import Exhibit, Section
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
@@ -134,19 +135,37 @@ class Scheme(ABC):
     """Base of every scheme. The fields of a subclass are its hyper-parameters.
 
     Attributes:
+        name: what it is registered, stored and called by.
+        title: its name in reports.
+        explanation: how it works, in two plain sentences; {braces} hold hyper-parameters.
+        limits: what it is known to miss, one sentence each.
         lost_with_labels: what the scheme reads in scores and misses in labels alone, for the verdict to say.
         expect: names of transforms, with commas between them, that suspects are expected to put images through.
         separable: whether a query may be left out without touching the others.
         before_named: hyper-parameters of fingerprints from before these hyper-parameters existed, which do not name
             them.
         quantities: the figures that `details` gives, and the words for them.
+        crafting: the figures of the report of crafting, and the words for them.
+        control: whether it is no fingerprint, but what a fingerprint must do better than.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    explanation: ClassVar[tuple[str, ...]] = (
+        "A fingerprint is a set of queries: inputs to which the source gives telling answers. The suspect is asked the "
+        "same. The scheme turns the answers of both into one score, higher for models that are more likely made from "
+        "the source.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Every scheme misses some kinds of copies. What this one finds and misses has to be measured on models whose "
+        "making is known.",
+    )
     lost_with_labels: ClassVar[str | None] = None
     separable: ClassVar[bool] = True
     before_named: ClassVar[Mapping[str, Any]] = {}
     quantities: ClassVar[tuple[Quantity, ...]] = ()
+    crafting: ClassVar[tuple[Quantity, ...]] = ()
+    control: ClassVar[bool] = False
 
     expect: str = ""
 
@@ -210,6 +229,10 @@ class Scheme(ABC):
     def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
         """The scheme's own figures of a verdict, as JSON; described by `quantities`."""
         return {}
+
+    def sections(self, exhibit: Exhibit) -> Sequence[Section]:
+        """What a report shows of the scheme's own, for schemes that have something to show."""
+        return ()
 
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters, as JSON; `expect` only where something is expected."""

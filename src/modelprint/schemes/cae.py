@@ -60,6 +60,18 @@ class Cae(Scheme):
     """
 
     name: ClassVar[str] = "cae"
+    title: ClassVar[str] = "CAE: conferrable adversarial examples"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "Queries are inputs, changed a little, to which the source and models made from it at enrollment (surrogates) "
+        "give the same wrong class, while models made without it (reference models) do not.",
+        "The score is the share of the queries to which the suspect gives the source's class.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Copies by extraction are mostly missed at a low rate of false accusations, and copies by adversarial training "
+        "often.",
+        "What carries over to the surrogates need not carry over to a copy that was made in a way which no surrogate "
+        "shows.",
+    )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
 
     queries: int = 100

@@ -42,7 +42,8 @@ from jaxtyping import Bool, Float, Int
 from torch import nn
 
 from modelprint.core.errors import FingerprintError
-from modelprint.core.suspect import Answers
+from modelprint.core.sections import AgreedQueries, Course, Exhibit, Section
+from modelprint.core.suspect import UNANSWERED, Answers
 from modelprint.perturb.mixing import Labelled
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import (
@@ -78,6 +79,19 @@ class Contrast(Scheme):
     """
 
     name: ClassVar[str] = "contrast"
+    title: ClassVar[str] = "Contrast: evidence weighed query by query"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "Queries are chosen so that models made from the source at enrollment (surrogates) answer as it does, and "
+        "models made without it (reference models) do not.",
+        "Each answer adds what it is worth as evidence, for or against. The score is the highest evidence on the way, "
+        "and asking ends as soon as the verdict is settled.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "It finds what its surrogates show: copies made by extraction are mostly missed where no surrogate was made by "
+        "extraction.",
+        "A model that was copied from another source in the same way can look like a copy of this one. Only "
+        "calibration models that were made so tell how often.",
+    )
     before_named: ClassVar[Mapping[str, Any]] = {"delta": 0.0}
 
     queries: int = 200
@@ -160,6 +174,32 @@ class Contrast(Scheme):
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """The highest evidence at any look, in nats at the last one; queries without an answer add nothing."""
         return float(self.path(state, source, answers)[1].max())
+
+    def sections(self, exhibit: Exhibit) -> Sequence[Section]:
+        """How the evidence grew, and the queries that carry it."""
+        over = f", over (n / {len(exhibit.source)})^{self.delta:g} after n answers" if self.delta else ""
+        course = Course(
+            title="Evidence against queries asked",
+            caption=f"The sum of what each answer is worth, in nats, after each batch{over}; a line ends where asking "
+            "ended. The score is its highest point.",
+            x="queries asked",
+            y="evidence, nats",
+            models=[self._line(exhibit, answers) for answers in exhibit.models],
+            calibration=[self._line(exhibit, answers) for answers in exhibit.calibration],
+            threshold=exhibit.threshold,
+        )
+        return (Section(title="Query by query", blocks=(course, AgreedQueries(title="The queries that carry it"))),)
+
+    def _line(self, exhibit: Exhibit, answers: Answers) -> list[tuple[float, float]]:
+        """Queries asked and evidence, at the start and after each batch up to the last one asked."""
+        counted = answers.answered & (np.arange(len(answers)) < exhibit.asked)
+        asked = int(np.flatnonzero(counted)[-1]) + 1 if counted.any() else 0
+        seen = Answers(labels=np.where(counted, answers.labels, UNANSWERED))
+        looks = zip(*self.path(exhibit.state, exhibit.source, seen), strict=True)
+        whole = [(int(end), float(evidence)) for end, evidence in looks]
+        before = [look for look in whole if look[0] < asked]
+        last = [(asked, evidence) for _, evidence in whole[len(before) : len(before) + 1] if asked]
+        return [(0, 0.0), *before, *last]
 
     def path(
         self, state: State, source: Answers, answers: Answers

@@ -32,6 +32,8 @@ class Control(Scheme):
         images: the most queries, where no budget says otherwise.
     """
 
+    control: ClassVar[bool] = True
+
     images: int = 1000
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
@@ -64,6 +66,13 @@ class Accuracy(Control):
     """How close the suspect's accuracy is to the source's: 1 - |difference|."""
 
     name: ClassVar[str] = "accuracy"
+    title: ClassVar[str] = "Accuracy (a control)"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "The suspect is asked inputs drawn at random.",
+        "The score says how close its accuracy is to the source's; it is no fingerprint, but what a fingerprint must "
+        "do better than.",
+    )
+    limits: ClassVar[tuple[str, ...]] = ("Models of the task that are equally good look alike, whoever made them.",)
 
     def likeness(self, truth: np.ndarray, source: np.ndarray, suspect: np.ndarray) -> float:
         """1 minus the difference of the accuracies."""
@@ -76,6 +85,13 @@ class Agreement(Control):
     """How often the suspect gives the source's label."""
 
     name: ClassVar[str] = "agreement"
+    title: ClassVar[str] = "Agreement (a control)"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "The suspect is asked inputs drawn at random.",
+        "The score is how often it gives the source's class; it is no fingerprint, but what a fingerprint must do "
+        "better than.",
+    )
+    limits: ClassVar[tuple[str, ...]] = ("Good models of the task agree on most inputs, whoever made them.",)
 
     def likeness(self, truth: np.ndarray, source: np.ndarray, suspect: np.ndarray) -> float:
         """The share of equal labels."""

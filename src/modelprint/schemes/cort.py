@@ -51,6 +51,17 @@ class CoRt(Scheme):
     """
 
     name: ClassVar[str] = "cort"
+    title: ClassVar[str] = "CoRt: robustness on adversarial examples (DeepJudge)"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "Queries are adversarial examples of the source: inputs that it is sure of, changed so little that nobody "
+        "would notice, to which it gives a wrong class.",
+        "The score says how alike suspect and source are in the share of these that they get right and, where scores "
+        "are given, in the scores themselves.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Copies by extraction and by adversarial training are mostly missed: they are fooled by other examples.",
+        "With labels alone, two models that get equally many queries right look alike, whichever queries these are.",
+    )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
     lost_with_labels: ClassVar[str | None] = (
         "the distance between score vectors is lost, only disagreements are counted"

@@ -41,6 +41,17 @@ class Fbi(Scheme):
     """
 
     name: ClassVar[str] = "fbi"
+    title: ClassVar[str] = "FBI: fingerprinting with benign inputs"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "Queries are inputs as they are, drawn from those on which models made without the source disagree most, where "
+        "there are such models.",
+        "The score is the information that the suspect's and the source's answers share about the true class, as a "
+        "share of what they could.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Copies by extraction are missed, and most copies by adversarial training.",
+        "Queries are ordinary inputs: models that learned from the same data answer many of them alike.",
+    )
     lost_with_labels: ClassVar[str | None] = "the rank of the true class is lost, only whether it comes first is seen"
 
     queries: int = 100

@@ -77,6 +77,18 @@ class IPGuard(Scheme):
     """
 
     name: ClassVar[str] = "ipguard"
+    title: ClassVar[str] = "IPGuard: points at the classification boundary"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "Queries are points just across the boundary between two of the source's classes, reached by small steps from "
+        "an input.",
+        "The score is the share of these points to which the suspect gives the source's class: where the boundary runs "
+        "differs from one trained model to the next.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Copies by extraction are missed: their boundaries run elsewhere, and they answer as independent models do.",
+        "Models that were fine-tuned from the same public model as the source share boundaries with it: without such "
+        "models among those that calibrate, they may be accused wrongly.",
+    )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
 
     queries: int = 100

@@ -42,6 +42,18 @@ class Sac(Scheme):
     """
 
     name: ClassVar[str] = "sac"
+    title: ClassVar[str] = "SAC: correlations between answers"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "Queries are mixes of two inputs, or inputs that the source and most models made from it at enrollment get "
+        "wrong.",
+        "The score says how alike two tables are: how strongly the answers to any two queries are correlated, in the "
+        "suspect and in the source.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Copies by extraction are mostly missed at a low rate of false accusations, and so are copies by adversarial "
+        "training.",
+        "With labels alone, two answers are either the same class or not, and the tables say less.",
+    )
     lost_with_labels: ClassVar[str | None] = (
         "how alike two answers are is lost, only whether they are the same class is seen"
     )

@@ -104,6 +104,18 @@ class Uap(Scheme):
     """
 
     name: ClassVar[str] = "uap"
+    title: ClassVar[str] = "UAP: universal adversarial perturbations"
+    explanation: ClassVar[tuple[str, ...]] = (
+        "Queries are pairs: an input, and the same input with one pattern added that changes the source's class of "
+        "most inputs.",
+        "An encoder, trained on models made from the source and models made without it, turns the answers to a set of "
+        "pairs into a vector; the score is the mean cosine between the suspect's and the source's vectors.",
+    )
+    limits: ClassVar[tuple[str, ...]] = (
+        "Copies by extraction and by adversarial training are mostly missed at a low rate of false accusations.",
+        "Independent models that learned from the same images are as sure of them as the source is: without such "
+        "models among those that calibrate, they may be accused too often.",
+    )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
     lost_with_labels: ClassVar[str | None] = (
         "how sure the suspect is of a point, and which class comes second, is lost, and fewer copies are found"

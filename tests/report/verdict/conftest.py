@@ -10,7 +10,7 @@ from modelprint.core.suspect import Answers
 from modelprint.core.verdict import FalseAccusations, Verdict
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
 from modelprint.report import Case
-from modelprint.report.verdict.cases import Trajectories
+from modelprint.schemes.adv_tra import AdvTra
 from modelprint.stats.calibration import rank_p_value, threshold, upper_bound
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -84,6 +84,7 @@ class Records:
             "position": np.tile(np.arange(points), COUNT),
             "target": targets,
         }
+        self.state = state
         strangers = [self.world.model(f"calibration {i}") for i in range(calibration)]
         corner = queries[[0, 4, 8], 0].reshape(3, 64) / 255
         a, b = np.meshgrid(np.linspace(-0.6, 1.4, SLICE), np.linspace(-0.6, 1.4, SLICE))
@@ -126,14 +127,13 @@ class Records:
             calibration=tuple(classify(model, queries) for model in strangers),
             plane={"images": self.slice, "labels": self.plane_labels(self.source)},
         )
-        self.trajectories = Trajectories.of(state)
         self.scores = np.array([self.measure(answers)[0] for answers in self.fingerprint.calibration])
 
     def plane_labels(self, model):
         return classify(model, self.slice.reshape(-1, 64)).labels.reshape(SLICE, SLICE)
 
     def measure(self, answers):
-        rates = self.trajectories.rates(self.fingerprint.source, answers)
+        rates = AdvTra().mutation_rates(self.state, self.fingerprint.source, answers)
         rates = rates[~np.isnan(rates)]
         return (
             float((rates < 0.5).mean() + 0.001 * (1 - rates.mean())),

@@ -1,45 +1,11 @@
-"""Mutation rates against the scheme's own, and against counting by hand; which models are shown."""
+"""Which models are shown, and what they share."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from modelprint.core.suspect import Answers
-from modelprint.report.verdict.cases import Trajectories, has_population, in_focus, scores_of, shared_threshold
-
-
-def test_rates_are_those_of_the_scheme(records):
-    from modelprint.schemes.adv_tra import AdvTra
-
-    state, source = records.fingerprint.state, records.fingerprint.source
-    answers = replace(records.stranger().answers, labels=records.stranger().answers.labels.copy())
-    answers.labels[5:40] = -1
-    np.testing.assert_allclose(
-        records.trajectories.rates(source, answers), AdvTra().mutation_rates(state, source, answers)
-    )
-
-
-def test_rates_count_neither_the_base_image_nor_what_was_not_answered():
-    trajectories = Trajectories(
-        group=np.array([0, 0, 0, 1, 1, 1]), position=np.array([0, 1, 2] * 2), target=np.array([-1, 3, 3] * 2)
-    )
-    source = Answers(labels=np.zeros(6, dtype=np.int64))
-    answers = Answers(labels=np.array([9, 9, 0, 0, 9, -1]))
-    assert trajectories.rates(source, answers).tolist() == [0.5, 1.0]
-    assert trajectories.rates_by_position(source, answers).tolist() == [1.0, 0.0]
-    silent = Answers(labels=np.full(6, -1))
-    assert np.isnan(trajectories.rates(source, silent)).all()
-
-
-def test_legs_come_from_the_parameters_or_else_from_the_targets(records):
-    trajectories = records.trajectories
-    assert trajectories.leg({"l": 3}) == 6
-    assert trajectories.leg({}) == trajectories.leg({"l": "?"}) == 4
-
-
-def test_other_states_have_no_trajectories():
-    assert Trajectories.of({"group": np.arange(3)}) is None
+from modelprint.report.verdict.cases import has_population, in_focus, scores_of, shared_threshold
 
 
 def test_suspects_are_shown_first_else_the_median_of_each_role(records):

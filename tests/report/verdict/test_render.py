@@ -13,6 +13,7 @@ from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.core.suspect import Answers
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report import render_report, write_report
+from modelprint.schemes import adv_tra_sections
 from tests.report.html import HOSTILE, Page
 
 
@@ -145,7 +146,7 @@ def test_mistakes_are_named(records):
 def test_answers_that_differ_are_marked_by_more_than_colour(records):
     stranger = records.stranger()
     page = Page(render(records, [stranger]))
-    members = records.trajectories.members(0)
+    members = adv_tra_sections.members(records.state, 0)
     changed = stranger.answers.labels[members] != records.fingerprint.source.labels[members]
     assert 0 < changed.sum() == page.text.count("≠") - 1  # one in the explanation
     assert f"{changed.sum()} of 17 points are hollow" in page.words
@@ -208,7 +209,8 @@ def test_schemes_without_trajectories_leave_those_parts_out(other_scheme):
     words = Page(render(other_scheme, [replace(case, verdict=verdict)])).words
     assert "trajector" not in words
     assert "Scheme ipguard" in words
-    assert "Copies by extraction" not in words
+    assert "IPGuard: points at the classification boundary" in words
+    assert "share boundaries with it" in words
     assert "kept [1, 2]" in words
 
 

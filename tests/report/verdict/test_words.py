@@ -7,9 +7,10 @@ import pytest
 
 from modelprint.core.suspect import Answers
 from modelprint.core.verdict import FalseAccusations
-from modelprint.report.verdict.prose import HOW, LIMITATIONS, for_scheme
+from modelprint.report.verdict.prose import explanation, limitations
 from modelprint.report.verdict.words import several_note, statement, tallies
 from modelprint.schemes.adv_tra import AdvTra
+from modelprint.schemes.base import Scheme
 
 
 def said(case, models=20, source="sha256:other"):
@@ -86,6 +87,13 @@ def test_many_verdicts_come_with_a_warning(records):
     assert several_note(population[:1]) == ""
 
 
-@pytest.mark.parametrize("texts", [HOW, LIMITATIONS])
-def test_every_scheme_has_words(texts):
-    assert for_scheme(texts, "adv-tra") != for_scheme(texts, "ipguard") == for_scheme(texts, "another")
+def test_the_scheme_s_words_hold_its_hyper_parameters():
+    how = " ".join(explanation(AdvTra(match=0.25)))
+    assert "a trajectory matches when its mutation rate is below 0.25." in how
+    assert "the source\u2019s classes" in how  # as it is printed
+
+
+def test_a_scheme_that_is_not_known_has_words_too():
+    assert explanation(None) == ["".join(Scheme.explanation)]
+    assert limitations(None)[0] == Scheme.limits[0]
+    assert limitations(None)[1:] == limitations(AdvTra())[len(AdvTra.limits) :]

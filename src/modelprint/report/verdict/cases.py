@@ -1,13 +1,13 @@
-"""What a report is made of: the models that were checked, and what their answers say along the trajectories."""
+"""What a report is made of: the models that were checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from modelprint.core.suspect import Answers
 from modelprint.core.verdict import Verdict
@@ -38,69 +38,6 @@ class Case:
     plane_labels: np.ndarray | None = None
     accuracy: float | None = None
     cap: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trajectories:
-    """Where each query stands, for schemes whose queries form trajectories.
-
-    Attributes:
-        group: the trajectory of each query.
-        position: 0 for the base image, then 1, 2, ... along the trajectory.
-        target: the class that the leg is heading for, -1 for the base image.
-    """
-
-    group: Int[np.ndarray, " n"]
-    position: Int[np.ndarray, " n"]
-    target: Int[np.ndarray, " n"]
-
-    @classmethod
-    def of(cls, state: Mapping[str, np.ndarray]) -> Trajectories | None:
-        """The trajectories in a scheme's state, or None where it has none."""
-        if not {"group", "position", "target"} <= set(state):
-            return None
-        return cls(group=state["group"], position=state["position"], target=state["target"])
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return int(self.group.max(initial=-1)) + 1
-
-    @property
-    def length(self) -> int:
-        """Points after the base image, of the longest."""
-        return int(self.position.max(initial=0))
-
-    def leg(self, parameters: Mapping[str, Any]) -> int:
-        """Points per leg: 2 l where the parameters say so, else the first run of one target."""
-        steps = parameters.get("l")
-        if isinstance(steps, int) and steps > 0:
-            return 2 * steps
-        targets = self.target[self.members(0)][1:]
-        changes = np.flatnonzero(np.diff(targets))
-        return int(changes[0]) + 1 if len(changes) else max(1, len(targets))
-
-    def members(self, number: int) -> Int[np.ndarray, " p"]:
-        """The queries of one trajectory, in order."""
-        index = np.flatnonzero(self.group == number)
-        return index[np.argsort(self.position[index], kind="stable")]
-
-    def rates(self, source: Answers, answers: Answers) -> Float[np.ndarray, " t"]:
-        """The mutation rate of each trajectory: the share of answered points after the base image whose label differs.
-
-        NaN where nothing was answered. (Xu et al., NeurIPS 2024, Eq. 9.)
-        """
-        return self._shares(self.group, self.count, source, answers)
-
-    def rates_by_position(self, source: Answers, answers: Answers) -> Float[np.ndarray, " p"]:
-        """The share of trajectories whose label differs at position 1, 2, ...; NaN where nothing was answered."""
-        return self._shares(self.position, self.length + 1, source, answers)[1:]
-
-    def _shares(self, bins: np.ndarray, count: int, source: Answers, answers: Answers) -> np.ndarray:
-        counted = (self.position > 0) & answers.answered
-        total = np.bincount(bins[counted], minlength=count)
-        changed = np.bincount(bins[counted & (answers.labels != source.labels)], minlength=count)
-        return np.where(total > 0, changed / np.maximum(total, 1), np.nan)
 
 
 def scores_of(cases: Sequence[Case], role: Role) -> Float[np.ndarray, " n"]:

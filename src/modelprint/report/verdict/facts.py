@@ -12,24 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from modelprint.core.quantities import Quantity
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.drawing.figure import Fact
 from modelprint.report.drawing.text import NONE, counted, number, percent, plain_name, value_text
 from modelprint.report.verdict.cases import Case
+from modelprint.report.verdict.quantities import quantity_text
 
 _LIBRARIES = ("modelprint", "torch", "numpy", "scikit-learn")
 _LONGEST_ARGUMENT = 2000
-_CRAFTING = {
-    "trajectories": "Trajectories",
-    "bases_tried": "Base images tried",
-    "success_rate": "Base images that ended in a trajectory",
-    "path_length_linf": "Mean path length, L-infinity (pixels from 0 to 1)",
-    "flips_per_trajectory": "Mean changes of the answer along a trajectory",
-    "classes_per_trajectory": "Mean number of classes on a trajectory",
-    "forward_evaluations": "Forward evaluations",
-    "backward_evaluations": "Backward evaluations",
-    "steps": "Steps that the trajectories contain",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +73,16 @@ def parameter_facts(fingerprint: Fingerprint) -> list[Fact]:
     ]
 
 
-def crafting_facts(fingerprint: Fingerprint) -> list[Fact]:
-    """What crafting did; entries that this version has no words for under their own names."""
+def crafting_facts(fingerprint: Fingerprint, quantities: Sequence[Quantity]) -> list[Fact]:
+    """What crafting did; entries that the scheme has no words for under their own names.
+
+    Args:
+        quantities: the scheme's words.
+    """
     report = fingerprint.manifest.report
-    known = [key for key in _CRAFTING if key in report]
-    facts = [Fact(name=_CRAFTING[key], value=_crafted(key, report)) for key in known]
+    known = {quantity.key: quantity for quantity in quantities if quantity.key in report}
+    facts = [Fact(name=known[key].title, value=quantity_text(known[key], report)) for key in known]
     return facts + [Fact(name=plain_name(key), value=value_text(report[key])) for key in report if key not in known]
-
-
-def _crafted(key: str, report: dict[str, Any]) -> str:
-    value = report[key]
-    if key != "success_rate" or not isinstance(value, int | float):
-        return value_text(value)
-    made, tried = report.get("trajectories"), report.get("bases_tried")
-    return percent(value) + (f" ({made:,} of {tried:,})" if isinstance(made, int) and isinstance(tried, int) else "")
 
 
 def checked(cases: Sequence[Case]) -> list[CheckedRow]:

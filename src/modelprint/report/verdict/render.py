@@ -18,11 +18,10 @@ from modelprint.report.drawing.pages import template
 from modelprint.report.drawing.text import NONE, number, p_text, percent, plain_name
 from modelprint.report.verdict import facts, prose, words
 from modelprint.report.verdict.cases import Case
-from modelprint.report.verdict.evidence_section import evidence_section
 from modelprint.report.verdict.quantities import quantity_text
 from modelprint.report.verdict.region_section import region_section
+from modelprint.report.verdict.scheme_sections import scheme_sections
 from modelprint.report.verdict.score_section import score_section
-from modelprint.report.verdict.trajectory_section import trajectory_section
 
 if TYPE_CHECKING:
     from modelprint.schemes.base import Scheme
@@ -80,7 +79,6 @@ def render_report(
     calibration = np.asarray(calibration_scores, dtype=np.float64)
     _check(fingerprint, cases, calibration)
     manifest = fingerprint.manifest
-    match = float(manifest.parameters.get("match", 0.5))
     scheme = scheme_made_by(fingerprint)
     quantities = () if scheme is None else scheme.quantities
     rows = [_row(index, case, quantities) for index, case in enumerate(cases, 1)]
@@ -93,16 +91,16 @@ def render_report(
         rows=rows,
         columns=[quantity.title.capitalize() for quantity in quantities],
         several=words.several_note(cases),
-        how=[text.replace("{match}", f"{match:g}") for text in prose.for_scheme(prose.HOW, manifest.scheme)],
+        how=prose.explanation(scheme),
+        method=manifest.scheme if scheme is None else scheme.title,
         calibrated=prose.CALIBRATED,
         scores=score_section(fingerprint, cases, calibration),
-        evidence=evidence_section(fingerprint, cases),
-        trajectories=trajectory_section(fingerprint, cases, match),
+        sections=[] if scheme is None else scheme_sections(scheme, fingerprint, cases),
         regions=region_section(fingerprint, cases),
-        limitations=[*prose.for_scheme(prose.LIMITATIONS, manifest.scheme), *prose.ALWAYS_LIMITED],
+        limitations=prose.limitations(scheme),
         fingerprint_facts=facts.fingerprint_facts(fingerprint),
         parameter_facts=facts.parameter_facts(fingerprint),
-        crafting_facts=facts.crafting_facts(fingerprint),
+        crafting_facts=facts.crafting_facts(fingerprint, () if scheme is None else scheme.crafting),
         checked=facts.checked(cases),
         version_facts=facts.version_facts(fingerprint),
         calibration_rows=facts.calibration_rows(fingerprint, calibration),

@@ -1,18 +1,19 @@
-"""One trajectory, picture by picture, with the answers of the source and of the models in focus."""
+"""Queries in order, picture by picture, with the answers of the source and of the models in focus."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from modelprint.core.sections import Stretch, Strip
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.drawing.pictures import class_name, png_uri
-from modelprint.report.verdict.cases import Case, Trajectories
+from modelprint.report.drawing.text import plain_name
+from modelprint.report.verdict.cases import Case
 
 _LONGEST_LABEL = 16
 KEYS = "ABC"  # of the models in focus; numbers would be taken for classes
+Numbered = tuple[int, Case]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,49 +27,83 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One picture."""
+    """One picture, what it is, and the answers under it."""
 
-    position: int
+    text: str
     uri: str
     labels: list[Label]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leg:
-    """The points on the way to one class; the first leg is the base image alone."""
+class DrawnStretch:
+    """Some pictures in a row."""
 
     title: str
     points: list[Point]
 
 
-def strip(
-    fingerprint: Fingerprint, trajectories: Trajectories, number: int, leg: int, cases: Sequence[Case]
-) -> list[Leg]:
-    """The legs of one trajectory.
+@dataclass(frozen=True, kw_only=True)
+class DrawnStrip:
+    """The pictures, and what is said before them.
+
+    Attributes:
+        who: the key under the pictures and the name that it stands for.
+    """
+
+    note: str
+    who: list[tuple[str, str]]
+    stretches: list[DrawnStretch]
+
+
+def drawn_strip(
+    strip: Strip, fingerprint: Fingerprint, focus: Sequence[Numbered], answered: Sequence[Numbered], *, models: int
+) -> DrawnStrip:
+    """The strip with the answers of the models in focus.
 
     Args:
-        number: of the trajectory.
-        leg: points per leg.
-        cases: the models in focus.
+        focus: the models in focus, with their numbers in the report.
+        answered: all models that answered something.
+        models: how many were checked.
     """
-    names = fingerprint.manifest.input.class_names
-    members = trajectories.members(number)
-    leg_of = -(-trajectories.position[members] // leg)  # 0 for the base image, then 1 for positions 1 to leg ...
-    legs: list[Leg] = []
-    for i in np.unique(leg_of):
-        queries = members[leg_of == i]
-        target = int(trajectories.target[queries[0]])
-        points = [
-            Point(
-                position=int(trajectories.position[query]),
-                uri=png_uri(fingerprint.queries[query]),
-                labels=_labels(fingerprint, int(query), cases),
+    cases = [case for _, case in focus]
+    first = 0
+    stretches = []
+    for stretch in strip.stretches:
+        stretches.append(
+            DrawnStretch(
+                title=_title(stretch, fingerprint),
+                points=[
+                    Point(
+                        text=strip.label.format(place=first + place),
+                        uri=png_uri(fingerprint.queries[query]),
+                        labels=_labels(fingerprint, query, cases),
+                    )
+                    for place, query in enumerate(stretch.queries)
+                ],
             )
-            for query in queries
-        ]
-        title = "Start" if i == 0 else f"Leg {i}, to {class_name(target, names, longest=_LONGEST_LABEL)}"
-        legs.append(Leg(title=title, points=points))
-    return legs
+        )
+        first += len(stretch.queries)
+    names = [f"{f'number {i}, ' if models > 1 else ''}{plain_name(case.name, longest=60)}" for i, case in focus]
+    return DrawnStrip(
+        note=strip.note + _chosen(focus, answered),
+        who=[("S", "the source"), *zip(KEYS, names, strict=False)],
+        stretches=stretches,
+    )
+
+
+def _chosen(focus: Sequence[Numbered], answered: Sequence[Numbered]) -> str:
+    if len(focus) == len(answered):
+        return ""
+    if focus[0][1].role == "suspect":
+        return f" Of the suspects, the first {len(focus)} are shown."
+    return " Of the models, the one with the median score of each group is shown."
+
+
+def _title(stretch: Stretch, fingerprint: Fingerprint) -> str:
+    if stretch.to_class is None:
+        return stretch.title
+    names = fingerprint.manifest.input.class_names
+    return f"{stretch.title}, to {class_name(stretch.to_class, names, longest=_LONGEST_LABEL)}"
 
 
 def _labels(fingerprint: Fingerprint, query: int, cases: Sequence[Case]) -> list[Label]:
