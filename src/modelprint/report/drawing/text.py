@@ -33,6 +33,15 @@ def plain_name(name: str, *, longest: int = _LONGEST_NAME) -> str:
     return visible or "(no name)"
 
 
+def typeset(text: str) -> str:
+    r"""A text of the program, with apostrophes as they are printed.
+
+    >>> typeset("the source's class") == "the source\u2019s class"
+    True
+    """
+    return text.replace("'", "\u2019")
+
+
 def percent(rate: float) -> str:
     """A rate in percent, with one digit behind the point, or two that count below 1 %.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from modelprint.core.verdict import Outcome
+from modelprint.report.drawing.text import typeset
 
 if TYPE_CHECKING:
     from modelprint.schemes.base import Scheme
@@ -49,8 +50,8 @@ def explanation(scheme: Scheme | None) -> list[str]:
     from modelprint.schemes.base import Scheme
 
     if scheme is None:
-        return [_printed(text) for text in Scheme.explanation]
-    return [_printed(text.format_map(scheme.parameters())) for text in scheme.explanation]
+        return [typeset(text) for text in Scheme.explanation]
+    return [typeset(text.format_map(scheme.parameters())) for text in scheme.explanation]
 
 
 def limitations(scheme: Scheme | None) -> list[str]:
@@ -58,8 +59,4 @@ def limitations(scheme: Scheme | None) -> list[str]:
     from modelprint.schemes.base import Scheme
 
     texts = Scheme.limits if scheme is None else scheme.limits
-    return [_printed(text) for text in (*texts, *_LIMITS_ALWAYS)]
-
-
-def _printed(text: str) -> str:
-    return text.replace("'", "\u2019")
+    return [typeset(text) for text in (*texts, *_LIMITS_ALWAYS)]

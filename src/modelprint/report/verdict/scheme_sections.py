@@ -23,7 +23,7 @@ from modelprint.core.sections import (
 )
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.drawing.figure import ClassKey, Fact, Figure, Key, class_keys, role_keys, rule_key
-from modelprint.report.drawing.text import plain_name
+from modelprint.report.drawing.text import plain_name, typeset
 from modelprint.report.verdict.agreed_queries import DrawnAgreedQueries, agreed_queries
 from modelprint.report.verdict.cases import Case, in_focus, shared_threshold
 from modelprint.report.verdict.course_chart import course_figure
@@ -105,7 +105,7 @@ class _Drawing:
         """The block, drawn."""
         match block:
             case Paragraph():
-                return Part(kind="paragraph", item=block.text)
+                return Part(kind="paragraph", item=typeset(block.text))
             case Facts():
                 return Part(kind="facts", item=[Fact(name=name, value=value) for name, value in block.rows])
             case Rates() | Profile() | Course():

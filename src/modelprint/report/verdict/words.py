@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from modelprint.core.quantities import Quantity
 from modelprint.core.verdict import FalseAccusations, Outcome, Verdict
-from modelprint.report.drawing.text import counted, number, p_text, percent, plain_name
+from modelprint.report.drawing.text import counted, number, p_text, percent, plain_name, typeset
 from modelprint.report.verdict.cases import Case
 from modelprint.report.verdict.prose import LIMITS
 from modelprint.report.verdict.quantities import quantity_text
@@ -98,7 +98,7 @@ def _same_file(verdict: Verdict, source: str) -> list[str]:
 def _figures(verdict: Verdict, quantities: Sequence[Quantity]) -> list[str]:
     """The scheme's own figures, in one line."""
     sentences = [
-        quantity.sentence.format(value=quantity_text(quantity, verdict.details, units=True))
+        typeset(quantity.sentence).format(value=quantity_text(quantity, verdict.details, units=True))
         for quantity in quantities
         if quantity.sentence and verdict.details.get(quantity.key) is not None
     ]
