@@ -38,7 +38,7 @@ def bare(model: nn.Module, images: torch.Tensor, *, forwards: int, backwards: in
     with frozen(model):
         evaluator = Evaluator(model)
         for count in _batches(backwards, batch):
-            evaluator.aim(images[:count], lambda _, labels: np.zeros_like(labels))
+            evaluator.aim(images[:count], lambda _, logits: np.zeros(len(logits), dtype=np.int64))
         for count in _batches(forwards - backwards, batch):
             evaluator.labels(images[:count])
 

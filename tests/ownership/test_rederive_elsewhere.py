@@ -32,6 +32,7 @@ from tests.schemes.world import copies, enrolled
 ALL = (
     AdvTra(trajectories=20),
     AdvTra(trajectories=20, eight_bit=False),
+    AdvTra(trajectories=20, near=3),
     Cae(queries=20, steps=30, epsilon=0.25, rate=0.01, conferrability=0.0),
     Contrast(queries=60, candidates=400),
     CoRt(queries=50, epsilon=0.1),

@@ -37,6 +37,7 @@ def made(digits: Digits) -> Queries:
         AdvTra(trajectories=4, l=3, m=4),
         AdvTra(trajectories=4, l=1, m=2),
         AdvTra(trajectories=4, l=5, m=3, eight_bit=False),
+        AdvTra(trajectories=4, m=4, near=3),
     ],
 )
 def test_every_leg_satisfies_equation_3_on_the_stored_points(digits: Digits, scheme: AdvTra) -> None:
@@ -96,6 +97,19 @@ def test_paper_preset_makes_shrinking_steps_on_float_points(digits: Digits) -> N
         assert (sizes[:, 4 * leg + 1] < sizes[:, 4 * leg]).all()
         assert (told[:, 4 * leg + 2] == targets[:, 4 * leg + 1]).all()
         assert (told[:, 4 * leg + 1] != targets[:, 4 * leg + 1]).all()
+
+
+def test_where_classes_are_more_targets_are_the_nearest(digits: Digits) -> None:
+    queries = craft(digits, AdvTra(trajectories=12, m=1, near=1, retries=0))
+    first = queries.columns["position"] == 0
+    logits = predict(digits.source, torch.from_numpy(queries.stored[first]))
+    assert (queries.columns["target"][queries.columns["position"] == 1] == logits.argsort(1)[:, -2].numpy()).all()
+    wider = craft(digits, AdvTra(trajectories=12, m=1, near=3, retries=0))
+    logits = predict(digits.source, torch.from_numpy(wider.stored[wider.columns["position"] == 0]))
+    ranks = (logits.argsort(1, descending=True) == torch.from_numpy(
+        wider.columns["target"][wider.columns["position"] == 1])[:, None]
+    ).int().argmax(1)  # fmt: skip
+    assert set(ranks.tolist()) == {1, 2, 3}
 
 
 def test_the_same_seed_gives_the_same_queries_and_another_others(digits: Digits, made: Queries) -> None:
@@ -183,6 +197,8 @@ def test_a_broken_source_is_refused(digits: Digits, value: float, words: str) ->
     [
         ({"l": "zero"}, "not a int"),
         ({"l": "0"}, "at least 1"),
+        ({"near": "0"}, "at least 1"),
+        ({"walk": "3"}, "use one of 1, 2"),
         ({"steps": "3"}, "has no parameter 'steps'"),
         ({"probing": "magic"}, "use one of bisection, length-control"),
         ({"eight_bit": "yes"}, "use true or false"),
@@ -193,13 +209,19 @@ def test_settings_that_do_not_fit_are_named(settings: dict[str, str], words: str
         AdvTra().with_settings(settings)
 
 
+def test_the_version_of_the_walk_is_set_by_its_number() -> None:
+    assert AdvTra().with_settings({"walk": "1"}) == AdvTra(walk=1)
+    with pytest.raises(ValueError, match="walk 3 is unknown"):
+        AdvTra(**{"walk": 3})
+
+
 def test_gradient_signs_agree_with_finite_differences(digits: Digits) -> None:
     source = digits.source.double()
     try:
         images = torch.from_numpy(digits.queries.stored[:2]).double() / 255
         targets = torch.tensor([3, 5])
         with frozen(source) as model:
-            aim = Evaluator(model).aim(images, lambda _, labels: targets.numpy())
+            aim = Evaluator(model).aim(images, lambda _, logits: targets.numpy())
             for row in range(2):
                 for pixel in (9, 27, 45):
                     shift = torch.zeros_like(images[row]).view(-1)

@@ -48,14 +48,17 @@ def parse(key: str, text: str, hint: Any) -> Any:
     (0.5, None)
     >>> parse("walk", "long", Literal["short"] | Literal["long"] | None)
     'long'
+    >>> parse("version", "2", Literal[1, 2])
+    2
 
     Raises:
         UsageError: the text is not of that type.
     """
     if get_origin(hint) is Literal:
-        if text not in get_args(hint):
-            raise UsageError(f"{key}={text!r}: use one of {', '.join(map(str, get_args(hint)))}")
-        return text
+        choices = {str(choice): choice for choice in get_args(hint)}
+        if text not in choices:
+            raise UsageError(f"{key}={text!r}: use one of {', '.join(choices)}")
+        return choices[text]
     if get_origin(hint) in (dict, Mapping):
         return _parse_object(key, text)
     if get_args(hint):

@@ -1,4 +1,4 @@
-"""Labels and input gradients of a source model, counted."""
+"""Labels, logits and input gradients of a source model, counted."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from torch.nn import functional
 from modelprint.core.batches import GRADIENT_VALUES, images_at_once
 
 TargetLoss = Literal["cross-entropy", "logit"]
+SPARING_VALUES = 2**18  # numbers of one pass: one image of 3 x 224 x 224, 85 of 3 x 32 x 32
+Choose = Callable[[slice, Float[np.ndarray, "k classes"]], Int[np.ndarray, " k"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +27,12 @@ class Aim:
 
     Attributes:
         labels: top-1 labels at the points, (n,).
-        sign: sign of the gradient of the loss towards the target, (n, c, h, w), in {-1, 0, 1}.
+        logits: of the points, (n, classes).
+        sign: sign of the gradient of the loss towards the target, (n, c, h, w), in {-1, 0, 1}; 0 where none was wanted.
     """
 
     labels: Int[np.ndarray, " n"]
+    logits: Float[np.ndarray, "n classes"]
     sign: Float[Tensor, "n c h w"]
 
 
@@ -38,14 +42,16 @@ class Evaluator:
     Args:
         model: in evaluation mode; takes inputs in [0, 1].
         loss: "cross-entropy" of the target, or "logit" (minus the target's logit).
+        sparing: large images go one by one, so that no gradient is computed that nobody wants.
 
     Attributes:
         forwards, backwards: evaluations performed, in images.
     """
 
-    def __init__(self, model: nn.Module, *, loss: TargetLoss = "cross-entropy") -> None:
+    def __init__(self, model: nn.Module, *, loss: TargetLoss = "cross-entropy", sparing: bool = False) -> None:
         self.model = model
         self.loss = loss
+        self.values = SPARING_VALUES if sparing else GRADIENT_VALUES
         self.forwards = 0
         self.backwards = 0
 
@@ -60,37 +66,62 @@ class Evaluator:
     def aim(
         self,
         points: Float[Tensor, "n c h w"],
-        choose: Callable[[slice, Int[np.ndarray, " k"]], Int[np.ndarray, " k"]],
+        choose: Choose,
     ) -> Aim:
-        """Labels, and gradient signs towards the targets that are chosen once the labels are known.
+        """Labels, logits, and gradient signs towards the targets that are chosen once the logits are known.
 
         Args:
-            choose: gets which of the points, and their labels; the targets of these. Large images go a few at a time.
+            choose: gets which of the points, and their logits; gives the targets of these, -1 where no gradient is
+                wanted. Large images go a few at a time; where none of these wants one, none is computed.
         """
         self.forwards += len(points)
-        self.backwards += len(points)
-        step = images_at_once(points.shape[1:], most=max(1, len(points)), values=GRADIENT_VALUES)
+        step = images_at_once(points.shape[1:], most=max(1, len(points)), values=self.values)
         parts = [slice(start, start + step) for start in range(0, len(points), step)]
         aims = [self._aim(points[part], partial(choose, part)) for part in parts]
         if len(aims) == 1:
             return aims[0]
-        return Aim(labels=np.concatenate([aim.labels for aim in aims]), sign=torch.cat([aim.sign for aim in aims]))
+        return Aim(
+            labels=np.concatenate([aim.labels for aim in aims]),
+            logits=np.concatenate([aim.logits for aim in aims]),
+            sign=torch.cat([aim.sign for aim in aims]),
+        )
 
     def _aim(
-        self, points: Float[Tensor, "n c h w"], choose: Callable[[Int[np.ndarray, " n"]], Int[np.ndarray, " n"]]
+        self,
+        points: Float[Tensor, "n c h w"],
+        choose: Callable[[Float[np.ndarray, "n classes"]], Int[np.ndarray, " n"]],
     ) -> Aim:
         with torch.enable_grad():
             inputs = points.detach().requires_grad_()
             logits = self.model(inputs)
             labels = logits.detach().argmax(1).cpu().numpy()
-            targets = torch.from_numpy(choose(labels)).to(logits.device)
-            value = (
-                functional.cross_entropy(logits, targets, reduction="sum")
-                if self.loss == "cross-entropy"
-                else -logits.gather(1, targets[:, None]).sum()
-            )
-            (gradient,) = torch.autograd.grad(value, inputs)
-        return Aim(labels=labels, sign=gradient.sign_())
+            values = logits.detach().cpu().numpy()
+            targets = choose(values)
+            wanted = np.flatnonzero(targets >= 0)
+            sign = torch.zeros_like(points)
+            if len(wanted):
+                self.backwards += len(points)
+                sign = self._gradient(inputs, logits, targets, wanted).sign_()
+        return Aim(labels=labels, logits=values, sign=sign)
+
+    def _gradient(
+        self,
+        inputs: Float[Tensor, "n c h w"],
+        logits: Float[Tensor, "n classes"],
+        targets: Int[np.ndarray, " n"],
+        wanted: Int[np.ndarray, " k"],
+    ) -> Float[Tensor, "n c h w"]:
+        """The gradient of the loss towards the targets of the rows that want one; 0 for the others."""
+        chosen = torch.from_numpy(targets[wanted]).to(logits.device)
+        if len(wanted) < len(logits):
+            logits = logits[torch.from_numpy(wanted).to(logits.device)]
+        value = (
+            functional.cross_entropy(logits, chosen, reduction="sum")
+            if self.loss == "cross-entropy"
+            else -logits.gather(1, chosen[:, None]).sum()
+        )
+        (gradient,) = torch.autograd.grad(value, inputs)
+        return gradient
 
 
 @contextmanager

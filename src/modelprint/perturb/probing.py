@@ -26,8 +26,15 @@ class Probe(Protocol):
     def accepts(self, rows: Rows) -> Bool[np.ndarray, " k"]:
         """Whether these step sizes may stand, once they satisfy Eq. 3."""
 
-    def adjust(self, rows: Rows, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"]) -> None:
-        """Learn from an attempt: the target was reached before x_l (early), not by x_l (late), or neither."""
+    def adjust(
+        self, rows: Rows, *, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"], closer: Bool[np.ndarray, " k"]
+    ) -> None:
+        """Learn from an attempt.
+
+        Args:
+            early, late: the target was reached before x_l, not by x_l, or neither.
+            closer: late, but x_l is closer to the target than x_0 and than what was tried before, by the logits.
+        """
 
     def exhausted(self, rows: Rows) -> Bool[np.ndarray, " k"]:
         """Whether there is nothing left to try for this target."""
@@ -45,6 +52,8 @@ class Bisection:
         smallest: no step of a leg may be smaller (8-bit points would coincide).
         largest: the first step may not be larger.
         attempts: walks for one target before it is given up.
+        hasty: a target is given up as soon as longer steps end no closer to it, and when low and high are within a
+            fifth of each other: a straight boundary is hit by scales of a wider range, up to 1 + a_brk times the least.
         precision: of the step sizes.
     """
 
@@ -58,6 +67,7 @@ class Bisection:
         smallest: float,
         largest: float,
         attempts: int,
+        hasty: bool = False,
         precision: Precision = "double",
     ) -> None:
         number = NUMBERS[precision]
@@ -70,6 +80,9 @@ class Bisection:
         self.low = np.zeros(count, dtype=number)
         self.high = np.full(count, np.inf, dtype=number)
         self.tried = np.zeros(count, dtype=np.int64)
+        self.hasty = hasty
+        self.narrowest = 1.2 if hasty else 1.01
+        self.hopeless = np.zeros(count, dtype=bool)
 
     def steps(self, rows: Rows) -> Float[np.ndarray, "k l"]:
         """Geometric step sizes."""
@@ -80,23 +93,27 @@ class Bisection:
         """Always: a_brk < 1 makes every step smaller than the one before."""
         return np.ones(len(rows), dtype=bool)
 
-    def adjust(self, rows: Rows, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"]) -> None:
+    def adjust(
+        self, rows: Rows, *, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"], closer: Bool[np.ndarray, " k"]
+    ) -> None:
         """Narrow the bracket [low, high] of the scale; as all step sizes are accepted, each row is early or late."""
         self.tried[rows] += 1
         self.low[rows[late]] = self.scale[rows[late]]
         self.high[rows[early]] = self.scale[rows[early]]
         low, high = self.low[rows], self.high[rows]
+        self.hopeless[rows] = late & ~closer & np.isinf(high)
         middle = np.where(low > 0, np.sqrt(low * high), high / 2)
         self.scale[rows] = np.where(np.isinf(high), 2 * low, middle).clip(self.smallest, self.largest)
 
     def exhausted(self, rows: Rows) -> Bool[np.ndarray, " k"]:
-        """Too many attempts, or the bracket closed without a hit."""
+        """Too many attempts, the bracket closed without a hit, or longer steps lead away from the target."""
         low, high = self.low[rows], self.high[rows]
         spent: np.ndarray = (
             (self.tried[rows] >= self.attempts)
-            | (high < 1.01 * low)
+            | (high < self.narrowest * low)
             | (high <= self.smallest * 1.0001)
             | (low >= self.largest * 0.9999)
+            | (self.hopeless[rows] & self.hasty)
         )
         return spent
 
@@ -146,7 +163,9 @@ class LengthControl:
         accepted: np.ndarray = (sizes[:, 1:] < sizes[:, :-1]).all(1) & (sizes > 0).all(1)
         return accepted
 
-    def adjust(self, rows: Rows, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"]) -> None:
+    def adjust(
+        self, rows: Rows, *, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"], closer: Bool[np.ndarray, " k"]
+    ) -> None:
         """Length control, then gradient descent on the two losses."""
         annealed = 1 - (1 - self.length_control) * 0.99 ** self.tried[rows]
         self.tried[rows] += 1

@@ -4,6 +4,9 @@ Every base is a row that stands at some point x_i of its current leg. A round as
 gradients of all rows at once, wherever they stand: at x_0, where a leg gets its target; on the way to the boundary,
 which x_l must be the first to cross (Eq. 3), or other step sizes are tried; or on the far side (Eq. 7). Then every row
 takes its step (Eq. 2). The last point of a leg is x_0 of the next (Eq. 8).
+
+Targets are drawn at random, among all other classes or among those nearest to x_0. Of a thousand classes few can be
+reached in some steps from a point: the nearest in most cases, one drawn among all in one of four.
 """
 
 from __future__ import annotations
@@ -78,6 +81,8 @@ class SurfaceWalk:
         length: l, steps up to the boundary.
         legs: m, at most one less than there are classes.
         retries: other targets that a failed leg may try.
+        near: targets are drawn among so many classes, those whose logits are highest at x_0.
+        sparing: no gradient is asked for where an attempt ends.
         border: pixels that would leave [0, 1] are clipped, or stay where they are for that step.
         eight_bit: whether points are rounded to 8 bits before the source sees them, else to single precision; the path
             itself goes on unrounded.
@@ -95,6 +100,8 @@ class SurfaceWalk:
         length: int,
         legs: int,
         retries: int,
+        near: int,
+        sparing: bool,
         border: Border,
         eight_bit: bool,
         precision: Precision,
@@ -106,6 +113,8 @@ class SurfaceWalk:
         self.length = length
         self.legs = legs
         self.retries = retries
+        self.near = near
+        self.sparing = sparing
         self.border = border
         self.eight_bit = eight_bit
         count = len(bases)
@@ -116,6 +125,7 @@ class SurfaceWalk:
         self.at = np.zeros(count, dtype=np.int64)  # i, 0 .. 2l - 1
         self.steps = np.zeros((count, length))  # s_0 .. s_{l-1} of the attempt
         self.target = np.zeros(count, dtype=np.int64)
+        self.closest = np.zeros(count)  # by how much the target's logit was behind at x_0, or at an x_l tried since
         self.leg = np.zeros(count, dtype=np.int64)
         # Targets are drawn at random among the other classes, without replacement.
         self.remaining: list[list[int]] = [
@@ -144,10 +154,10 @@ class SurfaceWalk:
         )
 
     def _round(self, rows: Rows) -> None:
-        """One gradient for every row, and one step."""
+        """One gradient for every row that steps on, and one step."""
         at, column = self.at[rows], self._column(rows)
         begins, decides = at == 0, at == self.length
-        aim = self.evaluator.aim(self._shown(rows), lambda part, labels: self._choose(rows[part], begins[part], labels))
+        aim = self.evaluator.aim(self._shown(rows), lambda part, logits: self._choose(rows[part], logits))
         self.labels[rows, column] = aim.labels
         sign = aim.sign.permute(0, 2, 3, 1)
         reached = aim.labels == self.target[rows]
@@ -155,10 +165,12 @@ class SurfaceWalk:
         hit = reached & decides & self.probe.accepts(rows)  # Eq. 3
         missed = early | (decides & ~hit)
         onward = ~(begins | missed)
+        behind = _behind(aim.logits, self.target[rows])
+        self.closest[rows[begins]] = behind[begins]
         self.probe.restart(rows[hit], forget=False)
         self._step_on(rows[onward], _take(sign, np.flatnonzero(onward)))
         _put(self.sign, rows[begins], _take(sign, np.flatnonzero(begins)))
-        again = self._adjusted(rows[missed], early[missed], late=~reached[missed])
+        again = self._adjusted(rows[missed], early[missed], late=~reached[missed], behind=behind[missed])
         self._set_off(np.concatenate([rows[begins & self.alive[rows]], again]))
 
     def _shown(self, rows: Rows) -> Float[Tensor, "k c h w"]:
@@ -173,28 +185,42 @@ class SurfaceWalk:
         _put(self.images.flatten(0, 1), rows * self.images.shape[1] + self._column(rows), stored.cpu())
         return points.permute(0, 3, 1, 2)
 
-    def _choose(
-        self, rows: Rows, begins: Bool[np.ndarray, " k"], labels: Int[np.ndarray, " k"]
-    ) -> Int[np.ndarray, " k"]:
-        """The targets of all rows; those that begin a leg choose one, or are given up."""
-        for row, label in zip(rows[begins].tolist(), labels[begins].tolist(), strict=True):
-            chosen = self._next_target(row, label)
+    def _choose(self, rows: Rows, logits: Float[np.ndarray, "k classes"]) -> Int[np.ndarray, " k"]:
+        """The targets of all rows, -1 where no gradient is needed.
+
+        Those that begin a leg choose one, or are given up.
+        """
+        begins, labels = self.at[rows] == 0, logits.argmax(1)
+        for row, outputs in zip(rows[begins].tolist(), logits[begins], strict=True):
+            chosen = self._next_target(row, outputs)
             self.alive[row] = chosen >= 0
             self.target[row] = max(chosen, 0)
         targets: np.ndarray = self.target[rows]
-        return targets
+        if not self.sparing:
+            return targets
+        reached, at = labels == targets, self.at[rows]
+        ends = ((at > 0) & (at < self.length) & reached) | ((at == self.length) & ~reached) | ~self.alive[rows]
+        wanted: np.ndarray = np.where(ends, -1, targets)
+        return wanted
 
-    def _next_target(self, row: int, label: int) -> int:
+    def _next_target(self, row: int, logits: Float[np.ndarray, " classes"]) -> int:
         """The next class of the row's draw; after failures, a class visited before; -1 when the base is given up."""
         if len(self.failed[row]) > self.retries:
             return -1
-        barred: set[int] = self.failed[row] | {label}
-        for target in self.remaining[row]:
-            if target not in barred:
-                return target
+        barred: set[int] = self.failed[row] | {int(logits.argmax())}
+        untried = [target for target in self.remaining[row] if target not in barred]
+        if untried:
+            return self._first_near(untried, logits)
         if not self.retries:
             return -1
         return next((target for target in range(self.classes) if target not in barred), -1)
+
+    def _first_near(self, targets: list[int], logits: Float[np.ndarray, " classes"]) -> int:
+        """The first of some targets that is among their `near` nearest."""
+        if len(targets) <= self.near:
+            return targets[0]
+        farthest = np.sort(logits[targets])[-self.near]
+        return next(target for target in targets if logits[target] >= farthest)
 
     def _set_off(self, rows: Rows) -> None:
         """The first step of an attempt, by the gradient that was kept."""
@@ -210,9 +236,18 @@ class SurfaceWalk:
         self.at[rows] += 1
         self._end_leg(rows[at + 1 == 2 * self.length])
 
-    def _adjusted(self, rows: Rows, early: Bool[np.ndarray, " k"], late: Bool[np.ndarray, " k"]) -> Rows:
+    def _adjusted(
+        self,
+        rows: Rows,
+        early: Bool[np.ndarray, " k"],
+        *,
+        late: Bool[np.ndarray, " k"],
+        behind: Float[np.ndarray, " k"],
+    ) -> Rows:
         """The rows that have other step sizes to try; the rest go back to x_0 for another target."""
-        self.probe.adjust(rows, early, late)
+        closer = late & (behind < self.closest[rows])
+        self.closest[rows[closer]] = behind[closer]
+        self.probe.adjust(rows, early=early, late=late, closer=closer)
         spent = self.probe.exhausted(rows)
         given_up = rows[spent]
         self.probe.restart(given_up, forget=True)
@@ -249,6 +284,15 @@ class SurfaceWalk:
         """Where x_i stands in the trajectory."""
         column: np.ndarray = 2 * self.length * self.leg[rows] + self.at[rows]
         return column
+
+
+def _behind(logits: Float[np.ndarray, "k classes"], targets: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+    """By how much the target's logit is less than the highest other one."""
+    each = np.arange(len(logits))
+    others = logits.copy()
+    others[each, targets] = -np.inf
+    behind: np.ndarray = others.max(1) - logits[each, targets]
+    return behind
 
 
 def _take(tensor: Tensor, rows: Rows) -> Tensor:

@@ -10,6 +10,9 @@ Differs from the paper:
   probed point did; the preset "paper" keeps floats.
 - The walk is in double precision, so that it comes out again on another processor.
 - A failed leg tries another target before its base is given up; the joint of two legs is stored once.
+- Where there are more than `near` (30) other classes, targets are drawn among the `near` whose logits are highest at
+  x_0, the search begins with the smallest step, and a target is given up as soon as longer steps end no closer to it:
+  of a thousand classes few are reached in l steps (docs/design/0010-large-inputs.md). The paper draws among all.
 - Bases are images the source was not trained on, and classifies rightly.
 """
 
@@ -50,6 +53,9 @@ class AdvTra(Scheme):
         largest_step: bisection gives a target up beyond this.
         attempts: walks per target (released code: 300).
         retries: other targets that a failed leg may try.
+        near: where there are more other classes, targets are drawn among so many, the nearest at x_0 by their logits.
+        walk: the version of the walk; fingerprints that name none were made by 1, which draws targets among all classes
+            and begins with `first_step`. With at most `near` other classes 2 makes the same points.
         length_control: a_lc (released code: .9).
         rate: learning rate of the brake and forward losses.
         loss: towards the target: cross-entropy, or minus its logit (released code).
@@ -91,7 +97,7 @@ class AdvTra(Scheme):
         Quantity(key="backward_evaluations", title="Backward evaluations"),
         Quantity(key="steps", title="Steps that the trajectories contain"),
     )
-    before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    before_named: ClassVar[Mapping[str, Any]] = {"precision": "single", "walk": 1}
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity(
             key="matched",
@@ -119,6 +125,8 @@ class AdvTra(Scheme):
     largest_step: float = 0.5
     attempts: int = 10
     retries: int = 8
+    near: int = 30
+    walk: Literal[1, 2] = 2
     length_control: float = 0.9
     rate: float = 0.1
     loss: TargetLoss = "cross-entropy"
@@ -128,10 +136,12 @@ class AdvTra(Scheme):
     batch: int = 256
 
     def __post_init__(self) -> None:
-        if min(self.trajectories, self.l, self.m, self.attempts, self.batch) < 1:
-            raise ValueError("trajectories, l, m, attempts and batch must be at least 1")
+        if min(self.trajectories, self.l, self.m, self.attempts, self.near, self.batch) < 1:
+            raise ValueError("trajectories, l, m, attempts, near and batch must be at least 1")
         if not (0 < self.brake < 1 and 0 < self.length_control < 1 and 0 < self.match <= 1):
             raise ValueError("brake, length_control and match must lie between 0 and 1")
+        if self.walk not in (1, 2):
+            raise ValueError(f"walk {self.walk} is unknown: this version walks 1 or 2")
 
     @classmethod
     def preset(cls, name: str) -> AdvTra:
@@ -181,7 +191,11 @@ class AdvTra(Scheme):
     def _legs(self, classes: int) -> int:
         return min(self.m, classes - 1)
 
-    def _probe(self, count: int) -> Probe:
+    def _nearest_only(self, classes: int) -> bool:
+        """Whether there are so many classes that most of them are out of reach, and targets the nearest only."""
+        return self.walk == 2 and self.probing == "bisection" and classes - 1 > self.near
+
+    def _probe(self, count: int, classes: int) -> Probe:
         if self.probing == "length-control":
             return LengthControl(
                 count=count,
@@ -197,10 +211,11 @@ class AdvTra(Scheme):
             count=count,
             length=self.l,
             brake=self.brake,
-            first=self.first_step,
+            first=0.0 if self._nearest_only(classes) else self.first_step,
             smallest=1 / 255 if self.eight_bit else 1e-6,
             largest=self.largest_step,
             attempts=self.attempts,
+            hasty=self._nearest_only(classes),
             precision=self.precision,
         )
 
@@ -211,19 +226,23 @@ class AdvTra(Scheme):
         made: list[Trajectories] = []
         done = tried = 0
         with frozen(in_precision(context.source, self.precision, shape=context.seeds.shape)) as model:
-            evaluator = Evaluator(model, loss=self.loss)
+            classes = context.seeds.classes
+            nearest_only = self._nearest_only(classes)
+            evaluator = Evaluator(model, loss=self.loss, sparing=nearest_only)
             while done < wanted and tried < len(order):
                 context.progress("trajectories", done, wanted)
                 index = order[tried : tried + min(self.batch, wanted - done)]
                 walk = SurfaceWalk(
                     evaluator=evaluator,
-                    probe=self._probe(len(index)),
+                    probe=self._probe(len(index), classes),
                     bases=torch.from_numpy(context.seeds.stored[index]).to(device),
                     labels=context.seeds.labels[index],
-                    classes=context.seeds.classes,
+                    classes=classes,
                     length=self.l,
-                    legs=self._legs(context.seeds.classes),
+                    legs=self._legs(classes),
                     retries=self.retries,
+                    near=self.near if nearest_only else classes,
+                    sparing=nearest_only,
                     border=self.border,
                     eight_bit=self.eight_bit,
                     precision=self.precision,

@@ -51,7 +51,7 @@ def candidates(kind: Pool, context: Enrollment, mixed: int, generator: torch.Gen
 
 
 def _trajectory_points(context: Enrollment, generator: torch.Generator) -> Labelled:
-    scheme = AdvTra()
+    scheme = AdvTra(walk=1)  # the pool stays what it was
     count = TRAJECTORY_POINTS // scheme.points(context.seeds.classes)
     made = replace(scheme, trajectories=count).craft(replace(context, budget=None), generator)
     return Labelled(images=made.stored, labels=made.labels)
