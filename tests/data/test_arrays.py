@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as arrays_of
 from PIL import Image
 
 from modelprint.core.errors import DataError
-from modelprint.data.arrays import read_image_folder, read_npz_arrays, to_uint8_nchw
+from modelprint.data.arrays import read_npz_arrays, to_uint8_nchw
+from modelprint.data.folders import read_image_folder
 from modelprint.data.named import read_idx
 
 nchw = arrays_of.arrays(

@@ -18,7 +18,8 @@ from PIL import Image
 from modelprint.core.errors import DataError, IntegrityError, ModelError, ModelprintError, SuspectError
 from modelprint.core.suspect import Answers
 from modelprint.core.untrusted import FLOOR, BombError, check_zip, read_inside, read_regular
-from modelprint.data.arrays import read_image_folder, read_npz_arrays
+from modelprint.data.arrays import read_npz_arrays
+from modelprint.data.folders import read_image_folder
 from modelprint.nn.files import ModelCard, save_model
 from modelprint.nn.loading import load_model
 from modelprint.nn.spec import ModelSpec, build

@@ -1,24 +1,23 @@
-"""npz files and folders of images, brought to uint8 (n, channels, height, width)."""
+"""npz files, and images of any layout, brought to uint8 (n, channels, height, width)."""
 
 from __future__ import annotations
 
 import math
-import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from modelprint.core.errors import DataError
+from modelprint.core.identity import digest_json
 from modelprint.core.untrusted import BombError, check_zip
+from modelprint.data.on_disk import block_rows, is_large, kept
 
 _LARGEST_GROWTH = 200  # of an archive; labels pack well, images hardly
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
 
 
 def to_uint8_nchw(images: np.ndarray, *, who: str) -> np.ndarray:
@@ -46,8 +45,12 @@ def to_uint8_nchw(images: np.ndarray, *, who: str) -> np.ndarray:
     return np.ascontiguousarray(np.rint(images * 255.0).astype(np.uint8))
 
 
-def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_npz_arrays(path: Path, *, large_images: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """The arrays of an `.npz`, read without unpickling.
+
+    Args:
+        large_images: members that hold images; where they are too large for memory they come as uint8 (n, c, h, w),
+            mapped from disk.
 
     Raises:
         DataError: missing, truncated, or holding Python objects.
@@ -61,12 +64,52 @@ def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
             check_zip(stream, growth=_LARGEST_GROWTH)
             _check_headers(stream)
             with np.load(stream, allow_pickle=False) as archive:
-                found = {name: archive[name] for name in archive.files}
+                mapped = {name for name in large_images if name in archive.files and _is_large(stream, name)}
+                found = {name: archive[name] for name in archive.files if name not in mapped}
+            found |= {name: _mapped_images(stream, path, name) for name in sorted(mapped)}
         return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
     except BombError as error:
         raise DataError(f"{path} is refused: {error}") from error
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, RuntimeError, AttributeError) as error:
         raise DataError(f"{path} cannot be read as npz ({error}): it is truncated, or holds Python objects") from error
+
+
+def _is_large(stream: IO[bytes], name: str) -> bool:
+    """Whether a member's array is too large for memory."""
+    with zipfile.ZipFile(stream) as archive, archive.open(f"{name}.npy") as part:
+        shape, _, dtype = _header(part)
+    return is_large(shape, dtype)
+
+
+def _mapped_images(stream: IO[bytes], path: Path, name: str) -> np.ndarray:
+    """The images of a member, brought to uint8 (n, c, h, w) some at a time, and mapped from disk."""
+    who = f"{path}: {name}"
+    with zipfile.ZipFile(stream) as archive, archive.open(f"{name}.npy") as part:
+        shape, fortran, dtype = _header(part)
+        if fortran:
+            raise ValueError(f"{name} is too large to be read in Fortran's order: save it in C's")
+        one = to_uint8_nchw(np.zeros((1, *shape[1:]), dtype), who=who)
+        size = math.prod(shape[1:]) * dtype.itemsize
+        together = block_rows(shape[1:], dtype)
+
+        def fill(target: np.ndarray) -> None:
+            for start in range(0, shape[0], together):
+                count = min(together, shape[0] - start)
+                rows = np.frombuffer(part.read(count * size), dtype).reshape(count, *shape[1:])
+                target[start : start + count] = to_uint8_nchw(rows, who=who)
+
+        state = path.stat()
+        key = digest_json([str(path.resolve()), name, state.st_size, state.st_mtime_ns])
+        return kept(key.removeprefix("sha256:")[:32], (shape[0], *one.shape[1:]), one.dtype, fill)
+
+
+def _header(part: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(part)
+    read_header = _HEADERS.get(version)
+    if read_header is None:
+        raise ValueError(f"an array is of version {version}")
+    shape, fortran, dtype = read_header(part)
+    return shape, fortran, dtype
 
 
 def _check_headers(stream: IO[bytes]) -> None:
@@ -80,64 +123,11 @@ def _check_headers(stream: IO[bytes]) -> None:
             if not entry.filename.endswith(".npy"):
                 continue
             with archive.open(entry) as part:
-                version = np.lib.format.read_magic(part)
-                read_header = _HEADERS.get(version)
-                if read_header is None:
-                    raise ValueError(f"{entry.filename} is of version {version}")
                 try:
-                    shape, _, dtype = read_header(part)
+                    shape, _, dtype = _header(part)
                 except Exception as error:  # of a damaged header, numpy's reader raises nearly anything
                     raise ValueError(f"{entry.filename} has no readable header") from error
                 claimed = part.tell() + math.prod(shape) * dtype.itemsize
             if claimed != entry.file_size and not dtype.hasobject:
                 raise ValueError(f"{entry.filename} claims {claimed:,} bytes but has {entry.file_size:,}")
     stream.seek(0)
-
-
-@contextmanager
-def _small_enough() -> Iterator[None]:
-    """Inside, a picture of very many pixels is an error."""
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            yield
-        except Image.DecompressionBombWarning as warning:
-            raise Image.DecompressionBombError(str(warning)) from warning
-
-
-def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Images, labels and class names of a folder with one folder per class, sorted by name.
-
-    Raises:
-        DataError: no class folders, no images, or images of different sizes.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if len(folders) < 2:
-        raise DataError(f"{root}: expected one folder of images per class, found {len(folders)} folders")
-    files = [
-        (path, label)
-        for label, folder in enumerate(folders)
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    ]
-    if not files:
-        raise DataError(f"{root}: no images (png, jpg ...) in its class folders")
-    pictures: list[np.ndarray] = []
-    for path, _ in files:
-        try:
-            with _small_enough(), Image.open(path) as image:
-                grey = image.mode in ("1", "L", "I;16")
-                pictures.append(np.asarray(image.convert("L" if grey else "RGB")))
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-            raise DataError(f"{path} cannot be read as an image ({error}): remove it or make it again") from error
-        if pictures[-1].shape != pictures[0].shape:
-            raise DataError(
-                f"{path} is {pictures[-1].shape} but {files[0][0]} is {pictures[0].shape}: "
-                "bring all images to one size and mode"
-            )
-    labels = np.array([label for _, label in files], dtype=np.int64)
-    return to_uint8_nchw(np.stack(pictures), who=str(root)), labels, tuple(folder.name for folder in folders)

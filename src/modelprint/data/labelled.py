@@ -9,6 +9,7 @@ import numpy as np
 
 from modelprint.core.errors import DataError
 from modelprint.core.identity import digest_arrays, stored_hashes
+from modelprint.data.on_disk import rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class LabelledSet:
         """Some of the images, in the order of the index."""
         return LabelledSet(
             name=name or self.name,
-            stored=self.stored[index],
+            stored=rows(self.stored, index),
             labels=self.labels[index],
             class_names=self.class_names,
         )

@@ -9,15 +9,19 @@ seed, so that a slice means the same images to everybody.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.data.arrays import read_image_folder, read_npz_arrays, to_uint8_nchw
+from modelprint.data.arrays import read_npz_arrays, to_uint8_nchw
+from modelprint.data.folders import ImageFolder, list_image_folder
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.named import NAMED_SETS, RawSet
+from modelprint.data.on_disk import OnDisk, joined_rows
 
 ORDER_SEED = 20_241_123
 SPLITS = ("owner", "stranger", "attacker", "queries", "holdout")
@@ -65,17 +69,49 @@ def load_data(reference: str) -> LabelledSet:
         DataError: nothing there, an unknown split, or an empty slice; the message says which.
     """
     name, split, start, stop = parse_reference(reference)
-    raw = load_raw(name)
-    images, labels = _part(name, raw, split)
-    lower, upper = start or 0, len(labels) if stop is None else stop
-    if not lower < upper <= len(labels):
-        raise DataError(f"{reference}: [{lower}:{upper}] is not a part of the {len(labels)} images of {name}:{split}")
+    whole = _whole(name)
+    index = _part_index(name, whole.labels, whole.trained, split)
+    lower, upper = start or 0, len(index) if stop is None else stop
+    if not lower < upper <= len(index):
+        raise DataError(f"{reference}: [{lower}:{upper}] is not a part of the {len(index)} images of {name}:{split}")
+    chosen = index[lower:upper]
     return LabelledSet(
-        name=reference,
-        stored=np.ascontiguousarray(images[lower:upper]),
-        labels=labels[lower:upper],
-        class_names=raw.class_names,
+        name=reference, stored=whole.read(chosen), labels=whole.labels[chosen], class_names=whole.class_names
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Whole:
+    """A whole set: its labels, and a way to read some of its inputs.
+
+    Attributes:
+        trained: how many are of the published training part, which stands first.
+        read: stored inputs by an index, in its order; mapped from disk where they are too large for memory.
+    """
+
+    labels: np.ndarray
+    trained: int
+    class_names: tuple[str, ...]
+    read: Callable[[np.ndarray], np.ndarray]
+
+
+def _whole(name: str) -> _Whole:
+    if name not in NAMED_SETS and Path(name).is_dir():
+        folder = _listed(name)
+        if folder.large:
+            return _Whole(labels=folder.labels, trained=len(folder), class_names=folder.class_names, read=folder.read)
+    raw = load_raw(name)
+    return _Whole(
+        labels=np.concatenate([raw.train_labels, raw.test_labels]),
+        trained=len(raw.train_labels),
+        class_names=raw.class_names,
+        read=lambda index: joined_rows(raw.train_images, raw.test_images, index),
+    )
+
+
+@lru_cache(maxsize=4)
+def _listed(name: str) -> ImageFolder:
+    return list_image_folder(Path(name))
 
 
 def parse_reference(reference: str) -> tuple[str, str, int | None, int | None]:
@@ -100,13 +136,14 @@ def load_raw(name: str) -> RawSet:
         return NAMED_SETS[name]()
     path = Path(name)
     if path.is_dir():
-        images, labels, class_names = read_image_folder(path)
+        folder = _listed(name)
+        images, labels = folder.read(np.arange(len(folder))), folder.labels
         return RawSet(
             train_images=images,
             train_labels=labels,
             test_images=images[:0],
             test_labels=labels[:0],
-            class_names=class_names,
+            class_names=folder.class_names,
         )
     if path.suffix == ".npz":
         return _raw_from_npz(path)
@@ -115,14 +152,14 @@ def load_raw(name: str) -> RawSet:
 
 
 def _raw_from_npz(path: Path) -> RawSet:
-    arrays = read_npz_arrays(path)
+    arrays = read_npz_arrays(path, large_images=("x_train", "x_test"))
     if not {"x_train", "y_train"} <= set(arrays):
         raise DataError(f"{path} holds {sorted(arrays)}: expected Keras' layout, x_train, y_train, x_test, y_test")
-    train = to_uint8_nchw(arrays["x_train"], who=f"{path}: x_train")
+    train = _images(arrays["x_train"], f"{path}: x_train")
     train_labels = _labels(arrays["y_train"], len(train), path)
     test, test_labels = train[:0], train_labels[:0]
     if "x_test" in arrays and "y_test" in arrays:
-        test = to_uint8_nchw(arrays["x_test"], who=f"{path}: x_test")
+        test = _images(arrays["x_test"], f"{path}: x_test")
         test_labels = _labels(arrays["y_test"], len(test), path)
     names = arrays.get("class_names")
     classes = int(max(train_labels.max(initial=0), test_labels.max(initial=0))) + 1
@@ -134,6 +171,10 @@ def _raw_from_npz(path: Path) -> RawSet:
         test_labels=test_labels,
         class_names=class_names,
     )
+
+
+def _images(images: np.ndarray, who: str) -> np.ndarray:
+    return images if isinstance(images, OnDisk) else to_uint8_nchw(images, who=who)
 
 
 def _labels(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
@@ -148,31 +189,33 @@ def _labels(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def _part(name: str, raw: RawSet, split: str) -> tuple[np.ndarray, np.ndarray]:
+def _part_index(name: str, labels: np.ndarray, trained: int, split: str) -> np.ndarray:
+    """Which inputs of a whole set a split holds, in its order: the published training part first, then the test part.
+
+    Args:
+        labels: of the whole set.
+        trained: how many inputs are of the published training part; all where nothing was published.
+    """
     if split in ("train", "test"):
-        return _standard_part(name, raw, split)
+        return _standard_index(name, labels, trained, split)
     if split not in SPLITS:
         raise DataError(f"{name}:{split}: unknown split, use train, test, {', '.join(SPLITS)}")
-    images = np.concatenate([raw.train_images, raw.test_images])
-    labels = np.concatenate([raw.train_labels, raw.test_labels])
     order = fixed_order(len(labels))
     start = 0
     for other, size in split_sizes(name, len(labels)).items():
         if other == split:
-            index = order[start : start + size]
-            return images[index], labels[index]
+            return order[start : start + size]
         start += size
     raise AssertionError(split)
 
 
-def _standard_part(name: str, raw: RawSet, split: str) -> tuple[np.ndarray, np.ndarray]:
-    if not len(raw.test_labels):  # no published parts: a fixed stratified cut
-        test_size = _DIGITS_TEST if name == "digits" else len(raw.train_labels) // 5
-        index = _stratified(raw.train_labels, test_size)[split]
-        return raw.train_images[index], raw.train_labels[index]
-    images, labels = (raw.train_images, raw.train_labels) if split == "train" else (raw.test_images, raw.test_labels)
-    order = fixed_order(len(labels), salt=1 if split == "train" else 2)
-    return images[order], labels[order]
+def _standard_index(name: str, labels: np.ndarray, trained: int, split: str) -> np.ndarray:
+    if trained == len(labels):  # no published parts: a fixed stratified cut
+        test_size = _DIGITS_TEST if name == "digits" else len(labels) // 5
+        return _stratified(labels, test_size)[split]
+    if split == "train":
+        return fixed_order(trained, salt=1)
+    return trained + fixed_order(len(labels) - trained, salt=2)
 
 
 def _stratified(labels: np.ndarray, test_size: int) -> dict[str, np.ndarray]:

@@ -9,11 +9,13 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelprint.core.batches import images_at_once
 from modelprint.core.errors import ModelError
 from modelprint.training.loop import predict
 
 MOST = 2_000  # inputs that are asked
 FEWEST = 200  # with fewer, a short training cannot be told from none
+_VALUES = 2**28  # numbers of the inputs that are asked
 _SURE = 0.05  # a model without skill gets more right than chance with this probability at most
 
 
@@ -27,7 +29,8 @@ def check_trained(model: nn.Module, images: Tensor, targets: Tensor, *, classes:
     Raises:
         ModelError: its outputs are not (n, classes) or not finite, or its accuracy is chance's; the message has both.
     """
-    index = np.unique(np.linspace(0, len(images) - 1, min(len(images), MOST)).astype(int))
+    most = images_at_once(images.shape[1:], most=MOST, values=_VALUES)
+    index = np.unique(np.linspace(0, len(images) - 1, min(len(images), max(FEWEST, most))).astype(int))
     logits = predict(model, images[index]).float()
     labels = targets[index].argmax(1) if targets.ndim == 2 else targets[index]
     if logits.ndim != 2 or logits.shape[1] != classes:

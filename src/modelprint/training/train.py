@@ -12,6 +12,7 @@ import torch
 
 from modelprint.core.devices import resolve_device
 from modelprint.data.labelled import LabelledSet
+from modelprint.data.on_disk import block_rows, is_large
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.description import normalisation
 from modelprint.nn.files import ModelCard
@@ -67,16 +68,33 @@ def spec_for(
             std=said.std,
         )
     channels, _, width = data.shape
-    unit = data.stored.reshape(len(data), channels, -1).astype(np.float32) / 255.0
+    mean_of, std_of = _channels(data)
     return ModelSpec(
         arch=arch,
         arch_args=dict(arch_args or {}),
         channels=channels,
         size=width,
         classes=data.classes,
-        mean=tuple(round(float(value), 4) for value in unit.mean(axis=(0, 2))),
-        std=tuple(round(max(float(value), 1e-3), 4) for value in unit.std(axis=(0, 2))),
+        mean=tuple(round(float(value), 4) for value in mean_of),
+        std=tuple(round(max(float(value), 1e-3), 4) for value in std_of),
     )
+
+
+def _channels(data: LabelledSet) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread of each channel, on the [0, 1] scale; of large sets in blocks."""
+    flat = data.stored.reshape(len(data), data.shape[0], -1)
+    if not is_large(data.stored.shape, data.stored.dtype):
+        unit = flat.astype(np.float32) / 255.0
+        return unit.mean(axis=(0, 2)), unit.std(axis=(0, 2))
+    total, squares = np.zeros((2, data.shape[0]))
+    size = block_rows(data.shape, data.stored.dtype)
+    for start in range(0, len(data), size):
+        block = flat[start : start + size].astype(np.float64) / 255.0
+        total += block.sum(axis=(0, 2))
+        squares += np.square(block).sum(axis=(0, 2))
+    count = len(data) * flat.shape[2]
+    mean = total / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0))
 
 
 def train_model(
