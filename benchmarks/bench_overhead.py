@@ -21,7 +21,7 @@ import torch
 
 from common import RESULTS, alternating, provenance, ratio, write_result
 from modelprint import zoo
-from modelprint.bench.benches import BENCHES
+from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Field
 from modelprint.bench.work import Asked, AskTask, CraftTask, ask, craft
 from modelprint.core.identity import digest_arrays
@@ -35,7 +35,7 @@ from modelprint.zoo.plan import Plan
 def judging(zoo_folder: Path | None, suspects: int, rounds: int) -> dict[str, object]:
     """Seconds of judging and of bare forward passes."""
     plan = zoo.plan_of("fashion")
-    field = Field(bench=BENCHES["fashion"], plan=plan, models=zoo.load(plan, folder=zoo_folder))
+    field = Field(bench=bench_of("fashion").bench, plan=plan, models=zoo.load(plan, folder=zoo_folder))
     entrants = [
         entrant
         for entrant in field.entrants()

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from common import provenance, write_result
-from modelprint.bench.benches import BENCHES
+from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Field
 from modelprint.bench.store import Store
 from modelprint.core.access import Access
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--fingerprints", type=Path, required=True)
     folder = parser.parse_args().fingerprints
     torch.set_num_threads(1)
-    bench, plan = BENCHES["fashion-evasion"], plan_of("fashion")
+    bench, plan = bench_of("fashion-evasion").bench, plan_of("fashion")
     field = Field(bench=bench, plan=plan, models=load(plan))
     source = field.enrolled[0]
     suspects = [meeting.model for meeting in field.suspects(source) if meeting.model.same_classes]

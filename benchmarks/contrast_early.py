@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from common import provenance, write_result
-from modelprint.bench.benches import BENCHES
+from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Entrant, Field
 from modelprint.bench.store import Store
 from modelprint.core.access import Access
@@ -122,7 +122,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     plan = plan_of(arguments.name)
-    field = Field(bench=BENCHES[arguments.name], plan=plan, models=population.load(plan, folder=arguments.zoo))
+    field = Field(bench=bench_of(arguments.name).bench, plan=plan, models=population.load(plan, folder=arguments.zoo))
     store = Store(arguments.bench)
     calibration = field.part("calibration")
     honest = [model for model in (*calibration, *field.part("test")) if model.kind not in (None, "SHARED")]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from modelprint import zoo
-from modelprint.bench.benches import BENCHES
+from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Field
 from modelprint.bench.files import find_results
 from modelprint.bench.plan import Bench, Contender, Enrolment
@@ -222,7 +222,7 @@ def test_refusals_rank_below_every_score() -> None:
 
 
 def test_the_planned_benchmark_shares_the_cells_of_fashion() -> None:
-    plain = {(one.scheme, tuple(one.settings.items()), one.rehearsed) for one in BENCHES["fashion"].contenders}
-    for contender in BENCHES["fashion-evasion"].contenders:
+    plain = {(one.scheme, tuple(one.settings.items()), one.rehearsed) for one in bench_of("fashion").bench.contenders}
+    for contender in bench_of("fashion-evasion").bench.contenders:
         assert (contender.scheme, tuple(contender.settings.items()), contender.rehearsed) in plain
         assert len(contender.evasions) == 13

@@ -10,14 +10,14 @@ from pydantic import ValidationError
 from modelprint.core.errors import UsageError
 from modelprint.training.loop import TrainRecipe
 from modelprint.zoo.plan import Plan
-from modelprint.zoo.plans import DESIGNS, plan_of
+from modelprint.zoo.plans import plan_names, plan_of
 from modelprint.zoo.recipes import Theft, Training, identity, theft, training
 from tests.zoo.tiny import tiny_plan
 
 RECIPE = TrainRecipe(epochs=3)
 
 
-@pytest.mark.parametrize("name", list(DESIGNS))
+@pytest.mark.parametrize("name", plan_names())
 def test_parts_share_no_model_and_no_seed(name: str) -> None:
     seeds: dict[str, set[int]] = defaultdict(set)
     identities: dict[str, set[str]] = defaultdict(set)
@@ -31,7 +31,7 @@ def test_parts_share_no_model_and_no_seed(name: str) -> None:
             assert not identities[one] & identities[other]
 
 
-@pytest.mark.parametrize("name", list(DESIGNS))
+@pytest.mark.parametrize("name", plan_names())
 def test_splits_are_kept_apart(name: str) -> None:
     plan = plan_of(name)
     for entry in plan.entries:
@@ -50,7 +50,7 @@ def test_splits_are_kept_apart(name: str) -> None:
             assert split == "stranger"
 
 
-@pytest.mark.parametrize("name", list(DESIGNS))
+@pytest.mark.parametrize("name", plan_names())
 def test_half_of_the_strangers_are_of_the_same_kind_as_the_source(name: str) -> None:
     for part in ("calibration", "test"):
         kinds = Counter(e.kind for e in plan_of(name).entries if e.part == part and e.role == "independent")

@@ -1,6 +1,7 @@
 """Benchmarks: plan -> cells -> results -> tables; executors."""
 
-from modelprint.bench.benches import BENCHES as BENCHES
+from modelprint.bench.benches import bench_names as bench_names
+from modelprint.bench.benches import bench_of as bench_of
 from modelprint.bench.benches import default_folder as default_folder
 from modelprint.bench.benches import default_results as default_results
 from modelprint.bench.executors import executor as executor

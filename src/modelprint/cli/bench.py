@@ -27,18 +27,21 @@ def plan(name: str, *, folder: Path | None = None, zoo: Path | None = None) -> N
     Parameters
     ----------
     name
-        digits, fashion, cifar10-small or cifar10; fashion-contrast (its parts, apart), fashion-evasion, fashion-expect.
+        A TOML file (docs/bench.md), or the name of one in `research/benches`: digits, fashion, cifar10-small ...
     folder
         Where fingerprints and cells are kept; the user's cache unless given.
     zoo
         The folder of the zoo's models; its own place unless given.
     """
-    from modelprint.bench import BENCHES, default_folder, state
+    from modelprint.bench import bench_of, default_folder, state
 
-    told = state(BENCHES[name], folder=folder or default_folder(name), zoo_folder=zoo)
+    planned = bench_of(name)
+    place = folder or default_folder(planned.bench.name)
+    done = state(planned.bench, folder=place, zoo=planned.plan, zoo_folder=zoo)
     out.print(
-        f"{name}: {told.fingerprints} fingerprints, {told.made} made; {told.cells} cells, {told.finished} finished, "
-        f"{told.failed} failed; {told.models} of {told.models_planned} models of the zoo are built",
+        f"{planned.bench.name}: {done.fingerprints} fingerprints, {done.made} made; {done.cells} cells, "
+        f"{done.finished} finished, {done.failed} failed; {done.models} of {done.models_planned} models of the zoo "
+        "are built",
         markup=False,
     )
 
@@ -60,7 +63,7 @@ def run(
     Parameters
     ----------
     name
-        digits, fashion, cifar10-small or cifar10; fashion-contrast (its parts, apart), fashion-evasion, fashion-expect.
+        A TOML file (docs/bench.md), or the name of one in `research/benches`: digits, fashion, cifar10-small ...
     jobs
         Processes, of one thread each; the results do not depend on it.
     executor
@@ -77,17 +80,18 @@ def run(
     out_file
         Where the results are written; benchmarks/results in a checkout unless given.
     """
-    from modelprint.bench import BENCHES, default_folder, default_results, find_results, write_results
+    from modelprint.bench import bench_of, default_folder, default_results, find_results, write_results
     from modelprint.bench import executor as executor_named
     from modelprint.bench import run as run_bench
 
-    chosen = BENCHES[name]
-    place = out_file or default_results(name)
+    planned = bench_of(name)
+    place = out_file or default_results(planned.bench.name)
     partly = scheme is not None or budget is not None
     with progress() as report:
         results = run_bench(
-            chosen,
-            folder=folder or default_folder(name),
+            planned.bench,
+            folder=folder or default_folder(planned.bench.name),
+            zoo=planned.plan,
             zoo_folder=zoo,
             executor=executor_named(executor, jobs=jobs),
             only=scheme,
@@ -97,11 +101,11 @@ def run(
         )
     write_results(results, place)
     _print(results)
-    told = results.provenance
-    say(f"{place}; {told['cells_finished']} of {told['cells_planned']} cells, {told['cells_failed']} failed")
-    for line in told["fingerprints_broken"]:
+    counts = results.provenance
+    say(f"{place}; {counts['cells_finished']} of {counts['cells_planned']} cells, {counts['cells_failed']} failed")
+    for line in counts["fingerprints_broken"]:
         say(f"no fingerprint: {line}")
-    return 1 if told["cells_failed"] else 0
+    return 1 if counts["cells_failed"] else 0
 
 
 @bench.command
@@ -111,7 +115,7 @@ def show(name: str, *, format_: FormatOption = "table") -> None:
     Parameters
     ----------
     name
-        A benchmark, or a file of results.
+        A benchmark, by name or TOML file, or a file of results.
     """
     from modelprint.bench import find_results
 

@@ -25,7 +25,8 @@ def build(name: str, *, jobs: int = 1, folder: Path | None = None, only: list[st
     Parameters
     ----------
     name
-        digits, fashion, cifar10-small (two hours) or cifar10 (a day).
+        A TOML file (docs/bench.md), or the name of one in `research/plans`: digits (a minute), fashion, cifar10-small
+        (two hours) or cifar10 (a day).
     jobs
         Processes, of one thread each.
     folder
@@ -37,10 +38,10 @@ def build(name: str, *, jobs: int = 1, folder: Path | None = None, only: list[st
 
     with progress() as report:
 
-        def told(step: Step) -> None:
+        def show_step(step: Step) -> None:
             report(f"models ({step.failed} failed)", step.done, step.total)
 
-        state = make(name, jobs=jobs, folder=folder, only=only, progress=told)
+        state = make(name, jobs=jobs, folder=folder, only=only, progress=show_step)
     _print(state)
     for failure in state.failures:
         say(f"failed: {failure}")
@@ -54,7 +55,8 @@ def status(name: str, *, folder: Path | None = None, format_: FormatOption = "ta
     Parameters
     ----------
     name
-        digits, fashion, cifar10-small (two hours) or cifar10 (a day).
+        A TOML file (docs/bench.md), or the name of one in `research/plans`: digits (a minute), fashion, cifar10-small
+        (two hours) or cifar10 (a day).
     """
     from modelprint.zoo import status as read
 

@@ -1,10 +1,10 @@
-"""Populations of models made by recipes: sources, copies, strangers."""
+"""Populations of models made by recipes: sources, their copies, independent models."""
 
 from modelprint.zoo.building import Step as Step
 from modelprint.zoo.building import adopt as adopt
 from modelprint.zoo.building import build as build
-from modelprint.zoo.plans import DESIGNS as DESIGNS
 from modelprint.zoo.plans import default_folder as default_folder
+from modelprint.zoo.plans import plan_names as plan_names
 from modelprint.zoo.plans import plan_of as plan_of
 from modelprint.zoo.population import ZooModel as ZooModel
 from modelprint.zoo.population import load as load

@@ -1,8 +1,8 @@
 """From a short description of a zoo to its plan.
 
 The parts follow one rule: what an owner can do himself (shadow models) uses the owner's images only; attackers hold the
-attacker's; calibration and test hold strangers of the owner's and of other images. SHARED strangers are fine-tuned from
-the same third model, the base, as one of the sources.
+attacker's; calibration and test hold independent models of the owner's and of other images. SHARED models, siblings,
+are fine-tuned from the same third model, the base, as one of the sources.
 """
 
 from __future__ import annotations
@@ -59,18 +59,19 @@ class Design:
 
     Attributes:
         size: images of the whole set, in all splits.
-        network: of the sources and of SAST, SADT and SHARED strangers.
-        others: of DAST and DADT strangers, in turn.
+        network: of the sources and of SAST, SADT and SHARED models.
+        others: of DAST and DADT models, in turn.
         sources: trained from scratch; one more is fine-tuned from the base where `tuning` is given.
-        tuning: settings of "ftal" that make that source, and SHARED strangers, from the base.
+        tuning: settings of "ftal" that make that source, and SHARED models, from the base.
         surrogates, test_copies: of every source; `sweep`: of the first.
         rehearsal_copies: more shadow copies of every source.
-        robbed: how many shadow strangers of kind SAST are robbed in rehearsal: of every second one the rehearsal copies
-            are made, of the others the shadow copies. What thefts of any model have in common is then no evidence.
+        copied_references: of how many references of kind SAST copies are made in rehearsal: of every second one the
+            rehearsal copies, of the others those of `surrogates`. What copies of any model have in common is then no
+            evidence.
         shadow, rehearsal, calibration, test: how many independent models of each kind. SHARED ones in rehearsal are for
             the owner of the source that comes from the base, who has it, too.
-        calibration_copies: made of calibration strangers of kind SAST, one each, in turn: innocents who stole from
-            somebody else. `robbed_calibration`: of how many.
+        calibration_copies: made of calibration models of kind SAST, one each, in turn: third-party copies.
+            `copied_calibration`: of how many.
         seeds: of single entries, where they are not to be counted up.
     """
 
@@ -85,9 +86,9 @@ class Design:
     surrogates: tuple[Copy, ...]
     test_copies: tuple[Copy, ...]
     rehearsal_copies: tuple[Copy, ...] = ()
-    robbed: int = 0
+    copied_references: int = 0
     calibration_copies: tuple[Copy, ...] = ()
-    robbed_calibration: int = 0
+    copied_calibration: int = 0
     sweep: tuple[Copy, ...] = ()
     shadow: Mapping[Kind, int]
     rehearsal: Mapping[Kind, int] = field(default_factory=dict)
@@ -113,26 +114,26 @@ class _Planner:
     def entries(self) -> Iterator[Entry]:
         sources = list(self.make_sources())
         yield from sources
-        thieves: list[Entry] = [entry for entry in sources if entry.role == "source"]
-        for source in thieves:
+        owned: list[Entry] = [entry for entry in sources if entry.role == "source"]
+        for source in owned:
             yield from self.copies("shadow", source, self.design.surrogates)
             yield from self.copies("test", source, self.design.test_copies)
-        yield from self.copies("sweep", thieves[0], self.design.sweep)
-        strangers = list(self.independents("shadow"))
-        yield from strangers
+        yield from self.copies("sweep", owned[0], self.design.sweep)
+        references = list(self.independents("shadow"))
+        yield from references
         calibrating = list(self.independents("calibration"))
         yield from calibrating
         for part in ("test", "rehearsal"):
             yield from self.independents(part)
-        for source in thieves:
+        for source in owned:
             yield from self.copies("rehearsal", source, self.design.rehearsal_copies)
-        robbed = [entry for entry in strangers if entry.kind == "SAST"][: self.design.robbed]
-        for number, stranger in enumerate(robbed):
-            thefts = self.design.rehearsal_copies if number % 2 else self.design.surrogates
-            yield from self.copies("rehearsal", stranger, thefts)
-        victims = [entry for entry in calibrating if entry.kind == "SAST"][: self.design.robbed_calibration]
-        for stranger, copy in zip(victims, cycle(self.design.calibration_copies), strict=False):
-            yield from self.copies("calibration", stranger, (copy,))
+        copied = [entry for entry in references if entry.kind == "SAST"][: self.design.copied_references]
+        for number, reference in enumerate(copied):
+            copies = self.design.rehearsal_copies if number % 2 else self.design.surrogates
+            yield from self.copies("rehearsal", reference, copies)
+        third_parties = [entry for entry in calibrating if entry.kind == "SAST"][: self.design.copied_calibration]
+        for third_party, copy in zip(third_parties, cycle(self.design.calibration_copies), strict=False):
+            yield from self.copies("calibration", third_party, (copy,))
 
     def make_sources(self) -> Iterator[Entry]:
         for number in range(1, self.design.sources + 1):
@@ -177,10 +178,10 @@ class _Planner:
         for kind, total in numbers.items():
             for index in range(total):
                 name = f"{part}-{kind.lower()}-{index + 1:02d}"
-                recipe = self.stranger(part, kind, index, self.seed(part, name))
+                recipe = self.independent(part, kind, index, self.seed(part, name))
                 yield Entry(id=name, part=part, role="independent", kind=kind, recipe=recipe)
 
-    def stranger(self, part: Part, kind: Kind, index: int, seed: int) -> Training | Theft:
+    def independent(self, part: Part, kind: Kind, index: int, seed: int) -> Training | Theft:
         sizes = split_sizes(self.design.data, self.design.size)
         some = f"owner[0:{sizes['owner'] * 4 // 5}]"  # an owner has no other images, but need not use all of them
         if kind == "SHARED":

@@ -108,7 +108,7 @@ class Entry(Record):
             for figures alone.
         kind: of an independent model.
         attack: of a derived model, with what tells it from its like: "prune 40 %".
-        source: the id of the model that a derived one was made from: a source, or a shadow stranger that was robbed.
+        source: the id of the model that a derived one was made from: a source, a reference or a calibration model.
     """
 
     id: str
