@@ -146,7 +146,7 @@ def computed_rows(shape: tuple[int, ...], dtype: np.dtype[Any], gather: Callable
         shape: of all rows together.
     """
     if not is_large(shape, dtype):
-        return gather(slice(0, shape[0]))
+        return np.ascontiguousarray(gather(slice(0, shape[0])))  # the layout decides the last bits of what is trained
     size = block_rows(shape[1:], dtype)
 
     def fill(target: np.ndarray) -> None:
