@@ -126,13 +126,13 @@ def joined_rows(one: np.ndarray, other: np.ndarray, index: np.ndarray) -> np.nda
     >>> joined_rows(np.array([10, 11]), np.array([12, 13]), np.array([3, 0])).tolist()
     [13, 10]
     """
-    if not len(other):
+    if not len(other) and is_large((len(index), *one.shape[1:]), one.dtype):
         return rows(one, index)
 
     def gather(part: slice) -> np.ndarray:
         chosen = index[part]
         first = chosen < len(one)
-        block = np.empty((len(chosen), *one.shape[1:]), one.dtype)
+        block = np.empty((len(chosen), *one.shape[1:]), one.dtype)  # strides of its own: they decide how sums round
         block[first], block[~first] = one[chosen[first]], other[chosen[~first] - len(one)]
         return block
 

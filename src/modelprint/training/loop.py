@@ -185,9 +185,12 @@ def predict(model: nn.Module, images: Tensor, *, batch_size: int | None = None) 
 
     def ask(part: slice) -> Tensor:
         batch = images[part]
-        inputs = to_unit(batch) if batch.dtype == torch.uint8 else batch
-        layout = torch.channels_last if inputs.ndim == 4 else torch.preserve_format
-        outputs: Tensor = model(inputs.to(device, memory_format=layout)).cpu()
+        if batch.dtype == torch.uint8:
+            inputs = to_unit(batch).to(device)
+        else:
+            layout = torch.channels_last if batch.ndim == 4 else torch.preserve_format
+            inputs = batch.to(device, memory_format=layout)
+        outputs: Tensor = model(inputs).cpu()
         return outputs
 
     parts = in_parts(ask, len(images), size=size, who="the model") if len(images) else [ask(slice(0, 0))]
