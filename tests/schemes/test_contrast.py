@@ -123,9 +123,9 @@ def test_fingerprints_that_know_no_delta_are_scored_as_they_were(fingerprint: Fi
 def test_pools_hold_what_they_say(enrollment: Enrollment, pool: Pool, count: int, natural: int) -> None:
     made, first = candidates(pool, enrollment, 40, torch.Generator().manual_seed(0))
     assert (len(made), first) == (count, natural)
-    assert made.images.dtype == np.uint8
+    assert made.stored.dtype == np.uint8
     if pool == "shifted":
-        moved = np.abs(made.images.astype(int) - enrollment.seeds.stored.astype(int))
+        moved = np.abs(made.stored.astype(int) - enrollment.seeds.stored.astype(int))
         assert 0 < moved.max() <= 64
 
 

@@ -61,7 +61,7 @@ def load_model(
     arch_args: Mapping[str, object] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
     trust_code: bool = False,
     device: str | torch.device = "cpu",
@@ -100,7 +100,7 @@ def open_model(
     reference: str | Path,
     options: ModelOptions,
     *,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
     files_first: bool = False,
     resize: bool = False,
@@ -157,7 +157,7 @@ def load_folder(
     path: str | Path,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     *,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
 ) -> list[LoadedModel]:
     """The models of a folder, sorted by name: every weights file, and every `.toml` with the weights that it names.
@@ -194,7 +194,7 @@ def _beside(file: WeightFile, weights: Path, options: ModelOptions) -> list[Desc
 def _merged(
     of_files: list[Description],
     options: ModelOptions,
-    shape: tuple[int, int, int] | None,
+    shape: tuple[int, ...] | None,
     classes: int | None,
     *,
     who: str,

@@ -51,19 +51,20 @@ def opened(
     asked_by: str | None = None,
 ) -> Suspect:
     """A suspect of any form, behind the one protocol; `asked_by`: who asks, if not this fingerprint alone."""
-    needs = fingerprint.manifest.input
+    needs, modality = fingerprint.manifest.input, fingerprint.modality
     if isinstance(suspect, Suspect):
         return suspect
     if isinstance(suspect, LoadedModel | nn.Module):
         model = suspect if isinstance(suspect, LoadedModel) else of_module(suspect)
         if options is not None and options.device is not None:
             model.module.to(resolve_device(options.device))
-        return TorchSuspect(model.module, identity=model.identity, classes=needs.classes)
+        return TorchSuspect(model.module, identity=model.identity, classes=needs.classes, modality=modality)
     if callable(suspect):
-        return CallableSuspect(suspect, classes=needs.classes)
+        return CallableSuspect(suspect, classes=needs.classes, modality=modality)
     chosen = replace(
         options or SuspectOptions(),
         class_names=needs.class_names,
+        modality=modality,
         input_shape=needs.shape,
         fingerprint=asked_by or fingerprint.identity,
     )

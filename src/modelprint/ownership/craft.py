@@ -35,19 +35,22 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
         FingerprintError: the scheme needs shadow models or training images that the context lacks, or can make no
             fingerprint of this model.
     """
+    modality = context.seeds.modality
     if scheme.expect:
         context = replace(
             context,
-            surrogates=with_views(scheme, context.surrogates),
-            references=with_views(scheme, context.references),
-            reference_copies=with_views(scheme, context.reference_copies),
+            surrogates=with_views(scheme, context.surrogates, modality),
+            references=with_views(scheme, context.references, modality),
+            reference_copies=with_views(scheme, context.reference_copies, modality),
         )
     generator = torch.Generator().manual_seed(seed)
     queries = expecting(scheme, context, generator) if scheme.expect else scheme.craft(context, generator)
-    images = torch.from_numpy(queries.stored)
+    stored = torch.from_numpy(queries.stored)
 
     def ask(models: Sequence[nn.Module], who: str) -> tuple[Answers, ...]:
-        return tuple(answers_from_scores(predict(model, images).numpy(), who=who) for model in models)
+        return tuple(
+            answers_from_scores(predict(model, stored, modality=modality).numpy(), who=who) for model in models
+        )
 
     (source,) = ask([context.source], "the source")
     shadows = (

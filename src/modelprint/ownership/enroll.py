@@ -14,11 +14,12 @@ from modelprint.core.devices import resolve_device
 from modelprint.core.errors import DataError
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
+from modelprint.modalities.base import Modality
 from modelprint.nn.loading import LoadedModel, open_model
 from modelprint.nn.options import ModelOptions
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
-from modelprint.ownership.fingerprint import Fingerprint, InputSpec, library
+from modelprint.ownership.fingerprint import Fingerprint, library
 from modelprint.ownership.negatives import (
     Negatives,
     ask_negatives,
@@ -58,19 +59,19 @@ def enroll(
     """The fingerprint of a model.
 
     Args:
-        model: a file that `load_model` reads, or a module in evaluation mode that takes inputs in [0, 1].
-        data: labelled images that the model was not trained on, or their name ("digits:queries").
+        model: a file that `load_model` reads, or a module in evaluation mode that takes points (images: in [0, 1]).
+        data: labelled inputs that the model was not trained on, or their name ("digits:queries").
         scheme: a registered name, or a configured scheme.
         settings: hyper-parameters as text, for a scheme that is named ({"l": "2"}).
         negatives: independent models that calibrate the threshold: a folder, modules, or "auto:N" to have N trained
             on `train_data` ("auto:N+M": and M of them copied). Models whose card names another model that they were
             made from are ranked by themselves, where they are enough.
-        train_data: images of the source's training set; must share no image with `data`.
+        train_data: inputs of the source's training set; must share no image with `data`.
         shadows: for schemes that learn from shadow models: N to have N copies and N strangers trained on `train_data`,
             a folder whose models' cards tell copies of this source from strangers, or the models themselves.
         keep_shadows: a folder for the shadow models that are trained: on another processor training makes others.
         budget: the most queries that the fingerprint may hold.
-        expect: transforms that suspects may put images through ("jpeg,resize"); queries are made to survive them.
+        expect: transforms that suspects may put inputs through ("jpeg,resize"); queries are made to survive them.
         options: how model files are read: the source's where it is a path, and those of folders where they do not say.
         seed: of every random choice.
         jobs: processes that train independent and shadow models.
@@ -85,7 +86,7 @@ def enroll(
     source = _opened(model, seeds, options, device)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
     if expect:
-        transforms_named(expect)  # refuses what there is not, before hours of work
+        transforms_named(expect, seeds.modality)  # refuses what there is not, before hours of work
         chosen = replace(chosen, expect=expect)
     trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
     if trained_on is not None:
@@ -132,17 +133,15 @@ def enroll(
         jobs=jobs,
         progress=progress,
     )
-    others = [*others, *(seen for name in expected_by(chosen) for seen in behind(others, name))]
+    others = [*others, *(seen for name in expected_by(chosen) for seen in behind(others, name, seeds.modality))]
     points = anchors(queries.stored, queries.group, told)
     fingerprint = Fingerprint.bind(
         {
             "scheme": chosen.name,
             "parameters": chosen.parameters(),
             "seed": seed,
-            "input": InputSpec(
-                channels=seeds.shape[0], height=seeds.shape[1], width=seeds.shape[2], class_names=seeds.class_names
-            ),
-            "codec": queries.codec,
+            "input": seeds.spec,
+            "codec": seeds.modality.codec(queries.stored),
             "source": source.identity,
             "source_accuracy": float(right.mean()),
             "data": seeds.identity,
@@ -158,8 +157,8 @@ def enroll(
         true_labels=queries.labels,
         source=told,
         state=made.state,
-        calibration=ask_negatives(others, queries.stored, seeds.classes, progress=progress),
-        plane={"anchors": points, "labels": plane_labels(source.module, points)},
+        calibration=ask_negatives(others, queries.stored, seeds.classes, modality=seeds.modality, progress=progress),
+        plane={"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)},
     )
     if out is not None:
         fingerprint.save(out)
@@ -176,22 +175,26 @@ def without_shared(seeds: LabelledSet, train_data: LabelledSet) -> LabelledSet:
     """
     if not shared_inputs(seeds, train_data):
         return seeds
-    from modelprint.core.identity import stored_hashes
-
-    known = set(stored_hashes(train_data.stored))
-    fresh = np.array([value not in known for value in stored_hashes(seeds.stored)])
+    known = set(train_data.modality.hashes(train_data.stored))
+    fresh = np.array([value not in known for value in seeds.modality.hashes(seeds.stored)])
     if (~fresh).mean() > SHARED_BY_CHANCE:
         raise DataError(
-            f"{(~fresh).sum()} of {len(seeds)} images of {seeds.name} stand in the training data {train_data.name}: "
+            f"{(~fresh).sum()} of {len(seeds)} {seeds.modality.plural} of {seeds.name} stand in the training data "
+            f"{train_data.name}: "
             "independent models that memorised the queries would make the threshold too low and accuse innocents; "
-            "enroll with images that no model was trained on"
+            f"enroll with {seeds.modality.plural} that no model was trained on"
         )
     return seeds.take(np.flatnonzero(fresh))
 
 
-def plane_labels(module: nn.Module, points: np.ndarray) -> np.ndarray:
+def plane_labels(module: nn.Module, points: np.ndarray, modality: Modality) -> np.ndarray:
     """Labels (k, k) of a model on the planar slice through three points."""
-    return labels_on(points, lambda images: predict(module, torch.from_numpy(images)).argmax(1).numpy())
+
+    def ask(inputs: np.ndarray) -> np.ndarray:
+        labels: np.ndarray = predict(module, torch.from_numpy(inputs), modality=modality).argmax(1).numpy()
+        return labels
+
+    return labels_on(points, ask, modality=modality)
 
 
 def _opened(

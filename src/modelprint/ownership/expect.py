@@ -1,6 +1,6 @@
-"""Queries that survive what suspects are expected to do to images: JPEG, resizing, blur ...
+"""Queries that survive what suspects are expected to do to inputs: JPEG, resizing, blur ...
 
-The scheme crafts on the source as it is seen through the transforms (perturb.expectation): points cross, and images are
+The scheme crafts on the source as it is seen through the transforms (perturb.expectation): points cross, and inputs are
 chosen by, the mean of its logits over them. More are made than are wanted, and those on which a transform changes the
 source's label are left out. Shadow models answer plainly and behind each transform, and so do calibration models: what
 a transform does to the answers of strangers is then no evidence, and the error rate holds behind it, too.
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from modelprint.core.errors import FingerprintError
+from modelprint.modalities.base import Modality
 from modelprint.perturb.expectation import Behind, Expected, stable, transforms_named
 from modelprint.schemes.base import Enrollment, Queries, Scheme
 from modelprint.training.loop import predict
@@ -28,9 +29,9 @@ def expected_by(scheme: Scheme) -> list[str]:
     return [name.strip() for name in scheme.expect.split(",") if name.strip()]
 
 
-def with_views(scheme: Scheme, models: Sequence[nn.Module]) -> tuple[nn.Module, ...]:
+def with_views(scheme: Scheme, models: Sequence[nn.Module], modality: Modality) -> tuple[nn.Module, ...]:
     """Models as they answer plainly, and behind each transform that the scheme expects."""
-    transforms = transforms_named(scheme.expect)
+    transforms = transforms_named(scheme.expect, modality)
     return (*models, *(Behind(model, transform) for transform in transforms for model in models))
 
 
@@ -41,13 +42,14 @@ def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -
         FingerprintError: no query survives.
         UsageError: a transform that there is not.
     """
-    transforms = transforms_named(scheme.expect)
+    modality = context.seeds.modality
+    transforms = transforms_named(scheme.expect, modality)
     seen = replace(context, source=Expected(context.source, transforms))
     if scheme.separable and context.budget is not None:
         seen = replace(seen, budget=SPARE * context.budget)
     made = scheme.craft(seen, generator)
-    labels = predict(context.source, torch.from_numpy(made.stored)).argmax(1).numpy()
-    kept = stable(context.source, made.stored, labels, transforms)
+    labels = predict(context.source, torch.from_numpy(made.stored), modality=modality).argmax(1).numpy()
+    kept = stable(context.source, made.stored, labels, transforms, modality=modality)
     survived = int(kept.sum())
     if not survived:
         raise FingerprintError(

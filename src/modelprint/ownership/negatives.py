@@ -14,6 +14,7 @@ from torch import nn
 from modelprint.core.errors import FingerprintError, ModelprintError, UsageError
 from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.data.labelled import LabelledSet
+from modelprint.modalities.base import Modality
 from modelprint.nn.loading import LoadedModel, load_folder, weights_identity
 from modelprint.nn.options import ModelOptions
 from modelprint.ownership.fingerprint import CalibrationModel
@@ -41,7 +42,7 @@ def negative_models(
     train_data: LabelledSet | None = None,
     seed: int = 0,
     source_identity: str = "",
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     jobs: int = 1,
@@ -71,9 +72,9 @@ def negative_models(
     return [_named(model, number, seeds=seeds, source=source, known=known) for number, model in enumerate(found)]
 
 
-def behind(negatives: Sequence[Negative], name: str) -> list[Negative]:
+def behind(negatives: Sequence[Negative], name: str, modality: Modality) -> list[Negative]:
     """The same models, asked through a transform, so that the error rate holds behind it, too."""
-    (transform,) = transforms_named(name)
+    (transform,) = transforms_named(name, modality)
     return [
         Negative(module=Behind(one.module, transform), record=one.record.model_copy(update={"behind": name}))
         for one in negatives
@@ -81,18 +82,25 @@ def behind(negatives: Sequence[Negative], name: str) -> list[Negative]:
 
 
 def ask_negatives(
-    negatives: Sequence[Negative], images: np.ndarray, classes: int, *, progress: Progress = silent
+    negatives: Sequence[Negative],
+    stored: np.ndarray,
+    classes: int,
+    *,
+    modality: Modality,
+    progress: Progress = silent,
 ) -> tuple[Answers, ...]:
     """What each independent model says to every query.
 
     Raises:
         ModelprintError: a model with other classes, or NaN outputs.
     """
-    queries = torch.from_numpy(images)
+    queries = torch.from_numpy(stored)
     answers: list[Answers] = []
     for number, negative in enumerate(negatives):
         progress("calibration models", number, len(negatives))
-        told = answers_from_scores(predict(negative.module, queries).numpy(), who=negative.record.name)
+        told = answers_from_scores(
+            predict(negative.module, queries, modality=modality).numpy(), who=negative.record.name
+        )
         assert told.scores is not None
         if told.scores.shape[1] != classes:
             raise ModelprintError(
@@ -132,7 +140,7 @@ def _named(
         )
     accuracy = None
     if seeds is not None:
-        predicted = predict(model.module, torch.from_numpy(seeds.stored)).argmax(1).numpy()
+        predicted = predict(model.module, torch.from_numpy(seeds.stored), modality=seeds.modality).argmax(1).numpy()
         accuracy = float((predicted == seeds.labels).mean())
     kind = recipe.get("independent")
     if "source" in recipe:

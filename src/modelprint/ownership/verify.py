@@ -57,8 +57,8 @@ def verify(
     """Whether a suspect was made from the enrolled model: derived, not shown, or inconclusive.
 
     Args:
-        suspect: a file, URL or recording; a module; or any callable from uint8 images (n, c, h, w) to labels (n,) or
-            scores (n, classes).
+        suspect: a file, URL or recording; a module; or any callable from stored inputs (images: uint8 (n, c, h, w)) to
+            labels (n,) or scores (n, classes).
         access: "labels" or "scores"; no more than that leaves the suspect.
         alpha: the accepted rate of false accusations.
         budget: the most queries to ask.
@@ -154,7 +154,7 @@ def recalibrated(
     progress: Progress = silent,
 ) -> Fingerprint:
     """The fingerprint with the threshold set by a judge's own choice of independent models."""
-    needs = fingerprint.manifest.input
+    needs, modality = fingerprint.manifest.input, fingerprint.modality
     others = negative_models(
         negatives,
         source=None,
@@ -165,12 +165,17 @@ def recalibrated(
         options=options,
         progress=progress,
     )
-    others = [*others, *(seen for name in expected_by(scheme_of(fingerprint)) for seen in behind(others, name))]
-    answers = ask_negatives(others, fingerprint.queries, needs.classes, progress=progress)
+    others = [
+        *others,
+        *(seen for name in expected_by(scheme_of(fingerprint)) for seen in behind(others, name, modality)),
+    ]
+    answers = ask_negatives(others, fingerprint.queries, needs.classes, modality=modality, progress=progress)
     return fingerprint.recalibrated(tuple(other.record for other in others), answers)
 
 
 def _plane(fingerprint: Fingerprint, suspect: Suspect) -> np.ndarray | None:
     if fingerprint.plane is None or "anchors" not in fingerprint.plane:
         return None
-    return labels_on(fingerprint.plane["anchors"], lambda images: suspect.ask(images).labels)
+    return labels_on(
+        fingerprint.plane["anchors"], lambda inputs: suspect.ask(inputs).labels, modality=fingerprint.modality
+    )

@@ -32,7 +32,7 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.descent import descend
 from modelprint.perturb.evaluate import frozen
-from modelprint.perturb.precision import Precision, as_points, in_precision
+from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
 from modelprint.stats.labels import hamming_distance
@@ -147,9 +147,9 @@ class Cae(Scheme):
         return replace(context, source=source, surrogates=copies, references=strangers)
 
     def _moved(self, context: Enrollment, index: np.ndarray, generator: torch.Generator) -> Tensor:
-        """8-bit points of low loss (Eq. 8)."""
-        device = next(context.source.parameters()).device
-        start = as_points(torch.from_numpy(context.seeds.stored[index]).to(device), self.precision)
+        """Stored points of low loss (Eq. 8)."""
+        device, modality = next(context.source.parameters()).device, context.seeds.modality
+        start = modality.to_model(context.seeds.stored[index], device=device, dtype=DTYPES[self.precision])
         with frozen(context.source) as source, _asleep((*context.surrogates, *context.references)):
             with torch.no_grad():
                 before = source(start).softmax(1)
@@ -160,8 +160,11 @@ class Cae(Scheme):
                 )
                 return conferrable_loss(source(points), before[rows], surrogates, references, weight=self.weight)
 
-            found = descend(start, loss, steps=self.steps, rate=self.rate, epsilon=self.epsilon)
-        return found.images.cpu().contiguous()
+            span = modality.box.span
+            ended = descend(
+                start, loss, steps=self.steps, rate=self.rate * span, epsilon=self.epsilon * span, modality=modality
+            )
+        return ended.stored.cpu().contiguous()
 
     def _ensemble(self, models: Sequence[nn.Module], points: Tensor, generator: torch.Generator) -> Tensor:
         """The mean probabilities of the models that dropout leaves; of one, where it would leave none."""
@@ -170,10 +173,11 @@ class Cae(Scheme):
         left = left or [models[int(drawn.argmax())]]
         return torch.stack([model(points).softmax(1) for model in left]).mean(0)
 
-    def _confers(self, context: Enrollment, images: Tensor, truth: np.ndarray) -> np.ndarray:
+    def _confers(self, context: Enrollment, stored: Tensor, truth: np.ndarray) -> np.ndarray:
         """Of points that the source gets wrong; -1 of the others."""
         target, *told = (
-            labels_of(model, images) for model in (context.source, *context.surrogates, *context.references)
+            labels_of(model, stored, modality=context.seeds.modality)
+            for model in (context.source, *context.surrogates, *context.references)
         )
         copies = len(context.surrogates)
         values = conferrability(np.stack(told[:copies]), np.stack(told[copies:]), target)

@@ -72,8 +72,8 @@ class Fbi(Scheme):
         wanted = wanted_queries(context.budget, self.queries)
         order = torch.randperm(len(context.seeds), generator=generator).numpy()
         if context.references:
-            images = context.seeds.stored[order]
-            told = np.stack([labels_of(stranger, images) for stranger in context.references])
+            stored, modality = context.seeds.stored[order], context.seeds.modality
+            told = np.stack([labels_of(stranger, stored, modality=modality) for stranger in context.references])
             pool = max(min(wanted, len(order)), math.ceil(self.uncertain * len(order)))
             unsure = np.round(entropy(told.T), 9)  # rounded, or the last bits would break ties
             order = order[np.argsort(-unsure, kind="stable")[:pool]]

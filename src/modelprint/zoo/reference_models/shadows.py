@@ -51,7 +51,7 @@ def shadow_folder(
     source: LoadedModel,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     *,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
 ) -> Shadows:
     """The models of a folder: surrogates are those whose card names this source, references the others.
