@@ -28,7 +28,7 @@ def mirrored(data: Labelled) -> Labelled:
     return Labelled(stored=np.ascontiguousarray(data.stored[..., ::-1]), labels=data.labels)
 
 
-def cutmix(data: Labelled, count: int, *, generator: torch.Generator, block: int = BLOCK) -> Labelled:
+def cutmix(data: Labelled, count: int, *, generator: torch.Generator, block: int | None = None) -> Labelled:
     """Images with a box of another image of another class pasted in; the share outside it is uniform, its place, too.
 
     Args:
@@ -51,7 +51,7 @@ def cutmix(data: Labelled, count: int, *, generator: torch.Generator, block: int
     centre = torch.rand(2, count, generator=generator).numpy()
     mixed = np.empty((count, *data.stored.shape[1:]), dtype=data.stored.dtype)
     mostly_above = np.zeros(count, dtype=bool)
-    together = images_at_once(data.stored.shape[1:], most=max(1, count), values=block)
+    together = images_at_once(data.stored.shape[1:], most=max(1, count), values=block or BLOCK)
     for start in range(0, count, together):
         part = slice(start, start + together)
         inside = (
