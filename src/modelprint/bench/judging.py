@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from modelprint.bench.evading import Respondent
 from modelprint.bench.store import CalibrationRecord, CellResult, Judgement
@@ -23,9 +24,10 @@ from modelprint.core.suspect import Answers
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.ask import calibrated_limit, calibration_scores, concluded, interrogate, scheme_of
 from modelprint.ownership.decide import CalibrationScores, Decision
-from modelprint.ownership.enroll import plane_labels
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.ownership.plane import labels_on
 from modelprint.schemes.base import Scheme
+from modelprint.training.loop import predict
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 ACCESSES = (Access.LABELS, Access.SCORES)
@@ -261,7 +263,9 @@ class _Judge:
 def _regions(fingerprint: Fingerprint, model: LoadedModel) -> str | None:
     if fingerprint.plane is None:
         return None
-    labels = plane_labels(model.module, fingerprint.plane["anchors"], fingerprint.modality)
+    labels = labels_on(
+        fingerprint.plane["anchors"], lambda images: predict(model.module, torch.from_numpy(images)).argmax(1).numpy()
+    )
     return letters(labels.ravel())
 
 

@@ -71,7 +71,6 @@ def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
         std=options.model.std,
         batch_size=options.batch_size,
         classes=options.expected_classes,
-        modality=options.modality,
     )
 
 
@@ -86,10 +85,4 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         classes=options.expected_classes,
         device=options.device or "cpu",
     )
-    return TorchSuspect(
-        loaded.module,
-        loaded.identity,
-        batch_size=options.batch_size,
-        classes=options.expected_classes,
-        modality=options.modality,
-    )
+    return TorchSuspect(loaded.module, loaded.identity, batch_size=options.batch_size, classes=options.expected_classes)
