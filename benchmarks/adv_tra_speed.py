@@ -26,7 +26,7 @@ from modelprint.nn.architectures import Normalized
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.verify import verify
 from modelprint.perturb.evaluate import Evaluator, frozen
-from modelprint.perturb.precision import as_points, in_precision
+from modelprint.perturb.precision import DTYPES, in_precision
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.base import Enrollment
 from modelprint.training.train import default_recipe, spec_for, train_model
@@ -63,7 +63,7 @@ def main() -> None:
     context = Enrollment(source=model, seeds=queries)
     made = scheme.craft(context, torch.Generator().manual_seed(0))
     report = made.report
-    images = as_points(torch.from_numpy(queries.stored[: scheme.trajectories]), scheme.precision)
+    images = queries.modality.to_model(queries.stored[: scheme.trajectories], dtype=DTYPES[scheme.precision])
     precise = in_precision(model, scheme.precision, shape=queries.shape)
     evaluations = {"forwards": report["forward_evaluations"], "backwards": report["backward_evaluations"]}
     steps = {"forwards": report["steps"], "backwards": report["steps"]}

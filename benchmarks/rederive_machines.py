@@ -28,9 +28,10 @@ from common import provenance, write_result
 from modelprint.core.errors import IntegrityError
 from modelprint.core.suspect import Answers
 from modelprint.data.splits import load_data
+from modelprint.modalities.image import IMAGE
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
-from modelprint.ownership.fingerprint import Fingerprint, InputSpec
+from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.rederive import LEVELS, PIXELS, compared
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Queries, Scheme
@@ -69,8 +70,8 @@ def made(place: Path, threads: int, sources: int, only: str) -> None:
             source=source.load().module,
             seeds=seeds,
             train_images=train_images,
-            surrogates=tuple(model.load() for model in shadows if model.source == source.id),
-            references=tuple(model.load() for model in shadows if model.role == "independent"),
+            surrogates=tuple(model.load().module for model in shadows if model.source == source.id),
+            references=tuple(model.load().module for model in shadows if model.role == "independent"),
         )
         logits = predict(context.source, torch.from_numpy(seeds.stored[:1000])).numpy()
         save_file({"logits": logits}, place / f"{source.id}.safetensors")
@@ -131,8 +132,8 @@ def _verdict(name: str, first: dict[str, np.ndarray], other: dict[str, np.ndarra
             "scheme": name,
             "parameters": {},
             "seed": 0,
-            "input": InputSpec(channels=1, height=height, width=width, class_names=tuple("0123456789")),
-            "codec": stated.queries.codec,
+            "input": IMAGE.spec((1, height, width), tuple("0123456789")),
+            "codec": IMAGE.codec(stated.queries.stored),
             "source": "sha256:" + "0" * 64,
             "source_accuracy": 1.0,
             "data": "sha256:" + "0" * 64,

@@ -21,8 +21,9 @@ from modelprint.bench.store import Store
 from modelprint.bench.tables import tables_of
 from modelprint.core.identity import digest_json
 from modelprint.data.splits import load_data
+from modelprint.modalities.image.storage import as_unit
+from modelprint.modalities.image.transforms import TRANSFORMS
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.perturb.transforms import TRANSFORMS, as_unit
 from modelprint.results.files import write_results
 from modelprint.results.records import JudgedModel, Results, Run
 from modelprint.training.loop import predict

@@ -16,6 +16,7 @@ from torch import nn
 from modelprint.attacks import run_attack
 from modelprint.core.access import Access
 from modelprint.core.sections import Exhibit
+from modelprint.modalities.image import IMAGE
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.decide import decide
 from modelprint.schemes import SCHEMES
@@ -99,7 +100,7 @@ def test_the_budget_is_respected(fingerprints: dict[str, Crafted], context: Enro
 @ROW
 def test_queries_are_8_bit_images_of_the_source_s_shape(fingerprints: dict[str, Crafted], name: str) -> None:
     made = fingerprints[name].queries
-    assert made.codec == "uint8-image"
+    assert IMAGE.codec(made.stored) == "uint8-image"
     assert made.stored.shape == (len(made), 1, 8, 8)
     assert made.labels.dtype == made.group.dtype == np.int64
     assert all(len(column) == len(made) for column in made.columns.values())

@@ -28,6 +28,7 @@ from modelprint.core.errors import ModelprintError
 from modelprint.core.identity import canonical_json, digest
 from modelprint.core.suspect import Answers
 from modelprint.data.splits import load_data, load_raw
+from modelprint.modalities.image.wire import TensorFormat
 from modelprint.nn.files import ModelCard, model_bytes
 from modelprint.nn.loading import load_model
 from modelprint.nn.spec import ModelSpec, build
@@ -41,7 +42,6 @@ from modelprint.suspects.oip import ModelMetadata, OpenInference
 from modelprint.suspects.onnx import OnnxSuspect
 from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.recorded import read_recording, record, write_recording
-from modelprint.suspects.tensors import TensorFormat
 from tests.fuzz.mutation import as_json, damaged, repacked, values
 
 SECONDS = float(os.environ.get("MODELPRINT_FUZZ_SECONDS", "0"))

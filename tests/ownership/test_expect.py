@@ -11,8 +11,9 @@ import torch
 
 from modelprint import Fingerprint, enroll, verify
 from modelprint.core.errors import FingerprintError, UsageError
+from modelprint.modalities.image.storage import as_unit
+from modelprint.modalities.image.transforms import TRANSFORMS
 from modelprint.ownership.craft import craft
-from modelprint.perturb.transforms import TRANSFORMS, as_unit
 from modelprint.schemes import SCHEMES
 from modelprint.suspects.evasion import evaded
 from modelprint.suspects.local import TorchSuspect

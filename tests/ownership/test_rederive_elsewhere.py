@@ -11,7 +11,6 @@ from torch import nn
 
 from modelprint.core.errors import IntegrityError
 from modelprint.nn.loading import LoadedModel, weights_identity
-from modelprint.nn.refs import held
 from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import craft
 from modelprint.ownership.enroll import enroll
@@ -28,7 +27,7 @@ from modelprint.schemes.uap import Uap
 from modelprint.training.loop import predict
 from modelprint.zoo.reference_models.shadows import Shadows
 from tests.conftest import Digits
-from tests.schemes.world import copies, enrolled, modules
+from tests.schemes.world import copies, enrolled
 
 ALL = (
     AdvTra(trajectories=20),
@@ -76,8 +75,8 @@ def elsewhere(here: Enrollment) -> Enrollment:
     return replace(
         here,
         source=reordered(here.source, 100),
-        surrogates=held(there(modules(here.surrogates))),
-        references=held(there(modules(here.references))),
+        surrogates=there(here.surrogates),
+        references=there(here.references),
     )
 
 

@@ -32,13 +32,13 @@ def test_it_is_torchs_adam_where_rounding_does_not_matter() -> None:
         optimiser.zero_grad()
         linear(points, torch.arange(3)).sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    assert (found.images.float() - points.detach() * 255).abs().max() <= 0.51
+    assert (found.stored.float() - points.detach() * 255).abs().max() <= 0.51
     assert found.steps.tolist() == [20, 20, 20]
 
 
 def test_losses_are_those_of_the_stored_images() -> None:
     found = descend(start(), target_loss, steps=30, rate=0.02)
-    again = target_loss(found.images.float() / 255, torch.arange(3))
+    again = target_loss(found.stored.float() / 255, torch.arange(3))
     assert torch.allclose(found.losses, again)
     assert (found.losses < target_loss(start(), torch.arange(3)))[:2].all()
 
@@ -49,19 +49,19 @@ def test_an_image_stops_alone_where_its_loss_is_low_enough() -> None:
     assert 0 < steps[0] < 200
     assert losses[0] <= 0.1
     alone = descend(start()[:1], target_loss, steps=200, rate=0.01, until=0.1)
-    assert (alone.images == found.images[:1]).all()
+    assert (alone.stored == found.stored[:1]).all()
     assert alone.steps.tolist() == steps[:1]
 
 
 @pytest.mark.parametrize("epsilon", [0.15, 10 / 255, 1 / 255])
 def test_no_stored_pixel_leaves_the_ball(epsilon: float) -> None:
     found = descend(start(), target_loss, steps=50, rate=0.05, epsilon=epsilon)
-    change = (found.images.float() / 255 - start()).abs().max()
+    change = (found.stored.float() / 255 - start()).abs().max()
     assert change <= epsilon + 1e-6
     assert change >= epsilon - 1 / 255
 
 
 def test_no_step_leaves_the_images_as_they_are() -> None:
     found = descend(start(), target_loss, steps=0, rate=0.05)
-    assert (found.images == 128).all()
+    assert (found.stored == 128).all()
     assert torch.allclose(found.losses, target_loss(start(), torch.arange(3)))

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from modelprint.core.errors import UsageError
+from modelprint.modalities.image.transforms import TRANSFORMS
+from modelprint.modalities.transform import Transform
 from modelprint.perturb.expectation import Expected, stable, transforms_named
-from modelprint.perturb.transforms import TRANSFORMS, Transform
 
 LINEAR = ("flip", "blur", "resize")
 IMAGES = torch.rand((6, 3, 10, 8), generator=torch.Generator().manual_seed(0)) * 0.6 + 0.2

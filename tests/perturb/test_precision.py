@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.core.errors import FingerprintError
+from modelprint.modalities.image import IMAGE
+from modelprint.modalities.image.transforms import Blur, Jpeg, Noise, Resize
 from modelprint.perturb.expectation import Expected
-from modelprint.perturb.precision import Double, as_points, in_precision
-from modelprint.perturb.transforms import Blur, Jpeg, Noise, Resize
+from modelprint.perturb.precision import Double, in_precision
 
 SHAPE = (1, 8, 8)
 
@@ -76,16 +77,16 @@ def test_a_model_that_cannot_is_refused_with_the_way_out(at_once: bool) -> None:
 
 def test_points_are_levels_of_255_exactly() -> None:
     images = torch.arange(256, dtype=torch.uint8).reshape(4, 1, 8, 8)
-    found = as_points(images, "double")
+    found = IMAGE.to_model(images, dtype=torch.float64)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(found.flatten(), torch.arange(256, dtype=torch.float64) / 255)
-    assert as_points(images, "single").dtype == torch.float32
+    assert IMAGE.to_model(images).dtype == torch.float32
 
 
 @pytest.mark.parametrize("transform", [Blur(), Jpeg(), Noise(), Resize()])
 def test_expected_transforms_do_the_same_in_double(transform: Blur | Jpeg | Noise | Resize) -> None:
     seen = Expected(small(), [transform])
-    images = as_points(torch.randint(0, 256, (5, *SHAPE), dtype=torch.uint8), "double").requires_grad_()
+    images = IMAGE.to_model(torch.randint(0, 256, (5, *SHAPE), dtype=torch.uint8), dtype=torch.float64).requires_grad_()
     double = in_precision(seen, "double", shape=SHAPE)(images)
     (exact,) = torch.autograd.grad(double.square().sum(), images)
     single = images.detach().float().requires_grad_()

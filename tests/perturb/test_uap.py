@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from modelprint.modalities.image import IMAGE
 from modelprint.perturb.uap import (
     Ascent,
     DeepFoolUniversal,
@@ -16,7 +17,6 @@ from modelprint.perturb.uap import (
     UniversalName,
     fooling_rate,
     perturbed,
-    rounded,
     universal,
 )
 from tests.conftest import Digits
@@ -66,7 +66,7 @@ def test_the_fooling_rate_is_counted_on_images_as_stored(digits: Digits) -> None
     with torch.no_grad():
         changed = digits.source(held_out).argmax(1) != digits.source(stored).argmax(1)
     assert fooling_rate(digits.source, held_out, shift) == pytest.approx(float(changed.float().mean()))
-    assert torch.equal(rounded(perturbed(held_out, shift)).float() / 255, stored)
+    assert torch.equal(IMAGE.rounded(perturbed(held_out, shift)), stored)
 
 
 def test_the_loss_is_clipped_image_by_image(digits: Digits) -> None:

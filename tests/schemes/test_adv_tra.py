@@ -9,6 +9,7 @@ import torch
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
+from modelprint.modalities.image import IMAGE
 from modelprint.perturb.evaluate import Evaluator, frozen
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.base import Enrollment, Queries
@@ -87,7 +88,7 @@ def test_the_far_side_repeats_the_steps_reversed(digits: Digits) -> None:
 def test_paper_preset_makes_shrinking_steps_on_float_points(digits: Digits) -> None:
     scheme = AdvTra.preset("paper").with_settings({"trajectories": "3", "m": "2"})
     queries = craft(digits, scheme)
-    assert queries.codec == "float32"
+    assert IMAGE.codec(queries.stored) == "float32"
     per = scheme.points(10)
     points = torch.from_numpy(queries.stored).reshape(-1, per, 64)
     sizes = (points[:, 1:] - points[:, :-1]).abs().amax(2)

@@ -14,7 +14,6 @@ from torch import nn
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.nn.loading import LoadedModel, weights_identity
-from modelprint.nn.refs import held
 from modelprint.ownership.ask import concluded, interrogate, opened, scheme_of
 from modelprint.ownership.craft import craft
 from modelprint.ownership.enroll import enroll
@@ -124,9 +123,9 @@ def test_fingerprints_that_know_no_delta_are_scored_as_they_were(fingerprint: Fi
 def test_pools_hold_what_they_say(enrollment: Enrollment, pool: Pool, count: int, natural: int) -> None:
     made, first = candidates(pool, enrollment, 40, torch.Generator().manual_seed(0))
     assert (len(made), first) == (count, natural)
-    assert made.images.dtype == np.uint8
+    assert made.stored.dtype == np.uint8
     if pool == "shifted":
-        moved = np.abs(made.images.astype(int) - enrollment.seeds.stored.astype(int))
+        moved = np.abs(made.stored.astype(int) - enrollment.seeds.stored.astype(int))
         assert 0 < moved.max() <= 64
 
 
@@ -153,9 +152,7 @@ def test_candidates_that_tie_are_chosen_in_order_however_a_processor_adds() -> N
 
 
 def test_copies_of_another_model_are_refused(enrollment: Enrollment, digits: Digits) -> None:
-    swapped = replace(
-        enrollment, surrogates=held(digits.strangers), references=held([enrollment.source, enrollment.source])
-    )
+    swapped = replace(enrollment, surrogates=digits.strangers, references=(enrollment.source, enrollment.source))
     with pytest.raises(FingerprintError, match="hardly more than shadow strangers"):
         craft(SCHEME, swapped, seed=0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -11,8 +10,6 @@ from torch import nn
 
 from modelprint.attacks import run_attack
 from modelprint.core.suspect import UNANSWERED, Answers, answers_from_scores
-from modelprint.nn.loading import LoadedModel
-from modelprint.nn.refs import ModelRef, held
 from modelprint.ownership.craft import Crafted
 from modelprint.schemes.base import Enrollment, Scheme
 from modelprint.training.loop import predict
@@ -38,21 +35,14 @@ def enrolled(digits: Digits) -> Enrollment:
         source=digits.source,
         seeds=digits.queries,
         train_images=digits.owner,
-        surrogates=held(copies(digits)),
-        references=held(digits.strangers),
+        surrogates=copies(digits),
+        references=digits.strangers,
     )
 
 
-def modules(models: Iterable[ModelRef]) -> tuple[nn.Module, ...]:
-    """What an enrollment's surrogates or references are; in tests they lie in memory."""
-    return tuple(model.module for model in models if isinstance(model, LoadedModel))
-
-
-def told(model: nn.Module | ModelRef, made: Crafted) -> Answers:
+def told(model: nn.Module, made: Crafted) -> Answers:
     """What a model says to a fingerprint's queries, with scores."""
-    module = model.module if isinstance(model, LoadedModel) else model
-    assert isinstance(module, nn.Module)
-    return answers_from_scores(predict(module, torch.from_numpy(made.queries.stored)).numpy(), who="a model")
+    return answers_from_scores(predict(model, torch.from_numpy(made.queries.stored)).numpy(), who="a model")
 
 
 def score(scheme: Scheme, made: Crafted, answers: Answers) -> float:

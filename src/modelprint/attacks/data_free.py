@@ -19,6 +19,7 @@ from torch.nn import functional
 from modelprint.attacks.base import ATTACKS, AttackResult, Loot
 from modelprint.attacks.extract import Extraction
 from modelprint.core.devices import device_of
+from modelprint.modalities.image import IMAGE
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.perturb.evaluate import frozen
 from modelprint.training.loop import TrainRecipe, fit, predict
@@ -52,7 +53,7 @@ class DataFree(Extraction):
         student = build(spec, seed=loot.seed).to(device).eval()
         maker = Generator(loot.spec, seed=loot.seed, device=device)
         between = TrainRecipe(epochs=2, lr=self.lr, schedule="constant", augment="none")
-        points = torch.empty(0, loot.spec.channels, loot.spec.size, loot.spec.size, dtype=torch.uint8)
+        points = loot.images[:0]
         labels = torch.empty(0, dtype=torch.int64)
         half = self.budget // (2 * self.rounds)
         for _ in range(self.rounds):
@@ -97,7 +98,7 @@ def smooth_images(count: int, spec: ModelSpec, generator: torch.Generator) -> Te
         brightness = 2 * torch.rand(share, 1, 1, 1, generator=generator) - 1
         coarse = torch.randn(share, spec.channels, side, side, generator=generator) + brightness
         parts.append(functional.interpolate(coarse, (spec.size, spec.size), mode="bilinear").clamp(0, 1))
-    return (torch.cat(parts) * 255).round().to(torch.uint8)
+    return IMAGE.to_stored(torch.cat(parts))
 
 
 def noise(count: int, generator: torch.Generator) -> Tensor:
@@ -142,4 +143,4 @@ class Generator(nn.Module):
         batches = [
             self(noise(min(500, count - start), generator).to(self.device)).cpu() for start in range(0, count, 500)
         ]
-        return (torch.cat(batches) * 255).round().to(torch.uint8)
+        return IMAGE.to_stored(torch.cat(batches))

@@ -12,8 +12,8 @@ import numpy as np
 from modelprint.core.access import Access
 from modelprint.core.identity import digest_arrays, digest_json
 from modelprint.core.suspect import Answers, Suspect
+from modelprint.modalities.transform import Transform
 from modelprint.nn.loading import LoadedModel, load_model
-from modelprint.perturb.transforms import Transform
 from modelprint.suspects.evasion import evasions
 from modelprint.suspects.evasion.inputs import ChangedInputs
 from modelprint.suspects.local import TorchSuspect
@@ -72,21 +72,22 @@ class Respondent:
 
 
 class _Remembering(Suspect):
-    """A model that is asked the same 8-bit images once."""
+    """A model that is asked the same stored inputs once."""
 
     def __init__(self, suspect: Suspect) -> None:
         self.suspect = suspect
         self.identity = suspect.identity
         self.access = Access.SCORES
+        self.modality = suspect.modality
         self.known: dict[str, Answers] = {}
         self.seconds = 0.0
 
-    def _ask(self, images: np.ndarray, access: Access) -> Answers:
-        key = digest_arrays({"images": images}) if images.dtype == np.uint8 else ""
+    def _ask(self, inputs: np.ndarray, access: Access) -> Answers:
+        key = "" if inputs.dtype.kind == "f" else digest_arrays({"inputs": inputs})
         if key in self.known:
             return self.known[key]
         started = time.process_time()
-        answers = self.suspect.ask(images, access=Access.SCORES)
+        answers = self.suspect.ask(inputs, access=Access.SCORES)
         self.seconds += time.process_time() - started
         if key:
             self.known[key] = answers

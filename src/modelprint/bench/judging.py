@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from modelprint.bench.evading import Respondent
 from modelprint.bench.store import CalibrationRecord, CellResult, Judgement
@@ -24,10 +23,9 @@ from modelprint.core.suspect import Answers
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.ask import calibrated_limit, calibration_scores, concluded, interrogate, scheme_of
 from modelprint.ownership.decide import CalibrationScores, Decision
+from modelprint.ownership.enroll import plane_labels
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
-from modelprint.ownership.plane import labels_on
 from modelprint.schemes.base import Scheme
-from modelprint.training.loop import predict
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 ACCESSES = (Access.LABELS, Access.SCORES)
@@ -263,9 +261,7 @@ class _Judge:
 def _regions(fingerprint: Fingerprint, model: LoadedModel) -> str | None:
     if fingerprint.plane is None:
         return None
-    labels = labels_on(
-        fingerprint.plane["anchors"], lambda images: predict(model.module, torch.from_numpy(images)).argmax(1).numpy()
-    )
+    labels = plane_labels(model.module, fingerprint.plane["anchors"], fingerprint.modality)
     return letters(labels.ravel())
 
 

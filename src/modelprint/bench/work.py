@@ -17,6 +17,8 @@ from modelprint.core.errors import ModelprintError
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.matching import rematched
@@ -82,14 +84,14 @@ def craft(_: None, task: CraftTask) -> CraftRecord:
         enrolment=plan.identity,
         seconds=time.process_time() - started,
         queries=len(fingerprint.queries),
-        distinct=distinct_neighbours(fingerprint.queries, fingerprint.state["group"])
+        distinct=distinct_neighbours(fingerprint.queries, fingerprint.state["group"], modality=fingerprint.modality)
         if "group" in fingerprint.state
         else None,
     )
 
 
-def distinct_neighbours(queries: np.ndarray, group: np.ndarray) -> float | None:
-    """The share of neighbouring queries of one group that differ once rounded to 8 bits; None without neighbours.
+def distinct_neighbours(queries: np.ndarray, group: np.ndarray, *, modality: Modality = IMAGE) -> float | None:
+    """The share of neighbouring queries of one group that differ once they are stored; None without neighbours.
 
     >>> steps = np.array([0.0, 0.001, 0.5], np.float32).reshape(3, 1, 1, 1)
     >>> distinct_neighbours(steps, np.zeros(3, np.int64))
@@ -98,7 +100,7 @@ def distinct_neighbours(queries: np.ndarray, group: np.ndarray) -> float | None:
     together = group[1:] == group[:-1]
     if not together.any():
         return None
-    stored = queries if queries.dtype == np.uint8 else np.round(queries * 255.0).astype(np.uint8)
+    stored = modality.to_stored(modality.to_model(queries)).numpy()
     differ = (stored[1:] != stored[:-1]).reshape(len(stored) - 1, -1).any(axis=1)
     return float(differ[together].mean())
 

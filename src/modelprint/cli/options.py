@@ -99,7 +99,7 @@ class ModelFlags:
         self,
         reference: str,
         *,
-        shape: tuple[int, int, int] | None = None,
+        shape: tuple[int, ...] | None = None,
         classes: int | None = None,
         device: str | torch.device = "cpu",
     ) -> LoadedModel:

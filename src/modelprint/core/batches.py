@@ -1,4 +1,4 @@
-"""How many images a model gets at once: many small ones, few large ones, so that memory stays bounded."""
+"""How many inputs a model gets at once: many small ones, few large ones, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ GRADIENT_VALUES = 2**20  # of one forward and backward pass, which keeps every l
 
 
 def images_at_once(shape: Sequence[int], *, most: int, values: int = FORWARD_VALUES) -> int:
-    """The number of images of a shape (channels, height, width) that go through a model together, at least 1.
+    """The number of inputs of a shape that go through a model together, at least 1.
 
     >>> images_at_once((3, 32, 32), most=512), images_at_once((3, 224, 224), most=512)
     (512, 27)
 
     Args:
         most: never more than this.
-        values: the most numbers that all their pixels may be.
+        values: the most numbers that all of them may hold.
     """
     size = 1
     for side in shape:

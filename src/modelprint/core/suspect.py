@@ -1,9 +1,10 @@
-"""A suspect as a scheme sees it: images in, answers out; whether it is a file or an API stays hidden."""
+"""A suspect as a scheme sees it: inputs in, answers out; whether it is a file or an API stays hidden."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import special
@@ -85,10 +86,22 @@ class Cost:
     seconds: float | None = None
 
 
+class Inputs(Protocol):
+    """What a suspect needs to know of the modality of its inputs."""
+
+    def check(self, inputs: np.ndarray) -> None:
+        """Refuse what no model of this modality is asked.
+
+        Raises:
+            DataError: what is wrong, and what to do.
+        """
+
+
 class Suspect(ABC):
-    """Anything that classifies images. Subclasses write `_ask`; `ask` checks and hides.
+    """Anything that classifies. Subclasses write `_ask`; `ask` checks and hides.
 
     Attributes:
+        modality: of what it is asked; None where any numbers will do.
         identity: "sha256:..." of what was asked, or its URL.
         access: the most that it can give.
         free: whether asking costs nothing (a local model), so that figures may ask more.
@@ -97,60 +110,52 @@ class Suspect(ABC):
     identity: str
     access: Access = Access.SCORES
     free: bool = True
+    modality: Inputs | None = None
 
-    def ask(self, images: np.ndarray, *, access: Access = Access.LABELS) -> Answers:
-        """Answers to images.
+    def ask(self, inputs: np.ndarray, *, access: Access = Access.LABELS) -> Answers:
+        """Answers to inputs.
 
         Args:
-            images: uint8 in 0..255, or float32 in [0, 1], of shape (n, channels, height, width).
+            inputs: (n, ...), as they are stored or as models take them.
             access: with `labels`, nothing but top-1 leaves this method.
 
         Raises:
-            DataError: images outside [0, 1] or of the wrong shape.
+            DataError: inputs that the modality does not have, or NaN.
             SuspectError: the suspect cannot give this access, or its answers make no sense.
         """
-        check_images(images)
+        check_numbers(inputs) if self.modality is None else self.modality.check(inputs)
         if access > self.access:
             raise SuspectError(
                 f"{self.identity} gives {self.access} only, {access} were asked for: use --access {self.access}"
             )
-        answers = self._ask(images, access)
-        if len(answers) != len(images):
-            raise SuspectError(f"{self.identity} gave {len(answers)} answers to {len(images)} images")
+        answers = self._ask(inputs, access)
+        if len(answers) != len(inputs):
+            raise SuspectError(f"{self.identity} gave {len(answers)} answers to {len(inputs)} inputs")
         return answers.restricted(access)
 
-    def cost(self, images: np.ndarray, *, access: Access) -> Cost:
-        """What asking about images would take; nothing unless the suspect is elsewhere. Nothing is asked."""
-        return Cost(queries=len(images))
+    def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
+        """What asking about inputs would take; nothing unless the suspect is elsewhere. Nothing is asked."""
+        return Cost(queries=len(inputs))
 
     def finish(self) -> None:  # noqa: B027 - most suspects have nothing to finish
         """Told when the last question was asked and every answer came."""
 
     @abstractmethod
-    def _ask(self, images: np.ndarray, access: Access) -> Answers:
-        """Answers to checked images."""
+    def _ask(self, inputs: np.ndarray, access: Access) -> Answers:
+        """Answers to checked inputs."""
 
 
-def check_images(images: np.ndarray) -> None:
-    """Refuse images that are not (n, c, h, w) in 8 bits or in [0, 1].
+def check_numbers(inputs: np.ndarray) -> None:
+    """Refuse inputs that are no numbers, or not finite.
 
-    >>> check_images(np.full((1, 1, 2, 2), 255.0, np.float32))
+    >>> check_numbers(np.array([[0.5, np.nan]]))
     Traceback (most recent call last):
-    modelprint.core.errors.DataError: expected inputs in [0, 1], got min 255, max 255: divide by 255 or pass uint8
+    modelprint.core.errors.DataError: expected finite inputs, got NaN or infinite values: look at how they are made
     """
-    if images.ndim != 4:
-        raise DataError(f"expected images of shape (n, channels, height, width), got {images.shape}")
-    if images.dtype == np.uint8 or not images.size:
-        return
-    if not np.issubdtype(images.dtype, np.floating):
-        raise DataError(f"expected uint8 or float images, got {images.dtype}")
-    low, high = float(images.min()), float(images.max())
-    if not (low >= 0.0 and high <= 1.0):  # written so that NaN is refused, too
-        raise DataError(
-            f"expected inputs in [0, 1], got min {low:.4g}, max {high:.4g}: divide by 255 or pass uint8"
-            if np.isfinite([low, high]).all()
-            else "expected inputs in [0, 1], got NaN or infinite values: look at how the images are made"
-        )
+    if not inputs.ndim or inputs.dtype.kind not in "uif":
+        raise DataError(f"expected an array of numbers, one row an input, got {inputs.dtype} {inputs.shape}")
+    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+        raise DataError("expected finite inputs, got NaN or infinite values: look at how they are made")
 
 
 def answers_from_scores(scores: np.ndarray, *, who: str) -> Answers:
@@ -166,7 +171,7 @@ def answers_from_scores(scores: np.ndarray, *, who: str) -> Answers:
     if not np.isfinite(scores).all():
         bad = int((~np.isfinite(scores)).any(axis=1).sum())
         raise SuspectError(
-            f"{who} gave NaN or infinite outputs for {bad} of {len(scores)} images: "
+            f"{who} gave NaN or infinite outputs for {bad} of {len(scores)} inputs: "
             "the model is broken, or its weights do not fit its architecture"
         )
     return Answers(labels=scores.argmax(axis=1).astype(np.int64), scores=scores)

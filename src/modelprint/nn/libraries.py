@@ -39,7 +39,7 @@ def library(name: str, extra: str) -> Any:
         ) from error
 
 
-def build_from_timm(name: str, arguments: Mapping[str, object], shape: tuple[int, int, int], classes: int) -> nn.Module:
+def build_from_timm(name: str, arguments: Mapping[str, object], shape: tuple[int, ...], classes: int) -> nn.Module:
     """An untrained network of timm, fitted to channels, classes and, where it needs to know, size."""
     _check(f"timm:{name}", arguments)
     timm = library("timm", "timm")
@@ -70,9 +70,7 @@ def build_from_torchvision(name: str, arguments: Mapping[str, object], channels:
     return net
 
 
-def build_from_folder(
-    folder: Path, arguments: Mapping[str, object], shape: tuple[int, int, int], classes: int
-) -> nn.Module:
+def build_from_folder(folder: Path, arguments: Mapping[str, object], shape: tuple[int, ...], classes: int) -> nn.Module:
     """The untrained image classifier that the config.json of a folder describes; `auto_map` code is never run."""
     who = f"hf:{folder}"
     settings = read_config(folder)

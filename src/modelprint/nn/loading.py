@@ -7,8 +7,7 @@ the user named code, or said that the file is to be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,11 +53,6 @@ class LoadedModel:
     path: Path | None
     notes: tuple[str, ...] = ()
 
-    @contextmanager
-    def opened(self, device: torch.device | None = None) -> Iterator[nn.Module]:
-        """The model itself, on a device: what lies in memory is a `ModelRef`, too."""
-        yield self.module if device is None else self.module.to(device)
-
 
 def load_model(
     reference: str | Path,
@@ -67,7 +61,7 @@ def load_model(
     arch_args: Mapping[str, object] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
     trust_code: bool = False,
     device: str | torch.device = "cpu",
@@ -106,7 +100,7 @@ def open_model(
     reference: str | Path,
     options: ModelOptions,
     *,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
     files_first: bool = False,
     resize: bool = False,
@@ -163,7 +157,7 @@ def load_folder(
     path: str | Path,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     *,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
 ) -> list[LoadedModel]:
     """The models of a folder, sorted by name: every weights file, and every `.toml` with the weights that it names.
@@ -185,11 +179,6 @@ def weights_identity(module: nn.Module) -> str:
     return digest_arrays({name: _as_array(tensor) for name, tensor in module.state_dict().items()})
 
 
-def of_module(module: nn.Module) -> LoadedModel:
-    """A module that lies in memory."""
-    return LoadedModel(module=module.eval(), identity=weights_identity(module), spec=None, card=None, path=None)
-
-
 def _as_array(tensor: Tensor) -> np.ndarray:
     plain = tensor.detach().cpu()
     return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
@@ -205,7 +194,7 @@ def _beside(file: WeightFile, weights: Path, options: ModelOptions) -> list[Desc
 def _merged(
     of_files: list[Description],
     options: ModelOptions,
-    shape: tuple[int, int, int] | None,
+    shape: tuple[int, ...] | None,
     classes: int | None,
     *,
     who: str,

@@ -12,7 +12,7 @@ from modelprint.nn.outputs import logits_of
 SAME = 1e-3  # of the largest logit: beyond it, two answers to one input differ
 
 
-def try_out(module: nn.Module, shape: tuple[int, int, int], classes: int | None, *, who: str) -> tuple[str, ...]:
+def try_out(module: nn.Module, shape: tuple[int, ...], classes: int | None, *, who: str) -> tuple[str, ...]:
     """Ask a model about two random inputs, to find misfits; what a user should know of its answers.
 
     Raises:
@@ -55,7 +55,7 @@ def unsteady(module: nn.Module, inputs: Tensor) -> str | None:
     )
 
 
-def check_gradients(module: nn.Module, shape: tuple[int, int, int], *, who: str) -> None:
+def check_gradients(module: nn.Module, shape: tuple[int, ...], *, who: str) -> None:
     """Refuse a model whose outputs do not depend on its inputs by gradients.
 
     Raises:
@@ -78,5 +78,5 @@ def check_gradients(module: nn.Module, shape: tuple[int, int, int], *, who: str)
         )
 
 
-def _two(shape: tuple[int, int, int]) -> Tensor:
+def _two(shape: tuple[int, ...]) -> Tensor:
     return torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))

@@ -13,10 +13,11 @@ from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
 from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
-from modelprint.nn.loading import LoadedModel, of_module
+from modelprint.nn.loading import LoadedModel
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.matching import looks_renamed
+from modelprint.ownership.negatives import of_module
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.stats.calibration import ranked_by_kind
@@ -50,19 +51,20 @@ def opened(
     asked_by: str | None = None,
 ) -> Suspect:
     """A suspect of any form, behind the one protocol; `asked_by`: who asks, if not this fingerprint alone."""
-    needs = fingerprint.manifest.input
+    needs, modality = fingerprint.manifest.input, fingerprint.modality
     if isinstance(suspect, Suspect):
         return suspect
     if isinstance(suspect, LoadedModel | nn.Module):
         model = suspect if isinstance(suspect, LoadedModel) else of_module(suspect)
         if options is not None and options.device is not None:
             model.module.to(resolve_device(options.device))
-        return TorchSuspect(model.module, identity=model.identity, classes=needs.classes)
+        return TorchSuspect(model.module, identity=model.identity, classes=needs.classes, modality=modality)
     if callable(suspect):
-        return CallableSuspect(suspect, classes=needs.classes)
+        return CallableSuspect(suspect, classes=needs.classes, modality=modality)
     chosen = replace(
         options or SuspectOptions(),
         class_names=needs.class_names,
+        modality=modality,
         input_shape=needs.shape,
         fingerprint=asked_by or fingerprint.identity,
     )

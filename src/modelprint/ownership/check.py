@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import IntegrityError, ModelprintError
-from modelprint.core.identity import digest, stored_hashes
+from modelprint.core.identity import digest
 from modelprint.core.verdict import BESIDE, Verdict
 from modelprint.nn.options import ModelOptions
 from modelprint.ownership.bundle import ANSWERS, EVIDENCE, NAMES, REPORT, VERDICT
@@ -193,7 +193,7 @@ def _recording(data: bytes, fingerprint: Fingerprint, evidence: Evidence) -> Rec
         )
     if header.access != evidence.access:
         raise IntegrityError(f"the answers are {header.access}, {EVIDENCE} says {evidence.access}")
-    asked = stored_hashes(fingerprint.queries[recording.index])
+    asked = fingerprint.modality.hashes(fingerprint.queries[recording.index])
     wrong = next((n for n, (one, other) in enumerate(zip(asked, recording.queries, strict=True)) if one != other), None)
     if wrong is not None:
         raise IntegrityError(f"answer {wrong} is not to query {recording.index[wrong]}, which it names")

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from modelprint.core.suspect import Answers, answers_from_scores
-from modelprint.nn.refs import ModelRef
 from modelprint.ownership.expect import expecting, with_views
 from modelprint.schemes.base import Enrollment, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.loop import predict
@@ -36,33 +35,29 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
         FingerprintError: the scheme needs shadow models or training images that the context lacks, or can make no
             fingerprint of this model.
     """
+    modality = context.seeds.modality
     if scheme.expect:
         context = replace(
             context,
-            surrogates=with_views(scheme, context.surrogates),
-            references=with_views(scheme, context.references),
-            reference_copies=with_views(scheme, context.reference_copies),
+            surrogates=with_views(scheme, context.surrogates, modality),
+            references=with_views(scheme, context.references, modality),
+            reference_copies=with_views(scheme, context.reference_copies, modality),
         )
     generator = torch.Generator().manual_seed(seed)
     queries = expecting(scheme, context, generator) if scheme.expect else scheme.craft(context, generator)
-    images = torch.from_numpy(queries.stored)
+    stored = torch.from_numpy(queries.stored)
 
-    def ask(model: nn.Module, who: str) -> Answers:
-        return answers_from_scores(predict(model, images).numpy(), who=who)
+    def ask(models: Sequence[nn.Module], who: str) -> tuple[Answers, ...]:
+        return tuple(
+            answers_from_scores(predict(model, stored, modality=modality).numpy(), who=who) for model in models
+        )
 
-    def ask_all(models: Sequence[ModelRef], who: str) -> tuple[Answers, ...]:
-        answers: list[Answers] = []
-        for model in models:
-            with context.opened(model) as module:
-                answers.append(ask(module, who))
-        return tuple(answers)
-
-    source = ask(context.source, "the source")
+    (source,) = ask([context.source], "the source")
     shadows = (
         ShadowAnswers(
-            surrogates=ask_all(context.surrogates, "a surrogate"),
-            references=ask_all(context.references, "a reference model"),
-            reference_copies=ask_all(context.reference_copies, "a copy of a reference model"),
+            surrogates=ask(context.surrogates, "a shadow copy"),
+            references=ask(context.references, "a shadow stranger"),
+            reference_copies=ask(context.reference_copies, "a copy of a shadow stranger"),
         )
         if scheme.needs.shadows
         else ShadowAnswers()

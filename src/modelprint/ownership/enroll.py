@@ -10,34 +10,29 @@ import numpy as np
 import torch
 from torch import nn
 
-from modelprint.core.devices import device_of, resolve_device
+from modelprint.core.devices import resolve_device
 from modelprint.core.errors import DataError
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
-from modelprint.nn.loading import LoadedModel, of_module, open_model
+from modelprint.modalities.base import Modality
+from modelprint.nn.loading import LoadedModel, open_model
 from modelprint.nn.options import ModelOptions
-from modelprint.ownership.auto import PREFIX, trained_negatives
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
-from modelprint.ownership.fingerprint import Fingerprint, InputSpec, library
+from modelprint.ownership.fingerprint import Fingerprint, library
 from modelprint.ownership.negatives import (
-    Inputs,
     Negatives,
-    Notice,
     ask_negatives,
     behind,
     negative_models,
-    unheard,
+    of_module,
 )
-from modelprint.ownership.origin import Origin
 from modelprint.ownership.plane import anchors, labels_on
 from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
 from modelprint.training.loop import predict
-from modelprint.zoo.reference_models.shelf import Shelf, user_place
-from modelprint.zoo.reference_models.training import HowTrained
 
 SHARED_BY_CHANCE = 0.01
 
@@ -52,7 +47,6 @@ def enroll(
     train_data: str | LabelledSet | None = None,
     shadows: AnyShadows = None,
     keep_shadows: str | Path | None = None,
-    how: HowTrained = HowTrained(),  # noqa: B008 - frozen
     budget: int | None = None,
     expect: str = "",
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
@@ -60,34 +54,30 @@ def enroll(
     jobs: int = 1,
     device: str | torch.device | None = None,
     out: str | Path | None = None,
-    notice: Notice = unheard,
     progress: Progress = silent,
 ) -> Fingerprint:
     """The fingerprint of a model.
 
     Args:
-        model: a file that `load_model` reads, or a module in evaluation mode that takes inputs in [0, 1].
-        data: labelled images that the model was not trained on, or their name ("digits:queries").
+        model: a file that `load_model` reads, or a module in evaluation mode that takes points (images: in [0, 1]).
+        data: labelled inputs that the model was not trained on, or their name ("digits:queries").
         scheme: a registered name, or a configured scheme.
         settings: hyper-parameters as text, for a scheme that is named ({"l": "2"}).
         negatives: independent models that calibrate the threshold: a folder, modules, or "auto:N" to have N trained
-            on `train_data` ("auto:N+M": and M of them copied; "auto:N,scratch:K": K from scratch beside N siblings).
-            Each kind of model is ranked by itself.
-        train_data: images of the source's training set; must share no image with `data`.
+            on `train_data` ("auto:N+M": and M of them copied). Models whose card names another model that they were
+            made from are ranked by themselves, where they are enough.
+        train_data: inputs of the source's training set; must share no image with `data`.
         shadows: for schemes that learn from shadow models: N to have N copies and N strangers trained on `train_data`,
             a folder whose models' cards tell copies of this source from strangers, or the models themselves.
         keep_shadows: a folder for the shadow models that are trained: on another processor training makes others.
-        how: recipe and checkpoint of the models that are trained: from the checkpoint that the source started from,
-            these are its siblings.
         budget: the most queries that the fingerprint may hold.
-        expect: transforms that suspects may put images through ("jpeg,resize"); queries are made to survive them.
+        expect: transforms that suspects may put inputs through ("jpeg,resize"); queries are made to survive them.
         options: how model files are read: the source's where it is a path, and those of folders where they do not say.
         seed: of every random choice.
         jobs: processes that train independent and shadow models.
         device: where models compute: auto, cpu, cuda, cuda:N or mps; None: the CPU for files, and where they lie for
             models in memory.
         out: where to save the fingerprint.
-        notice: called with what the user should know: long work ahead, calibration models that are much weaker.
 
     Raises:
         ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
@@ -96,7 +86,7 @@ def enroll(
     source = _opened(model, seeds, options, device)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
     if expect:
-        transforms_named(expect)  # refuses what there is not, before hours of work
+        transforms_named(expect, seeds.modality)  # refuses what there is not, before hours of work
         chosen = replace(chosen, expect=expect)
     trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
     if trained_on is not None:
@@ -105,7 +95,6 @@ def enroll(
     learns = chosen.needs.learns
     if keep_shadows is not None:
         check_place(Path(keep_shadows), shadows if learns else None)
-    shelf = Shelf(user_place())
     learned = (
         shadow_models(
             shadows,
@@ -114,10 +103,7 @@ def enroll(
             train_data=trained_on,
             seed=seed,
             options=options,
-            how=how,
-            shelf=shelf,
             jobs=jobs,
-            notice=notice,
             progress=progress,
         )
         if learns
@@ -125,66 +111,43 @@ def enroll(
     )
     if keep_shadows is not None:
         keep(learned, Path(keep_shadows))
-    spec = InputSpec(
-        channels=seeds.shape[0], height=seeds.shape[1], width=seeds.shape[2], class_names=seeds.class_names
-    )
-    inputs = Inputs(shape=spec.shape, class_names=spec.class_names)
-    origin = Origin.of(source, how.checkpoint)
-    if isinstance(negatives, str) and negatives.startswith(PREFIX):
-        calibrating = trained_negatives(
-            negatives,
-            source=source,
-            seeds=seeds,
-            train_data=trained_on,
-            how=how,
-            seed=seed,
-            shelf=shelf,
-            jobs=jobs,
-            notice=notice,
-            progress=progress,
-        )
-    else:
-        calibrating = negative_models(
-            negatives,
-            inputs=inputs,
-            source=origin,
-            seeds=seeds,
-            source_accuracy=float(right.mean()),
-            options=options,
-            notice=notice,
-        )
     context = Enrollment(
         source=source.module,
         seeds=seeds,
         train_images=trained_on,
-        surrogates=learned.surrogates,
-        references=learned.references,
-        reference_copies=learned.reference_copies,
+        surrogates=tuple(model.module for model in learned.surrogates),
+        references=tuple(model.module for model in learned.references),
+        reference_copies=tuple(model.module for model in learned.reference_copies),
         budget=budget,
         progress=progress,
     )
-    crafted = craft(chosen, context, seed=seed)
-    queries = crafted.queries
-    calibrating = [
-        *calibrating,
-        *(seen for name in expected_by(chosen) for seen in behind(calibrating, name, notice=notice)),
-    ]
-    points = anchors(queries.stored, queries.group, crafted.source)
-    answers = ask_negatives(calibrating, queries.stored, inputs, device=device_of(source.module), progress=progress)
+    made = craft(chosen, context, seed=seed)
+    queries, told = made.queries, made.source
+    others = negative_models(
+        negatives,
+        source=source,
+        seeds=seeds,
+        train_data=trained_on,
+        seed=seed,
+        options=options,
+        jobs=jobs,
+        progress=progress,
+    )
+    others = [*others, *(seen for name in expected_by(chosen) for seen in behind(others, name, seeds.modality))]
+    points = anchors(queries.stored, queries.group, told)
     fingerprint = Fingerprint.bind(
         {
             "scheme": chosen.name,
             "parameters": chosen.parameters(),
             "seed": seed,
-            "input": spec,
-            "codec": queries.codec,
+            "input": seeds.spec,
+            "codec": seeds.modality.codec(queries.stored),
             "source": source.identity,
-            "bases": sorted(origin.bases),
             "source_accuracy": float(right.mean()),
             "data": seeds.identity,
             "data_name": seeds.name,
             "report": dict(queries.report),
-            "calibration": [one.record for one in calibrating],
+            "calibration": [other.record for other in others],
             "shadows": records(learned),
             "budget": budget,
             "train_data": None if trained_on is None else trained_on.identity,
@@ -192,14 +155,13 @@ def enroll(
         },
         queries=queries.stored,
         true_labels=queries.labels,
-        source=crafted.source,
-        state=crafted.state,
-        calibration=answers,
-        plane={"anchors": points, "labels": plane_labels(source.module, points)},
+        source=told,
+        state=made.state,
+        calibration=ask_negatives(others, queries.stored, seeds.classes, modality=seeds.modality, progress=progress),
+        plane={"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)},
     )
     if out is not None:
         fingerprint.save(out)
-    shelf.clear()
     return fingerprint
 
 
@@ -213,22 +175,26 @@ def without_shared(seeds: LabelledSet, train_data: LabelledSet) -> LabelledSet:
     """
     if not shared_inputs(seeds, train_data):
         return seeds
-    from modelprint.core.identity import stored_hashes
-
-    known = set(stored_hashes(train_data.stored))
-    fresh = np.array([value not in known for value in stored_hashes(seeds.stored)])
+    known = set(train_data.modality.hashes(train_data.stored))
+    fresh = np.array([value not in known for value in seeds.modality.hashes(seeds.stored)])
     if (~fresh).mean() > SHARED_BY_CHANCE:
         raise DataError(
-            f"{(~fresh).sum()} of {len(seeds)} images of {seeds.name} stand in the training data {train_data.name}: "
+            f"{(~fresh).sum()} of {len(seeds)} {seeds.modality.plural} of {seeds.name} stand in the training data "
+            f"{train_data.name}: "
             "independent models that memorised the queries would make the threshold too low and accuse innocents; "
-            "enroll with images that no model was trained on"
+            f"enroll with {seeds.modality.plural} that no model was trained on"
         )
     return seeds.take(np.flatnonzero(fresh))
 
 
-def plane_labels(module: nn.Module, points: np.ndarray) -> np.ndarray:
+def plane_labels(module: nn.Module, points: np.ndarray, modality: Modality) -> np.ndarray:
     """Labels (k, k) of a model on the planar slice through three points."""
-    return labels_on(points, lambda images: predict(module, torch.from_numpy(images)).argmax(1).numpy())
+
+    def ask(inputs: np.ndarray) -> np.ndarray:
+        labels: np.ndarray = predict(module, torch.from_numpy(inputs), modality=modality).argmax(1).numpy()
+        return labels
+
+    return labels_on(points, ask, modality=modality)
 
 
 def _opened(

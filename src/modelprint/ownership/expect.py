@@ -1,6 +1,6 @@
-"""Queries that survive what suspects are expected to do to images: JPEG, resizing, blur ...
+"""Queries that survive what suspects are expected to do to inputs: JPEG, resizing, blur ...
 
-The scheme crafts on the source as it is seen through the transforms (perturb.expectation): points cross, and images are
+The scheme crafts on the source as it is seen through the transforms (perturb.expectation): points cross, and inputs are
 chosen by, the mean of its logits over them. More are made than are wanted, and those on which a transform changes the
 source's label are left out. Shadow models answer plainly and behind each transform, and so do calibration models: what
 a transform does to the answers of strangers is then no evidence, and the error rate holds behind it, too.
@@ -8,21 +8,16 @@ a transform does to the answers of strangers is then no evidence, and the error 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from modelprint.core.errors import FingerprintError
-from modelprint.nn.files import ModelCard
-from modelprint.nn.refs import ModelRef
-from modelprint.nn.spec import ModelSpec
+from modelprint.modalities.base import Modality
 from modelprint.perturb.expectation import Behind, Expected, stable, transforms_named
-from modelprint.perturb.transforms import Transform
 from modelprint.schemes.base import Enrollment, Queries, Scheme
 from modelprint.training.loop import predict
 
@@ -34,44 +29,10 @@ def expected_by(scheme: Scheme) -> list[str]:
     return [name.strip() for name in scheme.expect.split(",") if name.strip()]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelBehind:
-    """A model that is opened behind a transform."""
-
-    model: ModelRef
-    transform: Transform
-
-    @property
-    def identity(self) -> str:
-        """Of the model."""
-        return self.model.identity
-
-    @property
-    def spec(self) -> ModelSpec | None:
-        """Of the model."""
-        return self.model.spec
-
-    @property
-    def card(self) -> ModelCard | None:
-        """Of the model."""
-        return self.model.card
-
-    @property
-    def path(self) -> Path | None:
-        """Of the model."""
-        return self.model.path
-
-    @contextmanager
-    def opened(self, device: torch.device | None = None) -> Iterator[nn.Module]:
-        """The model, behind the transform."""
-        with self.model.opened(device) as module:
-            yield Behind(module, self.transform)
-
-
-def with_views(scheme: Scheme, models: Sequence[ModelRef]) -> tuple[ModelRef, ...]:
+def with_views(scheme: Scheme, models: Sequence[nn.Module], modality: Modality) -> tuple[nn.Module, ...]:
     """Models as they answer plainly, and behind each transform that the scheme expects."""
-    transforms = transforms_named(scheme.expect)
-    return (*models, *(ModelBehind(model=model, transform=one) for one in transforms for model in models))
+    transforms = transforms_named(scheme.expect, modality)
+    return (*models, *(Behind(model, transform) for transform in transforms for model in models))
 
 
 def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -> Queries:
@@ -81,13 +42,14 @@ def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -
         FingerprintError: no query survives.
         UsageError: a transform that there is not.
     """
-    transforms = transforms_named(scheme.expect)
+    modality = context.seeds.modality
+    transforms = transforms_named(scheme.expect, modality)
     seen = replace(context, source=Expected(context.source, transforms))
     if scheme.separable and context.budget is not None:
         seen = replace(seen, budget=SPARE * context.budget)
     made = scheme.craft(seen, generator)
-    labels = predict(context.source, torch.from_numpy(made.stored)).argmax(1).numpy()
-    kept = stable(context.source, made.stored, labels, transforms)
+    labels = predict(context.source, torch.from_numpy(made.stored), modality=modality).argmax(1).numpy()
+    kept = stable(context.source, made.stored, labels, transforms, modality=modality)
     survived = int(kept.sum())
     if not survived:
         raise FingerprintError(

@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BeforeValidator,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -20,6 +26,7 @@ from modelprint.core.identity import canonical_json, digest
 from modelprint.core.records import Record
 from modelprint.core.suspect import Answers
 from modelprint.core.untrusted import read_inside
+from modelprint.modalities.base import InputSpec, Modality, modality_of, read_spec
 from modelprint.ownership.kinds import Group, group_of
 
 MANIFEST = "manifest.json"
@@ -36,23 +43,11 @@ def library() -> str:
     return f"modelprint {modelprint.__version__}, torch {torch.__version__}"
 
 
-class InputSpec(Record):
-    """What the models take: (channels, height, width) in [0, 1], and the classes they tell apart."""
+def _spec(value: Any) -> Any:
+    return read_spec(value) if isinstance(value, Mapping) else value
 
-    channels: int = Field(ge=1)
-    height: int = Field(ge=1)
-    width: int = Field(ge=1)
-    class_names: tuple[str, ...] = Field(min_length=2)
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)."""
-        return self.channels, self.height, self.width
-
-    @property
-    def classes(self) -> int:
-        """The number of classes."""
-        return len(self.class_names)
+AnyInputSpec = Annotated[SerializeAsAny[InputSpec], BeforeValidator(_spec)]
 
 
 class CalibrationModel(Record):
@@ -112,16 +107,15 @@ class Manifest(Record):
 
     Attributes:
         parameters: the scheme's hyper-parameters.
+        input: what models of the task take, by modality; `codec`: in which of its types the queries are stored.
         source: SHA-256 of the source's file or weights.
-        bases: SHA-256 of the checkpoints that the source was made from, which its siblings share; not written where
-            none is known.
         source_accuracy: on the seeds.
         data: SHA-256 and name of the seeds.
         report: what crafting did.
         calibration: the independent models, in the order of their answers.
         shadows: the models that the scheme learned from, if any; not written where there are none.
         budget: the cap that the queries were made under, and `train_data`: SHA-256 of the source's training
-            images that were named; whoever makes the queries again needs both. Not written where there are none.
+            inputs that were named; whoever makes the queries again needs both. Not written where there are none.
         tensors: SHA-256 of the tensors file.
     """
 
@@ -129,10 +123,9 @@ class Manifest(Record):
     scheme: str
     parameters: dict[str, Any]
     seed: int
-    input: InputSpec
-    codec: Literal["uint8-image", "float32"]
+    input: AnyInputSpec
+    codec: str
     source: str
-    bases: tuple[str, ...] = ()
     source_accuracy: float
     data: str
     data_name: str
@@ -147,7 +140,7 @@ class Manifest(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        for name in ("bases", "shadows", "budget", "train_data"):
+        for name in ("shadows", "budget", "train_data"):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields
@@ -158,12 +151,12 @@ class Fingerprint:
     """What enrolling makes, and all that verifying needs.
 
     Attributes:
-        queries: (n, c, h, w), uint8 or float32 in [0, 1].
+        queries: (n, ...), stored as the codec says.
         true_labels: int64 (n,).
         source: the source's answers, with scores.
         state: the scheme's own named arrays.
         calibration: the answers of each calibration model to every query.
-        plane: a planar slice for the report: "anchors" (3, c, h, w), the queries it goes through, and "labels" (k, k)
+        plane: a planar slice for the report: "anchors" (3, ...), the queries it goes through, and "labels" (k, k)
             of the source; may be absent.
     """
 
@@ -177,6 +170,11 @@ class Fingerprint:
 
     def __len__(self) -> int:
         return len(self.queries)
+
+    @property
+    def modality(self) -> Modality:
+        """What kind of inputs the queries are."""
+        return modality_of(self.manifest.input)
 
     @cached_property
     def identity(self) -> str:
@@ -317,7 +315,10 @@ def _check_shapes(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
     """
     queries, calibrated = arrays["queries"], len(manifest.calibration)
     n, classes = len(queries), manifest.input.classes
-    dtype = np.dtype(np.uint8 if manifest.codec == "uint8-image" else np.float32)
+    codecs = modality_of(manifest.input).codecs
+    if manifest.codec not in codecs:
+        raise ValueError(f"queries are stored as {manifest.codec!r}: this version knows {', '.join(codecs)}")
+    dtype = codecs[manifest.codec]
     if queries.shape[1:] != manifest.input.shape or queries.dtype != dtype:
         raise ValueError(
             f"queries are {queries.dtype} {queries.shape}, the manifest says {dtype} {manifest.input.shape} each"

@@ -16,9 +16,10 @@ from modelprint.core.errors import MisfitError, ModelError, UsageError
 from modelprint.core.identification import Identification
 from modelprint.core.identity import digest_json
 from modelprint.core.suspect import Answers, Cost, Suspect
+from modelprint.modalities.base import InputSpec
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.attribution import Compared, attributed
-from modelprint.ownership.fingerprint import Fingerprint, InputSpec
+from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
 from modelprint.suspects.redaction import shown_reference
@@ -39,8 +40,9 @@ def identify(
     """Which of the enrolled models a suspect was made from, if any.
 
     Args:
-        suspect: a file, URL or recording; a module; or any callable from uint8 images (n, c, h, w) to labels (n,) or
-            scores (n, classes). It is opened once (once for each kind of input, where fingerprints differ in it).
+        suspect: a file, URL or recording; a module; or any callable from stored inputs (images: uint8 (n, c, h, w)) to
+            labels (n,) or scores (n, classes). It is opened once (once for each kind of input, where fingerprints
+            differ in it).
         fingerprints: one or more, of each owner, calibrated.
         access: "labels" or "scores"; no more than that leaves the suspect.
         alpha: the accepted chance of accusing anybody falsely, over all owners together.

@@ -9,17 +9,20 @@ from jaxtyping import Float, Int
 
 from modelprint.core.batches import images_at_once
 from modelprint.core.suspect import Answers
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
+from modelprint.modalities.space import Box
 
 SIDE = 41
 MARGIN = 0.35
-_VALUES = 2**23  # numbers of a grid that is made at once: 3 x 32 x 32 images are, 3 x 224 x 224 are not
+_VALUES = 2**23  # numbers of a grid that is made at once: images of 3 x 32 x 32 are, of 3 x 224 x 224 not
 
 
 def anchors(queries: np.ndarray, group: np.ndarray, source: Answers) -> np.ndarray:
     """Three queries of the first group to lay a plane through: its first one, and two of other classes, far apart.
 
     Returns:
-        (3, c, h, w) in the queries' own type.
+        (3, ...) in the queries' own type.
     """
     members = np.flatnonzero(group == group[0])
     flat = queries[members].reshape(len(members), -1).astype(np.float32)
@@ -34,34 +37,35 @@ def anchors(queries: np.ndarray, group: np.ndarray, source: Answers) -> np.ndarr
     return queries[members[[first, second, third]]]
 
 
-def grid(points: np.ndarray, *, side: int = SIDE) -> Float[np.ndarray, "k k c h w"]:
-    """Images on a grid over the plane through three points, clipped to [0, 1].
+def grid(points: np.ndarray, *, side: int = SIDE, modality: Modality = IMAGE) -> Float[np.ndarray, "k k ..."]:
+    """Inputs on a grid over the plane through three, kept in their space.
 
-    The axes are orthonormal (Gram-Schmidt), so that distances in the picture are distances between images.
+    The axes are orthonormal (Gram-Schmidt), so that distances in the picture are distances between inputs.
 
-    >>> grid(np.zeros((3, 1, 2, 2), np.uint8), side=3).shape
+    >>> grid(np.zeros((3, 1, 2, 2), np.float32), side=3).shape
     (3, 3, 1, 2, 2)
     """
-    unit = points.astype(np.float32) / (255.0 if points.dtype == np.uint8 else 1.0)
-    return np.stack(list(_rows(unit, side)))
+    return np.stack(list(_rows(modality.as_points(points), side, modality.box)))
 
 
-def labels_on(points: np.ndarray, ask: Callable[[np.ndarray], np.ndarray]) -> Int[np.ndarray, "k k"]:
-    """The labels that a model gives the images of the grid; large images are made and asked a row at a time.
+def labels_on(
+    points: np.ndarray, ask: Callable[[np.ndarray], np.ndarray], *, modality: Modality
+) -> Int[np.ndarray, "k k"]:
+    """The labels that a model gives the inputs of the grid; large inputs are made and asked a row at a time.
 
     Args:
-        ask: from float images (n, c, h, w) to labels (n,).
+        ask: from points (n, ...) to labels (n,).
     """
-    unit = points.astype(np.float32) / (255.0 if points.dtype == np.uint8 else 1.0)
+    start, box = modality.as_points(points), modality.box
     if images_at_once(points.shape[1:], most=SIDE * SIDE, values=_VALUES) >= SIDE * SIDE:
-        images = np.stack(list(_rows(unit, SIDE)))
-        return ask(images.reshape(SIDE * SIDE, *points.shape[1:])).reshape(SIDE, SIDE)
-    return np.stack([ask(row) for row in _rows(unit, SIDE)])
+        inputs = np.stack(list(_rows(start, SIDE, box)))
+        return ask(inputs.reshape(SIDE * SIDE, *points.shape[1:])).reshape(SIDE, SIDE)
+    return np.stack([ask(row) for row in _rows(start, SIDE, box)])
 
 
-def _rows(unit: Float[np.ndarray, "3 c h w"], side: int) -> Iterator[Float[np.ndarray, "k c h w"]]:
-    """The rows of the grid, each of `side` images."""
-    origin, second, third = unit.reshape(3, -1)
+def _rows(start: Float[np.ndarray, "3 ..."], side: int, box: Box) -> Iterator[Float[np.ndarray, "k ..."]]:
+    """The rows of the grid, each of `side` inputs."""
+    origin, second, third = start.reshape(3, -1)
     u = second - origin
     length = float(np.linalg.norm(u))
     u = u / max(length, 1e-9)
@@ -77,5 +81,5 @@ def _rows(unit: Float[np.ndarray, "3 c h w"], side: int) -> Iterator[Float[np.nd
     xs = np.linspace(0, extent, side, dtype=np.float32) + (left + right - extent) / 2
     ys = np.linspace(0, extent, side, dtype=np.float32) + (bottom + top - extent) / 2
     for y in ys:
-        images = origin + y * v + xs[:, None] * u
-        yield np.clip(images, 0.0, 1.0).reshape(side, *unit.shape[1:]).astype(np.float32)
+        inputs = origin + y * v + xs[:, None] * u
+        yield np.clip(inputs, box.low, box.high).reshape(side, *start.shape[1:]).astype(np.float32)

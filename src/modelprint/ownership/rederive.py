@@ -15,7 +15,6 @@ from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import model_bytes
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.options import ModelOptions
-from modelprint.nn.refs import ModelRef
 from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
@@ -24,8 +23,8 @@ from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_model
 from modelprint.schemes.base import Enrollment, Progress, State, silent
 from modelprint.zoo.reference_models.shadows import Shadows
 
-LEVELS = 1  # of 255, that a pixel may differ
-PIXELS = 0.01  # the share of a query's pixels that may
+STEPS = 1  # between values that are stored, that a coordinate may differ by
+COORDINATES = 0.01  # the share of a query's coordinates that may
 NUMBERS = 1e-3  # that the source's scores, and the state, may differ, absolutely and relatively
 
 
@@ -59,7 +58,8 @@ def rederive(
     """Craft again by the published algorithm and compare every query, label and number.
 
     On one machine, with one version of the libraries and as many threads, all is the same bit for bit. Elsewhere a
-    pixel may differ by one level of 255, in a hundredth of a query's pixels, and a number by a thousandth; what was
+    coordinate may differ by one step of what can be stored (images: one level of 8 bits), in a hundredth of a query's
+    coordinates, and a number by a thousandth; what was
     measured with other threads and instructions stays far inside (`benchmarks/rederive_machines.py`).
 
     Args:
@@ -78,7 +78,10 @@ def rederive(
         raise IntegrityError("the training images are not the committed ones: their SHA-256 differs")
     seeds = data if train_data is None else _without(data, train_data)
     if seeds.identity != manifest.data:
-        raise IntegrityError(f"{data.name} is {seeds.identity}, queries were made of {manifest.data}: other images")
+        raise IntegrityError(
+            f"{data.name} is {seeds.identity}, queries were made of {manifest.data}: "
+            f"other {fingerprint.modality.plural}"
+        )
     if manifest.shadows and shadows is None:
         raise UsageError("this fingerprint learned from shadow models: --shadow with the N or folder of enrollment")
     learned = (
@@ -100,9 +103,9 @@ def rederive(
         source=source.module,
         seeds=seeds,
         train_images=train_data,
-        surrogates=learned.surrogates,
-        references=learned.references,
-        reference_copies=learned.reference_copies,
+        surrogates=tuple(model.module for model in learned.surrogates),
+        references=tuple(model.module for model in learned.references),
+        reference_copies=tuple(model.module for model in learned.reference_copies),
         budget=manifest.budget,
         progress=progress,
     )
@@ -150,13 +153,12 @@ def _compare_shadows(stated: Sequence[ShadowRecord], found: Shadows) -> None:
         )
 
 
-def _hashes(model: ModelRef) -> set[str]:
+def _hashes(model: LoadedModel) -> set[str]:
     """Of a model's file, its weights alone, and the file that it would be: one of these was committed."""
-    with model.opened() as module:
-        hashes = {model.identity, weights_identity(module)}
-        if model.card is not None and isinstance(module, Normalized):
-            hashes.add(digest(model_bytes(module, model.card)))
-    return hashes
+    told = {model.identity, weights_identity(model.module)}
+    if model.card is not None and isinstance(model.module, Normalized):
+        told.add(digest(model_bytes(model.module, model.card)))
+    return told
 
 
 def _without(data: LabelledSet, train_data: LabelledSet) -> LabelledSet:
@@ -173,18 +175,18 @@ def _compare_queries(fingerprint: Fingerprint, images: np.ndarray, labels: np.nd
             f"the published algorithm makes {len(images)} queries {images.dtype} {images.shape[1:]} here, the "
             f"fingerprint holds {len(stated)} {stated.dtype} {stated.shape[1:]}"
         )
-    scale = 255.0 if stated.dtype.kind == "f" else 1.0
+    modality = fingerprint.modality
     differing = 0
     for number, (one, other) in enumerate(zip(stated, images, strict=True)):
         if np.array_equal(one, other):
             continue
         differing += 1
-        off = np.abs(one.astype(np.float64) - other.astype(np.float64)) * scale
-        if off.max() > LEVELS or (off > 0).mean() > PIXELS:
+        off = np.abs(modality.steps(one) - modality.steps(other))
+        if off.max() > STEPS or (off > 0).mean() > COORDINATES:
             raise IntegrityError(
                 f"query {number} is not what the published algorithm makes of the committed source and seed: "
-                f"{(off > 0).mean():.1%} of its pixels differ, by up to {off.max():.0f} levels of 255 (tolerance: "
-                f"{PIXELS:.0%}, {LEVELS})"
+                f"{(off > 0).mean():.1%} of its coordinates differ, by up to {off.max():.0f} steps (tolerance: "
+                f"{COORDINATES:.0%}, {STEPS})"
             )
     if not np.array_equal(fingerprint.true_labels, labels):
         number = int(np.flatnonzero(fingerprint.true_labels != labels)[0])

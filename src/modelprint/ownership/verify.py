@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from modelprint.core.access import Access
 from modelprint.core.errors import UsageError
@@ -16,16 +15,7 @@ from modelprint.nn.options import ModelOptions
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.negatives import (
-    Inputs,
-    Negatives,
-    Notice,
-    ask_negatives,
-    behind,
-    negative_models,
-    unheard,
-)
-from modelprint.ownership.origin import Origin
+from modelprint.ownership.negatives import Negatives, ask_negatives, behind, negative_models
 from modelprint.ownership.plane import labels_on
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device
@@ -67,8 +57,8 @@ def verify(
     """Whether a suspect was made from the enrolled model: derived, not shown, or inconclusive.
 
     Args:
-        suspect: a file, URL or recording; a module; or any callable from uint8 images (n, c, h, w) to labels (n,) or
-            scores (n, classes).
+        suspect: a file, URL or recording; a module; or any callable from stored inputs (images: uint8 (n, c, h, w)) to
+            labels (n,) or scores (n, classes).
         access: "labels" or "scores"; no more than that leaves the suspect.
         alpha: the accepted rate of false accusations.
         budget: the most queries to ask.
@@ -103,7 +93,6 @@ def examine(
     negatives: Negatives = (),
     pool_kinds: bool = False,
     options: SuspectOptions | None = None,
-    notice: Notice = unheard,
     progress: Progress = silent,
     slice_plane: bool = True,
 ) -> Verification:
@@ -117,7 +106,7 @@ def examine(
     calibrated = print_
     if negatives:
         files = options.model if options is not None else ModelOptions()
-        calibrated = recalibrated(print_, negatives, options=files, notice=notice, progress=progress)
+        calibrated = recalibrated(print_, negatives, options=files, progress=progress)
     interview = interrogate(
         calibrated,
         scheme,
@@ -162,29 +151,31 @@ def recalibrated(
     negatives: Negatives,
     *,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
-    device: torch.device | None = None,
-    notice: Notice = unheard,
     progress: Progress = silent,
 ) -> Fingerprint:
     """The fingerprint with the threshold set by a judge's own choice of independent models."""
-    manifest = fingerprint.manifest
-    inputs = Inputs(shape=manifest.input.shape, class_names=manifest.input.class_names)
-    calibrating = negative_models(
+    needs, modality = fingerprint.manifest.input, fingerprint.modality
+    others = negative_models(
         negatives,
-        inputs=inputs,
-        source=Origin(identities=frozenset({manifest.source}), bases=frozenset(manifest.bases)),
+        source=None,
+        seeds=None,
+        source_identity=fingerprint.manifest.source,
+        shape=needs.shape,
+        classes=needs.classes,
         options=options,
-        notice=notice,
+        progress=progress,
     )
-    calibrating = [
-        *calibrating,
-        *(seen for name in expected_by(scheme_of(fingerprint)) for seen in behind(calibrating, name, notice=notice)),
+    others = [
+        *others,
+        *(seen for name in expected_by(scheme_of(fingerprint)) for seen in behind(others, name, modality)),
     ]
-    answers = ask_negatives(calibrating, fingerprint.queries, inputs, device=device, progress=progress)
-    return fingerprint.recalibrated(tuple(one.record for one in calibrating), answers)
+    answers = ask_negatives(others, fingerprint.queries, needs.classes, modality=modality, progress=progress)
+    return fingerprint.recalibrated(tuple(other.record for other in others), answers)
 
 
 def _plane(fingerprint: Fingerprint, suspect: Suspect) -> np.ndarray | None:
     if fingerprint.plane is None or "anchors" not in fingerprint.plane:
         return None
-    return labels_on(fingerprint.plane["anchors"], lambda images: suspect.ask(images).labels)
+    return labels_on(
+        fingerprint.plane["anchors"], lambda inputs: suspect.ask(inputs).labels, modality=fingerprint.modality
+    )

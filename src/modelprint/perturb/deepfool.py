@@ -23,30 +23,30 @@ class Crossing:
     """The way across the nearest boundary.
 
     Attributes:
-        shift: what to add to each image, overshoot included, (n, c, h, w); unbounded, and not clipped to [0, 1].
+        shift: what to add to each input, overshoot included; unbounded, and not clipped to the space.
         crossed: whether the label changed, (n,).
         iterations: gradient steps taken, (n,).
     """
 
-    shift: Float[Tensor, "n c h w"]
+    shift: Float[Tensor, "n ..."]
     crossed: Bool[Tensor, " n"]
     iterations: Int[Tensor, " n"]
 
 
 def deepfool(
     model: nn.Module,
-    inputs: Float[Tensor, "n c h w"],
+    inputs: Float[Tensor, "n ..."],
     *,
     overshoot: float = 0.02,
     iterations: int = 50,
     rivals: int = 10,
 ) -> Crossing:
-    """The smallest L2 change, to first order, that gives each image another label.
+    """The smallest L2 change, to first order, that gives each input another label.
 
     Args:
-        model: takes inputs in [0, 1], returns logits; asked in evaluation mode, and left as it was.
+        model: returns logits; asked in evaluation mode, and left as it was.
         overshoot: how far beyond the boundary, as a share of the way to it.
-        iterations: at most this many steps for each image.
+        iterations: at most this many steps for each input.
         rivals: how many classes are looked at: the label and the next ones by logit (the paper's code: 10).
     """
     shift = torch.zeros_like(inputs)
@@ -67,7 +67,7 @@ def deepfool(
     return Crossing(shift=(1 + overshoot) * shift, crossed=crossed, iterations=taken)
 
 
-def _step(model: nn.Module, points: Float[Tensor, "n c h w"], order: Int[Tensor, "n k"]) -> Float[Tensor, "n c h w"]:
+def _step(model: nn.Module, points: Float[Tensor, "n ..."], order: Int[Tensor, "n k"]) -> Float[Tensor, "n ..."]:
     """To the nearest of the linearised boundaries between the first class of each row and the others."""
     with torch.enable_grad():
         points = points.detach().requires_grad_()
@@ -83,5 +83,5 @@ def _step(model: nn.Module, points: Float[Tensor, "n c h w"], order: Int[Tensor,
     row = torch.arange(len(points), device=points.device)
     way, length = ways[row, nearest], lengths[row, nearest]
     scale = (gaps[row, nearest] + 1e-6) / length.square()  # line 11; a hair more, lest a step be zero
-    moved: Tensor = scale[:, None, None, None] * way
+    moved: Tensor = scale.reshape(-1, *[1] * (way.ndim - 1)) * way
     return moved

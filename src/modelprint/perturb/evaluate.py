@@ -28,24 +28,24 @@ class Aim:
     Attributes:
         labels: top-1 labels at the points, (n,).
         logits: of the points, (n, classes).
-        sign: sign of the gradient of the loss towards the target, (n, c, h, w), in {-1, 0, 1}; 0 where none was wanted.
+        sign: sign of the gradient of the loss towards the target, in {-1, 0, 1}; 0 where none was wanted.
     """
 
     labels: Int[np.ndarray, " n"]
     logits: Float[np.ndarray, "n classes"]
-    sign: Float[Tensor, "n c h w"]
+    sign: Float[Tensor, "n ..."]
 
 
 class Evaluator:
     """Asks a model for labels and gradients, and counts both.
 
     Args:
-        model: in evaluation mode; takes inputs in [0, 1].
+        model: in evaluation mode.
         loss: "cross-entropy" of the target, or "logit" (minus the target's logit).
         sparing: large images go one by one, so that no gradient is computed that nobody wants.
 
     Attributes:
-        forwards, backwards: evaluations performed, in images.
+        forwards, backwards: evaluations performed, in points.
     """
 
     def __init__(self, model: nn.Module, *, loss: TargetLoss = "cross-entropy", sparing: bool = False) -> None:
@@ -56,7 +56,7 @@ class Evaluator:
         self.backwards = 0
 
     @torch.inference_mode()
-    def labels(self, points: Float[Tensor, "n c h w"]) -> Int[np.ndarray, " n"]:
+    def labels(self, points: Float[Tensor, "n ..."]) -> Int[np.ndarray, " n"]:
         """Top-1 labels."""
         self.forwards += len(points)
         step = images_at_once(points.shape[1:], most=max(1, len(points)))
@@ -65,7 +65,7 @@ class Evaluator:
 
     def aim(
         self,
-        points: Float[Tensor, "n c h w"],
+        points: Float[Tensor, "n ..."],
         choose: Choose,
     ) -> Aim:
         """Labels, logits, and gradient signs towards the targets that are chosen once the logits are known.
@@ -88,7 +88,7 @@ class Evaluator:
 
     def _aim(
         self,
-        points: Float[Tensor, "n c h w"],
+        points: Float[Tensor, "n ..."],
         choose: Callable[[Float[np.ndarray, "n classes"]], Int[np.ndarray, " n"]],
     ) -> Aim:
         with torch.enable_grad():
@@ -106,11 +106,11 @@ class Evaluator:
 
     def _gradient(
         self,
-        inputs: Float[Tensor, "n c h w"],
+        inputs: Float[Tensor, "n ..."],
         logits: Float[Tensor, "n classes"],
         targets: Int[np.ndarray, " n"],
         wanted: Int[np.ndarray, " k"],
-    ) -> Float[Tensor, "n c h w"]:
+    ) -> Float[Tensor, "n ..."]:
         """The gradient of the loss towards the targets of the rows that want one; 0 for the others."""
         chosen = torch.from_numpy(targets[wanted]).to(logits.device)
         if len(wanted) < len(logits):

@@ -12,7 +12,7 @@ import copy
 from typing import Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from modelprint.core.batches import images_at_once
@@ -21,15 +21,15 @@ from modelprint.core.errors import FingerprintError
 Precision = Literal["double", "single"]
 
 DTYPES = {"double": torch.float64, "single": torch.float32}
-TOGETHER = 32  # images: what they need in double precision stays in the processor's cache
-VALUES = 2**19  # numbers of large images that go through together: half of those in single precision
+TOGETHER = 32  # inputs: what they need in double precision stays in the processor's cache
+VALUES = 2**19  # numbers of large inputs that go through together: half of those in single precision
 
 
 class Double(nn.Module):
-    """A copy of a model that computes in double precision, a few images at a time.
+    """A copy of a model that computes in double precision, a few inputs at a time.
 
     Args:
-        model: in evaluation mode; takes inputs in [0, 1]. It stays as it is.
+        model: in evaluation mode. It stays as it is.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -38,17 +38,17 @@ class Double(nn.Module):
         self.model = copy.deepcopy(model).double().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.train(model.training)
 
-    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+    def forward(self, points: Float[Tensor, "n ..."]) -> Float[Tensor, "n classes"]:
         """Logits, float64."""
-        step = images_at_once(images.shape[1:], most=TOGETHER, values=VALUES)
-        return torch.cat([self.model(part) for part in torch.split(images.double().contiguous(), step)])
+        step = images_at_once(points.shape[1:], most=TOGETHER, values=VALUES)
+        return torch.cat([self.model(part) for part in torch.split(points.double().contiguous(), step)])
 
 
 def in_precision(model: nn.Module, precision: Precision, *, shape: tuple[int, ...]) -> nn.Module:
     """The model itself ("single"), or a copy in double precision.
 
     Args:
-        shape: of an image, (c, h, w).
+        shape: of an input.
 
     Raises:
         FingerprintError: the model, or its device, computes in single precision only.
@@ -69,12 +69,3 @@ def in_precision(model: nn.Module, precision: Precision, *, shape: tuple[int, ..
         f"the model does not compute in double precision ({why}): use --set precision=single; such a fingerprint is "
         "made again on like processors only"
     )
-
-
-def as_points(images: UInt8[Tensor, "n c h w"], precision: Precision) -> Float[Tensor, "n c h w"]:
-    """8-bit images in [0, 1], as exact as the precision is; they lie channels last in memory.
-
-    >>> as_points(torch.tensor([[[[51]]]], dtype=torch.uint8), "double")
-    tensor([[[[0.2000]]]], dtype=torch.float64)
-    """
-    return images.to(DTYPES[precision]).div_(255.0).contiguous(memory_format=torch.channels_last)

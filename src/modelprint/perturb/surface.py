@@ -17,11 +17,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.perturb.evaluate import Evaluator
-from modelprint.perturb.precision import Precision, as_points
+from modelprint.perturb.precision import DTYPES, Precision
 from modelprint.perturb.probing import Probe, Rows
 
 Border = Literal["clip", "stay"]
@@ -32,7 +34,7 @@ class Trajectories:
     """Finished surface trajectories of p = 2 l m + 1 points.
 
     Attributes:
-        images: (t, p, c, h, w), uint8 or float32.
+        images: (t, p, ...), as the modality stores them, or float32.
         labels: the source's labels while probing, int64 (t, p).
         targets: the leg's target class at each point, -1 at x_0, int64 (t, p).
         base: which base each began at, int64 (t,).
@@ -60,13 +62,11 @@ class Trajectories:
             base=np.concatenate([part.base for part in parts]),
         )
 
-    def path_lengths(self) -> Float[np.ndarray, " t"]:
-        """L-infinity length of each path: the largest pixel change of each step, summed; on the [0, 1] scale."""
-        unit = 255.0 if self.images.dtype == np.uint8 else 1.0
+    def path_lengths(self, modality: Modality = IMAGE) -> Float[np.ndarray, " t"]:
+        """L-infinity length of each path: the largest change of a coordinate in each step, summed."""
         lengths = np.zeros(len(self))
         for before, after in zip(range(self.images.shape[1] - 1), range(1, self.images.shape[1]), strict=True):
-            change = np.abs(self.images[:, after].astype(np.float32) - self.images[:, before].astype(np.float32))
-            lengths += change.reshape(len(self), -1).max(1) / unit
+            lengths += modality.largest_change(self.images[:, before], self.images[:, after])
         return lengths
 
 
@@ -76,17 +76,18 @@ class SurfaceWalk:
     Args:
         evaluator: the source.
         probe: finds the step sizes of every row.
-        bases: uint8 (n, c, h, w), rightly classified.
+        bases: stored inputs, rightly classified.
         labels: their classes, int64 (n,).
         length: l, steps up to the boundary.
         legs: m, at most one less than there are classes.
         retries: other targets that a failed leg may try.
         near: targets are drawn among so many classes, those whose logits are highest at x_0.
         sparing: no gradient is asked for where an attempt ends.
-        border: pixels that would leave [0, 1] are clipped, or stay where they are for that step.
-        eight_bit: whether points are rounded to 8 bits before the source sees them, else to single precision; the path
-            itself goes on unrounded.
+        border: coordinates that would leave their range are clipped, or stay where they are for that step.
+        eight_bit: whether points are rounded to what is stored (images: 8 bits) before the source sees them, else to
+            single precision; the path itself goes on unrounded.
         precision: of the path, and of the source.
+        modality: of the inputs.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class SurfaceWalk:
         *,
         evaluator: Evaluator,
         probe: Probe,
-        bases: UInt8[Tensor, "n c h w"],
+        bases: Shaped[Tensor, "n ..."],
         labels: np.ndarray,
         classes: int,
         length: int,
@@ -106,8 +107,10 @@ class SurfaceWalk:
         eight_bit: bool,
         precision: Precision,
         generator: torch.Generator,
+        modality: Modality = IMAGE,
     ) -> None:
         self.evaluator = evaluator
+        self.modality = modality
         self.probe = probe
         self.classes = classes
         self.length = length
@@ -118,8 +121,8 @@ class SurfaceWalk:
         self.border = border
         self.eight_bit = eight_bit
         count = len(bases)
-        # Channels last in memory, where a row is one stretch.
-        self.start = as_points(bases, precision).permute(0, 2, 3, 1)  # x_0 of the leg
+        # Laid out so that a row is one stretch of memory.
+        self.start = modality.rows(modality.to_model(bases, dtype=DTYPES[precision]))  # x_0 of the leg
         self.point = self.start.clone()  # x_i
         self.sign = torch.zeros_like(self.start)  # of the gradient at x_0, kept over the attempts of a leg
         self.at = np.zeros(count, dtype=np.int64)  # i, 0 .. 2l - 1
@@ -134,7 +137,7 @@ class SurfaceWalk:
         self.failed: list[set[int]] = [set() for _ in range(count)]
         self.alive = np.ones(count, dtype=bool)
         points = 2 * length * legs + 1
-        self.stored = torch.uint8 if eight_bit else torch.float32
+        self.stored = modality.to_stored(self.start[:1]).dtype if eight_bit else torch.float32
         self.images = torch.zeros((count, points, *self.start.shape[1:]), dtype=self.stored)
         self.labels = np.full((count, points), -1, dtype=np.int64)
         self.targets = np.full((count, points), -1, dtype=np.int64)
@@ -147,7 +150,7 @@ class SurfaceWalk:
         if len(finished):
             self.labels[finished, -1] = self.evaluator.labels(self._shown(finished))
         return Trajectories(
-            images=self.images[torch.from_numpy(finished)].movedim(-1, 2).contiguous().numpy(),
+            images=self._laid_out(self.images[torch.from_numpy(finished)]),
             labels=self.labels[finished],
             targets=self.targets[finished],
             base=finished,
@@ -159,7 +162,7 @@ class SurfaceWalk:
         begins, decides = at == 0, at == self.length
         aim = self.evaluator.aim(self._shown(rows), lambda part, logits: self._choose(rows[part], logits))
         self.labels[rows, column] = aim.labels
-        sign = aim.sign.permute(0, 2, 3, 1)
+        sign = self.modality.rows(aim.sign)
         reached = aim.labels == self.target[rows]
         early = reached & (at > 0) & (at < self.length)
         hit = reached & decides & self.probe.accepts(rows)  # Eq. 3
@@ -173,17 +176,19 @@ class SurfaceWalk:
         again = self._adjusted(rows[missed], early[missed], late=~reached[missed], behind=behind[missed])
         self._set_off(np.concatenate([rows[begins & self.alive[rows]], again]))
 
-    def _shown(self, rows: Rows) -> Float[Tensor, "k c h w"]:
+    def _laid_out(self, trajectories: Shaped[Tensor, "t p ..."]) -> Shaped[np.ndarray, "t p ..."]:
+        """Rows as inputs again."""
+        count, points = trajectories.shape[:2]
+        inputs = self.modality.from_rows(trajectories.flatten(0, 1))
+        return inputs.contiguous().numpy().reshape(count, points, *inputs.shape[1:])
+
+    def _shown(self, rows: Rows) -> Float[Tensor, "k ..."]:
         """x_i as the source sees it, which is kept; a later attempt writes over it."""
-        points = _take(self.point, rows)
-        if self.eight_bit:
-            points = points.mul_(255.0).round_()
-        stored = points.to(self.stored)
-        points = stored.to(points.dtype)
-        if self.eight_bit:
-            points = points.div_(255.0)
-        _put(self.images.flatten(0, 1), rows * self.images.shape[1] + self._column(rows), stored.cpu())
-        return points.permute(0, 3, 1, 2)
+        points = self.modality.from_rows(_take(self.point, rows))
+        stored = self.modality.to_stored(points) if self.eight_bit else points.to(self.stored)
+        places = rows * self.images.shape[1] + self._column(rows)
+        _put(self.images.flatten(0, 1), places, self.modality.rows(stored).cpu())
+        return self.modality.to_model(stored, dtype=points.dtype)
 
     def _choose(self, rows: Rows, logits: Float[np.ndarray, "k classes"]) -> Int[np.ndarray, " k"]:
         """The targets of all rows, -1 where no gradient is needed.
@@ -228,7 +233,7 @@ class SurfaceWalk:
         _put(self.point, rows, self._stepped(_take(self.start, rows), _take(self.sign, rows), self.steps[rows, 0]))
         self.at[rows] = 1
 
-    def _step_on(self, rows: Rows, sign: Float[Tensor, "k h w c"]) -> None:
+    def _step_on(self, rows: Rows, sign: Float[Tensor, "k ..."]) -> None:
         """The next step: s_0 .. s_{l-1} up to the boundary, s_{l-1} .. s_0 beyond it (Eq. 7)."""
         at = self.at[rows]
         size = self.steps[rows, np.minimum(at, 2 * self.length - 1 - at)]
@@ -271,14 +276,15 @@ class SurfaceWalk:
         self.leg[rows] += 1
 
     def _stepped(
-        self, point: Float[Tensor, "k h w c"], sign: Float[Tensor, "k h w c"], size: Float[np.ndarray, " k"]
-    ) -> Float[Tensor, "k h w c"]:
-        """Eq. 2: x_{i+1} = x_i - s_i sign(grad), inside [0, 1]."""
+        self, point: Float[Tensor, "k ..."], sign: Float[Tensor, "k ..."], size: Float[np.ndarray, " k"]
+    ) -> Float[Tensor, "k ..."]:
+        """Eq. 2: x_{i+1} = x_i - s_i sign(grad), inside the space."""
         sizes = torch.from_numpy(size).to(point)
-        moved = torch.addcmul(point, sign, sizes[:, None, None, None], value=-1)
+        moved = torch.addcmul(point, sign, sizes.reshape(-1, *[1] * (point.ndim - 1)), value=-1)
+        box = self.modality.box
         if self.border == "clip":
-            return moved.clamp_(0.0, 1.0)
-        return torch.where((moved < 0) | (moved > 1), point, moved)
+            return box.clip(moved)
+        return torch.where((moved < box.low) | (moved > box.high), point, moved)
 
     def _column(self, rows: Rows) -> Int[np.ndarray, " k"]:
         """Where x_i stands in the trajectory."""

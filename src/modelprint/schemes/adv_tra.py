@@ -6,8 +6,8 @@ via Adversarial Trajectories", NeurIPS 2024. Equation numbers are the paper's.
 Differs from the paper:
 - The default imposes s_{i+1} = a_brk s_i and finds the one scale left by doubling and bisection (perturb/probing.py),
   for all base samples in one batch; the preset "paper" has the published probing.
-- Points are rounded to 8 bits before the source sees them, in probing, too, so that a stored PNG flips the label as the
-  probed point did; the preset "paper" keeps floats.
+- Points are rounded to what is stored (images: 8 bits) before the source sees them, in probing, too, so that a stored
+  PNG flips the label as the probed point did; the preset "paper" keeps floats.
 - The walk is in double precision, so that it comes out again on another processor.
 - A failed leg tries another target before its base is given up; the joint of two legs is stored once.
 - Where there are more than `near` (30) other classes, targets are drawn among the `near` whose logits are highest at
@@ -30,6 +30,7 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.quantities import Quantity
 from modelprint.core.sections import Exhibit, Section
 from modelprint.core.suspect import Answers
+from modelprint.modalities.space import Box
 from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.perturb.probing import Bisection, LengthControl, Probe
@@ -49,7 +50,7 @@ class AdvTra(Scheme):
         brake: a_brk, each step over the one before (paper: .9).
         match: a trajectory matches when its mutation rate is below this (paper: .5).
         probing: "bisection" of one scale, or "length-control" of every step as published.
-        first_step: the first step size tried, on the [0, 1] scale.
+        first_step: the first step size tried, as a share of the range of a coordinate.
         largest_step: bisection gives a target up beyond this.
         attempts: walks per target (released code: 300).
         retries: other targets that a failed leg may try.
@@ -59,8 +60,8 @@ class AdvTra(Scheme):
         length_control: a_lc (released code: .9).
         rate: learning rate of the brake and forward losses.
         loss: towards the target: cross-entropy, or minus its logit (released code).
-        border: pixels that would leave [0, 1] are clipped, or stay where they are for that step (released code).
-        eight_bit: whether points are rounded to 8 bits.
+        border: coordinates that would leave their range are clipped, or stay there for that step (released code).
+        eight_bit: whether points are rounded to what is stored (images: 8 bits).
         precision: of the walk; in single it comes out again on like processors only.
         batch: trajectories under way at once; bounds the memory.
     """
@@ -195,13 +196,13 @@ class AdvTra(Scheme):
         """Whether there are so many classes that most of them are out of reach, and targets the nearest only."""
         return self.walk == 2 and self.probing == "bisection" and classes - 1 > self.near
 
-    def _probe(self, count: int, classes: int) -> Probe:
+    def _probe(self, count: int, classes: int, box: Box) -> Probe:
         if self.probing == "length-control":
             return LengthControl(
                 count=count,
                 length=self.l,
                 brake=self.brake,
-                first=self.first_step,
+                first=self.first_step * box.span,
                 length_control=self.length_control,
                 rate=self.rate,
                 attempts=self.attempts,
@@ -211,9 +212,9 @@ class AdvTra(Scheme):
             count=count,
             length=self.l,
             brake=self.brake,
-            first=0.0 if self._nearest_only(classes) else self.first_step,
-            smallest=1 / 255 if self.eight_bit else 1e-6,
-            largest=self.largest_step,
+            first=0.0 if self._nearest_only(classes) else self.first_step * box.span,
+            smallest=box.step if self.eight_bit else 1e-6,
+            largest=self.largest_step * box.span,
             attempts=self.attempts,
             hasty=self._nearest_only(classes),
             precision=self.precision,
@@ -222,7 +223,7 @@ class AdvTra(Scheme):
     def _walk_bases(
         self, context: Enrollment, order: np.ndarray, wanted: int, generator: torch.Generator
     ) -> tuple[list[Trajectories], int, Evaluator]:
-        device = next(context.source.parameters()).device
+        device, modality = next(context.source.parameters()).device, context.seeds.modality
         made: list[Trajectories] = []
         done = tried = 0
         with frozen(in_precision(context.source, self.precision, shape=context.seeds.shape)) as model:
@@ -234,7 +235,7 @@ class AdvTra(Scheme):
                 index = order[tried : tried + min(self.batch, wanted - done)]
                 walk = SurfaceWalk(
                     evaluator=evaluator,
-                    probe=self._probe(len(index), classes),
+                    probe=self._probe(len(index), classes, modality.box),
                     bases=torch.from_numpy(context.seeds.stored[index]).to(device),
                     labels=context.seeds.labels[index],
                     classes=classes,
@@ -247,6 +248,7 @@ class AdvTra(Scheme):
                     eight_bit=self.eight_bit,
                     precision=self.precision,
                     generator=generator,
+                    modality=modality,
                 )
                 trajectories = walk.run().numbered_from(tried)
                 tried += len(index)
@@ -275,7 +277,7 @@ class AdvTra(Scheme):
                 "trajectories": count,
                 "bases_tried": tried,
                 "success_rate": count / tried,
-                "path_length_linf": float(made.path_lengths().mean()),
+                "path_length_linf": float(made.path_lengths(context.seeds.modality).mean()),
                 "flips_per_trajectory": float((np.diff(made.labels, axis=1) != 0).sum(1).mean()),
                 "classes_per_trajectory": float(np.mean([len(np.unique(row)) for row in made.labels])),
                 "forward_evaluations": evaluator.forwards,

@@ -18,9 +18,10 @@ import torch
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
-from modelprint.perturb.mixing import Labelled, topped_up
+from modelprint.modalities.base import Labelled
+from modelprint.perturb.topping import topped_up
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
+from modelprint.schemes.base import SCHEMES, Enrollment, Queries, Scheme, State
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.labels import labels_of
 
@@ -55,31 +56,27 @@ class Akh(Scheme):
         if self.queries < 1:
             raise ValueError("queries must be at least 1")
 
-    @property
-    def needs(self) -> Needs:
-        """Labels; mixed inputs, where mistakes are few."""
-        return Needs(mixes=True)
-
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
-        """Mistakes in random order, mirror images of them, mistaken CutMix images."""
+        """Mistakes in random order, mistaken neighbours of them (mirror images), mistaken mixes (CutMix)."""
         wanted = wanted_queries(context.budget, self.queries)
         wrong = np.flatnonzero(~context.right)
         wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
-        data = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
+        data, modality = context.seeds.pairs, context.seeds.modality
 
-        def mistaken(images: Labelled) -> np.ndarray:
-            return np.asarray(labels_of(context.source, images.images) != images.labels)
+        def mistaken(some: Labelled) -> np.ndarray:
+            return np.asarray(labels_of(context.source, some.stored, modality=modality) != some.labels)
 
-        found = topped_up(data.take(wrong), wanted, data, accepts=mistaken, generator=generator)
-        if not len(found):
+        chosen = topped_up(data.take(wrong), wanted, data, modality=modality, accepts=mistaken, generator=generator)
+        if not len(chosen):
+            mixed = ", and mixes of them" if modality.mixes else ""
             raise FingerprintError(
-                f"the source classifies all of {len(data)} images rightly, and mixes of them: give more, or harder ones"
+                f"the source classifies all of {len(data)} {modality.plural} rightly{mixed}: give more, or harder ones"
             )
         return Queries(
-            stored=found.images,
-            labels=found.labels,
-            group=np.zeros(len(found), dtype=np.int64),
-            report=crafting_report(len(found), wanted, mistakes=min(len(wrong), wanted)),
+            stored=chosen.stored,
+            labels=chosen.labels,
+            group=np.zeros(len(chosen), dtype=np.int64),
+            report=crafting_report(len(chosen), wanted, mistakes=min(len(wrong), wanted)),
         )
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:

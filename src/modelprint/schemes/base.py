@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
-from torch import Tensor, nn
+from jaxtyping import Bool
+from torch import nn
 
-from modelprint.core.devices import device_of
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.quantities import Quantity
 from modelprint.core.registry import Registry
@@ -27,10 +25,8 @@ from modelprint.core.sections import Exhibit, Section
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
-from modelprint.nn.refs import ModelRef
 from modelprint.schemes.needs import Needs as Needs
 
-Codec = Literal["uint8-image", "float32"]
 State = Mapping[str, np.ndarray]
 Progress = Callable[[str, int, int], None]
 
@@ -44,11 +40,11 @@ class Enrollment:
     """What a scheme makes its queries from.
 
     Attributes:
-        source: in evaluation mode; takes inputs in [0, 1], returns logits.
-        seeds: labelled images that the source was not trained on.
-        train_images: images of the source's training data, or none.
-        surrogates, references: models made from the source, and independent of it; each is opened when it is needed.
-        reference_copies: made from references, as surrogates are from the source: independent of it, too.
+        source: in evaluation mode; returns logits.
+        seeds: labelled inputs that the source was not trained on.
+        train_images: inputs of the source's training data, or none.
+        surrogates, references: models made from the source, and independent of it.
+        reference_copies: made from strangers, as copies are from the source: independent of it, too.
         budget: the most queries that the fingerprint may hold.
         progress: called with a stage, and how much of it is done.
     """
@@ -56,22 +52,11 @@ class Enrollment:
     source: nn.Module
     seeds: LabelledSet
     train_images: LabelledSet | None = None
-    surrogates: tuple[ModelRef, ...] = ()
-    references: tuple[ModelRef, ...] = ()
-    reference_copies: tuple[ModelRef, ...] = ()
+    surrogates: tuple[nn.Module, ...] = ()
+    references: tuple[nn.Module, ...] = ()
+    reference_copies: tuple[nn.Module, ...] = ()
     budget: int | None = None
     progress: Progress = silent
-
-    def opened(self, model: ModelRef) -> AbstractContextManager[nn.Module]:
-        """A surrogate or reference on the source's device, for the length of a `with` block."""
-        return model.opened(device_of(self.source))
-
-    def labels_by(self, model: ModelRef, stored: np.ndarray | Tensor) -> Int[np.ndarray, " n"]:
-        """The labels that a surrogate or reference gives; it is opened once, and let go."""
-        from modelprint.training.labels import labels_of
-
-        with self.opened(model) as module:
-            return labels_of(module, stored)
 
     @cached_property
     def right(self) -> Bool[np.ndarray, " n"]:
@@ -102,8 +87,8 @@ class Queries:
     """The inputs to send.
 
     Attributes:
-        stored: (n, c, h, w), uint8 ("uint8-image") or float32 in [0, 1] ("float32").
-        labels: the true label of the image that each query was made from, int64 (n,).
+        stored: (n, ...), in a type that the modality of the seeds has a codec for.
+        labels: the true label of the input that each query was made from, int64 (n,).
         group: which trajectory, view ... each query belongs to, int64 (n,).
         columns: more about each query, arrays of length n.
         report: what crafting did, as JSON (success rate, path lengths, evaluations ...).
@@ -117,11 +102,6 @@ class Queries:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    @property
-    def codec(self) -> Codec:
-        """How the images are stored."""
-        return "uint8-image" if self.stored.dtype == np.uint8 else "float32"
 
 
 class Asker:
@@ -154,7 +134,7 @@ class Scheme(ABC):
         explanation: how it works, in two plain sentences; {braces} hold hyper-parameters.
         limits: what it is known to miss, one sentence each.
         lost_with_labels: what the scheme reads in scores and misses in labels alone, for the verdict to say.
-        expect: names of transforms, with commas between them, that suspects are expected to put images through.
+        expect: names of transforms, with commas between them, that suspects are expected to put inputs through.
         separable: whether a query may be left out without touching the others.
         before_named: hyper-parameters of fingerprints from before these hyper-parameters existed, which do not name
             them.
@@ -284,18 +264,19 @@ def right_and_wrong(source: nn.Module, seeds: LabelledSet) -> np.ndarray:
     from modelprint.training.labels import settled
     from modelprint.training.loop import predict
 
-    images = torch.from_numpy(seeds.stored)
-    logits = predict(source, images)
+    stored = torch.from_numpy(seeds.stored)
+    logits = predict(source, stored, modality=seeds.modality)
     if logits.ndim != 2 or logits.shape[1] != seeds.classes:
         raise FingerprintError(
             f"the source has outputs of shape {tuple(logits.shape)} but {seeds.name} has {seeds.classes} classes"
         )
     if not torch.isfinite(logits).all():
         raise FingerprintError("the source gives NaN or infinite outputs: look at its weights and normalisation")
-    labels = settled(source, images, logits)
+    labels = settled(source, stored, logits, modality=seeds.modality)
     if len(np.unique(labels)) == 1 and len(labels) > 10:
         raise FingerprintError(
-            f"the source answers class {labels[0]} to every image of {seeds.name}: look at its normalisation"
+            f"the source answers class {labels[0]} to every {seeds.modality.singular} of {seeds.name}: look at its "
+            "normalisation"
         )
     right: np.ndarray = labels == seeds.labels
     chance = max(np.bincount(seeds.labels).max() / len(seeds), 1 / seeds.classes)
@@ -317,7 +298,7 @@ def check_queries(scheme: str, queries: Queries, *, seeds: LabelledSet, budget: 
     count, stored = len(queries.labels), queries.stored
     if not count or (budget is not None and count > budget):
         raise FingerprintError(f"scheme {scheme} made {count} queries for a budget of {budget}")
-    if stored.shape != (count, *seeds.shape) or stored.dtype not in (seeds.stored.dtype, np.dtype(np.float32)):
+    if stored.shape != (count, *seeds.shape) or stored.dtype not in seeds.modality.codecs.values():
         raise FingerprintError(
             f"scheme {scheme} made queries {stored.dtype} {stored.shape} with {count} labels, from inputs "
             f"{seeds.stored.dtype} {seeds.shape}"

@@ -39,10 +39,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.sections import AgreedQueries, Course, Exhibit, Section
 from modelprint.core.suspect import UNANSWERED, Answers
+from modelprint.modalities.base import Labelled, Modality
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import (
     SCHEMES,
@@ -128,7 +130,7 @@ class Contrast(Scheme):
         """The candidates on which shadow copies agree with the source, and shadow strangers do not."""
         wanted = wanted_queries(context.budget, self.queries)
         pool, natural = candidates(self.pool, context, self.candidates, generator)
-        own = labels_of(context.source, pool.images)
+        own = labels_of(context.source, pool.stored, modality=context.seeds.modality)
         sides = (context.surrogates, context.references, context.reference_copies)
         total, done = sum(map(len, sides)), 0
         told: list[Bool[np.ndarray, "m n"]] = []
@@ -136,7 +138,7 @@ class Contrast(Scheme):
             answers = np.zeros((len(side), len(pool)), dtype=bool)
             for number, model in enumerate(side):
                 context.progress("shadow models", done + number, total)
-                answers[number] = context.labels_by(model, pool.images) == own
+                answers[number] = agrees(model, pool, own, modality=context.seeds.modality)
             told.append(answers)
             done += len(side)
         copies, strangers, robbed = told
@@ -149,7 +151,7 @@ class Contrast(Scheme):
                 "that are closer to it"
             )
         return Queries(
-            stored=pool.images[chosen],
+            stored=pool.stored[chosen],
             labels=pool.labels[chosen],
             group=np.zeros(len(chosen), dtype=np.int64),
             columns={"natural": chosen < natural},
@@ -222,6 +224,14 @@ class BatchAsker(Asker):
     def next(self, answers: Answers, asked: np.ndarray) -> np.ndarray:
         """The first of those that were not asked."""
         return np.flatnonzero(~asked[: self.total])[: self.batch]
+
+
+def agrees(
+    model: nn.Module, pool: Labelled, own: Int[np.ndarray, " n"], *, modality: Modality
+) -> Bool[np.ndarray, " n"]:
+    """Where a model answers as the source does."""
+    same: np.ndarray = labels_of(model, pool.stored, modality=modality) == own
+    return same
 
 
 def boosted(

@@ -9,17 +9,16 @@ import torch
 from torch import nn
 
 from modelprint.core.errors import FingerprintError
-from modelprint.perturb.mixing import Labelled, cutmix
-from modelprint.perturb.precision import as_points, in_precision
-from modelprint.perturb.uap import fooling_rate, perturbed, rounded, universal
+from modelprint.modalities.base import Labelled, Modality
+from modelprint.perturb.precision import DTYPES, in_precision
+from modelprint.perturb.uap import fooling_rate, perturbed, universal
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.base import Enrollment
 
 Pool = Literal["both", "natural", "cutmix", "trajectory", "shifted", "all"]
 
 TRAJECTORY_POINTS = 2000  # at most
-EPSILONS = (10 / 255, 20 / 255, 40 / 255, 64 / 255)  # of v: the first that fools this share of the images
-FOOLED = 0.7
+FOOLED = 0.7  # the share of the inputs that v must fool
 LEARNED_FROM = 2000  # images
 
 
@@ -34,16 +33,18 @@ def candidates(kind: Pool, context: Enrollment, mixed: int, generator: torch.Gen
     Raises:
         FingerprintError: not one candidate of that kind could be made.
     """
-    natural = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
+    natural = context.seeds.pairs
+    modality = context.seeds.modality
     parts: list[Labelled] = []
     if kind in ("both", "natural", "all"):
         parts.append(natural)
     if kind in ("both", "cutmix", "all"):
-        parts.append(cutmix(natural, mixed, generator=generator))
+        parts.append(modality.mix(natural, mixed, generator=generator))
     if kind in ("trajectory", "all"):
         parts.append(_trajectory_points(context, generator))
     if kind in ("shifted", "all"):
-        parts.append(_shifted(in_precision(context.source, "double", shape=context.seeds.shape), natural, generator))
+        source = in_precision(context.source, "double", shape=context.seeds.shape)
+        parts.append(_shifted(source, natural, modality, generator))
     pool = parts[0]
     for part in parts[1:]:
         pool = pool.joined(part)
@@ -54,18 +55,20 @@ def _trajectory_points(context: Enrollment, generator: torch.Generator) -> Label
     scheme = AdvTra(walk=1)  # the pool stays what it was
     count = TRAJECTORY_POINTS // scheme.points(context.seeds.classes)
     made = replace(scheme, trajectories=count).craft(replace(context, budget=None), generator)
-    return Labelled(images=made.stored, labels=made.labels)
+    return Labelled(stored=made.stored, labels=made.labels)
 
 
-def _shifted(source: nn.Module, natural: Labelled, generator: torch.Generator) -> Labelled:
-    """Images x + v, v by gradient ascent on some of them, in double precision."""
-    images = as_points(torch.from_numpy(natural.images), "double")
-    some = images[torch.randperm(len(images), generator=generator)[:LEARNED_FROM]]
-    for epsilon in EPSILONS:
-        shift = universal("ascent").find(source, some, epsilon=epsilon, generator=generator)
-        if fooling_rate(source, some, shift) >= FOOLED:
-            return Labelled(images=rounded(perturbed(images, shift)).numpy(), labels=natural.labels)
+def _shifted(source: nn.Module, natural: Labelled, modality: Modality, generator: torch.Generator) -> Labelled:
+    """Inputs x + v, v by gradient ascent on some of them, in double precision."""
+    points = modality.to_model(natural.stored, dtype=DTYPES["double"])
+    some = points[torch.randperm(len(points), generator=generator)[:LEARNED_FROM]]
+    changes = modality.changes[::2]
+    for epsilon in changes:
+        shift = universal("ascent").find(source, some, epsilon=epsilon, generator=generator, space=modality.box)
+        if fooling_rate(source, some, shift, modality=modality) >= FOOLED:
+            stored = modality.to_stored(perturbed(points, shift, modality.box)).numpy()
+            return Labelled(stored=stored, labels=natural.labels)
     raise FingerprintError(
-        f"no universal perturbation of up to {EPSILONS[-1]:.2f} changes the label of {FOOLED:.0%} of the images: "
-        "use another pool"
+        f"no universal perturbation of up to {changes[-1]:.2f} changes the label of {FOOLED:.0%} of the "
+        f"{modality.plural}: use another pool"
     )

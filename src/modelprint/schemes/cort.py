@@ -27,8 +27,7 @@ from scipy import special
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.perturb.pgd import pgd
-from modelprint.perturb.precision import Precision, as_points, in_precision
-from modelprint.perturb.uap import rounded
+from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.labels import labels_of
@@ -44,7 +43,7 @@ class CoRt(Scheme):
 
     Attributes:
         queries: how many, where no budget says otherwise.
-        epsilon: the largest change of a pixel (paper: .03).
+        epsilon: the largest change of a coordinate, as a share of its range (paper: .03 of a pixel).
         steps: of PGD (paper: 10).
         metric: "both", or one alone; labels give "robd" only.
         precision: of PGD; in single it comes out again on like processors only.
@@ -93,7 +92,7 @@ class CoRt(Scheme):
             context.progress("adversarial examples", done, wanted)
             index = order[tried : tried + BATCH]
             fooled = self._attacked(context, index, generator)
-            labels = labels_of(context.source, fooled)
+            labels = labels_of(context.source, fooled, modality=context.seeds.modality)
             crossed = np.flatnonzero(labels != context.seeds.labels[index])[: wanted - done]
             images.append(fooled[crossed])
             kept.append(index[crossed])
@@ -116,22 +115,24 @@ class CoRt(Scheme):
         """Images that the source classifies rightly, by sum p^2 (section V-A)."""
         right = np.flatnonzero(context.right)
         source = in_precision(context.source, self.precision, shape=context.seeds.shape)
-        logits = predict(source, torch.from_numpy(context.seeds.stored[right]))
+        stored = torch.from_numpy(context.seeds.stored[right])
+        logits = predict(source, stored, modality=context.seeds.modality)
         sure = logits.double().softmax(1).square().sum(1).numpy()
         return right[np.argsort(-sure, kind="stable")]
 
     def _attacked(self, context: Enrollment, index: np.ndarray, generator: torch.Generator) -> np.ndarray:
         device = next(context.source.parameters()).device
-        levels = int(self.epsilon * 255 + 1e-6)  # whole ones: what is stored is within epsilon, too
+        modality = context.seeds.modality
         fooled = pgd(
             in_precision(context.source, self.precision, shape=context.seeds.shape),
-            as_points(torch.from_numpy(context.seeds.stored[index]).to(device), self.precision),
+            modality.to_model(context.seeds.stored[index], device=device, dtype=DTYPES[self.precision]),
             torch.from_numpy(context.seeds.labels[index]).to(device),
-            epsilon=levels / 255,
+            epsilon=modality.whole_steps(self.epsilon * modality.box.span),  # what is stored is within epsilon, too
             steps=self.steps,
             generator=generator,
+            space=modality.box,
         )
-        return np.asarray(rounded(fooled).contiguous().cpu().numpy())
+        return np.asarray(modality.to_stored(fooled).contiguous().cpu().numpy())
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """The true labels."""

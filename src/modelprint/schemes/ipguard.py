@@ -26,10 +26,10 @@ from torch.nn import functional
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
+from modelprint.modalities.base import Labelled
 from modelprint.perturb.descent import Descent, descend
 from modelprint.perturb.evaluate import frozen
-from modelprint.perturb.mixing import Labelled
-from modelprint.perturb.precision import Precision, as_points, in_precision
+from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
 from modelprint.stats.labels import hamming_distance
@@ -45,13 +45,13 @@ class Starts:
     """What points start from.
 
     Attributes:
-        images: 8-bit.
+        stored: inputs.
         labels: true ones (of noise: the source's).
         own: i, the source's label at each.
         targets: j, (n,).
     """
 
-    images: np.ndarray
+    stored: np.ndarray
     labels: np.ndarray
     own: np.ndarray
     targets: np.ndarray
@@ -72,7 +72,7 @@ class IPGuard(Scheme):
         start: images of the enrolment's data, its mistakes among them, images that the source was trained on, or noise.
         target: a class at random, or the least likely one.
         steps: of Adam, at most (paper: 1,000).
-        rate: of Adam.
+        rate: of Adam, as a share of the range of a coordinate.
         precision: of the descent; in single it comes out again on like processors only.
     """
 
@@ -113,7 +113,8 @@ class IPGuard(Scheme):
         """Points that reach loss 0, in the order of their starts."""
         wanted = wanted_queries(context.budget, self.queries)
         right = context.right
-        k = self.distance(predict(context.source, torch.from_numpy(context.seeds.stored)))
+        modality = context.seeds.modality
+        k = self.distance(predict(context.source, torch.from_numpy(context.seeds.stored), modality=modality))
         starts = self._starts(context, right, wanted, generator)
         found: list[Descent] = []
         kept: list[np.ndarray] = []
@@ -131,7 +132,7 @@ class IPGuard(Scheme):
             raise FingerprintError(
                 f"none of {tried} points came within {k:.3g} logits of the boundary: raise steps or rate, or lower k"
             )
-        ended_at = torch.cat([part.images for part in found]).cpu().numpy()
+        ended_at = torch.cat([part.stored for part in found]).cpu().numpy()
         index = np.concatenate(kept)
         return Queries(
             stored=ended_at[index],
@@ -153,34 +154,35 @@ class IPGuard(Scheme):
         return self.k if self.k_unit == "logits" else self.k * float(logits.std(dim=1).mean())
 
     def _walk(self, context: Enrollment, starts: Starts, index: np.ndarray, k: float) -> Descent:
-        device = next(context.source.parameters()).device
+        device, modality = next(context.source.parameters()).device, context.seeds.modality
         own, targets = (torch.from_numpy(part[index]).to(device) for part in (starts.own, starts.targets))
         with frozen(in_precision(context.source, self.precision, shape=context.seeds.shape)) as model:
             return descend(
-                as_points(torch.from_numpy(starts.images[index]).to(device), self.precision),
+                modality.to_model(starts.stored[index], device=device, dtype=DTYPES[self.precision]),
                 lambda points, rows: boundary_loss(model(points), own[rows], targets[rows], k),
                 steps=self.steps,
-                rate=self.rate,
+                rate=self.rate * modality.box.span,
                 until=0.0,
+                modality=modality,
             )
 
     def _starts(self, context: Enrollment, right: np.ndarray, wanted: int, generator: torch.Generator) -> Starts:
-        data = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
+        modality, data = context.seeds.modality, context.seeds.pairs
         if self.start == "training":
             assert context.train_images is not None
-            data = Labelled(images=context.train_images.stored, labels=context.train_images.labels)
+            data = context.train_images.pairs
         elif self.start == "mistakes":
             data = data.take(np.flatnonzero(~right))
         elif self.start == "random":
-            noise = torch.randint(256, (TRIES * wanted, *context.seeds.shape), dtype=torch.uint8, generator=generator)
-            data = Labelled(images=noise.numpy(), labels=labels_of(context.source, noise))
+            noise = modality.drawn(context.seeds.shape, TRIES * wanted, generator=generator)
+            data = Labelled(stored=noise, labels=labels_of(context.source, noise, modality=modality))
         if not len(data):
             raise FingerprintError("the source makes no mistake to start from: set start=data")
         order = torch.randperm(len(data), generator=generator).numpy()[: TRIES * wanted]
         data = data.take(order)
-        images = torch.from_numpy(data.images)
-        logits = predict(context.source, images)
-        own = settled(context.source, images, logits)
+        stored = torch.from_numpy(data.stored)
+        logits = predict(context.source, stored, modality=modality)
+        own = settled(context.source, stored, logits, modality=modality)
         rank = logits if self.target == "least-likely" else torch.rand(logits.shape, generator=generator)
         return _with_targets(data, own, rank, TRIES * wanted)
 
@@ -214,7 +216,7 @@ def _with_targets(data: Labelled, own: np.ndarray, rank: Tensor, most: int) -> S
             yield np.arange(len(data)), order[:, turn]
 
     image, target = (np.concatenate(parts)[:most] for parts in zip(*rounds(), strict=True))
-    return Starts(images=data.images[image], labels=data.labels[image], own=own[image], targets=target)
+    return Starts(stored=data.stored[image], labels=data.labels[image], own=own[image], targets=target)
 
 
 def aruc(derived: Float[np.ndarray, " d"], independent: Float[np.ndarray, " i"]) -> float:

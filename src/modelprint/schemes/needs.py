@@ -11,6 +11,7 @@ from torch import nn
 from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.data.labelled import LabelledSet
+from modelprint.modalities.space import Box
 
 if TYPE_CHECKING:
     from modelprint.schemes.base import Enrollment
@@ -62,9 +63,22 @@ class Needs:
                 "them"
             )
         if self.train_images and context.train_images is None:
-            raise FingerprintError(f"scheme {scheme} needs images that the source was trained on: name --train-data")
+            raise FingerprintError(
+                f"scheme {scheme} needs {context.seeds.modality.plural} that the source was trained on: name "
+                "--train-data"
+            )
         if not len(context.seeds):
             raise FingerprintError(f"{context.seeds.name} holds no inputs to make queries of")
+        modality = context.seeds.modality
+        if self.mixes and not modality.mixes:
+            raise FingerprintError(
+                f"scheme {scheme} mixes inputs, as these settings have it, and {modality.plural} cannot be mixed: "
+                "choose other settings, or another scheme"
+            )
+        if self.space == "continuous" and not isinstance(modality.space, Box):
+            raise FingerprintError(
+                f"scheme {scheme} moves inputs by small steps, and {modality.plural} cannot be: choose another scheme"
+            )
 
     def check_source(self, scheme: str, source: nn.Module, seeds: LabelledSet) -> None:
         """Nothing, if the source gives what crafting takes from it.
@@ -90,9 +104,7 @@ class Needs:
 
 def gives_gradients(source: nn.Module, seeds: LabelledSet) -> bool:
     """Whether the outputs of a model change with its input in a way that autograd can follow."""
-    from modelprint.training.loop import to_unit
-
     device = next((parameter.device for parameter in source.parameters()), torch.device("cpu"))
     with torch.enable_grad():
-        point = to_unit(torch.from_numpy(seeds.stored[:1])).to(device).requires_grad_()
+        point = seeds.modality.to_model(seeds.stored[:1], device=device).requires_grad_()
         return bool(source(point).requires_grad)

@@ -22,9 +22,9 @@ from scipy import special
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
-from modelprint.perturb.mixing import Labelled, cutmix
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
+from modelprint.training.labels import labels_of
 
 ROWS = 512  # of the correlation matrices at a time
 
@@ -74,9 +74,9 @@ class Sac(Scheme):
         """CutMix images, or shared mistakes."""
         wanted = wanted_queries(context.budget, self.queries)
         right = context.right
-        data = Labelled(images=context.seeds.stored, labels=context.seeds.labels)
+        data = context.seeds.pairs
         chosen = (
-            cutmix(data, wanted, generator=generator)
+            context.seeds.modality.mix(data, wanted, generator=generator)
             if self.inputs == "cutmix"
             else data.take(_shared_mistakes(context, right, generator)[:wanted])
         )
@@ -86,7 +86,7 @@ class Sac(Scheme):
                 "two queries or more have a correlation; raise the budget, or set inputs=cutmix"
             )
         return Queries(
-            stored=chosen.images,
+            stored=chosen.stored,
             labels=chosen.labels,
             group=np.zeros(len(chosen), dtype=np.int64),
             report=crafting_report(len(chosen), wanted),
@@ -131,10 +131,11 @@ def _shared_mistakes(context: Enrollment, right: np.ndarray, generator: torch.Ge
     """What the source and most surrogates get wrong: by how many of these do, then at random."""
     wrong: np.ndarray = np.flatnonzero(~right)
     wrong = wrong[torch.randperm(len(wrong), generator=generator).numpy()]
-    images, labels = context.seeds.stored[wrong], context.seeds.labels[wrong]
+    stored, labels = context.seeds.stored[wrong], context.seeds.labels[wrong]
     if not len(wrong):
         return wrong
-    shares = np.mean([context.labels_by(model, images) != labels for model in context.surrogates], axis=0)
+    modality = context.seeds.modality
+    shares = np.mean([labels_of(copy, stored, modality=modality) != labels for copy in context.surrogates], axis=0)
     order = np.argsort(-shares, kind="stable")
     shared: np.ndarray = wrong[order[shares[order] > 0.5]]
     return shared

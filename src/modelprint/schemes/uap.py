@@ -35,9 +35,10 @@ from torch import Tensor, nn
 from modelprint.core.errors import FingerprintError, UnscorableError
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
+from modelprint.modalities.base import Modality
 from modelprint.perturb.deepfool import deepfool
-from modelprint.perturb.precision import Precision, as_points, in_precision
-from modelprint.perturb.uap import UniversalName, fooling_rate, perturbed, rounded, universal
+from modelprint.perturb.precision import DTYPES, Precision, in_precision
+from modelprint.perturb.uap import UniversalName, fooling_rate, perturbed, universal
 from modelprint.schemes.base import (
     SCHEMES,
     Asker,
@@ -53,7 +54,6 @@ from modelprint.schemes.uap_vectors import fingerprint_vectors, whole_views
 from modelprint.training.contrastive import EncoderRecipe, cosines, embed, train_encoder
 from modelprint.training.loop import predict
 
-EPSILONS = tuple(level / 255 for level in (10, 15, 20, 30, 40, 50, 64))
 HELD_OUT = 2000  # images that the fooling rate is measured on, at most
 TWICE_AS_FAR = 1.0  # the overshoot of the per-sample control, whose ways must survive clamping and rounding
 Reading = Literal["scores", "labels"]
@@ -64,8 +64,8 @@ class Perturbation:
     """What is added to the points.
 
     Attributes:
-        shift: v, (c, h, w); zero where every point has a way of its own.
-        epsilon: the largest change of a pixel.
+        shift: v, of the shape of an input; zero where every point has a way of its own.
+        epsilon: the largest change of a coordinate.
         fooled: the share of held-out images whose label v changes.
     """
 
@@ -79,7 +79,7 @@ class PerturbedQueries(Queries):
     """Queries, with the perturbation that half of them carry.
 
     Attributes:
-        shift: v, float32 (c, h, w).
+        shift: v, float32, of the shape of an input.
     """
 
     shift: np.ndarray
@@ -95,7 +95,8 @@ class Uap(Scheme):
         views: m (paper: 20); with a budget, as many as it holds.
         perturbation: v by gradient ascent or DeepFool; "per-sample" (each point's own way across the boundary, by
             DeepFool) and the patterns are controls.
-        epsilon: of v; none takes the smallest of `EPSILONS` that fools enough held-out images.
+        epsilon: of v, as a share of the range of a coordinate; none takes the smallest of the modality's that fools
+            enough held-out images.
         least_fooling: the share of held-out images that a learned v must fool (released code: .7).
         images: training images that v is learned from.
         encoder: "contrastive", or "none": the cosine of the vectors themselves, a control.
@@ -158,19 +159,21 @@ class Uap(Scheme):
         context = replace(context, source=in_precision(context.source, self.precision, shape=data.shape))
         found = self._perturbation(context, generator)
         context.progress("points", 0, 1)
-        logits = predict(context.source, torch.from_numpy(data.stored)).numpy()
+        modality = data.modality
+        logits = predict(context.source, torch.from_numpy(data.stored), modality=modality).numpy()
         index = views_of_points(logits, points=points, views=views, seed=_drawn(generator))
         context.progress("points", 1, 1)
         clean = self._unit(data, index.reshape(-1))
         if self.perturbation == "per-sample":
             ways = torch.cat([deepfool(context.source, part, overshoot=TWICE_AS_FAR).shift for part in _batches(clean)])
-            shifted, fooled = perturbed(clean, ways), fooling_rate(context.source, clean, ways)
+            shifted = perturbed(clean, ways, modality.box)
+            fooled = fooling_rate(context.source, clean, ways, modality=modality)
         else:
-            shifted, fooled = perturbed(clean, found.shift), found.fooled
+            shifted, fooled = perturbed(clean, found.shift, modality.box), found.fooled
         pair = torch.stack([part.reshape(views, points, *data.shape) for part in (clean, shifted)], dim=1)
         return PerturbedQueries(
             shift=found.shift.float().numpy(),
-            stored=rounded(pair.reshape(-1, *data.shape)).numpy(),
+            stored=modality.to_stored(pair.reshape(-1, *data.shape)).numpy(),
             labels=np.repeat(data.labels[index][:, None], 2, axis=1).reshape(-1),
             group=np.repeat(np.arange(views), 2 * points),
             columns={"shifted": np.tile(np.repeat(np.arange(2), points), views)},
@@ -197,12 +200,15 @@ class Uap(Scheme):
         held_out = self._unit(context.seeds, np.arange(min(HELD_OUT, len(context.seeds))))
         images = self._unit(data, torch.randperm(len(data), generator=generator)[: self.images].numpy())
         learned: UniversalName = "deepfool" if self.perturbation == "deepfool" else "ascent"
-        tried = EPSILONS if self.epsilon is None else (self.epsilon,)
+        modality = data.modality
+        tried = modality.changes if self.epsilon is None else (self.epsilon * modality.box.span,)
         best: Perturbation | None = None
         for number, epsilon in enumerate(tried):
             context.progress("perturbation", number, len(tried))
-            shift = _found(learned, context.source, images, epsilon, generator)
-            best = Perturbation(shift=shift, epsilon=epsilon, fooled=fooling_rate(context.source, held_out, shift))
+            shift = _found(learned, context.source, images, epsilon=epsilon, modality=modality, generator=generator)
+            best = Perturbation(
+                shift=shift, epsilon=epsilon, fooled=fooling_rate(context.source, held_out, shift, modality=modality)
+            )
             if best.fooled >= self.least_fooling:
                 break
         context.progress("perturbation", len(tried), len(tried))
@@ -215,11 +221,12 @@ class Uap(Scheme):
         if self.perturbation in ("ascent", "deepfool"):
             return best
         kind: UniversalName = "zero" if self.perturbation == "per-sample" else self.perturbation
-        shift = _found(kind, context.source, images, best.epsilon, generator)
-        return Perturbation(shift=shift, epsilon=best.epsilon, fooled=fooling_rate(context.source, held_out, shift))
+        shift = _found(kind, context.source, images, epsilon=best.epsilon, modality=modality, generator=generator)
+        fooled = fooling_rate(context.source, held_out, shift, modality=modality)
+        return Perturbation(shift=shift, epsilon=best.epsilon, fooled=fooled)
 
     def _unit(self, data: LabelledSet, index: np.ndarray) -> Tensor:
-        return as_points(torch.from_numpy(data.stored[index]), self.precision)
+        return data.modality.to_model(data.stored[index], dtype=DTYPES[self.precision])
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """v, the view of each query, and an encoder for scores and one for labels.
@@ -313,9 +320,15 @@ def _read(answers: Answers, reading: Reading) -> Answers:
 
 
 def _found(
-    kind: UniversalName, source: nn.Module, images: Tensor, epsilon: float, generator: torch.Generator
+    kind: UniversalName,
+    source: nn.Module,
+    points: Tensor,
+    *,
+    epsilon: float,
+    modality: Modality,
+    generator: torch.Generator,
 ) -> Tensor:
-    return universal(kind).find(source, images, epsilon=epsilon, generator=generator)
+    return universal(kind).find(source, points, epsilon=epsilon, generator=generator, space=modality.box)
 
 
 def _batches(images: Tensor) -> tuple[Tensor, ...]:

@@ -11,9 +11,10 @@ import numpy as np
 from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
 from modelprint.core.suspect import Answers
+from modelprint.modalities.image import IMAGE
+from modelprint.modalities.wire import Encoder, Picture
+from modelprint.modalities.wire import Wire as Carrier
 from modelprint.suspects.interpret import ClassIndex, answers_from_json
-from modelprint.suspects.options import Picture
-from modelprint.suspects.tensors import TensorFormat, picture
 from modelprint.suspects.wire import Call, shown_url
 
 
@@ -44,7 +45,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def request(self, images: np.ndarray, access: Access) -> Call:
-        """The request that asks for images (n, c, h, w)."""
+        """The request that asks for inputs (n, ...)."""
 
     @abstractmethod
     def answers(self, body: bytes, count: int, access: Access) -> Answers:
@@ -61,7 +62,7 @@ class Invocations(Dialect):
     Source: MLflow documentation, "Deploy MLflow Model as a Local Inference Server".
     """
 
-    def __init__(self, url: str, *, tensors: TensorFormat, index: ClassIndex) -> None:
+    def __init__(self, url: str, *, tensors: Encoder, index: ClassIndex) -> None:
         self.url, self.tensors, self.index = url, tensors, index
 
     def request(self, images: np.ndarray, access: Access) -> Call:
@@ -89,12 +90,14 @@ class ImagePost(Dialect):
 
     largest_batch = 1
 
-    def __init__(self, url: str, *, index: ClassIndex, kind: Picture = "png") -> None:
-        self.url, self.index, self.kind = url, index, kind
+    def __init__(self, url: str, *, index: ClassIndex, kind: Picture = "png", wire: Carrier = IMAGE.wire) -> None:
+        self.url, self.index, self.kind, self.wire = url, index, kind, wire
 
     def request(self, images: np.ndarray, access: Access) -> Call:
         """The bytes of the one image."""
-        return Call(url=self.url, method="POST", body=picture(images[0], self.kind), content_type=f"image/{self.kind}")
+        return Call(
+            url=self.url, method="POST", body=self.wire.file(images[0], self.kind), content_type=f"image/{self.kind}"
+        )
 
     def answers(self, body: bytes, count: int, access: Access) -> Answers:
         """The label with the highest score; scores only where every class has one."""

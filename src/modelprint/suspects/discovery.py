@@ -12,7 +12,6 @@ from modelprint.suspects.interpret import class_index
 from modelprint.suspects.mapping import MappedApi, read_mapping
 from modelprint.suspects.oip import OpenInference, model_url, read_metadata
 from modelprint.suspects.options import SuspectOptions
-from modelprint.suspects.tensors import TensorFormat
 from modelprint.suspects.wire import Call, StatusError, Wire, extended, shown_url, with_path
 
 _NOT_HERE = frozenset({400, 404, 405, 406, 415, 422, 501})
@@ -33,12 +32,15 @@ def find_dialect(wire: Wire, url: str, options: SuspectOptions) -> Dialect:
         if options.mapping is None:
             raise SuspectError(f"{shown_url(url)}: --api mapping needs --mapping FILE.toml")
         mapping = read_mapping(options.mapping)
-        return MappedApi(url, mapping, names=options.class_names, aliases=dict(index.aliases))
+        return MappedApi(
+            url, mapping, names=options.class_names, aliases=dict(index.aliases), wire=options.modality.wire
+        )
     if api == "image":
-        return ImagePost(url, index=index, kind=options.picture)
+        return ImagePost(url, index=index, kind=options.picture, wire=options.modality.wire)
     if api == "mlflow":
         address = url if urlsplit(url).path.endswith("/invocations") else extended(url, "/invocations")
-        tensors = TensorFormat(layout=options.layout or "nchw", mean=options.model.mean, std=options.model.std)
+        mean, std = options.model.mean, options.model.std
+        tensors = options.modality.wire.encoder(layout=options.layout, mean=mean, std=std)
         return Invocations(address, tensors=tensors, index=index)
     address = model_url(wire, url, options.model_name)
     return OpenInference(address, read_metadata(wire, address), options)

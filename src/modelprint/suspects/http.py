@@ -13,8 +13,9 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
-from modelprint.core.identity import stored_hashes
 from modelprint.core.suspect import Answers, Cost, Suspect
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.suspects.dialects import Dialect
 from modelprint.suspects.discovery import find_dialect
 from modelprint.suspects.interpret import require_scores
@@ -53,7 +54,9 @@ class HttpSuspect(Suspect):
         batch_size: int = BATCH_SIZE,
         max_sent: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        modality: Modality = IMAGE,
     ) -> None:
+        self.modality: Modality = modality
         self.identity = shown_url(url)
         self.access = dialect.access
         self.dialect = dialect
@@ -66,7 +69,7 @@ class HttpSuspect(Suspect):
 
     @classmethod
     def connect(cls, url: str, options: SuspectOptions) -> Self:
-        """Find out what a server speaks, without sending an image.
+        """Find out what a server speaks, without sending an input.
 
         Raises:
             SuspectError: no server there, none of the protocols, no such model, other images or classes.
@@ -77,7 +80,6 @@ class HttpSuspect(Suspect):
             backoff=options.backoff,
             connections=options.max_in_flight,
             rate=options.rate,
-            send_token=options.send_token,
             token_header=options.token_header,
         )
         with wire:
@@ -90,11 +92,12 @@ class HttpSuspect(Suspect):
             batch_size=options.batch_size or BATCH_SIZE,
             max_sent=options.max_sent,
             progress=options.progress,
+            modality=options.modality,
         )
 
     def cost(self, images: np.ndarray, *, access: Access) -> Cost:
         """What asking would take, beyond what the ledger knows; nothing is sent and nothing written."""
-        queries = stored_hashes(images)
+        queries = self.modality.hashes(images)
         known = self.ledger.known(scores=access >= Access.SCORES)
         missing = sorted({query: place for place, query in enumerate(queries) if query not in known}.values())
         if self.max_sent is not None:
@@ -120,7 +123,7 @@ class HttpSuspect(Suspect):
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         scores = access >= Access.SCORES
-        queries = stored_hashes(images)
+        queries = self.modality.hashes(images)
         with self.ledger:
             places = {
                 query: place for place, query in enumerate(queries) if not self.ledger.knows(query, scores=scores)

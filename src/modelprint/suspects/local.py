@@ -12,59 +12,70 @@ from torch import nn
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.suspects.interpret import answers_from_array, checked, require_scores
 from modelprint.training.loop import predict
 
 
 class TorchSuspect(Suspect):
-    """A torch module that takes inputs in [0, 1] and returns logits; it is asked on the device where it lies.
+    """A torch module that takes points and returns logits; it is asked on the device where it lies.
 
     Args:
         module: put into evaluation mode.
         identity: "sha256:..." of the file or weights.
-        batch_size: images per forward pass; None: what their size allows.
+        batch_size: inputs per forward pass; None: what their size allows.
         classes: how many it must tell apart, where that is known.
+        modality: of its inputs.
     """
 
     access = Access.WEIGHTS
 
     def __init__(
-        self, module: nn.Module, identity: str, *, batch_size: int | None = None, classes: int | None = None
+        self,
+        module: nn.Module,
+        identity: str,
+        *,
+        batch_size: int | None = None,
+        classes: int | None = None,
+        modality: Modality = IMAGE,
     ) -> None:
+        self.modality: Modality = modality
         self.module = module.eval()
         self.identity = identity
         self.batch_size = batch_size
         self.classes = classes
 
-    def _ask(self, images: np.ndarray, access: Access) -> Answers:
-        if images.dtype != np.uint8:
-            images = images.astype(np.float32, copy=False)
-        if not images.flags.writeable:  # torch would warn of it, though nothing here writes
-            images = images.copy()
+    def _ask(self, inputs: np.ndarray, access: Access) -> Answers:
+        if inputs.dtype.kind == "f":
+            inputs = inputs.astype(np.float32, copy=False)
+        if not inputs.flags.writeable:  # torch would warn of it, though nothing here writes
+            inputs = inputs.copy()
         try:
-            logits = predict(self.module, torch.from_numpy(images), batch_size=self.batch_size)
+            logits = predict(self.module, torch.from_numpy(inputs), modality=self.modality, batch_size=self.batch_size)
         except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise MisfitError(
-                f"{self.identity} does not take images of shape {images.shape[1:]} ({_first_line(error)}): "
-                "check that it was made for this data and returns logits"
+                f"{self.identity} does not take {self.modality.plural} of shape {inputs.shape[1:]} "
+                f"({_first_line(error)}): check that it was made for this data and returns logits"
             ) from error
         answers = answers_from_scores(logits.float().numpy(), who=self.identity)
         return checked(answers, who=self.identity, classes=self.classes)
 
 
 class CallableSuspect(Suspect):
-    """Any Python callable from images, as the fingerprint holds them (uint8, or floats in [0, 1]), to labels or scores.
+    """Any Python callable from inputs, as the fingerprint holds them, to labels or scores.
 
-    >>> brightness = CallableSuspect(lambda images: (images.mean(axis=(1, 2, 3)) > 127).astype(int), identity="lambda")
-    >>> brightness.ask(np.full((2, 1, 4, 4), 200, np.uint8)).labels.tolist()
+    >>> brightness = CallableSuspect(lambda images: (images.mean(axis=(1, 2, 3)) > 0.5).astype(int), identity="lambda")
+    >>> brightness.ask(np.full((2, 1, 4, 4), 0.8)).labels.tolist()
     [1, 1]
 
     Args:
-        function: gets (n, channels, height, width); returns labels (n,) or scores (n, classes), an array, a tensor or
-            a list.
+        function: gets (n, ...), images as 8-bit (n, channels, height, width); returns labels (n,) or scores (n,
+            classes), an array, a tensor or a list.
         identity: what the verdict calls it; its module and name unless given.
-        batch_size: the most images that one call gets.
+        batch_size: the most inputs that one call gets.
         classes: how many it must tell apart, where that is known.
+        modality: of its inputs.
     """
 
     def __init__(
@@ -74,16 +85,18 @@ class CallableSuspect(Suspect):
         identity: str | None = None,
         batch_size: int = 512,
         classes: int | None = None,
+        modality: Modality = IMAGE,
     ) -> None:
+        self.modality: Modality = modality
         self.function = function
         named = getattr(function, "__qualname__", type(function).__qualname__)
         self.identity = identity or f"callable:{getattr(function, '__module__', None) or 'unknown'}.{named}"
         self.batch_size = batch_size
         self.classes = classes
 
-    def _ask(self, images: np.ndarray, access: Access) -> Answers:
+    def _ask(self, inputs: np.ndarray, access: Access) -> Answers:
         parts = [
-            self._call(images[start : start + self.batch_size]) for start in range(0, len(images), self.batch_size)
+            self._call(inputs[start : start + self.batch_size]) for start in range(0, len(inputs), self.batch_size)
         ]
         if not parts:
             return Answers(labels=np.zeros(0, np.int64))
@@ -92,17 +105,17 @@ class CallableSuspect(Suspect):
         answers = answers_from_array(np.concatenate(parts), who=self.identity, classes=self.classes)
         return require_scores(answers, access, who=self.identity)
 
-    def _call(self, images: np.ndarray) -> np.ndarray:
-        result = self.function(images)
+    def _call(self, inputs: np.ndarray) -> np.ndarray:
+        result = self.function(inputs)
         if isinstance(result, torch.Tensor):
             result = result.detach().cpu().numpy()
         try:
             outputs = np.asarray(result)
         except ValueError as error:  # ragged lists
             raise SuspectError(f"{self.identity} gave no array of labels or scores: {error}") from error
-        if outputs.ndim not in (1, 2) or len(outputs) != len(images):
+        if outputs.ndim not in (1, 2) or len(outputs) != len(inputs):
             raise SuspectError(
-                f"{self.identity} gave outputs of shape {outputs.shape} to {len(images)} images: "
+                f"{self.identity} gave outputs of shape {outputs.shape} to {len(inputs)} {self.modality.plural}: "
                 "expected labels (n,) or scores (n, classes)"
             )
         return outputs

@@ -27,10 +27,11 @@ from modelprint.core.errors import SuspectError
 from modelprint.core.records import Record
 from modelprint.core.suspect import Answers
 from modelprint.core.untrusted import read_regular
+from modelprint.modalities.image import IMAGE
+from modelprint.modalities.wire import Layout, Number, Picture
+from modelprint.modalities.wire import Wire as Carrier
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import ClassIndex, answers_from_json
-from modelprint.suspects.options import Layout, Picture
-from modelprint.suspects.tensors import TensorFormat, picture
 from modelprint.suspects.wire import Call, extended
 
 ONE, MANY = "$image", "$images"
@@ -54,8 +55,8 @@ class MappingRequest(Record):
     picture: Picture = "png"
     field: str = "file"
     form: dict[str, str] = Field(default_factory=dict)
-    layout: Layout = "nchw"
-    dtype: Literal["float32", "uint8"] = "float32"
+    layout: Layout | None = None
+    dtype: Number = "float32"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 
@@ -101,14 +102,22 @@ class MappedApi(Dialect):
         url: to which the file's path is added.
         names: the fingerprint's class names, in order; empty when not known.
         aliases: what else the API calls classes; these win over the file's.
+        wire: of the inputs' modality.
 
     Raises:
         SuspectError: the file maps to a class name that there is not.
     """
 
     def __init__(
-        self, url: str, mapping: Mapping, *, names: tuple[str, ...] = (), aliases: dict[str, int] | None = None
+        self,
+        url: str,
+        mapping: Mapping,
+        *,
+        names: tuple[str, ...] = (),
+        aliases: dict[str, int] | None = None,
+        wire: Carrier = IMAGE.wire,
     ) -> None:
+        self.wire = wire
         self.url = extended(url, "/" + mapping.path.lstrip("/")) if mapping.path else url
         self.mapping = mapping
         self.index = ClassIndex.aliased(names, {**mapping.class_names, **(aliases or {})}, who="the mapping file")
@@ -124,9 +133,9 @@ class MappedApi(Dialect):
         """The picture, or the JSON with the images in their place."""
         request = self.mapping.request
         if self._picture is not None:
-            body, content_type = picture(images[0], self._picture), f"image/{self._picture}"
+            body, content_type = self.wire.file(images[0], self._picture), f"image/{self._picture}"
         elif request.kind == "multipart":
-            body, content_type = upload(picture(images[0], request.picture), request)
+            body, content_type = upload(self.wire.file(images[0], request.picture), request)
         else:
             items = [_filled(request.item, {ONE: value}) for value in self._values(images)]
             filled = _filled(self._body(), {ONE: items[0], MANY: items})
@@ -152,10 +161,10 @@ class MappedApi(Dialect):
     def _values(self, images: np.ndarray) -> list[Any]:
         request = self.mapping.request
         if request.kind == "tensor":
-            tensors = TensorFormat(layout=request.layout, dtype=request.dtype, mean=request.mean, std=request.std)
-            values: list[Any] = tensors.encode(images).tolist()
+            encoder = self.wire.encoder(layout=request.layout, dtype=request.dtype, mean=request.mean, std=request.std)
+            values: list[Any] = encoder.encode(images).tolist()
             return values
-        return [base64.b64encode(picture(image, request.picture)).decode() for image in images]
+        return [base64.b64encode(self.wire.file(image, request.picture)).decode() for image in images]
 
 
 def upload(data: bytes, request: MappingRequest) -> tuple[bytes, str]:

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import Answers
+from modelprint.modalities.wire import Encoder
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import answers_from_array, answers_from_json, class_index
 from modelprint.suspects.options import SuspectOptions
-from modelprint.suspects.tensors import TensorFormat, layout_of
 from modelprint.suspects.wire import Call, StatusError, Wire, extended, shown_url, with_path
 
 _MODEL_PATH = re.compile(r"^(?P<server>.*?)/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/infer)?/?$")
@@ -89,7 +89,7 @@ class OpenInference(Dialect):
         if metadata.outputs and self._scores is None:
             self.access = Access.LABELS
         if options.input_shape is not None:
-            self._format(options.input_shape)
+            self._encoder(options.input_shape)
         if (
             self._scores is not None
             and options.expected_classes
@@ -107,8 +107,7 @@ class OpenInference(Dialect):
 
     def request(self, images: np.ndarray, access: Access) -> Call:
         """One tensor, with the one output that answers what was asked for."""
-        channels, height, width = images.shape[1:]
-        tensor = self._format((channels, height, width)).encode(images)
+        tensor = self._encoder(images.shape[1:]).encode(images)
         wanted = self._scores if access >= Access.SCORES or self._labels is None else self._labels
         body: dict[str, Any] = {
             "inputs": [
@@ -160,13 +159,14 @@ class OpenInference(Dialect):
         answers = answers_from_array(values, who=self.endpoint, classes=self.options.expected_classes)
         return self.index.renumbered(answers, who=self.endpoint)
 
-    def _format(self, shape: tuple[int, int, int]) -> TensorFormat:
-        layout = layout_of(self._input.shape, shape, who=self.endpoint)
+    def _encoder(self, shape: tuple[int, ...]) -> Encoder:
+        wire = self.options.modality.wire
+        layout = wire.layout(self._input.shape, shape, who=self.endpoint)
         if self.options.layout is not None and all(size < 0 for size in self._input.shape[1:]):
             layout = self.options.layout
         if self._input.datatype == "UINT8":
-            return TensorFormat(layout=layout, dtype="uint8")
-        return TensorFormat(layout=layout, mean=self.options.model.mean, std=self.options.model.std)
+            return wire.encoder(layout=layout, dtype="uint8")
+        return wire.encoder(layout=layout, mean=self.options.model.mean, std=self.options.model.std)
 
 
 def model_url(wire: Wire, url: str, model: str | None) -> str:

@@ -14,10 +14,13 @@ from modelprint.core.batches import images_at_once
 from modelprint.core.errors import MisfitError, ModelError, SuspectError
 from modelprint.core.files import write_bytes
 from modelprint.core.suspect import Answers, Suspect
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
+from modelprint.modalities.wire import Number
 from modelprint.suspects.interpret import answers_from_array, require_scores
 from modelprint.suspects.onnx_files import OnnxFile, read_onnx
-from modelprint.suspects.tensors import TensorFormat, layout_of
 
+_NUMBERS: dict[str, Number] = {"tensor(uint8)": "uint8"}
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
@@ -33,6 +36,7 @@ class OnnxSuspect(Suspect):
         batch_size: images per run, where the file leaves it open; None: what their size allows.
         threads: of onnxruntime.
         classes: how many it must tell apart, where that is known.
+        modality: of its inputs.
 
     Raises:
         ModelError: onnxruntime is not installed, or the file is missing, broken, or not an image classifier.
@@ -47,7 +51,9 @@ class OnnxSuspect(Suspect):
         batch_size: int | None = None,
         threads: int = 2,
         classes: int | None = None,
+        modality: Modality = IMAGE,
     ) -> None:
+        self.modality: Modality = modality
         self.path = Path(path)
         file = read_onnx(self.path)
         self.identity = file.identity
@@ -73,7 +79,7 @@ class OnnxSuspect(Suspect):
         if len(inputs) != 1:
             names = ", ".join(entry.name for entry in inputs)
             raise ModelError(f"{self.path} takes {len(inputs)} inputs ({names}): expected one, the images")
-        if inputs[0].type not in (*_FLOATS, "tensor(uint8)"):
+        if inputs[0].type not in (*_FLOATS, *_NUMBERS):
             raise ModelError(f"{self.path} takes {inputs[0].type}: expected floats in [0, 1], or uint8")
         return inputs[0]
 
@@ -92,11 +98,14 @@ class OnnxSuspect(Suspect):
         return str((scores or labels)[0])
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
-        layout = layout_of(self._declared, images.shape[1:], who=str(self.path))
-        if self._input.type == "tensor(uint8)":
-            encoder = TensorFormat(layout=layout, dtype="uint8")
-        else:
-            encoder = TensorFormat(layout=layout, mean=self.mean, std=self.std)
+        wire = self.modality.wire
+        layout = wire.layout(self._declared, images.shape[1:], who=str(self.path))
+        number = _NUMBERS.get(self._input.type, "float32")
+        encoder = (
+            wire.encoder(layout=layout, mean=self.mean, std=self.std)
+            if number == "float32"
+            else wire.encoder(layout=layout, dtype=number)
+        )
         batch = self.batch_size or images_at_once(images.shape[1:], most=256)
         parts = [self._run(encoder.encode(images[start : start + batch])) for start in range(0, len(images), batch)]
         if not parts:

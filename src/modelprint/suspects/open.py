@@ -71,6 +71,7 @@ def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
         std=options.model.std,
         batch_size=options.batch_size,
         classes=options.expected_classes,
+        modality=options.modality,
     )
 
 
@@ -85,4 +86,10 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         classes=options.expected_classes,
         device=options.device or "cpu",
     )
-    return TorchSuspect(loaded.module, loaded.identity, batch_size=options.batch_size, classes=options.expected_classes)
+    return TorchSuspect(
+        loaded.module,
+        loaded.identity,
+        batch_size=options.batch_size,
+        classes=options.expected_classes,
+        modality=options.modality,
+    )

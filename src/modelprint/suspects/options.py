@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from modelprint.core.errors import UsageError
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
+from modelprint.modalities.wire import Layout as Layout
+from modelprint.modalities.wire import Picture as Picture
 from modelprint.nn.options import ModelOptions
 
 Api = Literal["auto", "oip", "mlflow", "image", "mapping"]
-Layout = Literal["nchw", "nhwc"]
-Picture = Literal["png", "jpeg"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,8 @@ class SuspectOptions:
         class_names: of the fingerprint, in order; empty when not known.
         classes: their number, where the names are not known. Another number of classes is refused.
         class_aliases: what an API calls classes: its name, and the name or number here.
-        input_shape: (channels, height, width) of the queries; None when not known.
+        modality: of the queries.
+        input_shape: of a query; None when not known.
         fingerprint: the identity of the fingerprint that is going to ask, where there is one; the ledger is named
             after it.
         batch_size: images per forward pass or request; None: what suits the kind.
@@ -45,7 +48,6 @@ class SuspectOptions:
         max_sent: the most images that are ever sent to an API, those of retries and of resumed runs included; None: no
             limit. How many queries are asked is another matter, the `budget` of `verify`.
         ledger: where an API's answers are kept as they arrive; None: in the user cache, named after the address.
-        send_token: whether the server may be sent the token at all.
         token_header: the header that carries the token of the environment variable MODELPRINT_API_TOKEN.
         progress: called with the number of queries answered, and of all.
     """
@@ -53,7 +55,8 @@ class SuspectOptions:
     class_names: tuple[str, ...] = ()
     classes: int | None = None
     class_aliases: Mapping[str, int | str] = field(default_factory=dict)
-    input_shape: tuple[int, int, int] | None = None
+    modality: Modality = IMAGE
+    input_shape: tuple[int, ...] | None = None
     fingerprint: str | None = None
     batch_size: int | None = None
     device: str | None = None
@@ -70,7 +73,6 @@ class SuspectOptions:
     rate: float | None = None
     max_sent: int | None = None
     ledger: Path | None = None
-    send_token: bool = True
     token_header: str = "Authorization"  # noqa: S105 - a header's name, not a secret
     progress: Callable[[int, int], None] | None = None
 

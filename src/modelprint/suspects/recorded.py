@@ -54,7 +54,7 @@ class RecordedAnswer(Record):
 
     Attributes:
         index: of the query, from 0.
-        query: SHA-256 of the query's pixels, in hexadecimal.
+        query: SHA-256 of the stored query, in hexadecimal.
         scores: as given; null where only labels were asked for.
     """
 
@@ -81,7 +81,7 @@ class Recording:
 
 
 def record(images: np.ndarray, answers: Answers, *, suspect: str, fingerprint: str | None = None) -> Recording:
-    """The recording of the answers to images (n, c, h, w); unanswered ones are left out."""
+    """The recording of the answers to stored inputs (n, ...); unanswered ones are left out."""
     index = np.flatnonzero(answers.answered)
     return Recording(
         header=RecordingHeader(

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from modelprint.core.access import Access
 from modelprint.core.errors import DataError, ModelprintError
 from modelprint.core.suspect import Suspect
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 
 try:
     import uvicorn
@@ -33,7 +35,7 @@ class _Lenient(BaseModel):
 
 class _Input(_Lenient):
     name: str
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     datatype: Literal["FP32", "FP64", "UINT8"]
     data: list[Any]
 
@@ -48,14 +50,22 @@ class ServedModel:
     Args:
         suspect: what answers, one request at a time.
         name: of the model, in its address /v2/models/NAME.
-        input_shape: (channels, height, width).
+        input_shape: of an input.
         classes: their number, where it is known.
         access: what clients may see: with `labels` an INT64 output "label", from `scores` on an FP32 output "scores".
     """
 
     def __init__(
-        self, suspect: Suspect, *, name: str, input_shape: tuple[int, int, int], classes: int | None, access: Access
+        self,
+        suspect: Suspect,
+        *,
+        name: str,
+        input_shape: tuple[int, ...],
+        classes: int | None,
+        access: Access,
+        modality: Modality = IMAGE,
     ) -> None:
+        self.modality = modality
         self.suspect, self.name, self.input_shape, self.classes = suspect, name, input_shape, classes
         self.access = Access.SCORES if access >= Access.SCORES else Access.LABELS
         self._one_at_a_time = threading.Lock()
@@ -69,7 +79,7 @@ class ServedModel:
             "name": self.name,
             "versions": ["1"],
             "platform": "modelprint",
-            "inputs": [{"name": "images", "datatype": "FP32", "shape": [-1, *self.input_shape]}],
+            "inputs": [{"name": self.modality.plural, "datatype": "FP32", "shape": [-1, *self.input_shape]}],
             "outputs": [output],
         }
 
@@ -100,18 +110,20 @@ class ServedModel:
             values = np.asarray(tensor.data, dtype=np.float32).reshape(tensor.shape)
         except (ValueError, TypeError, OverflowError) as error:
             raise DataError(f"the data are not numbers of shape {tensor.shape}: {error}") from error
-        if tensor.datatype != "UINT8":
-            return values
-        if not ((values >= 0) & (values <= 255)).all() or (values != np.rint(values)).any():
-            raise DataError("UINT8 data must be whole numbers from 0 to 255")
-        return values.astype(np.uint8)
+        return self.modality.wire.decoded(values, "uint8" if tensor.datatype == "UINT8" else "float32")
 
 
 def create_app(
-    suspect: Suspect, *, name: str, input_shape: tuple[int, int, int], classes: int | None, access: Access
+    suspect: Suspect,
+    *,
+    name: str,
+    input_shape: tuple[int, ...],
+    classes: int | None,
+    access: Access,
+    modality: Modality = IMAGE,
 ) -> FastAPI:
     """An application that serves one model, see `ServedModel`; bad requests get status 400 and are told why."""
-    model = ServedModel(suspect, name=name, input_shape=input_shape, classes=classes, access=access)
+    model = ServedModel(suspect, name=name, input_shape=input_shape, classes=classes, access=access, modality=modality)
     app = FastAPI(title="modelprint", openapi_url=None)
     app.include_router(_server_routes(model))
     for prefix in ("/v2/models/{asked}", "/v2/models/{asked}/versions/{version}"):

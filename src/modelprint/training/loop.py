@@ -18,6 +18,8 @@ from torch.nn import functional
 
 from modelprint.core.devices import device_of, in_parts, inputs_at_once
 from modelprint.core.errors import ModelError
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.training.passes import Backward
 from modelprint.training.passes import Loss as Loss
 from modelprint.training.recipes import Augment as Augment
@@ -169,34 +171,34 @@ def to_unit(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, images: Tensor, *, batch_size: int | None = None) -> Float[Tensor, "n classes"]:
-    """Logits, on the CPU, for 8-bit images or floats in [0, 1], in batches; one that does not fit memory is halved.
+def predict(
+    model: nn.Module, inputs: Tensor, *, modality: Modality = IMAGE, batch_size: int | None = None
+) -> Float[Tensor, "n classes"]:
+    """Logits, on the CPU, for inputs as they are stored or as models take them, in batches.
+
+    A batch that does not fit memory is halved.
 
     The model must be in evaluation mode; it is asked on the device where its parameters lie.
 
     Args:
-        batch_size: None: 512, or fewer where images are large.
+        batch_size: None: 512, or fewer where inputs are large.
 
     Raises:
-        DeviceError: a single image does not fit into memory.
+        DeviceError: a single input does not fit into memory.
     """
     device = device_of(model)
-    size = batch_size or inputs_at_once(images.shape[1:], device=device, most=512)
+    size = batch_size or inputs_at_once(inputs.shape[1:], device=device, most=512)
 
     def ask(part: slice) -> Tensor:
-        batch = images[part]
-        if batch.dtype == torch.uint8:
-            inputs = to_unit(batch).to(device)
-        else:
-            layout = torch.channels_last if batch.ndim == 4 else torch.preserve_format
-            inputs = batch.to(device, memory_format=layout)
-        outputs: Tensor = model(inputs).cpu()
+        batch = inputs[part]
+        dtype = batch.dtype if batch.dtype.is_floating_point else torch.float32  # floats stay as exact as they are
+        outputs: Tensor = model(modality.to_model(batch, device=device, dtype=dtype)).cpu()
         return outputs
 
-    parts = in_parts(ask, len(images), size=size, who="the model") if len(images) else [ask(slice(0, 0))]
+    parts = in_parts(ask, len(inputs), size=size, who="the model") if len(inputs) else [ask(slice(0, 0))]
     return torch.cat(parts)
 
 
-def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The share of images classified rightly."""
-    return float((predict(model, images).argmax(1) == labels).float().mean())
+def accuracy(model: nn.Module, inputs: Tensor, labels: Tensor, *, modality: Modality = IMAGE) -> float:
+    """The share of inputs classified rightly."""
+    return float((predict(model, inputs, modality=modality).argmax(1) == labels).float().mean())

@@ -16,7 +16,7 @@ from torch.nn import functional
 from modelprint.core.access import Access
 from modelprint.core.errors import DataError, SuspectError, UsageError
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
-from modelprint.perturb.transforms import TRANSFORMS
+from modelprint.modalities.image.transforms import TRANSFORMS
 from modelprint.suspects.evasion import EVASIONS, evaded, evasions
 from modelprint.suspects.evasion.detector import Detector
 

@@ -1,4 +1,4 @@
-"""Pictures as data URIs: the points of a trajectory, and maps of decision regions."""
+"""Maps of decision regions as data URIs, and the colours and names of classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int, Num
+from jaxtyping import Int
 
 from modelprint.report.drawing.text import plain_name
 
@@ -29,7 +29,6 @@ PALETTE = (
     "#882255",
     "#BBBBBB",
 )
-_LARGEST_SIDE = 96
 _SMALLEST_REGION = 2.5  # pixels from a region's inmost point to its edge, below which it gets no number
 
 
@@ -71,22 +70,6 @@ def class_name(label: int, class_names: Sequence[str], *, longest: int = 24) -> 
     if label < 0:
         return "no answer"
     return plain_name(class_names[label], longest=longest) if label < len(class_names) else f"class {label}"
-
-
-def png_uri(image: Num[np.ndarray, "c h w"]) -> str:
-    """An image, 8-bit or in [0, 1], as a PNG's data URI; shrunk where a side is longer than 96 pixels.
-
-    Channels other than one or three are averaged.
-    """
-    from PIL import Image
-
-    pixels = image if image.dtype == np.uint8 else np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-    if len(pixels) == 3:
-        picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    else:
-        picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.mean(0).astype(np.uint8))
-    picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
-    return _encoded(picture)
 
 
 def region_map(labels: Int[np.ndarray, "k k"]) -> RegionMap:

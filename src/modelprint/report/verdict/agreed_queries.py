@@ -9,7 +9,7 @@ import numpy as np
 
 from modelprint.core.sections import AgreedQueries
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.report.drawing.pictures import class_name, png_uri
+from modelprint.report.drawing.pictures import class_name
 from modelprint.report.drawing.text import percent, plain_name
 from modelprint.report.verdict.cases import Case
 
@@ -18,7 +18,7 @@ from modelprint.report.verdict.cases import Case
 class AgreedQuery:
     """A query, the class that both models gave it, its true class, and how many independent models so answer."""
 
-    uri: str
+    uri: str | None
     answer: str
     truth: str
     independent: str
@@ -45,7 +45,7 @@ def agreed_queries(block: AgreedQueries, fingerprint: Fingerprint, case: Case) -
         name=plain_name(case.name, longest=60),
         queries=[
             AgreedQuery(
-                uri=png_uri(fingerprint.queries[index]),
+                uri=fingerprint.modality.picture(fingerprint.queries[index]),
                 answer=class_name(int(own[index]), names),
                 truth=class_name(int(fingerprint.true_labels[index]), names),
                 independent=percent(float(shares[index])) if others else "not asked",

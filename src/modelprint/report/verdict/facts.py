@@ -49,8 +49,8 @@ class CheckedRow:
 def fingerprint_facts(fingerprint: Fingerprint) -> list[Fact]:
     """What the fingerprint is, and the hashes that bind it."""
     manifest = fingerprint.manifest
-    size = f"{manifest.input.height} by {manifest.input.width} pixels, {counted(manifest.input.channels, 'channel')}"
-    stored = "8-bit images" if manifest.codec == "uint8-image" else "32-bit floats"
+    size = manifest.input.described
+    stored = fingerprint.modality.stored_as(manifest.codec)
     return [
         Fact(name="Scheme", value=manifest.scheme),
         Fact(name="Queries", value=f"{len(fingerprint):,}, stored as {stored} of {size}"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from modelprint.core.sections import Stretch, Strip
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.report.drawing.pictures import class_name, png_uri
+from modelprint.report.drawing.pictures import class_name
 from modelprint.report.drawing.text import plain_name
 from modelprint.report.verdict.cases import Case
 
@@ -30,7 +30,7 @@ class Point:
     """One picture, what it is, and the answers under it."""
 
     text: str
-    uri: str
+    uri: str | None
     labels: list[Label]
 
 
@@ -75,7 +75,7 @@ def drawn_strip(
                 points=[
                     Point(
                         text=strip.label.format(place=first + place),
-                        uri=png_uri(fingerprint.queries[query]),
+                        uri=fingerprint.modality.picture(fingerprint.queries[query]),
                         labels=_labels(fingerprint, query, cases),
                     )
                     for place, query in enumerate(stretch.queries)

@@ -12,6 +12,8 @@ from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
 from modelprint.core.registry import Registry
 from modelprint.core.suspect import Answers, Suspect
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,12 @@ class Evading(Suspect):
         self.identity = suspect.identity
         self.access = min(suspect.access, Access.SCORES)
         self.free = suspect.free
+        self.modality = suspect.modality
+
+    def points(self, inputs: np.ndarray) -> np.ndarray:
+        """Inputs as models take them, float32; those of a suspect that names no modality are images."""
+        modality = self.modality if isinstance(self.modality, Modality) else IMAGE
+        return modality.as_points(inputs)
 
     def finish(self) -> None:
         """Told on."""

@@ -19,7 +19,6 @@ from scipy import stats
 
 from modelprint.core.access import Access
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
-from modelprint.perturb.transforms import as_unit
 from modelprint.suspects.evasion.base import EVASIONS, Evading, Evasion
 
 LOOK_EVERY = 10
@@ -57,7 +56,7 @@ class _Watched(Evading):
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         answers = self.suspect.ask(images, access=access)
-        flat = as_unit(images).reshape(len(images), -1)
+        flat = self.points(images).reshape(len(images), -1)
         refused = np.array([self._refuses(*query) for query in zip(flat, answers.labels.tolist(), strict=True)], bool)
         scores = None if answers.scores is None else np.where(refused[:, None], np.nan, answers.scores)
         return Answers(labels=np.where(refused, UNANSWERED, answers.labels), scores=scores)

@@ -1,4 +1,4 @@
-"""The image is changed before the model sees it."""
+"""The input is changed before the model sees it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.suspect import Answers, Suspect
-from modelprint.perturb.transforms import Transform, as_unit
+from modelprint.modalities.transform import Transform
 from modelprint.suspects.evasion.base import Evading, Evasion
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedInputs(Evasion):
-    """Any transform of images: flip, noise, blur, jpeg, bit-depth, resize."""
+    """Any transform of the modality: of images flip, noise, blur, jpeg, bit-depth, resize."""
 
     name: ClassVar[str] = "input"
 
     transform: Transform
 
     def wrap(self, suspect: Suspect, partner: Suspect | None = None) -> Suspect:
-        """The suspect, which sees the transformed images."""
+        """The suspect, which sees the transformed inputs."""
         return _Transformed(suspect, self.transform, self.seed)
 
     def recipe(self) -> dict[str, Any]:
@@ -37,5 +37,5 @@ class _Transformed(Evading):
         self.transform = transform
         self.seed = seed
 
-    def _ask(self, images: np.ndarray, access: Access) -> Answers:
-        return self.suspect.ask(self.transform(as_unit(images), seed=self.seed), access=access)
+    def _ask(self, inputs: np.ndarray, access: Access) -> Answers:
+        return self.suspect.ask(self.transform(self.points(inputs), seed=self.seed), access=access)

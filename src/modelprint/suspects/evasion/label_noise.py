@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from modelprint.core.suspect import Answers, Suspect
-from modelprint.perturb.transforms import generators
+from modelprint.modalities.transform import generators
 from modelprint.suspects.evasion.base import EVASIONS, Evasion, Reworded, shares_of
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from modelprint.core.errors import UsageError
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Suspect
-from modelprint.perturb.transforms import TRANSFORMS
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.suspects.evasion.base import EVASIONS, Evasion
 from modelprint.suspects.evasion.inputs import ChangedInputs
 
 
-def evasions(text: str, *, seed: int = 0) -> tuple[Evasion, ...]:
+def evasions(text: str, *, seed: int = 0, modality: Modality = IMAGE) -> tuple[Evasion, ...]:
     """What a text names, the one nearest to the model first.
 
     >>> [one.recipe() for one in evasions("bit-depth:bits=2+top-1")]
@@ -19,7 +20,7 @@ def evasions(text: str, *, seed: int = 0) -> tuple[Evasion, ...]:
     Raises:
         UsageError: an unknown name or setting; the message lists those that there are.
     """
-    return tuple(_one(part.strip(), seed) for part in text.split("+"))
+    return tuple(_one(part.strip(), seed, modality) for part in text.split("+"))
 
 
 def evaded(suspect: Suspect, text: str, *, seed: int = 0, partner: Suspect | None = None) -> Suspect:
@@ -36,7 +37,7 @@ def evaded(suspect: Suspect, text: str, *, seed: int = 0, partner: Suspect | Non
     return suspect
 
 
-def _one(text: str, seed: int) -> Evasion:
+def _one(text: str, seed: int, modality: Modality) -> Evasion:
     name, _, rest = text.partition(":")
     settings: dict[str, str] = {}
     for pair in filter(None, rest.split(",")):
@@ -44,9 +45,9 @@ def _one(text: str, seed: int) -> Evasion:
         if not equals:
             raise UsageError(f"evasion {text!r}: write its settings as name:key=value,key=value")
         settings[key.strip()] = value.strip()
-    if name in TRANSFORMS:
-        transform = with_settings(TRANSFORMS[name](), settings, who=f"evasion {name}")
+    if name in modality.transforms:
+        transform = with_settings(modality.transforms[name](), settings, who=f"evasion {name}")
         return ChangedInputs(transform=transform, seed=seed)
     if name not in EVASIONS:
-        raise UsageError(f"unknown evasion {name!r}: use one of {', '.join((*TRANSFORMS, *EVASIONS))}")
+        raise UsageError(f"unknown evasion {name!r}: use one of {', '.join((*modality.transforms, *EVASIONS))}")
     return with_settings(EVASIONS[name](seed=seed), settings, who=f"evasion {name}")

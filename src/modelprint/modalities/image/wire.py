@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
+from jaxtyping import Float, Shaped
 
-from modelprint.core.errors import MisfitError, SuspectError
-from modelprint.suspects.options import Layout, Picture
+from modelprint.core.errors import DataError, MisfitError, SuspectError
+from modelprint.modalities.image.picture import pil
+from modelprint.modalities.image.storage import LEVELS, as_unit, to_bytes
+from modelprint.modalities.wire import Layout, Number, Picture, Wire
 
 
-def layout_of(declared: Sequence[int | None], shape: tuple[int, int, int], *, who: str) -> Layout:
+def layout_of(declared: Sequence[int | None], shape: tuple[int, ...], *, who: str) -> Layout:
     """Whether a declared input shape, batch axis first, holds images channels first or last.
 
     >>> layout_of([None, 32, 32, 3], (3, 32, 32), who="model")
@@ -54,13 +56,13 @@ class TensorFormat:
     """
 
     layout: Layout = "nchw"
-    dtype: Literal["float32", "uint8"] = "float32"
+    dtype: Number = "float32"
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
 
     def encode(self, images: Shaped[np.ndarray, "n c h w"]) -> Shaped[np.ndarray, "n ..."]:
         """The tensor: of `dtype`, in `layout`."""
-        tensor = to_bytes(images) if self.dtype == "uint8" else self._normalised(to_floats(images))
+        tensor = to_bytes(images) if self.dtype == "uint8" else self._normalised(as_unit(images))
         return np.ascontiguousarray(tensor.transpose(0, 2, 3, 1) if self.layout == "nhwc" else tensor)
 
     def _normalised(self, images: Float[np.ndarray, "n c h w"]) -> Float[np.ndarray, "n c h w"]:
@@ -71,35 +73,50 @@ class TensorFormat:
         return images
 
 
-def to_floats(images: Shaped[np.ndarray, "n c h w"]) -> Float[np.ndarray, "n c h w"]:
-    """8-bit images as float32 in [0, 1]; floats stay what they are.
-
-    >>> to_floats(np.array([[[[255]]]], np.uint8)).item()
-    1.0
-    """
-    if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255.0)
-    return images.astype(np.float32, copy=False)
-
-
-def to_bytes(images: Shaped[np.ndarray, "n c h w"]) -> UInt8[np.ndarray, "n c h w"]:
-    """Floats in [0, 1] rounded to 8 bits; 8-bit images stay what they are."""
-    return images if images.dtype == np.uint8 else np.rint(images * 255.0).astype(np.uint8)
-
-
 def picture(image: Shaped[np.ndarray, "c h w"], kind: Picture = "png") -> bytes:
     """The file of one image, grey or RGB, 8 bits; JPEG (quality 95) changes pixels, PNG does not.
 
     Raises:
         SuspectError: neither 1 nor 3 channels.
     """
-    from PIL import Image
-
     if image.shape[0] not in (1, 3):
         raise SuspectError(f"an image of {image.shape[0]} channels cannot be sent as a picture: expected 1 or 3")
-    pixels = to_bytes(image)
     stream = io.BytesIO()
-    Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(
+    pil(to_bytes(image)).save(
         stream, format=kind.upper(), **({"quality": 95, "subsampling": 0} if kind == "jpeg" else {})
     )
     return stream.getvalue()
+
+
+class ImageWire(Wire):
+    """Tensors in either order of axes, floats or bytes, and PNG or JPEG files."""
+
+    suffix: ClassVar[str] = "png"
+    exact: ClassVar[tuple[str, ...]] = ("uint8-image",)
+
+    def encoder(
+        self,
+        *,
+        layout: Layout | None = None,
+        dtype: Number = "float32",
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> TensorFormat:
+        """A tensor's format; channels come first unless the layout says otherwise."""
+        return TensorFormat(layout=layout or "nchw", dtype=dtype, mean=mean, std=std)
+
+    def layout(self, declared: Sequence[int | None], shape: tuple[int, ...], *, who: str) -> Layout:
+        """Whether channels come first or last."""
+        return layout_of(declared, shape, who=who)
+
+    def decoded(self, values: np.ndarray, dtype: Number) -> np.ndarray:
+        """Floats as they are, bytes as 8-bit images."""
+        if dtype == "float32":
+            return values
+        if not ((values >= 0) & (values <= LEVELS)).all() or (values != np.rint(values)).any():
+            raise DataError(f"UINT8 data must be whole numbers from 0 to {LEVELS}")
+        return values.astype(np.uint8)
+
+    def file(self, one: np.ndarray, kind: Picture = "png") -> bytes:
+        """The file of one image."""
+        return picture(one, kind)

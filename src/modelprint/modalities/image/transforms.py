@@ -1,44 +1,27 @@
 """What may happen to an image between the one who asks and the model: mirrored, blurred, compressed, resized ...
 
-A thief does it to shake a fingerprint off, an honest server to fit images to its model. What is random is drawn from
-the image's own bytes and the seed: the same image meets the same fate whenever it is sent, and asking twice tells
-nothing.
+A thief does it to shake a fingerprint off, an honest server to fit images to its model.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from scipy import ndimage
-from torch.nn import functional
 
 from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
+from modelprint.modalities.image.storage import as_unit, to_bytes
+from modelprint.modalities.transform import Transform, generators
+
+if TYPE_CHECKING:
+    import torch
 
 Images = Float[np.ndarray, "n c h w"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Transform(ABC):
-    """Images to images of the same shape, in [0, 1]; the fields of a subclass are its strength.
-
-    Images and gradients are float32, or float64 on the way of a walk in double precision.
-    """
-
-    @abstractmethod
-    def __call__(self, images: Images, *, seed: int = 0) -> Images:
-        """The images as the model sees them."""
-
-    def back(self, gradient: Images) -> Images:
-        """The gradient by the images, from that by the transformed images; where there is none, the same (BPDA)."""
-        return gradient
 
 
 TRANSFORMS: Registry[type[Transform]] = Registry("transform")
@@ -121,7 +104,7 @@ class Jpeg(Transform):
 
         if images.shape[1] not in (1, 3):
             raise DataError(f"JPEG holds 1 or 3 channels, the images have {images.shape[1]}")
-        stored = np.rint(images * 255.0).astype(np.uint8)
+        stored = to_bytes(images)
         read = np.empty_like(stored)
         for place, image in enumerate(stored):
             stream = io.BytesIO()
@@ -129,7 +112,7 @@ class Jpeg(Transform):
             Image.fromarray(pixels).save(stream, format="JPEG", quality=self.quality)
             decoded = np.asarray(Image.open(stream))
             read[place] = decoded[None] if len(image) == 1 else decoded.transpose(2, 0, 1)
-        return read.astype(np.float32) / np.float32(255.0)
+        return as_unit(read)
 
 
 @TRANSFORMS.register("bit-depth")
@@ -163,39 +146,26 @@ class Resize(Transform):
 
     def __call__(self, images: Images, *, seed: int = 0) -> Images:
         """The middle of the enlarged images (bilinear)."""
+        import torch
+
         middle = self._middle(torch.from_numpy(images)).clamp(0.0, 1.0)
         return np.ascontiguousarray(middle.numpy())
 
     def back(self, gradient: Images) -> Images:
         """The transpose of a linear map."""
+        import torch
+
         with torch.inference_mode(mode=False), torch.enable_grad():
             onward = torch.from_numpy(gradient.copy())
             somewhere = torch.zeros_like(onward, requires_grad=True)
-            (found,) = torch.autograd.grad(self._middle(somewhere), somewhere, onward)
-        return found.numpy()
+            (before,) = torch.autograd.grad(self._middle(somewhere), somewhere, onward)
+        return before.numpy()
 
     def _middle(self, images: torch.Tensor) -> torch.Tensor:
+        from torch.nn import functional
+
         height, width = images.shape[-2:]
         larger = (round(height * self.scale), round(width * self.scale))
         grown = functional.interpolate(images, size=larger, mode="bilinear", align_corners=False)
         top, left = (larger[0] - height) // 2, (larger[1] - width) // 2
         return grown[..., top : top + height, left : left + width]
-
-
-def generators(images: np.ndarray, seed: int) -> Iterator[np.random.Generator]:
-    """A source of random numbers for each image, which depends on the image (in float32) and the seed alone."""
-    for image in images:
-        state = hashlib.sha256(seed.to_bytes(8, "big", signed=True))
-        state.update(np.ascontiguousarray(image, dtype=np.float32).tobytes())
-        yield np.random.default_rng(int.from_bytes(state.digest()[:16], "big"))
-
-
-def as_unit(images: np.ndarray) -> Images:
-    """8-bit images as float32 in [0, 1]; floats as float32.
-
-    >>> as_unit(np.array([[[[255]]]], np.uint8)).item()
-    1.0
-    """
-    if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255.0)
-    return np.ascontiguousarray(images, dtype=np.float32)
