@@ -231,11 +231,10 @@ def test_rows_are_numpys_rows(index, little_memory, monkeypatch):
         assert np.array_equal(joined_rows(NUMBERS[:2], NUMBERS[2:], whole), expected)
 
 
-def test_rows_lie_in_one_stretch_whatever_the_array_does():
-    """Indexing keeps odd strides, and convolutions round otherwise on these."""
-    odd = np.arange(32).reshape(2, 4, 4).T[:, None]
-    for found in (rows(odd, np.array([2, 0])), joined_rows(odd, odd, np.array([5, 0])), load_data("digits").stored):
-        assert found.flags.c_contiguous
+def test_parts_for_zoos_lie_in_memory_as_they_always_did():
+    """Convolutions round otherwise where a single channel has another stride."""
+    for split in SPLITS:
+        found = load_data(f"digits:{split}").stored
         assert found.strides == np.empty(found.shape, found.dtype).strides
 
 

@@ -126,8 +126,6 @@ def joined_rows(one: np.ndarray, other: np.ndarray, index: np.ndarray) -> np.nda
     >>> joined_rows(np.array([10, 11]), np.array([12, 13]), np.array([3, 0])).tolist()
     [13, 10]
     """
-    if not len(other) and is_large((len(index), *one.shape[1:]), one.dtype):
-        return rows(one, index)
 
     def gather(part: slice) -> np.ndarray:
         chosen = index[part]
@@ -146,7 +144,7 @@ def computed_rows(shape: tuple[int, ...], dtype: np.dtype[Any], gather: Callable
         shape: of all rows together.
     """
     if not is_large(shape, dtype):
-        return np.ascontiguousarray(gather(slice(0, shape[0])))  # the layout decides the last bits of what is trained
+        return gather(slice(0, shape[0]))
     size = block_rows(shape[1:], dtype)
 
     def fill(target: np.ndarray) -> None:

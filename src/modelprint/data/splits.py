@@ -21,7 +21,7 @@ from modelprint.data.arrays import read_npz_arrays, to_uint8_nchw
 from modelprint.data.folders import ImageFolder, list_image_folder
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.named import NAMED_SETS, RawSet
-from modelprint.data.on_disk import OnDisk, joined_rows
+from modelprint.data.on_disk import OnDisk, joined_rows, rows
 
 ORDER_SEED = 20_241_123
 SPLITS = ("owner", "stranger", "attacker", "queries", "holdout")
@@ -69,7 +69,7 @@ def load_data(reference: str) -> LabelledSet:
         DataError: nothing there, an unknown split, or an empty slice; the message says which.
     """
     name, split, start, stop = parse_reference(reference)
-    whole = _whole(name)
+    whole = _whole(name, split)
     index = _part_index(name, whole.labels, whole.trained, split)
     lower, upper = start or 0, len(index) if stop is None else stop
     if not lower < upper <= len(index):
@@ -95,7 +95,7 @@ class _Whole:
     read: Callable[[np.ndarray], np.ndarray]
 
 
-def _whole(name: str) -> _Whole:
+def _whole(name: str, split: str) -> _Whole:
     if name not in NAMED_SETS and Path(name).is_dir():
         folder = _listed(name)
         if folder.large:
@@ -105,8 +105,21 @@ def _whole(name: str) -> _Whole:
         labels=np.concatenate([raw.train_labels, raw.test_labels]),
         trained=len(raw.train_labels),
         class_names=raw.class_names,
-        read=lambda index: joined_rows(raw.train_images, raw.test_images, index),
+        read=lambda index: _read(raw, split, index),
     )
+
+
+def _read(raw: RawSet, split: str, index: np.ndarray) -> np.ndarray:
+    """Some inputs of a whole set; how they lie in memory decides the last bits of what is trained, so it stays."""
+    if split not in ("train", "test"):
+        return joined_rows(raw.train_images, raw.test_images, index)
+    if split == "train" or not len(raw.test_labels):
+        return _contiguous(rows(raw.train_images, index))
+    return _contiguous(rows(raw.test_images, index - len(raw.train_labels)))
+
+
+def _contiguous(images: np.ndarray) -> np.ndarray:
+    return images if isinstance(images, OnDisk) else np.ascontiguousarray(images)
 
 
 @lru_cache(maxsize=4)
