@@ -231,13 +231,6 @@ def test_rows_are_numpys_rows(index, little_memory, monkeypatch):
         assert np.array_equal(joined_rows(NUMBERS[:2], NUMBERS[2:], whole), expected)
 
 
-def test_parts_for_zoos_lie_in_memory_as_they_always_did():
-    """Convolutions round otherwise where a single channel has another stride."""
-    for split in SPLITS:
-        found = load_data(f"digits:{split}").stored
-        assert found.strides == np.empty(found.shape, found.dtype).strides
-
-
 def test_a_mapped_array_is_a_writable_numpy_array_for_torch(little_memory):
     array = kept("numbers", NUMBERS.shape, NUMBERS.dtype, fill)
     tensor = torch.from_numpy(array)  # would warn of arrays that cannot be written
