@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from modelprint.bench.evasion_tables import evasion_tables
-from modelprint.bench.published import DATA_SETS, DETECTION, EXTRACTION, METHODS, OURS, OVERALL, SECONDS
+from modelprint.bench.published import DATA_SETS, EXTRACTION, SUSPECTS, published_schemes
 from modelprint.bench.text_table import TextTable, with_interval
 from modelprint.results.records import Figure, JudgedModel, Results, Run
 from modelprint.results.view import ENOUGH_INDEPENDENTS, NOT_MEASURED, View, rate
+from modelprint.schemes.published import DataSet
 
 _LEADING: tuple[Figure, ...] = ("auc", "tpr_at_1", "tpr_at_10", "tpr_verdict", "fpr_verdict")
 
@@ -74,10 +75,12 @@ def families(view: View) -> TextTable:
 
 def detection(view: View) -> TextTable:
     """Table 1: detection rates on CIFAR-10 as published, and ours on this benchmark's data."""
-    measured = {method: view.largest_runs(OURS[method]) for method in METHODS}
-    swept = {method: view.largest_runs(OURS[method], swept=True) for method in METHODS}
+    methods = {scheme: figures for scheme, figures in published_schemes().items() if figures.detection}
+    moving = [scheme for scheme, figures in methods.items() if figures.mutation]
+    measured = {scheme: view.largest_runs(scheme) for scheme in methods}
+    swept = {scheme: view.largest_runs(scheme, swept=True) for scheme in methods}
     rows = []
-    for line in DETECTION:
+    for line in SUSPECTS:
         for ours in line.ours:
             models = [model for model in view.results.suspects if _is(model, ours)]
             runs = measured
@@ -88,19 +91,30 @@ def detection(view: View) -> TextTable:
             accuracy = f"{fmean(model.accuracy for model in models):.3f}" if models else NOT_MEASURED
             rows.append(
                 (
-                    line.suspect if ours == line.ours[0] else ours,
+                    line.name if ours == line.ours[0] else ours,
                     f"{line.accuracy:.3f}",
-                    f"{line.mutation:.3f}",
-                    *(f"{rate:.3f}" for rate in line.rates),
+                    *(f"{methods[scheme].mutation[line.name]:.3f}" for scheme in moving),
+                    *(f"{figures.detection[line.name]:.3f}" for figures in methods.values()),
                     accuracy,
-                    _mean(_detail(runs["ADV-TRA"], models, "mean_mutation_rate")),
-                    *(_mean(_scores(runs[method], models)) for method in METHODS),
+                    *(_mean(_detail(runs[scheme], models, "mean_mutation_rate")) for scheme in moving),
+                    *(_mean(_scores(runs[scheme], models)) for scheme in methods),
                     str(len(models)),
                 )
             )
+    names = [figures.name for figures in methods.values()]
+    r = ["r"] * len(moving)
     return TextTable(
         title=f"Table 1: detection rate; published (CIFAR-10) | ours ({view.results.data})",
-        columns=("suspect", "Acc", "r", *METHODS, "our Acc", "our r", *(f"our {method}" for method in METHODS), "n"),
+        columns=(
+            "suspect",
+            "Acc",
+            *r,
+            *names,
+            "our Acc",
+            *(f"our {one}" for one in r),
+            *(f"our {name}" for name in names),
+            "n",
+        ),
         rows=tuple(rows),
         note="ours: the mean score over sources, seeds and n models at the largest budget, labels only (ADV-TRA: the "
         "detection rate; IPGuard and CAE: the matching rate; UAP: the similarity)",
@@ -113,11 +127,13 @@ def overall(view: View) -> TextTable:
     extra = () if own in DATA_SETS.values() else (f"{own}, ours",)
     columns = [text for name in DATA_SETS for text in (name, f"{name}, ours")]
     rows = []
-    for method, published in OVERALL.items():
-        ours = _three(view, OURS[method])
-        cells: list[str] = [method]
+    for scheme, figures in published_schemes().items():
+        ours = _three(view, scheme)
+        cells: list[str] = [figures.name]
         for name, key in DATA_SETS.items():
-            cells += [" / ".join(f"{figure:.2f}" for figure in published[name]), ours if key == own else NOT_MEASURED]
+            three = figures.overall[name]
+            cells.append(f"{three.tpr_at_1:.2f} / {three.tpr_at_10:.2f} / {three.auc:.2f}")
+            cells.append(ours if key == own else NOT_MEASURED)
         rows.append((*cells, *([ours] if extra else [])))
     return TextTable(
         title="Table 2: T1%F / T10%F / AUC",
@@ -130,13 +146,16 @@ def overall(view: View) -> TextTable:
 def extraction(view: View) -> TextTable:
     """Table 3: F1 on extracted copies; ours with as many innocents as copies, as in the paper."""
     own = view.results.data.partition(":")[0]
+    data_sets: tuple[DataSet, ...] = ("CIFAR-100", "ImageNet")
     rows = []
-    for attack, (ours, published) in EXTRACTION.items():
-        for place, method in enumerate(METHODS):
-            cells = [attack, method]
-            for name in ("CIFAR-100", "ImageNet"):
-                cells += [f"{published[name][place]:.2f}", NOT_MEASURED]
-            rows.append((*cells, _balanced_f1(view, OURS[method], ours)))
+    for attack, ours in EXTRACTION.items():
+        for scheme, figures in published_schemes().items():
+            if attack not in figures.f1:
+                continue
+            cells = [attack, figures.name]
+            for name in data_sets:
+                cells += [f"{figures.f1[attack][name]:.2f}", NOT_MEASURED]
+            rows.append((*cells, _balanced_f1(view, scheme, ours)))
     return TextTable(
         title="Table 3: F1 on extracted copies",
         columns=("attack", "method", "CIFAR-100", "ours", "ImageNet", "ours", f"{own}, ours"),
@@ -148,7 +167,8 @@ def extraction(view: View) -> TextTable:
 
 def times(view: View) -> TextTable:
     """Table 4: time."""
-    runs = view.largest_runs("adv-tra")
+    timed = {scheme: figures.seconds for scheme, figures in published_schemes().items() if figures.seconds}
+    runs = [run for scheme in timed for run in view.largest_runs(scheme)]
     craft = [run.craft_seconds * 400 / run.queries for run in runs if run.queries]
     asked = [run.ask_seconds / len(run.scores) for run in runs if run.scores]
     source = view.results.provenance.get("source_seconds")
@@ -157,7 +177,7 @@ def times(view: View) -> TextTable:
         "400 adversarial points (PGD)": NOT_MEASURED,
         "10 trajectories of 40 points": f"{fmean(craft):.2f} s" if craft else NOT_MEASURED,
     }
-    rows = [(what, f"{seconds:.0f} s", ours[what]) for what, seconds in SECONDS.items()]
+    rows = [(what, f"{seconds:.0f} s", ours[what]) for by_what in timed.values() for what, seconds in by_what.items()]
     rows.append(("asking and scoring one suspect", "not published", f"{fmean(asked):.2f} s" if asked else NOT_MEASURED))
     return TextTable(
         title=f"Table 4: time; published (CIFAR-10, two RTX 4090) | ours ({view.results.data}, one CPU thread)",

@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row, Run
 
-CONTROLS = ("accuracy", "agreement")  # no schemes: what a scheme must do better than
+if TYPE_CHECKING:
+    from modelprint.schemes.base import ControlFigure
+
 NOT_MEASURED = "not measured"
 ENOUGH_INDEPENDENTS = 100  # below so many, TPR at 1 % FPR is the share found at no false positive
+
+
+@cache
+def controls() -> dict[str, ControlFigure]:
+    """What each registered control measures, by its name: no schemes, but what a scheme must do better than."""
+    from modelprint.schemes import SCHEMES
+
+    return {name: control for name in SCHEMES if (control := SCHEMES[name].control) is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +44,9 @@ class Setting:
     evasion: str = "none"
 
     @property
-    def control(self) -> bool:
-        """Whether this is no scheme, but what schemes are compared with."""
-        return self.scheme in CONTROLS
+    def control(self) -> ControlFigure | None:
+        """What a control measures; None for a scheme."""
+        return controls().get(self.scheme)
 
     @property
     def name(self) -> str:
@@ -111,7 +122,7 @@ class View:
         """Names in the order in which they were run, controls last: this order gives colours."""
         labels = [run.scheme for run in self.results.runs] + [row.scheme for row in self.results.rows]
         names = list(dict.fromkeys(labels))
-        return [name for name in names if name not in CONTROLS] + [name for name in names if name in CONTROLS]
+        return sorted(names, key=lambda name: name in controls())  # stable
 
     @cached_property
     def families(self) -> list[str]:

@@ -35,7 +35,9 @@ from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.perturb.probing import Bisection, LengthControl, Probe
 from modelprint.perturb.surface import Border, SurfaceWalk, Trajectories
+from modelprint.schemes.adv_tra_report import CRAFTING, PUBLISHED, QUANTITIES, trajectory_sections
 from modelprint.schemes.base import SCHEMES, Asker, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
+from modelprint.schemes.published import Published
 
 
 @SCHEMES.register("adv-tra")
@@ -82,39 +84,10 @@ class AdvTra(Scheme):
         "expected to be missed: their boundaries run elsewhere, and they answer as independent models do.",
         "Re-training all layers and heavy pruning weaken the trace: such copies may or may not be found.",
     )
-    crafting: ClassVar[tuple[Quantity, ...]] = (
-        Quantity(key="trajectories", title="Trajectories"),
-        Quantity(key="bases_tried", title="Base images tried"),
-        Quantity(
-            key="success_rate",
-            title="Base images that ended in a trajectory",
-            form="share",
-            counts=("trajectories", "bases_tried"),
-        ),
-        Quantity(key="path_length_linf", title="Mean path length, L-infinity (pixels from 0 to 1)"),
-        Quantity(key="flips_per_trajectory", title="Mean changes of the answer along a trajectory"),
-        Quantity(key="classes_per_trajectory", title="Mean number of classes on a trajectory"),
-        Quantity(key="forward_evaluations", title="Forward evaluations"),
-        Quantity(key="backward_evaluations", title="Backward evaluations"),
-        Quantity(key="steps", title="Steps that the trajectories contain"),
-    )
+    crafting: ClassVar[tuple[Quantity, ...]] = CRAFTING
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single", "walk": 1}
-    quantities: ClassVar[tuple[Quantity, ...]] = (
-        Quantity(
-            key="matched",
-            title="matched",
-            total="trajectories",
-            units=("trajectory", "trajectories"),
-            sentence="It matches the source on {value}.",
-            headline="Trajectories that match",
-        ),
-        Quantity(
-            key="mean_mutation_rate",
-            title="mutation rate",
-            form="share",
-            sentence="On average, {value} of the points got another answer.",
-        ),
-    )
+    published: ClassVar[Published | None] = PUBLISHED
+    quantities: ClassVar[tuple[Quantity, ...]] = QUANTITIES
 
     trajectories: int = 100
     l: int = 2  # noqa: E741 - the paper's symbol
@@ -322,8 +295,6 @@ class AdvTra(Scheme):
 
     def sections(self, exhibit: Exhibit) -> Sequence[Section]:
         """Mutation rates by trajectory and by point, and the first trajectory in pictures."""
-        from modelprint.schemes.adv_tra_sections import trajectory_sections
-
         return trajectory_sections(self, exhibit)
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import torch
@@ -26,7 +26,9 @@ from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
 from modelprint.schemes.needs import Needs as Needs
+from modelprint.schemes.published import Published
 
+ControlFigure = Literal["accuracy", "agreement"]
 State = Mapping[str, np.ndarray]
 Progress = Callable[[str, int, int], None]
 
@@ -140,7 +142,8 @@ class Scheme(ABC):
             them.
         quantities: the figures that `details` gives, and the words for them.
         crafting: the figures of the report of crafting, and the words for them.
-        control: whether it is no fingerprint, but what a fingerprint must do better than.
+        published: what the literature reports of it, for tables that put it beside ours.
+        control: what it measures, where it is no fingerprint but what a fingerprint must do better than.
     """
 
     name: ClassVar[str]
@@ -159,7 +162,8 @@ class Scheme(ABC):
     before_named: ClassVar[Mapping[str, Any]] = {}
     quantities: ClassVar[tuple[Quantity, ...]] = ()
     crafting: ClassVar[tuple[Quantity, ...]] = ()
-    control: ClassVar[bool] = False
+    published: ClassVar[Published | None] = None
+    control: ClassVar[ControlFigure | None] = None
 
     expect: str = ""
 

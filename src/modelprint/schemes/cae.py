@@ -35,6 +35,7 @@ from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
+from modelprint.schemes.published import Overall, Published
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.labels import labels_of
 
@@ -73,6 +74,35 @@ class Cae(Scheme):
         "shows.",
     )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    published: ClassVar[Published | None] = Published(
+        name="CAE",
+        overall={
+            "CIFAR-10": Overall(tpr_at_1=0.48, tpr_at_10=0.64, auc=0.8),
+            "CIFAR-100": Overall(tpr_at_1=0.51, tpr_at_10=0.7, auc=0.83),
+            "ImageNet": Overall(tpr_at_1=0.39, tpr_at_10=0.48, auc=0.76),
+        },
+        detection={
+            "FTLL": 0.956,
+            "FTAL": 0.934,
+            "RTLL": 0.921,
+            "RTAL": 0.663,
+            "prune 20 %": 0.924,
+            "prune 40 %": 0.894,
+            "prune 80 %": 0.628,
+            "adversarial .001": 0.421,
+            "adversarial .01": 0.158,
+            "adversarial .1": 0.256,
+            "independent SAST": 0.561,
+            "independent SADT": 0.422,
+            "independent DAST": 0.389,
+            "independent DADT": 0.219,
+        },
+        f1={
+            "PRADA": {"CIFAR-100": 0.76, "ImageNet": 0.63},
+            "Knockoff": {"CIFAR-100": 0.84, "ImageNet": 0.68},
+            "HL": {"CIFAR-100": 0.38, "ImageNet": 0.27},
+        },
+    )
 
     queries: int = 100
     epsilon: float = 0.15

@@ -16,6 +16,7 @@ import torch
 from modelprint.core.suspect import Answers
 from modelprint.schemes.base import (
     SCHEMES,
+    ControlFigure,
     Enrollment,
     Queries,
     Scheme,
@@ -31,8 +32,6 @@ class Control(Scheme):
     Attributes:
         images: the most queries, where no budget says otherwise.
     """
-
-    control: ClassVar[bool] = True
 
     images: int = 1000
 
@@ -66,6 +65,7 @@ class Accuracy(Control):
     """How close the suspect's accuracy is to the source's: 1 - |difference|."""
 
     name: ClassVar[str] = "accuracy"
+    control: ClassVar[ControlFigure | None] = "accuracy"
     title: ClassVar[str] = "Accuracy (a control)"
     explanation: ClassVar[tuple[str, ...]] = (
         "The suspect is asked inputs drawn at random.",
@@ -85,6 +85,7 @@ class Agreement(Control):
     """How often the suspect gives the source's label."""
 
     name: ClassVar[str] = "agreement"
+    control: ClassVar[ControlFigure | None] = "agreement"
     title: ClassVar[str] = "Agreement (a control)"
     explanation: ClassVar[tuple[str, ...]] = (
         "The suspect is asked inputs drawn at random.",

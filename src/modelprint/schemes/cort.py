@@ -30,6 +30,7 @@ from modelprint.perturb.pgd import pgd
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
+from modelprint.schemes.published import Overall, Published
 from modelprint.training.labels import labels_of
 from modelprint.training.loop import predict
 
@@ -62,6 +63,14 @@ class CoRt(Scheme):
         "With labels alone, two models that get equally many queries right look alike, whichever queries these are.",
     )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    published: ClassVar[Published | None] = Published(
+        name="CoRt (DeepJudge)",
+        overall={
+            "CIFAR-10": Overall(tpr_at_1=0.26, tpr_at_10=0.32, auc=0.7),
+            "CIFAR-100": Overall(tpr_at_1=0.29, tpr_at_10=0.38, auc=0.72),
+            "ImageNet": Overall(tpr_at_1=0.2, tpr_at_10=0.28, auc=0.59),
+        },
+    )
     lost_with_labels: ClassVar[str | None] = (
         "the distance between score vectors is lost, only disagreements are counted"
     )

@@ -32,6 +32,7 @@ from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
+from modelprint.schemes.published import Overall, Published
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.labels import labels_of, settled
 from modelprint.training.loop import predict
@@ -90,6 +91,35 @@ class IPGuard(Scheme):
         "models among those that calibrate, they may be accused wrongly.",
     )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    published: ClassVar[Published | None] = Published(
+        name="IPGuard",
+        overall={
+            "CIFAR-10": Overall(tpr_at_1=0.3, tpr_at_10=0.46, auc=0.77),
+            "CIFAR-100": Overall(tpr_at_1=0.43, tpr_at_10=0.63, auc=0.8),
+            "ImageNet": Overall(tpr_at_1=0.27, tpr_at_10=0.4, auc=0.69),
+        },
+        detection={
+            "FTLL": 0.978,
+            "FTAL": 0.942,
+            "RTLL": 0.917,
+            "RTAL": 0.621,
+            "prune 20 %": 0.895,
+            "prune 40 %": 0.783,
+            "prune 80 %": 0.587,
+            "adversarial .001": 0.423,
+            "adversarial .01": 0.162,
+            "adversarial .1": 0.184,
+            "independent SAST": 0.631,
+            "independent SADT": 0.497,
+            "independent DAST": 0.454,
+            "independent DADT": 0.357,
+        },
+        f1={
+            "PRADA": {"CIFAR-100": 0.7, "ImageNet": 0.59},
+            "Knockoff": {"CIFAR-100": 0.69, "ImageNet": 0.62},
+            "HL": {"CIFAR-100": 0.35, "ImageNet": 0.29},
+        },
+    )
 
     queries: int = 100
     k: float = 10.0

@@ -49,6 +49,7 @@ from modelprint.schemes.base import (
     ShadowAnswers,
     State,
 )
+from modelprint.schemes.published import Overall, Published
 from modelprint.schemes.uap_points import views_of_points
 from modelprint.schemes.uap_vectors import fingerprint_vectors, whole_views
 from modelprint.training.contrastive import EncoderRecipe, cosines, embed, train_encoder
@@ -118,6 +119,35 @@ class Uap(Scheme):
         "models among those that calibrate, they may be accused too often.",
     )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
+    published: ClassVar[Published | None] = Published(
+        name="UAP",
+        overall={
+            "CIFAR-10": Overall(tpr_at_1=0.76, tpr_at_10=0.78, auc=0.91),
+            "CIFAR-100": Overall(tpr_at_1=0.77, tpr_at_10=0.83, auc=0.92),
+            "ImageNet": Overall(tpr_at_1=0.46, tpr_at_10=0.56, auc=0.85),
+        },
+        detection={
+            "FTLL": 0.958,
+            "FTAL": 0.954,
+            "RTLL": 0.944,
+            "RTAL": 0.719,
+            "prune 20 %": 0.946,
+            "prune 40 %": 0.934,
+            "prune 80 %": 0.634,
+            "adversarial .001": 0.513,
+            "adversarial .01": 0.348,
+            "adversarial .1": 0.402,
+            "independent SAST": 0.412,
+            "independent SADT": 0.382,
+            "independent DAST": 0.323,
+            "independent DADT": 0.313,
+        },
+        f1={
+            "PRADA": {"CIFAR-100": 0.85, "ImageNet": 0.72},
+            "Knockoff": {"CIFAR-100": 0.87, "ImageNet": 0.75},
+            "HL": {"CIFAR-100": 0.51, "ImageNet": 0.44},
+        },
+    )
     lost_with_labels: ClassVar[str | None] = (
         "how sure the suspect is of a point, and which class comes second, is lost, and fewer copies are found"
     )

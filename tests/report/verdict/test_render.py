@@ -13,7 +13,7 @@ from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.core.suspect import Answers
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report import render_report, write_report
-from modelprint.schemes import adv_tra_sections
+from modelprint.schemes import adv_tra_report
 from tests.report.html import HOSTILE, Page
 
 
@@ -146,7 +146,7 @@ def test_mistakes_are_named(records):
 def test_answers_that_differ_are_marked_by_more_than_colour(records):
     stranger = records.stranger()
     page = Page(render(records, [stranger]))
-    members = adv_tra_sections.members(records.state, 0)
+    members = adv_tra_report.members(records.state, 0)
     changed = stranger.answers.labels[members] != records.fingerprint.source.labels[members]
     assert 0 < changed.sum() == page.text.count("≠") - 1  # one in the explanation
     assert f"{changed.sum()} of 17 points are hollow" in page.words

@@ -87,7 +87,7 @@ def _leader_row(view: View, setting: Setting) -> LeaderRow:
     rows, runs = view.rows(setting), view.runs(setting)
     return LeaderRow(
         name=plain_name(setting.scheme if setting.evasion == "none" else f"{setting.scheme}, {setting.evasion}"),
-        control=setting.control,
+        control=setting.control is not None,
         access=setting.access_text,
         budget=f"{setting.budget:,}",
         queries=number(fmean(row.queries for row in rows), digits=0) if rows else NOT_MEASURED,

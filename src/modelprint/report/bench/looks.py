@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelprint.report.drawing.looks import COLOURS, SHAPES, Look
-from modelprint.results.view import CONTROLS, Setting
+from modelprint.results.view import Setting, controls
 
 _CONTROL_DASHES = ([2, 3], [7, 3, 2, 3])
 _SCORES_DASH = [7, 4]
@@ -13,8 +13,8 @@ _SCORES_DASH = [7, 4]
 
 def scheme_look(setting: Setting, schemes: Sequence[str]) -> Look:
     """Colour by scheme, dashes where scores were used, dots where a suspect evades; controls are grey."""
-    if setting.control:
-        place = CONTROLS.index(setting.scheme) % len(_CONTROL_DASHES)
+    if setting.control is not None:
+        place = list(controls()).index(setting.scheme) % len(_CONTROL_DASHES)
         dash, name = _CONTROL_DASHES[place], ("dotted", "dashed")[place]
         return Look(colour="var(--calibration)", dash=dash, shape="square", swatch=f"calibration {name}")
     place = schemes.index(setting.scheme)

@@ -151,7 +151,7 @@ def _errors(view: View, setting: Setting, judged: Mapping[str, Judged]) -> Error
             wrong[model.role].append(plain_name(model.id) + part)
     return Errors(
         name=plain_name(setting.name),
-        control=setting.control,
+        control=setting.control is not None,
         missed=wrong["derived"],
         accused=wrong["independent"],
         missed_of=total["derived"],

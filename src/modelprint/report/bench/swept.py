@@ -71,7 +71,7 @@ def _section(view: View, knob: Knob, models: Models, sources: set[str]) -> Swept
     room = (low / 1.25, high * 1.25) if scale == "log" else (low - 4, high + 4)
     x = Axis(title=axis_title, domain=room, scale=scale, ticks=values if len(values) <= 10 else None)
     turn = _Turn(models=models, sources=sources, x=x, words=words)
-    told = {setting: _scheme(view, setting, turn) for setting in view.leading if setting.scheme != "accuracy"}
+    told = {setting: _scheme(view, setting, turn) for setting in view.leading if setting.control != "accuracy"}
     found = {setting: one for setting, one in told.items() if one is not None}
     return SweptSection(
         title=title,

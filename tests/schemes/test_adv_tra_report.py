@@ -7,7 +7,7 @@ import numpy as np
 from modelprint.core.sections import Exhibit, Plane, Profile, Rates, Strip
 from modelprint.core.suspect import Answers
 from modelprint.schemes.adv_tra import AdvTra
-from modelprint.schemes.adv_tra_sections import members, rates_by_position, trajectory_sections
+from modelprint.schemes.adv_tra_report import members, rates_by_position, trajectory_sections
 
 STATE = {
     "group": np.array([0, 0, 0, 1, 1, 1]),

@@ -1,4 +1,4 @@
-"""What a report shows of ADV-TRA: mutation rates by trajectory and by point, and the first trajectory in pictures."""
+"""What tables and reports show of ADV-TRA: its figures in words, as published, and in charts and pictures."""
 
 from __future__ import annotations
 
@@ -7,13 +7,99 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
+from modelprint.core.quantities import Quantity
 from modelprint.core.sections import Exhibit, Plane, Profile, Rates, Section, Stretch, Strip
 from modelprint.core.suspect import Answers
 from modelprint.schemes.base import State
+from modelprint.schemes.published import Overall, Published
 
 if TYPE_CHECKING:
     from modelprint.schemes.adv_tra import AdvTra
 
+PUBLISHED = Published(
+    name="ADV-TRA",
+    overall={
+        "CIFAR-10": Overall(tpr_at_1=1.0, tpr_at_10=1.0, auc=1.0),
+        "CIFAR-100": Overall(tpr_at_1=1.0, tpr_at_10=1.0, auc=1.0),
+        "ImageNet": Overall(tpr_at_1=0.88, tpr_at_10=0.9, auc=0.96),
+    },
+    detection={
+        "FTLL": 0.952,
+        "FTAL": 0.95,
+        "RTLL": 0.947,
+        "RTAL": 0.763,
+        "prune 20 %": 0.955,
+        "prune 40 %": 0.945,
+        "prune 80 %": 0.678,
+        "adversarial .001": 0.758,
+        "adversarial .01": 0.612,
+        "adversarial .1": 0.628,
+        "independent SAST": 0.143,
+        "independent SADT": 0.126,
+        "independent DAST": 0.124,
+        "independent DADT": 0.116,
+    },
+    mutation={
+        "FTLL": 0.043,
+        "FTAL": 0.058,
+        "RTLL": 0.03,
+        "RTAL": 0.143,
+        "prune 20 %": 0.035,
+        "prune 40 %": 0.064,
+        "prune 80 %": 0.257,
+        "adversarial .001": 0.238,
+        "adversarial .01": 0.394,
+        "adversarial .1": 0.205,
+        "independent SAST": 0.714,
+        "independent SADT": 0.722,
+        "independent DAST": 0.762,
+        "independent DADT": 0.787,
+    },
+    f1={
+        "PRADA": {"CIFAR-100": 0.9, "ImageNet": 0.83},
+        "Knockoff": {"CIFAR-100": 0.93, "ImageNet": 0.86},
+        "HL": {"CIFAR-100": 0.67, "ImageNet": 0.58},
+    },
+    seconds={
+        "training the source": 5820.0,
+        "400 adversarial points (PGD)": 49.0,
+        "10 trajectories of 40 points": 342.0,
+    },
+)
+
+QUANTITIES: tuple[Quantity, ...] = (
+    Quantity(
+        key="matched",
+        title="matched",
+        total="trajectories",
+        units=("trajectory", "trajectories"),
+        sentence="It matches the source on {value}.",
+        headline="Trajectories that match",
+    ),
+    Quantity(
+        key="mean_mutation_rate",
+        title="mutation rate",
+        form="share",
+        sentence="On average, {value} of the points got another answer.",
+    ),
+)
+
+CRAFTING: tuple[Quantity, ...] = (
+    Quantity(key="trajectories", title="Trajectories"),
+    Quantity(key="bases_tried", title="Base images tried"),
+    Quantity(
+        key="success_rate",
+        title="Base images that ended in a trajectory",
+        form="share",
+        counts=("trajectories", "bases_tried"),
+    ),
+    Quantity(key="path_length_linf", title="Mean path length, L-infinity (pixels from 0 to 1)"),
+    Quantity(key="flips_per_trajectory", title="Mean changes of the answer along a trajectory"),
+    Quantity(key="classes_per_trajectory", title="Mean number of classes on a trajectory"),
+    Quantity(key="forward_evaluations", title="Forward evaluations"),
+    Quantity(key="backward_evaluations", title="Backward evaluations"),
+    Quantity(key="steps", title="Steps that the trajectories contain"),
+)
 _SHOWN = 0  # the first trajectory, so that nobody can have picked it
 
 
