@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.batches import images_at_once
 from modelprint.core.errors import MisfitError, ModelError, SuspectError
-from modelprint.core.files import write_bytes
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import Number
 from modelprint.suspects.interpret import answers_from_array, require_scores
-from modelprint.suspects.onnx_files import OnnxFile, read_onnx
+from modelprint.suspects.onnx_session import ConfinedSession, End
 
 _NUMBERS: dict[str, Number] = {"tensor(uint8)": "uint8"}
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
@@ -28,7 +25,8 @@ class OnnxSuspect(Suspect):
     """An ONNX classifier: images in, logits, probabilities or labels out.
 
     Input layout (NCHW or NHWC) and batch size (any, or a fixed one) are read from the file. Weights may lie
-    in other files of its folder, which the identity covers, too. No custom operator libraries are used.
+    in other files of its folder, which the identity covers, too. No custom operator libraries are used. The file is
+    parsed and run in a child process with limits.
 
     Args:
         path: the file.
@@ -37,9 +35,11 @@ class OnnxSuspect(Suspect):
         threads: of onnxruntime.
         classes: how many it must tell apart, where that is known.
         modality: of its inputs.
+        seconds: of wall time, for one run.
 
     Raises:
         ModelError: onnxruntime is not installed, or the file is missing, broken, or not an image classifier.
+        SandboxError: it takes too much memory or time.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class OnnxSuspect(Suspect):
         threads: int = 2,
         classes: int | None = None,
         modality: Modality = IMAGE,
+        seconds: float = 120.0,
     ) -> None:
         self.modality: Modality = modality
         self.path = Path(path)
-        file = read_onnx(self.path)
-        self.identity = file.identity
         self.mean, self.std, self.classes = mean, std, classes
-        self._session = _open_session(file, self.path, threads)
+        self._session = ConfinedSession(self.path, threads=threads, seconds=seconds)
+        self.identity = self._session.file.identity
         self._input = self._only_input()
-        self._declared = [size if isinstance(size, int) else None for size in self._input.shape]
+        self._declared = list(self._input.shape)
         self._fixed_batch = self._declared[0] if self._declared else None
         self.batch_size = self._fixed_batch or batch_size
         self._output = self._best_output()
@@ -74,8 +74,12 @@ class OnnxSuspect(Suspect):
         first, second, third = sizes
         return (third, first, second) if third in (1, 3) and first not in (1, 3) else (first, second, third)
 
-    def _only_input(self) -> Any:
-        inputs = self._session.get_inputs()
+    def finish(self) -> None:
+        """End the child that ran the model; asked again, it is made anew."""
+        self._session.close()
+
+    def _only_input(self) -> End:
+        inputs = self._session.inputs
         if len(inputs) != 1:
             names = ", ".join(entry.name for entry in inputs)
             raise ModelError(f"{self.path} takes {len(inputs)} inputs ({names}): expected one, the images")
@@ -85,7 +89,7 @@ class OnnxSuspect(Suspect):
 
     def _best_output(self) -> str:
         """The scores, where there are any, else the labels."""
-        outputs = self._session.get_outputs()
+        outputs = self._session.outputs
         floats = [entry for entry in outputs if entry.type in _FLOATS]
         scores = [entry.name for entry in floats if len(entry.shape) == 2]
         scores += [entry.name for entry in floats if len(entry.shape) > 2 and set(entry.shape[2:]) == {1}]
@@ -120,9 +124,9 @@ class OnnxSuspect(Suspect):
         if self._input.type in _FLOATS:
             tensor = tensor.astype(_FLOATS[self._input.type], copy=False)
         try:
-            output: np.ndarray = self._session.run([self._output], {self._input.name: tensor})[0]
-        except Exception as error:  # onnxruntime's errors share no base but this
-            raise MisfitError(f"{self.path} failed on images of shape {tensor.shape[1:]}: {_short(error)}") from error
+            output = self._session.run(self._output, self._input.name, tensor)
+        except ModelError as error:
+            raise MisfitError(f"{self.path} failed on images of shape {tensor.shape[1:]}: {error}") from error
         if output.ndim == 0 or len(output) < count:
             raise SuspectError(f"{self.path} gave outputs of shape {output.shape} to {count} images")
         return (
@@ -130,28 +134,3 @@ class OnnxSuspect(Suspect):
             if output.ndim > 2 and output[0].size == output.shape[1]
             else output[:count]
         )
-
-
-def _open_session(file: OnnxFile, path: Path, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise ModelError("reading ONNX files needs onnxruntime: pip install 'modelprint[onnx]'") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    with tempfile.TemporaryDirectory() as place:  # where tensors outside the file are looked for: what was hashed
-        for name, data in file.outside.items():
-            write_bytes(Path(place) / name, data)
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", place)
-        try:
-            return onnxruntime.InferenceSession(file.data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors share no base but this
-            raise ModelError(f"{path} is not an ONNX file that onnxruntime can run: {_short(error)}") from error
-
-
-def _short(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

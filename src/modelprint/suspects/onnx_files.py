@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest, digest_json
@@ -32,8 +31,11 @@ class OnnxFile:
         return digest_json([digest(self.data), {name: digest(data) for name, data in self.outside.items()}])
 
 
-def read_onnx(path: Path) -> OnnxFile:
+def read_onnx(path: Path, *, names: Callable[[bytes], list[str]]) -> OnnxFile:
     """A model file, with the files of tensors that it names beside it.
+
+    Args:
+        names: parses the file elsewhere, and gives the names of these files.
 
     Raises:
         ModelError: missing, no ONNX file, or tensors in files that are missing or lie elsewhere.
@@ -43,7 +45,7 @@ def read_onnx(path: Path) -> OnnxFile:
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
     outside: dict[str, bytes] = {}
-    for name in outside_names(data, path) if b"location" in data else ():
+    for name in names(data) if b"location" in data else ():
         try:
             outside[name] = read_inside(path.parent, name)
         except OSError as error:
@@ -54,38 +56,3 @@ def read_onnx(path: Path) -> OnnxFile:
         except ValueError as error:
             raise ModelError(f"{path} keeps weights elsewhere: {error}; refused, put them beside it") from error
     return OnnxFile(data=data, outside=outside)
-
-
-def outside_names(data: bytes, path: Path) -> list[str]:
-    """The files that a model's tensors are in, sorted.
-
-    Raises:
-        ModelError: the onnx package is not installed, or this is no ONNX file.
-    """
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ModuleNotFoundError as error:
-        raise ModelError("reading ONNX files needs onnx: pip install 'modelprint[onnx]'") from error
-    try:
-        model = onnx.ModelProto.FromString(data)
-    except (DecodeError, RecursionError, ValueError) as error:
-        raise ModelError(f"{path} is not an ONNX file: it is truncated, or of another format; copy it again") from error
-    names: set[str] = set()
-    for tensor in _tensors(model.graph):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            names.update(entry.value for entry in tensor.external_data if entry.key == "location")
-    return sorted(names)
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Every tensor of a graph and of the graphs within it."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for inner in (attribute.g, *attribute.graphs):
-                if inner.node or inner.initializer:
-                    yield from _tensors(inner)

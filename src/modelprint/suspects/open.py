@@ -13,6 +13,8 @@ from modelprint.suspects.options import SuspectOptions as SuspectOptions
 from modelprint.suspects.options import on_device as on_device
 from modelprint.suspects.redaction import check_address
 
+PATIENCE = 4  # times --timeout: for one run of a local model over a batch
+
 
 def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspect:
     """The suspect that a SUSPECT argument names: a URL, recorded answers, an ONNX file, or another model file.
@@ -72,6 +74,7 @@ def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
         batch_size=options.batch_size,
         classes=options.expected_classes,
         modality=options.modality,
+        seconds=PATIENCE * options.timeout,
     )
 
 

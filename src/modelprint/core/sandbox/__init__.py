@@ -7,5 +7,7 @@ function, named "module:function", that returns a handler of messages.
 
 from modelprint.core.sandbox.client import Room as Room
 from modelprint.core.sandbox.client import SandboxError as SandboxError
+from modelprint.core.sandbox.client import Unconfined as Unconfined
 from modelprint.core.sandbox.client import available as available
+from modelprint.core.sandbox.client import room as room
 from modelprint.core.sandbox.limits import Limits as Limits

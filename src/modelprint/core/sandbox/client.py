@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from modelprint.core import errors
 from modelprint.core.errors import ModelprintError
 from modelprint.core.sandbox.frames import Arrays, FrameError, receive, send
 from modelprint.core.sandbox.limits import Limits
+from modelprint.core.sandbox.server import Handler
 
 
 class SandboxError(ModelprintError):
@@ -74,7 +76,7 @@ class Room:
                 os.kill(self._child, signal.SIGKILL)
             self._child = 0
 
-    def call(self, message: Mapping[str, Any], arrays: Arrays | None = None) -> tuple[dict[str, Any], Arrays]:
+    def call(self, message: Mapping[str, Any], arrays: Arrays | None = None) -> tuple[Mapping[str, Any], Arrays]:
         """What the child answers to a message.
 
         Raises:
@@ -121,6 +123,36 @@ class Room:
         if isinstance(known, type) and issubclass(known, ModelprintError):
             raise known(text)
         raise SandboxError(f"{self.who}: it cannot be read ({text})")
+
+
+class Unconfined:
+    """The same face on systems that cannot confine a child: the handler runs in this process, without limits."""
+
+    no_network = False
+
+    def __init__(self, handler: str) -> None:
+        place, _, name = handler.partition(":")
+        self._handler: Handler = getattr(import_module(place), name)()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Nothing runs."""
+
+    def call(self, message: Mapping[str, Any], arrays: Arrays | None = None) -> tuple[Mapping[str, Any], Arrays]:
+        """What the handler answers."""
+        return self._handler(message, arrays or {})
+
+
+def room(handler: str, *, who: str, limits: Limits | None = None) -> Room | Unconfined:
+    """A confined child, where this system can make one; enter it with `with`."""
+    return Room(handler, who=who, limits=limits) if available() else Unconfined(handler)
 
 
 class _Server:
