@@ -21,7 +21,6 @@ from modelprint.core.registry import Registry
 from modelprint.core.settings import with_settings
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
-from modelprint.nn.heads import head_of as head_of
 from modelprint.nn.spec import ModelSpec
 from modelprint.training.loop import Loss, TrainReport
 from modelprint.training.loop import OnEpoch as OnEpoch
@@ -214,10 +213,10 @@ def _check(attack: Attack, spec: ModelSpec, data: LabelledSet) -> None:
         raise DataError(f"{data.name} holds no images: attack {attack.name} needs some to work on")
     if attack.takes == "any":
         return
-    if data.shape != (spec.channels, spec.size, spec.size):
+    if data.shape != spec.shape:
         raise DataError(
             f"{data.name} has images of shape {data.shape} but the source takes "
-            f"{(spec.channels, spec.size, spec.size)}: attack it with images of that shape"
+            f"{spec.shape}: attack it with images of that shape"
         )
     if attack.takes == "same" and data.classes != spec.classes:
         raise DataError(

@@ -97,7 +97,7 @@ def smooth_images(count: int, spec: ModelSpec, generator: torch.Generator) -> Te
         share = count // 4 if place else count - 3 * (count // 4)
         brightness = 2 * torch.rand(share, 1, 1, 1, generator=generator) - 1
         coarse = torch.randn(share, spec.channels, side, side, generator=generator) + brightness
-        parts.append(functional.interpolate(coarse, (spec.size, spec.size), mode="bilinear").clamp(0, 1))
+        parts.append(functional.interpolate(coarse, spec.shape[1:], mode="bilinear").clamp(0, 1))
     return IMAGE.to_stored(torch.cat(parts))
 
 
@@ -123,7 +123,7 @@ class Generator(nn.Module):
                 nn.Conv2d(2 * width, width, 3, padding=1),
                 nn.BatchNorm2d(width),
                 nn.LeakyReLU(0.2),
-                nn.Upsample(size=(spec.size, spec.size)),
+                nn.Upsample(size=spec.shape[1:]),
                 nn.Conv2d(width, spec.channels, 3, padding=1),
                 nn.BatchNorm2d(spec.channels),
                 nn.Sigmoid(),

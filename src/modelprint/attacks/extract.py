@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from torch import Tensor
@@ -19,6 +20,7 @@ from torch.nn import functional
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes
 from modelprint.core.devices import device_of
+from modelprint.nn.arch_names import code_of, located
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.training.loop import Loss, predict
 from modelprint.training.train import default_recipe
@@ -45,8 +47,9 @@ class Extraction(Attack):
         """What the student is: the source's spec, or another architecture with its inputs and classes."""
         if self.arch is None and not self.arch_args:
             return source
-        arch = self.arch or source.arch
-        return source.model_copy(update={"arch": arch, "arch_args": dict(self.arch_args)})
+        arch = source.arch if self.arch is None else located(self.arch, Path())
+        changes = {"arch": arch, "arch_args": dict(self.arch_args), "head": None, "code": code_of(arch)}
+        return source.model_copy(update=changes)
 
     def train_student(
         self,

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils import prune
 
-from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, head_of
+from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.heads import Head, head_of
 from modelprint.training.loop import TrainRecipe, predict
 
 
@@ -44,15 +45,15 @@ class FinePrune(Attack):
             raise ValueError(f"rate must lie between 0 and 1, got {self.rate}")
 
     def _run(self, loot: Loot) -> AttackResult:
-        head = head_of(loot.copy)
-        activity = mean_activity(loot.copy, loot.images)
+        head = head_of(loot.copy, loot.spec)
+        activity = mean_activity(loot.copy, head, loot.images)
         gone = activity.argsort()[: int(self.rate * len(activity))]
-        mask = torch.ones_like(head.weight)
+        mask = torch.ones_like(head.layer.weight)
         mask[:, gone] = 0
-        prune.custom_from_mask(head, "weight", mask)  # type: ignore[no-untyped-call]
+        prune.custom_from_mask(head.layer, "weight", mask)  # type: ignore[no-untyped-call]
         recipe = TrainRecipe(epochs=self.epochs, lr=self.lr, schedule="constant", augment="none")
         report = self.train(loot, loot.copy, loot.images, loot.labels, recipe)
-        prune.remove(head, "weight")  # type: ignore[no-untyped-call]
+        prune.remove(head.layer, "weight")  # type: ignore[no-untyped-call]
         return AttackResult(
             model=loot.copy,
             spec=loot.spec,
@@ -60,14 +61,15 @@ class FinePrune(Attack):
         )
 
 
-def mean_activity(model: Normalized, images: Tensor) -> Tensor:
-    """Mean absolute value of each input of the last linear layer, shape (features,)."""
-    total = torch.zeros(head_of(model).in_features)
+def mean_activity(model: Normalized, head: Head, images: Tensor) -> Tensor:
+    """Mean absolute value of each input of the last layer, summed over places where there are any: (features,)."""
+    total = torch.zeros(head.width)
 
     def note(_: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        total.add_(arguments[0].abs().sum(0).cpu())
+        features = arguments[0].movedim(1, -1) if isinstance(head.layer, torch.nn.Conv2d) else arguments[0]
+        total.add_(features.abs().reshape(-1, head.width).sum(0).cpu())
 
-    hook = head_of(model).register_forward_pre_hook(note)
+    hook = head.layer.register_forward_pre_hook(note)
     try:
         predict(model, images)
     finally:

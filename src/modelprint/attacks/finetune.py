@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, head_of
-from modelprint.nn.architectures import Net, Normalized
-from modelprint.training.loop import Augment, TrainRecipe, TrainReport, predict
+from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
+from modelprint.core.devices import device_of
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.heads import Answering, Head, answers_last, head_of
+from modelprint.training.loop import Augment, TrainRecipe, TrainReport, predict, to_unit
 from modelprint.training.recipes import BuiltIn
 
 
@@ -56,7 +58,7 @@ class FineTune(Attack):
 
     def _run(self, loot: Loot) -> AttackResult:
         if self.reset:
-            reset(head_of(loot.copy), seed=loot.seed)
+            reset(head_of(loot.copy, loot.spec).layer, seed=loot.seed)
         report = (
             self.train_head(loot)
             if self.layers == "last"
@@ -66,28 +68,34 @@ class FineTune(Attack):
 
     def train_head(self, loot: Loot) -> TrainReport:
         """Train the last layer; what lies below, BatchNorm's statistics included, stays as it is."""
-        model, head, published = loot.copy, head_of(loot.copy), self.published()
+        model, head, published = loot.copy, head_of(loot.copy, loot.spec), self.published()
         trainer = self
         if isinstance(self.recipe, BuiltIn):
             trainer = replace(self, recipe=self.recipe.keeping_statistics())
         recipe = trainer.recipe or published
-        if isinstance(recipe, BuiltIn) and recipe.augment == "none" and isinstance(model.body, Net):
-            kept = _features(model, model.body, loot.images)
-            return trainer.train(loot, head, kept, loot.labels, published)
-        return trainer.train(loot, model, loot.images, loot.labels, published, parameters=head.parameters())
+        few = to_unit(loot.images[:2]).to(device_of(model))
+        if isinstance(recipe, BuiltIn) and recipe.augment == "none" and answers_last(model, head, few):
+            kept = _features(model, head, loot.images)
+            return trainer.train(loot, head.layer, kept, loot.labels, published)
+        return trainer.train(loot, model, loot.images, loot.labels, published, parameters=head.layer.parameters())
 
 
-def reset(layer: nn.Linear, *, seed: int) -> None:
+def reset(layer: Answering, *, seed: int) -> None:
     """Give a layer fresh weights, of its default distribution."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layer.reset_parameters()
 
 
-def _features(model: Normalized, net: Net, images: Tensor) -> Tensor:
-    below = Normalized(net.features, (0.0,), (1.0,))
-    below.mean, below.std = model.mean, model.std
-    return predict(below, images).clone()  # leaves inference mode
+def _features(model: Normalized, head: Head, images: Tensor) -> Tensor:
+    """What the last layer sees of each image, on the CPU."""
+    parts: list[Tensor] = []
+    hook = head.layer.register_forward_pre_hook(lambda _, arguments: parts.append(arguments[0].cpu()))
+    try:
+        predict(model, images)
+    finally:
+        hook.remove()
+    return torch.cat(parts).clone()  # leaves inference mode
 
 
 @ATTACKS.register("ftll")

@@ -72,12 +72,12 @@ def fitted(data: LabelledSet, spec: ModelSpec) -> LabelledSet:
 
     def brought(part: slice) -> np.ndarray:
         images = torch.from_numpy(data.stored[part]).float()
-        if data.shape[1:] != (spec.size, spec.size):
-            images = functional.interpolate(images, (spec.size, spec.size), mode="bilinear", antialias=True)
+        if data.shape[1:] != spec.shape[1:]:
+            images = functional.interpolate(images, spec.shape[1:], mode="bilinear", antialias=True)
         if images.shape[1] != spec.channels:
             images = images.mean(1, keepdim=True).expand(-1, spec.channels, -1, -1)
         eight_bit: np.ndarray = images.round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
         return eight_bit
 
-    made = computed_rows((len(data), spec.channels, spec.size, spec.size), data.stored.dtype, brought)
+    made = computed_rows((len(data), *spec.shape), data.stored.dtype, brought)
     return LabelledSet(name=data.name, stored=made, labels=data.labels, class_names=data.class_names)

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, head_of
+from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.attacks.extract import distillation
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.heads import Head, head_of, seen_by
 from modelprint.training.loop import Loss, TrainRecipe, fit, predict
 
 
@@ -48,7 +49,7 @@ class RemovalNet(Attack):
     def _run(self, loot: Loot) -> AttackResult:
         chosen = torch.randperm(len(loot.data), generator=loot.generator)[: self.samples]
         images, labels = loot.images[chosen], loot.labels[chosen]
-        student = _WithFeatures(loot.copy)
+        student = _WithFeatures(loot.copy, head_of(loot.copy, loot.spec))
         before = predict(student, images).clone()  # of the source: nothing has moved yet
         batches = -(-len(chosen) // self.batch_size)
         recipe = TrainRecipe(
@@ -93,15 +94,12 @@ class RemovalNet(Attack):
 class _WithFeatures(nn.Module):
     """A model that returns its logits and, beside them, what its last layer saw."""
 
-    def __init__(self, model: Normalized) -> None:
+    def __init__(self, model: Normalized, head: Head) -> None:
         super().__init__()
         self.model = model
+        self.head = head
 
     def forward(self, inputs: Tensor) -> Tensor:
-        seen: list[Tensor] = []
-        hook = head_of(self.model).register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
-        try:
+        with seen_by(self.head.layer) as features:
             logits = self.model(inputs)
-        finally:
-            hook.remove()
-        return torch.cat([logits, *seen], dim=1)
+        return torch.cat([logits, *(part.flatten(1) for part in features)], dim=1)

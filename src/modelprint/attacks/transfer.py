@@ -13,13 +13,13 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import nn
 
-from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes, head_of
-from modelprint.core.devices import device_of
+from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes
 from modelprint.core.errors import DataError, ModelError
 from modelprint.data.labelled import LabelledSet
-from modelprint.nn.architectures import Net
+from modelprint.nn.arch_names import runs_code
+from modelprint.nn.heads import head_of, replace_head
+from modelprint.nn.spec import ModelSpec, build
 from modelprint.training.loop import TrainRecipe
 
 
@@ -59,12 +59,12 @@ class Transfer(Attack):
         )
 
     def _run(self, loot: Loot) -> AttackResult:
-        task, net = self.task(loot.data), loot.copy.body
-        if not isinstance(net, Net):
-            raise ModelError(f"transfer knows the registered architectures only, not {type(net).__name__}")
+        task = self.task(loot.data)
+        spec = loot.spec.model_copy(update={"classes": task.classes})
+        _check_builds(spec)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(loot.seed)
-            net.head = nn.Linear(head_of(loot.copy).in_features, task.classes).to(device_of(loot.copy))
+            replace_head(loot.copy, head_of(loot.copy, loot.spec), task.classes)
         recipe = TrainRecipe(epochs=self.epochs, lr=self.lr, schedule="constant", augment="none")
         report = self.train(
             loot,
@@ -74,5 +74,13 @@ class Transfer(Attack):
             recipe,
             classes=task.classes,
         )
-        spec = loot.spec.model_copy(update={"classes": task.classes})
         return AttackResult(model=loot.copy, spec=spec, report={"losses": list(report.losses)})
+
+
+def _check_builds(spec: ModelSpec) -> None:
+    """Refuse, before training, an architecture whose file could not be read again with other classes."""
+    if runs_code(spec.arch) and head_of(build(spec), spec).classes != spec.classes:
+        raise ModelError(
+            f"{spec.arch} always gives the same number of classes: let it take the argument `classes`, which transfer "
+            "changes"
+        )

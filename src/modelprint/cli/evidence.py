@@ -245,7 +245,14 @@ def _rederived(
     with progress() as bars, compute.computing(seeds.shape) as device:
         model = how.load(source, shape=seeds.shape, classes=seeds.classes, device=device)
         return rederive(
-            found.fingerprint, model, seeds, train_data=trained_on, shadows=shadow, jobs=jobs, progress=bars
+            found.fingerprint,
+            model,
+            seeds,
+            train_data=trained_on,
+            shadows=shadow,
+            options=how.options(),
+            jobs=jobs,
+            progress=bars,
         )
 
 

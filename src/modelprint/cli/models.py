@@ -60,7 +60,7 @@ def train(
 
     images = load_data(data)
     options = completed_by(how.options(), init)
-    spec = spec_for(images, options.arch or "cnn", options.arch_args, mean=options.mean, std=options.std)
+    spec = spec_for(images, options.arch or "cnn", options.arch_args, options)
     chosen = recipe_named(recipe, images, settings=settings(set_), epochs=epochs, pretrained=init is not None)
     with progress() as report, compute.computing(images.shape) as device:
         trained = train_model(
@@ -120,7 +120,7 @@ def attack(
         source = how.load(model, shape=images.shape, classes=images.classes, device=device)
         if source.spec is None or not isinstance(source.module, Normalized):
             raise ModelError(
-                f"{model} is no registered architecture: attacks rebuild the model, so name one with --arch"
+                f"{model} cannot be rebuilt, as attacks do: name its weights and its architecture with --arch"
             )
         made = run_attack(
             kind,
@@ -198,7 +198,7 @@ def _opened(
 
     loaded = how.load(model, shape=shape, classes=classes, device=device)
     if loaded.spec is not None:
-        shape, classes = (loaded.spec.channels, loaded.spec.size, loaded.spec.size), loaded.spec.classes
+        shape, classes = loaded.spec.shape, loaded.spec.classes
     return TorchSuspect(loaded.module, loaded.identity, classes=classes), shape, classes
 
 

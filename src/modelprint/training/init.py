@@ -12,6 +12,8 @@ from modelprint.nn.architectures import Normalized
 from modelprint.nn.fitting import fit_names, unwrapped
 from modelprint.nn.heads import head_of
 from modelprint.nn.options import ModelOptions
+from modelprint.nn.places import path_of, weights_of
+from modelprint.nn.spec import ModelSpec
 from modelprint.nn.weight_files import read_weights
 
 
@@ -36,7 +38,7 @@ def completed_by(options: ModelOptions, weights: Path | None) -> ModelOptions:
     Raises:
         ModelError: the file is missing or damaged, or names code as its architecture, which is not run unasked.
     """
-    card = None if weights is None else read_weights(weights).card
+    card = None if weights is None else read_weights(weights_of(path_of(weights))).card
     if card is None:
         return options
     if options.arch is None:
@@ -50,26 +52,25 @@ def completed_by(options: ModelOptions, weights: Path | None) -> ModelOptions:
     return options
 
 
-def start_from(model: Normalized, weights: str | Path, *, arch: str) -> Start:
+def start_from(model: Normalized, weights: str | Path, spec: ModelSpec) -> Start:
     """Put the weights of a file into a model; its last layer stays as it is where the file's has another shape or none.
 
     Args:
-        arch: what the model is, for messages.
+        spec: of the model.
 
     Raises:
         ModelError: the file is missing or damaged, or other tensors than the last layer's do not fit; they are named.
     """
-    path = Path(weights)
+    path = weights_of(path_of(weights))
     file = read_weights(path)
     body = model.body
     own = body.state_dict()
-    last = head_of(model)
-    head = next(name for name, module in body.named_modules() if module is last)
+    head = head_of(model, spec)
     names = unwrapped(file.state.keys(), own.keys())
     given = {names[name]: tensor for name, tensor in file.state.items()}
-    of_head = [f"{head}.{name}" for name in last.state_dict()]
+    of_head = [f"{head.name}.{name}" for name in head.layer.state_dict()]
     fresh = any(name not in given or given[name].shape != own[name].shape for name in of_head)
     if fresh:
         given = {**given, **{name: own[name] for name in of_head}}
-    body.load_state_dict(fit_names(given, body, who=f"--init {path}", arch=arch).state)
+    body.load_state_dict(fit_names(given, body, who=f"--init {path}", arch=spec.arch).state)
     return Start(file=path.name, sha256=file.identity, head="fresh" if fresh else "kept")

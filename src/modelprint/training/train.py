@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ import torch
 from modelprint.core.devices import resolve_device
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.on_disk import block_rows, is_large
+from modelprint.nn.arch_names import located, runs_code
 from modelprint.nn.architectures import Normalized
-from modelprint.nn.description import normalisation
+from modelprint.nn.assembly import complete_spec
+from modelprint.nn.description import ArchName, Description, Normalisation, normalisation
 from modelprint.nn.files import ModelCard
+from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.training.init import start_from
 from modelprint.training.loop import OnEpoch, TrainReport, accuracy
@@ -47,34 +50,43 @@ def spec_for(
     data: LabelledSet,
     arch: str,
     arch_args: Mapping[str, Any] | None = None,
-    *,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
 ) -> ModelSpec:
-    """A spec that fits a data set, normalised as said, or by the mean and spread of the data's own channels.
+    """A spec of any architecture that fits a data set.
+
+    Without a normalisation of the options, inputs are normalised by the mean and spread of the data's own channels;
+    code of one's own takes them in [0, 1] and normalises for itself.
+
+    Args:
+        options: mean, std, size, channel order, range and head of the network.
 
     Raises:
-        ModelError: a mean without a std, or the other way round.
+        ModelError: half a normalisation, or numbers that cannot be.
     """
-    said = normalisation(mean, std, who=arch)
-    if said is not None:
-        return ModelSpec(
-            arch=arch,
-            arch_args=dict(arch_args or {}),
-            channels=data.shape[0],
-            size=data.shape[2],
-            classes=data.classes,
-            mean=said.mean,
-            std=said.std,
-        )
-    channels, _, width = data.shape
-    mean_of, std_of = _channels(data)
-    return ModelSpec(
-        arch=arch,
-        arch_args=dict(arch_args or {}),
+    channels, height, width = data.shape
+    name = located(arch, Path())
+    scale = normalisation(options.mean, options.std, who="the options")
+    if scale is None:
+        scale = Normalisation(mean=(0.0,), std=(1.0,)) if runs_code(arch) else _scale_of(data)
+    said = Description(
+        who=f"a model for {data.name}",
+        arch_args=arch_args or {},
+        normalisation=scale,
         channels=channels,
+        height=height,
         size=width,
         classes=data.classes,
+        bgr=options.bgr,
+        value_range=options.value_range,
+        resize_to=None if options.size in (None, (height, width)) else options.size,
+        head=options.head,
+    )
+    return complete_spec(said, ArchName(name=name, trusted=True), who=said.who)
+
+
+def _scale_of(data: LabelledSet) -> Normalisation:
+    mean_of, std_of = _channels(data)
+    return Normalisation(
         mean=tuple(round(float(value), 4) for value in mean_of),
         std=tuple(round(max(float(value), 1e-3), 4) for value in std_of),
     )
@@ -120,7 +132,7 @@ def train_model(
     """
     place = resolve_device(device)
     model = build(spec, seed=seed)
-    start = None if init is None else start_from(model, init, arch=spec.arch)
+    start = None if init is None else start_from(model, init, spec)
     model.to(place)
     stored, labels = torch.from_numpy(data.stored), torch.from_numpy(data.labels)
     report = train(
