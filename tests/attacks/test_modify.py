@@ -18,6 +18,7 @@ from modelprint.attacks.removalnet import RemovalNet
 from modelprint.attacks.transfer import Transfer
 from modelprint.core.errors import UsageError
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.heads import head_of
 from modelprint.perturb.pgd import pgd
 from modelprint.training.loop import predict
 from tests.attacks.conftest import World
@@ -48,7 +49,7 @@ def test_copies_keep_accuracy_and_agree_more_than_a_stranger(attack: Attack, wor
 
 
 def test_fine_pruning_takes_the_least_active_units_and_they_stay_gone(world: World) -> None:
-    activity = mean_activity(world.source, torch.from_numpy(world.attacker.stored))
+    activity = mean_activity(world.source, head_of(world.source, world.spec), torch.from_numpy(world.attacker.stored))
     gone = (made(FinePrune(rate=0.5), world).body.head.weight == 0).all(0)
     assert int(gone.sum()) == 16
     assert activity[gone].max() <= activity[~gone].min()

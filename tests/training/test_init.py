@@ -33,7 +33,7 @@ def base(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def started(base: Path, *, classes: int = 10, seed: int = 5):
     spec = SPEC.model_copy(update={"classes": classes})
     model = build(spec, seed=seed)
-    return model, start_from(model, base, arch="cnn")
+    return model, start_from(model, base, spec)
 
 
 def test_all_weights_are_taken_where_the_classes_are_the_same(base, digits):
@@ -57,22 +57,22 @@ def test_a_checkpoint_without_a_last_layer_is_a_backbone(base, digits, tmp_path)
     state = {f"module.{name}": value for name, value in digits.source.body.state_dict().items() if "head" not in name}
     torch.save({"state_dict": state}, tmp_path / "backbone.pth")
     model = build(SPEC, seed=5)
-    assert start_from(model, tmp_path / "backbone.pth", arch="cnn").head == "fresh"
+    assert start_from(model, tmp_path / "backbone.pth", SPEC).head == "fresh"
     assert torch.equal(model.body.features[0][0].weight, digits.source.body.features[0][0].weight)
 
 
 def test_tensors_that_do_not_fit_are_named(base):
     wide = build(ModelSpec(arch="cnn", arch_args={"width": 4}, channels=1, size=8, classes=10))
     with pytest.raises(ModelError, match=r"--init .* does not fit architecture cnn: features\.\d.* in the file"):
-        start_from(wide, base, arch="cnn")
+        start_from(wide, base, SPEC)
     other = build(ModelSpec(arch="mlp", arch_args={"width": 4}, channels=1, size=8, classes=10))
     with pytest.raises(ModelError, match=r"it has features\.0\..* which the architecture does not have"):
-        start_from(other, base, arch="mlp")
+        start_from(other, base, SPEC.model_copy(update={"arch": "mlp", "arch_args": {}}))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ModelError, match="does not exist"):
-        start_from(build(SPEC), tmp_path / "absent.pth", arch="cnn")
+        start_from(build(SPEC), tmp_path / "absent.pth", SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def few() -> LabelledSet:
 @pytest.fixture(scope="module")
 def sibling(base: Path, few: LabelledSet) -> TrainedModel:
     options = completed_by(ModelOptions(), base)
-    spec = spec_for(few, options.arch, options.arch_args, mean=options.mean, std=options.std)
+    spec = spec_for(few, options.arch, options.arch_args, options)
     recipe = AdamW(epochs=2, lr=1e-3, batch_size=64, augment="none")
     return train_model(few, spec, recipe, seed=1, init=base, holdout=load_data("digits:holdout"))
 
