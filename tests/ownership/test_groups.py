@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from modelprint.perturb.transforms import TRANSFORMS, as_unit
 
 from modelprint import enroll, verify
 from modelprint.attacks.make import run_attack
@@ -15,6 +18,7 @@ from modelprint.nn.loading import load_model, weights_identity
 from modelprint.ownership.decide import decide
 from modelprint.ownership.kinds import Group
 from modelprint.schemes import SCHEMES
+from modelprint.training.loop import predict
 from tests.conftest import Digits
 from tests.ownership.test_decide import ALL, SOURCE, Agreement, agreeing
 
@@ -137,8 +141,13 @@ def test_calibration_models_answer_behind_what_is_expected(digits: Digits) -> No
     made = enroll(digits.source, digits.queries, scheme="akh", budget=40, expect="blur,noise", negatives=negatives)
     assert made.groups == tuple(Group(behind=transform) for transform in (None, "blur", "noise") for _ in range(3))
     assert len(set(made.families)) == 3
-    plain, noisy = made.calibration[0], made.calibration[6]
-    assert (plain.labels != noisy.labels).any()
+    images = as_unit(made.queries)
+    seen_by = [images, *(TRANSFORMS[name]()(images) for name in ("blur", "noise"))]
+    for number, answers in enumerate(made.calibration):
+        seen, model = seen_by[number // 3], negatives[number % 3]
+        assert number < 3 or (seen != images).any()
+        assert answers.scores is not None
+        np.testing.assert_allclose(answers.scores, predict(model, torch.from_numpy(seen)).numpy(), atol=1e-4)
     again = verify(made, digits.source, negatives=negatives)
     assert again.p_value == verify(made, digits.source).p_value == 0.25  # nine answers, but three models
 
