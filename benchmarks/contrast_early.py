@@ -28,7 +28,7 @@ from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
 from modelprint.ownership.ask import concluded, interrogate
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
-from modelprint.ownership.negatives import Negative, ask_negatives
+from modelprint.ownership.negatives import Inputs, Negative, ask_negatives
 from modelprint.stats.calibration import rank_p_value
 from modelprint.stats.intervals import clopper_pearson
 from modelprint.suspects.local import TorchSuspect
@@ -48,7 +48,7 @@ def negative(model: ZooModel) -> Negative:
     record = CalibrationModel(
         name=model.id, identity=loaded.identity, accuracy=model.accuracy, kind=kind, made_from=victim
     )
-    return Negative(module=loaded.module, record=record)
+    return Negative(model=loaded, record=record)
 
 
 def judged(fingerprint: Fingerprint, field: Field, entrant: Entrant, alpha: float) -> dict[str, Any]:
@@ -131,8 +131,9 @@ def main() -> None:
         if entrant.contender.label != "contrast" or entrant.enrolment.budget != 200:
             continue
         made = Fingerprint.load(store.fingerprint(entrant.enrolment.identity))
+        inputs = Inputs(shape=made.manifest.input.shape, class_names=made.manifest.input.class_names)
         told = {model.id: negative(model) for model in (*calibration, *honest)}
-        answers = dict(zip(told, ask_negatives(list(told.values()), made.queries, 10), strict=True))
+        answers = dict(zip(told, ask_negatives(list(told.values()), made.queries, inputs), strict=True))
         records = tuple(told[model.id].record for model in calibration)
         calibrated = made.recalibrated(records, tuple(answers[model.id] for model in calibration))
         early.append(judged(calibrated, field, entrant, arguments.alpha))

@@ -70,8 +70,8 @@ def made(place: Path, threads: int, sources: int, only: str) -> None:
             source=source.load().module,
             seeds=seeds,
             train_images=train_images,
-            surrogates=tuple(model.load().module for model in shadows if model.source == source.id),
-            references=tuple(model.load().module for model in shadows if model.role == "independent"),
+            surrogates=tuple(model.load() for model in shadows if model.source == source.id),
+            references=tuple(model.load() for model in shadows if model.role == "independent"),
         )
         logits = predict(context.source, torch.from_numpy(seeds.stored[:1000])).numpy()
         save_file({"logits": logits}, place / f"{source.id}.safetensors")

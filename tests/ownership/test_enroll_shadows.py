@@ -22,6 +22,7 @@ from modelprint.schemes.uap import Uap
 from modelprint.training.loop import TrainRecipe, predict
 from modelprint.training.train import train_model
 from modelprint.zoo.reference_models.shadows import auto_shadows, shadow_folder
+from modelprint.zoo.reference_models.training import HowTrained
 from tests.conftest import Digits
 
 SCHEME = Uap(points=25, views=3, epsilon=64 / 255, least_fooling=0.5, images=300)
@@ -124,18 +125,18 @@ def test_a_manifest_without_shadows_is_written_as_it_was_before_there_were_any(f
 
 
 def test_shadows_are_trained_on_request(digits: Digits, source: LoadedModel) -> None:
-    quick = TrainRecipe(epochs=4, batch_size=64, shift=1)
+    quick = HowTrained(settings={"epochs": "15"})
     small = digits.owner.take(slice(0, 200), name="digits:owner[0:200]")
     done: list[tuple[int, int]] = []
     made = auto_shadows(
-        small, source, 2, seed=3, recipe=quick, holdout=digits.queries, progress=lambda *step: done.append(step)
+        small, source, 2, seed=3, how=quick, holdout=digits.queries, progress=lambda *step: done.append(step)
     )
     assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
     kinds = [model.card.recipe["kind"] for model in (*made.surrogates, *made.references) if model.card is not None]
     assert kinds in (["extract-labels", "rtal", "train", "train"], ["rtal", "train", "train"])
     assert {model.card.recipe["source"] for model in made.surrogates if model.card is not None} == {source.identity}
     assert len({model.identity for model in (*made.surrogates, *made.references)}) == len(kinds)
-    again = auto_shadows(small, source, 2, seed=3, recipe=quick, holdout=digits.queries)
+    again = auto_shadows(small, source, 2, seed=3, how=quick, holdout=digits.queries)
     assert [model.identity for model in again.references] == [model.identity for model in made.references]
 
 

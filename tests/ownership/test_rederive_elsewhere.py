@@ -11,6 +11,7 @@ from torch import nn
 
 from modelprint.core.errors import IntegrityError
 from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.nn.refs import held
 from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import craft
 from modelprint.ownership.enroll import enroll
@@ -27,7 +28,7 @@ from modelprint.schemes.uap import Uap
 from modelprint.training.loop import predict
 from modelprint.zoo.reference_models.shadows import Shadows
 from tests.conftest import Digits
-from tests.schemes.world import copies, enrolled
+from tests.schemes.world import copies, enrolled, modules
 
 ALL = (
     AdvTra(trajectories=20),
@@ -75,8 +76,8 @@ def elsewhere(here: Enrollment) -> Enrollment:
     return replace(
         here,
         source=reordered(here.source, 100),
-        surrogates=there(here.surrogates),
-        references=there(here.references),
+        surrogates=held(there(modules(here.surrogates))),
+        references=held(there(modules(here.references))),
     )
 
 

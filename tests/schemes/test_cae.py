@@ -18,7 +18,7 @@ from modelprint.schemes.base import Enrollment
 from modelprint.schemes.cae import Cae, conferrability, conferrable_loss
 from modelprint.training.loop import predict
 from tests.conftest import Digits
-from tests.schemes.world import copies, missing, score, strangers
+from tests.schemes.world import copies, missing, modules, score, strangers
 
 SCHEME = Cae(queries=30, epsilon=0.25, rate=0.01, steps=40)
 
@@ -62,8 +62,8 @@ def test_the_source_is_fooled_within_epsilon(made: Crafted, enrollment: Enrollme
 
 def test_what_is_reported_is_what_the_shadow_models_say(made: Crafted, enrollment: Enrollment) -> None:
     again = conferrability(
-        labels(enrollment.surrogates, made.queries.stored),
-        labels(enrollment.references, made.queries.stored),
+        labels(modules(enrollment.surrogates), made.queries.stored),
+        labels(modules(enrollment.references), made.queries.stored),
         made.source.labels,
     )
     assert np.allclose(again, made.state["conferrability"])
@@ -116,7 +116,7 @@ def test_shadow_models_are_needed(enrollment: Enrollment) -> None:
 
 
 def test_models_are_left_as_they_were(made: Crafted, enrollment: Enrollment) -> None:
-    for model in (enrollment.source, *enrollment.surrogates, *enrollment.references):
+    for model in (enrollment.source, *modules((*enrollment.surrogates, *enrollment.references))):
         assert all(parameter.requires_grad for parameter in model.parameters())
         assert not model.training
 

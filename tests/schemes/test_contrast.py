@@ -14,6 +14,7 @@ from torch import nn
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.nn.refs import held
 from modelprint.ownership.ask import concluded, interrogate, opened, scheme_of
 from modelprint.ownership.craft import craft
 from modelprint.ownership.enroll import enroll
@@ -166,7 +167,9 @@ def test_candidates_that_tie_are_chosen_in_order_however_a_processor_adds() -> N
 
 
 def test_copies_of_another_model_are_refused(enrollment: Enrollment, digits: Digits) -> None:
-    swapped = replace(enrollment, surrogates=digits.strangers, references=(enrollment.source, enrollment.source))
+    swapped = replace(
+        enrollment, surrogates=held(digits.strangers), references=held([enrollment.source, enrollment.source])
+    )
     with pytest.raises(FingerprintError, match="hardly more than shadow strangers"):
         craft(SCHEME, swapped, seed=0)
 

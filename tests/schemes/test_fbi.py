@@ -18,7 +18,7 @@ from modelprint.schemes.base import Enrollment
 from modelprint.schemes.fbi import Fbi, ranks
 from modelprint.training.loop import predict
 from tests.conftest import Digits
-from tests.schemes.world import missing, score, strangers, told
+from tests.schemes.world import missing, modules, score, strangers, told
 
 SCHEME = Fbi(queries=100, uncertain=1.0)
 
@@ -36,7 +36,7 @@ def test_the_score_is_scikit_learns_mutual_information(
 ) -> None:
     scheme = replace(SCHEME, k=k)
     made = craft(scheme, enrollment, seed=0)
-    for model in (*strangers(digits, 1, seed=40), *enrollment.surrogates):
+    for model in (*strangers(digits, 1, seed=40), *modules(enrollment.surrogates)):
         answers = told(model, made).restricted(access)
         depth = 1 if access is Access.LABELS else k
         own, theirs = (ranks(part, made.state["truth"], depth) for part in (made.source, answers))
@@ -57,7 +57,7 @@ def test_images_come_from_the_share_of_highest_entropy_over_strangers(enrollment
     scheme = replace(SCHEME, queries=15, uncertain=0.2)
     made = craft(scheme, enrollment, seed=0)
     images = torch.from_numpy(enrollment.seeds.stored)
-    labels = np.stack([predict(model, images).argmax(1).numpy() for model in enrollment.references])
+    labels = np.stack([predict(model, images).argmax(1).numpy() for model in modules(enrollment.references)])
     entropies = np.array([scipy_stats.entropy(np.unique(column, return_counts=True)[1]) for column in labels.T])
     least = np.sort(entropies)[::-1][29]  # 20 % of 150 images
     known = {image.tobytes(): value for image, value in zip(enrollment.seeds.stored, entropies, strict=True)}
@@ -96,7 +96,7 @@ def test_images_of_as_much_entropy_are_taken_in_order(enrollment: Enrollment) ->
     scheme = replace(SCHEME, queries=30, uncertain=0.2)
     made = craft(scheme, enrollment, seed=0)
     images = torch.from_numpy(enrollment.seeds.stored)
-    votes = np.stack([predict(model, images).argmax(1).numpy() for model in enrollment.references], axis=1)
+    votes = np.stack([predict(model, images).argmax(1).numpy() for model in modules(enrollment.references)], axis=1)
     split = [tuple(sorted(np.bincount(row)[np.bincount(row) > 0].tolist())) for row in votes]
     entropies = {counts: scipy_stats.entropy(counts) for counts in set(split)}
     generator = torch.Generator().manual_seed(0)

@@ -17,7 +17,7 @@ from modelprint.ownership.craft import craft
 from modelprint.schemes.base import Enrollment
 from modelprint.schemes.sac import Sac, correlation_distance
 from modelprint.training.loop import predict
-from tests.schemes.world import missing, score, told
+from tests.schemes.world import missing, modules, score, told
 
 
 def outputs(count: int, seed: int) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_shared_mistakes_are_mistakes_of_the_source_and_most_surrogates(enrollme
     made = craft(Sac(queries=100, inputs="mistakes"), enrollment, seed=0)
     assert (made.source.labels != made.queries.labels).all()
     images = torch.from_numpy(made.queries.stored)
-    wrong = [predict(copy, images).argmax(1).numpy() != made.queries.labels for copy in enrollment.surrogates]
+    wrong = [predict(copy, images).argmax(1).numpy() != made.queries.labels for copy in modules(enrollment.surrogates)]
     shares = np.mean(wrong, axis=0)
     assert (shares > 0.5).all()
     assert (np.diff(shares) <= 0).all()

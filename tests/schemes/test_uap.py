@@ -14,6 +14,7 @@ from modelprint.attacks import run_attack
 from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, UnscorableError
 from modelprint.core.suspect import UNANSWERED, Answers, answers_from_scores
+from modelprint.nn.refs import held
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.decide import decide
 from modelprint.perturb.deepfool import deepfool
@@ -39,8 +40,8 @@ def context(digits: Digits) -> Enrollment:
         source=digits.source,
         seeds=digits.queries,
         train_images=digits.owner,
-        surrogates=tuple(copies),
-        references=digits.strangers,
+        surrogates=held(copies),
+        references=held(digits.strangers),
     )
 
 

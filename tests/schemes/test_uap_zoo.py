@@ -50,8 +50,8 @@ def made(zoo: list[ZooModel]) -> Crafted:
         source=source.load().module,
         seeds=load_data("digits:queries"),
         train_images=load_data("digits:owner"),
-        surrogates=tuple(model.load().module for model in shadows if model.source == source.id),
-        references=tuple(model.load().module for model in shadows if model.role == "independent"),
+        surrogates=tuple(model.load() for model in shadows if model.source == source.id),
+        references=tuple(model.load() for model in shadows if model.role == "independent"),
     )
     return craft(SCHEME, context, seed=0)
 

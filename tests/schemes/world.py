@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import nn
 
 from modelprint.attacks import run_attack
 from modelprint.core.suspect import UNANSWERED, Answers, answers_from_scores
+from modelprint.nn.loading import LoadedModel
+from modelprint.nn.refs import ModelRef, held
 from modelprint.ownership.craft import Crafted
 from modelprint.schemes.base import Enrollment, Scheme
 from modelprint.training.loop import predict
@@ -35,14 +38,21 @@ def enrolled(digits: Digits) -> Enrollment:
         source=digits.source,
         seeds=digits.queries,
         train_images=digits.owner,
-        surrogates=copies(digits),
-        references=digits.strangers,
+        surrogates=held(copies(digits)),
+        references=held(digits.strangers),
     )
 
 
-def told(model: nn.Module, made: Crafted) -> Answers:
+def modules(models: Iterable[ModelRef]) -> tuple[nn.Module, ...]:
+    """What an enrollment's surrogates or references are; in tests they lie in memory."""
+    return tuple(model.module for model in models if isinstance(model, LoadedModel))
+
+
+def told(model: nn.Module | ModelRef, made: Crafted) -> Answers:
     """What a model says to a fingerprint's queries, with scores."""
-    return answers_from_scores(predict(model, torch.from_numpy(made.queries.stored)).numpy(), who="a model")
+    module = model.module if isinstance(model, LoadedModel) else model
+    assert isinstance(module, nn.Module)
+    return answers_from_scores(predict(module, torch.from_numpy(made.queries.stored)).numpy(), who="a model")
 
 
 def score(scheme: Scheme, made: Crafted, answers: Answers) -> float:

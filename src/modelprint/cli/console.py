@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from modelprint.core.durations import duration
 from modelprint.core.printable import printable
 
 Report = Callable[[str, int, int], None]
@@ -38,9 +40,9 @@ def print_table(table: Table) -> None:
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """A callback (stage, done, total) that draws a bar per stage, with the time left; silent where nobody looks."""
+    """A callback (stage, done, total) that draws a bar per stage with the time left; `Lines` without a terminal."""
     if not sys.stderr.isatty():
-        yield _quiet
+        yield Lines()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bars:
@@ -54,8 +56,29 @@ def progress() -> Iterator[Report]:
         yield report
 
 
-def _quiet(stage: str, done: int, total: int) -> None:
-    """Nobody looks."""
+class Lines:
+    """Progress where there is no terminal: a line now and then, for a log.
+
+    Args:
+        every: seconds between two lines; what is over sooner leaves none.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, every: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self.every = every
+        self.clock = clock
+        self._stages: dict[str, tuple[float, int]] = {}  # when each began, and with how much of it done
+        self._spoke = clock()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take note of how much of a stage is done."""
+        now = self.clock()
+        began, before = self._stages.setdefault(stage, (now, done))
+        if now - self._spoke < self.every:
+            return
+        self._spoke = now
+        left = "" if done <= before else f", about {duration((now - began) / (done - before) * (total - done))} left"
+        say(f"{stage}: {done} of {total}{left}")
 
 
 def say(text: str) -> None:

@@ -47,6 +47,9 @@ def enroll(
     keep_shadows: Path | None = None,
     quick: Annotated[bool, Parameter(negative="")] = False,
     negatives: str | None = None,
+    recipe: str | None = None,
+    recipe_set: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    init: Path | None = None,
     budget: int | None = None,
     expect: str = "",
     seed: int = 0,
@@ -72,8 +75,8 @@ def enroll(
     train_data
         Images of the source's training set, for what is trained at enrollment.
     shadow
-        For schemes that learn from shadow models: N to have N copies and N strangers trained on --train-data, or a
-        folder of models made by attack and train.
+        For schemes that learn from shadow models: N to have N surrogates and N reference models trained on
+        --train-data, or a folder of models made by attack and train.
     keep_shadows
         A folder for the shadow models that --shadow N trains. A judge with another processor needs them, as training
         makes others there (check --rederive --shadow FOLDER).
@@ -81,7 +84,15 @@ def enroll(
         The same as --shadow 2: the fewest shadow models, for a first look.
     negatives
         Independent models that calibrate the threshold: a folder, or auto:N to have N trained on --train-data, or
-        auto:N+M to have M of them copied, too: so many innocents who stole from somebody else.
+        auto:N+M to have M of them copied, too; with --init these are siblings of the source, and auto:N,scratch:K has
+        K trained from scratch beside them. A folder may hold files of several architectures, recorded answers and,
+        in its models.toml, addresses.
+    recipe
+        How these models are trained: sgd, adamw, or FILE.py:fit; what suits the data unless given.
+    recipe_set
+        Hyper-parameters of --recipe sgd or adamw, key=value (epochs, lr ...).
+    init
+        The public checkpoint that the source started from: trained models start from there, too, and are its siblings.
     budget
         The most queries that the fingerprint may hold.
     expect
@@ -95,6 +106,7 @@ def enroll(
     from modelprint.data.splits import load_data
     from modelprint.ownership.enroll import enroll as make
     from modelprint.schemes import SCHEMES
+    from modelprint.zoo.reference_models.training import HowTrained
 
     if quick and shadow is not None:
         raise UsageError(f"--quick makes 2 + 2 shadow models, --shadow {shadow} others: give one of them")
@@ -110,12 +122,14 @@ def enroll(
             train_data=train_data,
             shadows="2" if quick else shadow,
             keep_shadows=keep_shadows,
+            how=HowTrained(recipe=recipe, settings=settings(recipe_set), init=init),
             budget=budget,
             expect=expect,
             options=how.options(),
             seed=seed,
             jobs=jobs,
             out=out_,
+            notice=say,
             progress=report,
         )
     made = fingerprint.manifest.report
@@ -225,6 +239,7 @@ def verify(
             negatives=negatives or (),
             pool_kinds=pool_kinds,
             options=options,
+            notice=say,
             progress=bars,
             slice_plane=report is not None,
         )

@@ -7,7 +7,8 @@ the user named code, or said that the file is to be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +53,11 @@ class LoadedModel:
     card: ModelCard | None
     path: Path | None
     notes: tuple[str, ...] = ()
+
+    @contextmanager
+    def opened(self, device: torch.device | None = None) -> Iterator[nn.Module]:
+        """The model itself, on a device: what lies in memory is a `ModelRef`, too."""
+        yield self.module if device is None else self.module.to(device)
 
 
 def load_model(
@@ -177,6 +183,11 @@ def load_folder(
 def weights_identity(module: nn.Module) -> str:
     """SHA-256 over the names and values of a network's state, for models that never were a file."""
     return digest_arrays({name: _as_array(tensor) for name, tensor in module.state_dict().items()})
+
+
+def of_module(module: nn.Module) -> LoadedModel:
+    """A module that lies in memory."""
+    return LoadedModel(module=module.eval(), identity=weights_identity(module), spec=None, card=None, path=None)
 
 
 def _as_array(tensor: Tensor) -> np.ndarray:

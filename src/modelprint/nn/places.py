@@ -8,6 +8,7 @@ from modelprint.core.errors import ModelError
 from modelprint.nn.spec_file import read_spec_file
 from modelprint.nn.weight_files import CHECKPOINT_SUFFIXES
 
+MODELS_FILE = "models.toml"  # what a folder says of all its models
 IN_FOLDERS = (  # as save_pretrained and timm name them
     "model.safetensors",
     "model.safetensors.index.json",
@@ -35,11 +36,12 @@ def path_of(reference: str | Path) -> Path:
     return Path(str(reference).removeprefix("hf:"))
 
 
-def model_files(path: str | Path, *, arch_known: bool = False) -> list[Path]:
+def model_files(path: str | Path, *, arch_known: bool = False, empty: bool = False) -> list[Path]:
     """The files of a folder that each name one model: spec files, weights that no spec file names, and model folders.
 
     Args:
         arch_known: whether checkpoints that do not say their architecture can be read all the same.
+        empty: whether a folder without any is accepted.
 
     Raises:
         ModelError: no such folder, none in it, or a checkpoint whose architecture no spec file tells.
@@ -47,7 +49,7 @@ def model_files(path: str | Path, *, arch_known: bool = False) -> list[Path]:
     folder = Path(path)
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder: name a folder of .safetensors files, or of .toml spec files")
-    specs = sorted(folder.glob("*.toml"))
+    specs = sorted(file for file in folder.glob("*.toml") if file.name != MODELS_FILE)
     named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
     unnamed = [file for file in sorted(folder.iterdir()) if file.resolve() not in named]
     checkpoints = [file for file in unnamed if file.suffix.lower() in CHECKPOINT_SUFFIXES]
@@ -59,6 +61,6 @@ def model_files(path: str | Path, *, arch_known: bool = False) -> list[Path]:
     whole = [file for file in unnamed if file.suffix.lower() == ".safetensors"]
     folders = [file for file in unnamed if file.is_dir() and any((file / name).is_file() for name in IN_FOLDERS)]
     models = sorted([*specs, *checkpoints, *whole, *folders])
-    if not models:
+    if not models and not empty:
         raise ModelError(f"{folder} holds no models: put .safetensors files, or .toml spec files, into it")
     return models

@@ -13,11 +13,10 @@ from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
 from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
-from modelprint.nn.loading import LoadedModel
+from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.matching import looks_renamed
-from modelprint.ownership.negatives import of_module
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.stats.calibration import ranked_by_kind

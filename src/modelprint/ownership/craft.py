@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.nn.refs import ModelRef
 from modelprint.ownership.expect import expecting, with_views
 from modelprint.schemes.base import Enrollment, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.loop import predict
@@ -47,17 +48,22 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
     queries = expecting(scheme, context, generator) if scheme.expect else scheme.craft(context, generator)
     stored = torch.from_numpy(queries.stored)
 
-    def ask(models: Sequence[nn.Module], who: str) -> tuple[Answers, ...]:
-        return tuple(
-            answers_from_scores(predict(model, stored, modality=modality).numpy(), who=who) for model in models
-        )
+    def ask(model: nn.Module, who: str) -> Answers:
+        return answers_from_scores(predict(model, stored, modality=modality).numpy(), who=who)
 
-    (source,) = ask([context.source], "the source")
+    def ask_all(models: Sequence[ModelRef], who: str) -> tuple[Answers, ...]:
+        answers: list[Answers] = []
+        for model in models:
+            with context.opened(model) as module:
+                answers.append(ask(module, who))
+        return tuple(answers)
+
+    source = ask(context.source, "the source")
     shadows = (
         ShadowAnswers(
-            surrogates=ask(context.surrogates, "a shadow copy"),
-            references=ask(context.references, "a shadow stranger"),
-            reference_copies=ask(context.reference_copies, "a copy of a shadow stranger"),
+            surrogates=ask_all(context.surrogates, "a surrogate"),
+            references=ask_all(context.references, "a reference model"),
+            reference_copies=ask_all(context.reference_copies, "a copy of a reference model"),
         )
         if scheme.needs.shadows
         else ShadowAnswers()

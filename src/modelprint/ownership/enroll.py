@@ -10,29 +10,35 @@ import numpy as np
 import torch
 from torch import nn
 
-from modelprint.core.devices import resolve_device
+from modelprint.core.devices import device_of, resolve_device
 from modelprint.core.errors import DataError
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
 from modelprint.modalities.base import Modality
-from modelprint.nn.loading import LoadedModel, open_model
+from modelprint.nn.loading import LoadedModel, of_module, open_model
 from modelprint.nn.options import ModelOptions
+from modelprint.ownership.auto import PREFIX, trained_negatives
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import Fingerprint, library
 from modelprint.ownership.negatives import (
+    Inputs,
     Negatives,
+    Notice,
     ask_negatives,
     behind,
     negative_models,
-    of_module,
+    unheard,
 )
+from modelprint.ownership.origin import Origin
 from modelprint.ownership.plane import anchors, labels_on
 from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
 from modelprint.training.loop import predict
+from modelprint.zoo.reference_models.shelf import Shelf, user_place
+from modelprint.zoo.reference_models.training import HowTrained
 
 SHARED_BY_CHANCE = 0.01
 
@@ -47,6 +53,7 @@ def enroll(
     train_data: str | LabelledSet | None = None,
     shadows: AnyShadows = None,
     keep_shadows: str | Path | None = None,
+    how: HowTrained = HowTrained(),  # noqa: B008 - frozen
     budget: int | None = None,
     expect: str = "",
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
@@ -54,6 +61,7 @@ def enroll(
     jobs: int = 1,
     device: str | torch.device | None = None,
     out: str | Path | None = None,
+    notice: Notice = unheard,
     progress: Progress = silent,
 ) -> Fingerprint:
     """The fingerprint of a model.
@@ -64,12 +72,14 @@ def enroll(
         scheme: a registered name, or a configured scheme.
         settings: hyper-parameters as text, for a scheme that is named ({"l": "2"}).
         negatives: independent models that calibrate the threshold: a folder, modules, or "auto:N" to have N trained
-            on `train_data` ("auto:N+M": and M of them copied). Models whose card names another model that they were
-            made from are ranked by themselves, where they are enough.
+            on `train_data` ("auto:N+M": and M of them copied; "auto:N,scratch:K": K from scratch beside N siblings).
+            Each kind of model is ranked by itself.
         train_data: inputs of the source's training set; must share no image with `data`.
         shadows: for schemes that learn from shadow models: N to have N copies and N strangers trained on `train_data`,
             a folder whose models' cards tell copies of this source from strangers, or the models themselves.
         keep_shadows: a folder for the shadow models that are trained: on another processor training makes others.
+        how: recipe and checkpoint of the models that are trained: from the checkpoint that the source started from,
+            these are its siblings.
         budget: the most queries that the fingerprint may hold.
         expect: transforms that suspects may put inputs through ("jpeg,resize"); queries are made to survive them.
         options: how model files are read: the source's where it is a path, and those of folders where they do not say.
@@ -78,6 +88,7 @@ def enroll(
         device: where models compute: auto, cpu, cuda, cuda:N or mps; None: the CPU for files, and where they lie for
             models in memory.
         out: where to save the fingerprint.
+        notice: called with what the user should know: long work ahead, calibration models that are much weaker.
 
     Raises:
         ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
@@ -95,6 +106,7 @@ def enroll(
     learns = chosen.needs.learns
     if keep_shadows is not None:
         check_place(Path(keep_shadows), shadows if learns else None)
+    shelf = Shelf(user_place())
     learned = (
         shadow_models(
             shadows,
@@ -103,7 +115,10 @@ def enroll(
             train_data=trained_on,
             seed=seed,
             options=options,
+            how=how,
+            shelf=shelf,
             jobs=jobs,
+            notice=notice,
             progress=progress,
         )
         if learns
@@ -111,30 +126,49 @@ def enroll(
     )
     if keep_shadows is not None:
         keep(learned, Path(keep_shadows))
+    inputs = Inputs(shape=seeds.shape, class_names=seeds.class_names, modality=seeds.modality)
+    origin = Origin.of(source, how.checkpoint)
+    if isinstance(negatives, str) and negatives.startswith(PREFIX):
+        calibrating = trained_negatives(
+            negatives,
+            source=source,
+            seeds=seeds,
+            train_data=trained_on,
+            how=how,
+            seed=seed,
+            shelf=shelf,
+            jobs=jobs,
+            notice=notice,
+            progress=progress,
+        )
+    else:
+        calibrating = negative_models(
+            negatives,
+            inputs=inputs,
+            source=origin,
+            seeds=seeds,
+            source_accuracy=float(right.mean()),
+            options=options,
+            notice=notice,
+        )
     context = Enrollment(
         source=source.module,
         seeds=seeds,
         train_images=trained_on,
-        surrogates=tuple(model.module for model in learned.surrogates),
-        references=tuple(model.module for model in learned.references),
-        reference_copies=tuple(model.module for model in learned.reference_copies),
+        surrogates=learned.surrogates,
+        references=learned.references,
+        reference_copies=learned.reference_copies,
         budget=budget,
         progress=progress,
     )
-    made = craft(chosen, context, seed=seed)
-    queries, told = made.queries, made.source
-    others = negative_models(
-        negatives,
-        source=source,
-        seeds=seeds,
-        train_data=trained_on,
-        seed=seed,
-        options=options,
-        jobs=jobs,
-        progress=progress,
-    )
-    others = [*others, *(seen for name in expected_by(chosen) for seen in behind(others, name, seeds.modality))]
-    points = anchors(queries.stored, queries.group, told)
+    crafted = craft(chosen, context, seed=seed)
+    queries = crafted.queries
+    calibrating = [
+        *calibrating,
+        *(seen for name in expected_by(chosen) for seen in behind(calibrating, name, inputs.modality, notice=notice)),
+    ]
+    points = anchors(queries.stored, queries.group, crafted.source)
+    answers = ask_negatives(calibrating, queries.stored, inputs, device=device_of(source.module), progress=progress)
     fingerprint = Fingerprint.bind(
         {
             "scheme": chosen.name,
@@ -143,11 +177,12 @@ def enroll(
             "input": seeds.spec,
             "codec": seeds.modality.codec(queries.stored),
             "source": source.identity,
+            "bases": sorted(origin.bases),
             "source_accuracy": float(right.mean()),
             "data": seeds.identity,
             "data_name": seeds.name,
             "report": dict(queries.report),
-            "calibration": [other.record for other in others],
+            "calibration": [one.record for one in calibrating],
             "shadows": records(learned),
             "budget": budget,
             "train_data": None if trained_on is None else trained_on.identity,
@@ -155,13 +190,14 @@ def enroll(
         },
         queries=queries.stored,
         true_labels=queries.labels,
-        source=told,
-        state=made.state,
-        calibration=ask_negatives(others, queries.stored, seeds.classes, modality=seeds.modality, progress=progress),
+        source=crafted.source,
+        state=crafted.state,
+        calibration=answers,
         plane={"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)},
     )
     if out is not None:
         fingerprint.save(out)
+    shelf.clear()
     return fingerprint
 
 

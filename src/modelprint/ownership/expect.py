@@ -8,8 +8,10 @@ a transform does to the answers of strangers is then no evidence, and the error 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +19,10 @@ from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.modalities.base import Modality
+from modelprint.modalities.transform import Transform
+from modelprint.nn.files import ModelCard
+from modelprint.nn.refs import ModelRef
+from modelprint.nn.spec import ModelSpec
 from modelprint.perturb.expectation import Behind, Expected, stable, transforms_named
 from modelprint.schemes.base import Enrollment, Queries, Scheme
 from modelprint.training.loop import predict
@@ -29,10 +35,44 @@ def expected_by(scheme: Scheme) -> list[str]:
     return [name.strip() for name in scheme.expect.split(",") if name.strip()]
 
 
-def with_views(scheme: Scheme, models: Sequence[nn.Module], modality: Modality) -> tuple[nn.Module, ...]:
+@dataclass(frozen=True, kw_only=True)
+class ModelBehind:
+    """A model that is opened behind a transform."""
+
+    model: ModelRef
+    transform: Transform
+
+    @property
+    def identity(self) -> str:
+        """Of the model."""
+        return self.model.identity
+
+    @property
+    def spec(self) -> ModelSpec | None:
+        """Of the model."""
+        return self.model.spec
+
+    @property
+    def card(self) -> ModelCard | None:
+        """Of the model."""
+        return self.model.card
+
+    @property
+    def path(self) -> Path | None:
+        """Of the model."""
+        return self.model.path
+
+    @contextmanager
+    def opened(self, device: torch.device | None = None) -> Iterator[nn.Module]:
+        """The model, behind the transform."""
+        with self.model.opened(device) as module:
+            yield Behind(module, self.transform)
+
+
+def with_views(scheme: Scheme, models: Sequence[ModelRef], modality: Modality) -> tuple[ModelRef, ...]:
     """Models as they answer plainly, and behind each transform that the scheme expects."""
     transforms = transforms_named(scheme.expect, modality)
-    return (*models, *(Behind(model, transform) for transform in transforms for model in models))
+    return (*models, *(ModelBehind(model=model, transform=one) for one in transforms for model in models))
 
 
 def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -> Queries:

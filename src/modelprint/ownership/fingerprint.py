@@ -109,6 +109,8 @@ class Manifest(Record):
         parameters: the scheme's hyper-parameters.
         input: what models of the task take, by modality; `codec`: in which of its types the queries are stored.
         source: SHA-256 of the source's file or weights.
+        bases: SHA-256 of the checkpoints that the source was made from, which its siblings share; not written where
+            none is known.
         source_accuracy: on the seeds.
         data: SHA-256 and name of the seeds.
         report: what crafting did.
@@ -126,6 +128,7 @@ class Manifest(Record):
     input: AnyInputSpec
     codec: str
     source: str
+    bases: tuple[str, ...] = ()
     source_accuracy: float
     data: str
     data_name: str
@@ -140,7 +143,7 @@ class Manifest(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        for name in ("shadows", "budget", "train_data"):
+        for name in ("bases", "shadows", "budget", "train_data"):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields

@@ -1,223 +1,351 @@
-"""Independent models that calibrate a threshold: loaded, trained or copied, and asked."""
+"""Calibration models, which the threshold is set on: those that a user named, and what they answer.
+
+A model is opened when it is asked, and let go: however many there are, one lies in memory at a time.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from modelprint.core.errors import FingerprintError, ModelprintError, UsageError
-from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.core.access import Access
+from modelprint.core.errors import FingerprintError, ModelprintError
+from modelprint.core.identity import digest_json
+from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.data.labelled import LabelledSet
 from modelprint.modalities.base import Modality
-from modelprint.nn.loading import LoadedModel, load_folder, weights_identity
+from modelprint.modalities.transform import Transform
+from modelprint.nn.folders import FolderModel, folder_models
+from modelprint.nn.loading import LoadedModel, of_module, weights_identity
+from modelprint.nn.models_file import SOURCE
 from modelprint.nn.options import ModelOptions
+from modelprint.nn.refs import ModelRef, stored_model
 from modelprint.ownership.fingerprint import CalibrationModel
+from modelprint.ownership.origin import Origin, made_from, origin_of
 from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes.base import Progress, silent
+from modelprint.suspects.open import SuspectOptions, open_suspect
+from modelprint.suspects.redaction import shown_reference
 from modelprint.training.loop import predict
 
-Negatives = str | Path | Sequence[nn.Module | LoadedModel]
+Negatives = str | Path | Sequence[nn.Module | LoadedModel | ModelRef]
+Notice = Callable[[str], None]
 COPY = "COPY"  # the kind of a calibration model that was made from another model
+MUCH_WEAKER = 0.1  # in accuracy, than the source
+CHANCE = 1.2  # times chance: what is no better has learned nothing
+
+
+def unheard(text: str) -> None:
+    """A notice that nobody reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What all models take and tell apart: the shape of one stored input, and the names of the classes."""
+
+    shape: tuple[int, ...]
+    class_names: tuple[str, ...]
+    modality: Modality
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Negative:
-    """An independent model, ready to be asked."""
+    """A calibration model that can be asked.
 
-    module: nn.Module
+    Attributes:
+        record: what a fingerprint says of it.
+        model: a network of torch, or
+        folder_model: something else that answers: an ONNX file, a recording, a server.
+        transform: what inputs go through first, where suspects are expected to do that.
+    """
+
     record: CalibrationModel
+    model: ModelRef | None = None
+    folder_model: FolderModel | None = None
+    transform: Transform | None = None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it is a recording, which answers nothing but the queries that it holds."""
+        return self.folder_model is not None and Path(self.folder_model.reference).suffix.lower() in (".jsonl", ".npz")
+
+    def ask(self, stored: np.ndarray, inputs: Inputs, *, device: torch.device | None = None) -> Answers:
+        """Its answers, with scores where it gives any.
+
+        Raises:
+            ModelprintError: it cannot be asked, tells other classes apart, or did not answer everything.
+        """
+        if self.model is not None:
+            with self.model.opened(device) as module:
+                seen = module if self.transform is None else Behind(module, self.transform)
+                answers = answers_from_scores(
+                    predict(seen, torch.from_numpy(stored), modality=inputs.modality).numpy(), who=self.record.name
+                )
+        else:
+            assert self.folder_model is not None
+            seen_inputs = stored if self.transform is None else self.transform(inputs.modality.as_points(stored))
+            answers = _asked(self.folder_model, seen_inputs, inputs)
+        classes = inputs.classes if answers.scores is None else answers.scores.shape[1]
+        if classes != inputs.classes or (len(answers) and answers.labels.max() >= inputs.classes):
+            raise ModelprintError(
+                f"{self.record.name} tells {max(classes, int(answers.labels.max()) + 1)} classes apart, the "
+                f"fingerprint {inputs.classes}: calibrate on models of the same task"
+            )
+        if not answers.answered.all():
+            raise ModelprintError(
+                f"{self.record.name} answered {answers.answered.sum()} of {len(answers)} queries: record all of them, "
+                "or leave it out"
+            )
+        return answers
 
 
 def negative_models(
     negatives: Negatives,
     *,
-    source: LoadedModel | None,
-    seeds: LabelledSet | None,
-    train_data: LabelledSet | None = None,
-    seed: int = 0,
-    source_identity: str = "",
-    shape: tuple[int, ...] | None = None,
-    classes: int | None = None,
+    inputs: Inputs,
+    source: Origin,
+    seeds: LabelledSet | None = None,
+    source_accuracy: float | None = None,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
-    jobs: int = 1,
-    progress: Progress = silent,
+    notice: Notice = unheard,
 ) -> list[Negative]:
-    """The independent models that a user named, loaded or trained.
+    """The calibration models of a folder, or those given.
 
     Args:
-        source_identity: where the source itself is not at hand.
+        source: what is known of the enrolled model.
+        seeds: labelled images, where they are at hand; accuracy is measured on them.
+        source_accuracy: of the source, on the same.
         options: what holds for every file of a folder that does not say it itself.
+        notice: called with what the user should know.
 
     Raises:
-        FingerprintError: a model was trained on the seeds, or made from the source.
-        UsageError: "auto:N" without training data, or for a source whose architecture is not known.
+        FingerprintError: a model was trained on the seeds, is the source or made from it, or is near chance.
+        ModelprintError: models that cannot be read, or do not fit; all of a folder are named.
     """
-    if isinstance(negatives, str) and negatives.startswith("auto:"):
-        return _trained(
-            negatives, source=source, seeds=seeds, train_data=train_data, seed=seed, jobs=jobs, progress=progress
-        )
-    if seeds is not None:
-        shape, classes = seeds.shape, seeds.classes
-    if isinstance(negatives, str | Path):
-        found: Sequence[nn.Module | LoadedModel] = load_folder(negatives, options, shape=shape, classes=classes)
-    else:
-        found = negatives
-    known = {source.identity, weights_identity(source.module)} if source is not None else {source_identity}
-    return [_named(model, number, seeds=seeds, source=source, known=known) for number, model in enumerate(found)]
+    if not isinstance(negatives, str | Path):
+        return [
+            _checked(
+                _of_memory(model), f"model-{number}", source=source, seeds=seeds, limit=source_accuracy, notice=notice
+            )
+            for number, model in enumerate(negatives)
+        ]
+    models: list[Negative] = []
+    misfits: list[str] = []
+    for one in folder_models(negatives, options):
+        try:
+            models.append(
+                _of_folder(one, inputs=inputs, source=source, seeds=seeds, limit=source_accuracy, notice=notice)
+            )
+        except FingerprintError:
+            raise
+        except ModelprintError as error:
+            misfits.append(str(error) if one.name in str(error) else f"{one.name}: {error}")
+    if misfits:
+        more = f" (and {len(misfits) - 1} more: {'; '.join(misfits[1:])})" if len(misfits) > 1 else ""
+        raise ModelprintError(f"{misfits[0]}{more}; these calibration models do not fit: leave them out of {negatives}")
+    return models
 
 
-def behind(negatives: Sequence[Negative], name: str, modality: Modality) -> list[Negative]:
+def behind(negatives: Sequence[Negative], name: str, modality: Modality, *, notice: Notice = unheard) -> list[Negative]:
     """The same models, asked through a transform, so that the error rate holds behind it, too."""
     (transform,) = transforms_named(name, modality)
+    plain = [one.record.name for one in negatives if one.recorded]
+    if plain:
+        notice(f"{', '.join(plain)}: recorded answers are not known behind {name}; they count for plain suspects only")
     return [
-        Negative(module=Behind(one.module, transform), record=one.record.model_copy(update={"behind": name}))
+        replace(one, transform=transform, record=one.record.model_copy(update={"behind": name}))
         for one in negatives
+        if not one.recorded
     ]
 
 
 def ask_negatives(
     negatives: Sequence[Negative],
     stored: np.ndarray,
-    classes: int,
+    inputs: Inputs,
     *,
-    modality: Modality,
+    device: torch.device | None = None,
     progress: Progress = silent,
 ) -> tuple[Answers, ...]:
-    """What each independent model says to every query.
+    """What each calibration model says to every query.
 
     Raises:
         ModelprintError: a model with other classes, or NaN outputs.
     """
-    queries = torch.from_numpy(stored)
     answers: list[Answers] = []
     for number, negative in enumerate(negatives):
         progress("calibration models", number, len(negatives))
-        told = answers_from_scores(
-            predict(negative.module, queries, modality=modality).numpy(), who=negative.record.name
-        )
-        assert told.scores is not None
-        if told.scores.shape[1] != classes:
-            raise ModelprintError(
-                f"{negative.record.name} tells {told.scores.shape[1]} classes apart, the fingerprint {classes}: "
-                "calibrate on models of the same task"
-            )
-        answers.append(told)
+        answers.append(negative.ask(stored, inputs, device=device))
     return tuple(answers)
 
 
-def of_module(module: nn.Module) -> LoadedModel:
-    """A module that lies in memory."""
-    return LoadedModel(module=module.eval(), identity=weights_identity(module), spec=None, card=None, path=None)
+def _of_memory(model: nn.Module | LoadedModel | ModelRef) -> ModelRef:
+    return of_module(model) if isinstance(model, nn.Module) else model
 
 
-def _parent(model: LoadedModel) -> str | None:
-    """What a model's card says that it was made from."""
-    return None if model.card is None else model.card.recipe.get("source")
-
-
-def _named(
-    model: nn.Module | LoadedModel,
-    number: int,
+def _of_folder(
+    one: FolderModel,
     *,
+    inputs: Inputs,
+    source: Origin,
     seeds: LabelledSet | None,
-    source: LoadedModel | None,
-    known: Collection[str],
+    limit: float | None,
+    notice: Notice,
 ) -> Negative:
-    if isinstance(model, nn.Module):
-        model = of_module(model)
-    name = f"model-{number}" if model.path is None else model.path.name
-    recipe = model.card.recipe if model.card is not None else {}
+    if one.is_torch and one.path is not None:
+        ref, opened = stored_model(
+            one.path, one.options, shape=inputs.shape, classes=inputs.classes, files_first=one.files_first, resize=True
+        )
+        for note in opened.notes:
+            notice(note)
+        negative = _checked(ref, one.name, source=source, seeds=seeds, limit=limit, notice=notice, opened=opened.module)
+    else:
+        negative = _answering(one, inputs=inputs, seeds=seeds, limit=limit, notice=notice)
+    return _as_said(negative, one, source=source)
+
+
+def _as_said(negative: Negative, one: FolderModel, *, source: Origin) -> Negative:
+    """With what the folder's `models.toml` says of it."""
+    parent = one.entry.made_from
+    if parent is not None and (parent == SOURCE or parent in source.identities):
+        raise _of_the_source(one.name)
+    if one.entry.kind is None and parent is None:
+        return negative
+    kind = one.entry.kind or ("SHARED" if parent in source.bases else COPY)
+    record = negative.record.model_copy(update={"kind": kind, "made_from": parent if kind == COPY else None})
+    return replace(negative, record=record)
+
+
+def _checked(
+    ref: ModelRef,
+    name: str,
+    *,
+    source: Origin,
+    seeds: LabelledSet | None,
+    limit: float | None,
+    notice: Notice,
+    opened: nn.Module | None = None,
+) -> Negative:
+    """A network as a calibration model, unless it is no independent one; `opened`: it, where it is open already."""
+    if opened is None:
+        with ref.opened() as module:
+            return _checked(ref, name, source=source, seeds=seeds, limit=limit, notice=notice, opened=module)
+    name = name if ref.path is None else ref.path.name
+    recipe = ref.card.recipe if ref.card is not None else {}
     if seeds is not None and recipe.get("data_sha256") == seeds.identity:
         raise FingerprintError(
             f"{name} was trained on {seeds.name}, the images that the queries are made of: "
             "it would make the threshold too low; leave it out"
         )
+    if source.identities & {ref.identity, weights_identity(opened)}:
+        raise FingerprintError(f"{name} is the source itself, no independent model: leave it out")
     accuracy = None
     if seeds is not None:
-        predicted = predict(model.module, torch.from_numpy(seeds.stored), modality=seeds.modality).argmax(1).numpy()
-        accuracy = float((predicted == seeds.labels).mean())
-    kind = recipe.get("independent")
-    if "source" in recipe:
-        if recipe["source"] in known:
-            raise FingerprintError(f"{name} was made from the source, it is no independent model: leave it out")
-        kind = "SHARED" if source is not None and recipe["source"] == _parent(source) else COPY
-    victim = recipe["source"] if kind == COPY else None
-    record = CalibrationModel(name=name, identity=model.identity, accuracy=accuracy, kind=kind, made_from=victim)
-    return Negative(module=model.module, record=record)
+        predicted = predict(opened, torch.from_numpy(seeds.stored), modality=seeds.modality).argmax(1).numpy()
+        accuracy = _accuracy(name, predicted, seeds, limit=limit, notice=notice)
+    kind, parent = kind_of_model(ref, name, source)
+    record = CalibrationModel(name=name, identity=ref.identity, accuracy=accuracy, kind=kind, made_from=parent)
+    return Negative(record=record, model=ref)
 
 
-def _trained(
-    negatives: str,
-    *,
-    source: LoadedModel | None,
-    seeds: LabelledSet | None,
-    train_data: LabelledSet | None,
-    seed: int,
-    jobs: int,
-    progress: Progress,
-) -> list[Negative]:
-    from modelprint.zoo.reference_models.calibration import independent_models, third_party_copies
+def kind_of_model(model: ModelRef, name: str, source: Origin) -> tuple[str | None, str | None]:
+    """The kind of an independent model by its card, and what it was made from if it is a copy.
 
-    count, copied = _counts(negatives)
-    if train_data is None:
-        raise UsageError(
-            f"--negatives {negatives} trains models: name the source's training images with --train-data; they must "
-            "share no image with the data that queries are made of, or the threshold would accuse innocents"
+    Raises:
+        FingerprintError: it was made from the source.
+    """
+    recipe = model.card.recipe if model.card is not None else {}
+    parent, start = made_from(recipe), origin_of(recipe)
+    if parent is not None and parent in source.identities:
+        raise _of_the_source(name)
+    if parent is not None:
+        return ("SHARED", None) if parent in source.bases else (COPY, parent)
+    if start is not None:
+        return ("SHARED" if start in source.bases else "OTHER"), None
+    return recipe.get("independent"), None
+
+
+def _of_the_source(name: str) -> FingerprintError:
+    return FingerprintError(f"{name} was made from the source, it is no independent model: leave it out")
+
+
+def _accuracy(name: str, predicted: np.ndarray, seeds: LabelledSet, *, limit: float | None, notice: Notice) -> float:
+    """The share of seeds that are classified rightly.
+
+    Raises:
+        FingerprintError: no more than chance gives.
+    """
+    right = float((predicted == seeds.labels).mean())
+    chance = max(np.bincount(seeds.labels).max() / len(seeds), 1 / seeds.classes)
+    if right <= CHANCE * chance:
+        raise FingerprintError(
+            f"{name} classifies {right:.1%} of {seeds.name} rightly, no better than chance ({chance:.1%}): it agrees "
+            "with no model and would make the threshold too low; look at its normalisation and class order, or leave "
+            "it out"
         )
-    if source is None or source.spec is None:
-        raise UsageError(
-            f"--negatives {negatives} trains the source's architecture, which this file does not name: "
-            "give --arch, or a folder of independent models"
+    if limit is not None and right < limit - MUCH_WEAKER:
+        notice(
+            f"{name} classifies {right:.1%} of {seeds.name} rightly, the source {limit:.1%}: so weak a model agrees "
+            "less with the source for that reason alone, and may make the threshold too low"
         )
-    independent = independent_models(
-        train_data,
-        source.spec,
-        count,
-        seed=seed,
-        jobs=jobs,
-        holdout=seeds,
-        progress=lambda done, _: progress("calibration models", done, count + copied),
+    return right
+
+
+def _answering(
+    one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, limit: float | None, notice: Notice
+) -> Negative:
+    """What answers, but is no network of torch: accuracy is measured where asking is free."""
+    suspect = _opened(one, inputs, asked_by="")
+    accuracy = None
+    record = CalibrationModel(name=one.name, identity=suspect.identity)
+    negative = Negative(record=record, folder_model=one)
+    if one.entry.url is not None:
+        notice(f"{shown_reference(one.reference)} is asked as a calibration model, as models.toml says")
+    elif seeds is not None and not negative.recorded:
+        predicted = suspect.ask(seeds.stored).labels
+        accuracy = _accuracy(one.name, predicted, seeds, limit=limit, notice=notice)
+    return replace(negative, record=record.model_copy(update={"accuracy": accuracy}))
+
+
+def _asked(one: FolderModel, stored: np.ndarray, inputs: Inputs) -> Answers:
+    suspect = _opened(one, inputs, asked_by=digest_json(inputs.modality.hashes(stored)))
+    answers = suspect.ask(stored, access=min(suspect.access, Access.SCORES))
+    suspect.finish()
+    return answers
+
+
+def _opened(one: FolderModel, inputs: Inputs, *, asked_by: str) -> Suspect:
+    entry = one.entry
+    aliases = {}
+    if entry.class_names is not None:
+        from modelprint.suspects.class_names import read_class_names
+
+        aliases = read_class_names(one.folder / entry.class_names)
+    options = SuspectOptions(
+        modality=inputs.modality,
+        class_names=inputs.class_names,
+        class_aliases=aliases,
+        input_shape=inputs.shape,
+        fingerprint=asked_by or None,
+        model=one.options,
+        api=entry.api,
+        mapping=None if entry.mapping is None else one.folder / entry.mapping,
+        model_name=entry.model,
+        layout=entry.layout,
+        picture=entry.picture,
+        batch_size=entry.batch_size,
+        rate=entry.rate,
+        timeout=entry.timeout,
+        send_token=one.options.trust_code,
     )
-    copies = third_party_copies(
-        train_data,
-        source.spec,
-        independent[:copied],
-        seed=seed,
-        jobs=jobs,
-        holdout=seeds,
-        progress=lambda done, _: progress("calibration models", count + done, count + copied),
-    )
-    return [
-        *(
-            _auto(model, name=f"auto-{number}", kind=model.card.recipe.get("independent") if model.card else None)
-            for number, model in enumerate(independent)
-        ),
-        *(
-            _auto(model, name=f"auto-{number}, copied", kind=COPY, made_from=independent[number].identity)
-            for number, model in enumerate(copies)
-        ),
-    ]
-
-
-def _auto(model: LoadedModel, *, name: str, kind: str | None, made_from: str | None = None) -> Negative:
-    accuracy = None if model.card is None else model.card.accuracy
-    record = CalibrationModel(name=name, identity=model.identity, accuracy=accuracy, kind=kind, made_from=made_from)
-    return Negative(module=model.module, record=record)
-
-
-def _counts(negatives: str) -> tuple[int, int]:
-    """How many independent models, and of how many of them a copy, "auto:N" or "auto:N+M" asks for."""
-    parts = re.fullmatch(r"auto:(\d+)(?:\+(\d+))?", negatives)
-    count, copied = (0, 0) if parts is None else (int(parts[1]), int(parts[2] or 0))
-    if parts is None or copied > count:
-        raise UsageError(
-            f"--negatives {negatives}: auto:N trains N independent models, auto:N+M copies M of them, too; whole "
-            "numbers, M at most N"
-        )
-    return count, copied
+    return open_suspect(one.reference, options)

@@ -15,6 +15,7 @@ from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import model_bytes
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.options import ModelOptions
+from modelprint.nn.refs import ModelRef
 from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
@@ -103,9 +104,9 @@ def rederive(
         source=source.module,
         seeds=seeds,
         train_images=train_data,
-        surrogates=tuple(model.module for model in learned.surrogates),
-        references=tuple(model.module for model in learned.references),
-        reference_copies=tuple(model.module for model in learned.reference_copies),
+        surrogates=learned.surrogates,
+        references=learned.references,
+        reference_copies=learned.reference_copies,
         budget=manifest.budget,
         progress=progress,
     )
@@ -153,12 +154,13 @@ def _compare_shadows(stated: Sequence[ShadowRecord], found: Shadows) -> None:
         )
 
 
-def _hashes(model: LoadedModel) -> set[str]:
+def _hashes(model: ModelRef) -> set[str]:
     """Of a model's file, its weights alone, and the file that it would be: one of these was committed."""
-    told = {model.identity, weights_identity(model.module)}
-    if model.card is not None and isinstance(model.module, Normalized):
-        told.add(digest(model_bytes(model.module, model.card)))
-    return told
+    with model.opened() as module:
+        hashes = {model.identity, weights_identity(module)}
+        if model.card is not None and isinstance(module, Normalized):
+            hashes.add(digest(model_bytes(module, model.card)))
+    return hashes
 
 
 def _without(data: LabelledSet, train_data: LabelledSet) -> LabelledSet:

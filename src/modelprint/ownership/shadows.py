@@ -11,9 +11,14 @@ from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel
 from modelprint.nn.options import ModelOptions
+from modelprint.nn.refs import ModelRef
 from modelprint.ownership.fingerprint import ShadowRecord
+from modelprint.ownership.negatives import Notice, unheard
 from modelprint.schemes.base import Progress, silent
-from modelprint.zoo.reference_models.shadows import Shadows, auto_shadows, shadow_folder
+from modelprint.zoo.reference_models.estimate import announce
+from modelprint.zoo.reference_models.shadows import Shadows, auto_shadows, shadow_course, shadow_folder
+from modelprint.zoo.reference_models.shelf import Shelf
+from modelprint.zoo.reference_models.training import HowTrained
 
 AnyShadows = int | str | Path | Shadows | None
 NONE = Shadows(surrogates=(), references=())
@@ -27,14 +32,20 @@ def shadow_models(
     train_data: LabelledSet | None,
     seed: int,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    how: HowTrained = HowTrained(),  # noqa: B008 - frozen
+    shelf: Shelf | None = None,
     jobs: int = 1,
+    notice: Notice = unheard,
     progress: Progress = silent,
 ) -> Shadows:
-    """Copies of the source and strangers to it.
+    """Surrogates, made from the source, and references, independent of it.
 
     Args:
         shadows: N or "N" (as many of each are trained), a folder, models, or none.
         options: what holds for every file of a folder that does not say it itself.
+        how: recipe and checkpoint of models that are trained.
+        shelf: where these are put until they are needed no more.
+        notice: called with what the user should know.
 
     Raises:
         UsageError: N without training data, or too small.
@@ -45,16 +56,25 @@ def shadow_models(
     if shadows is None:
         return NONE
     if isinstance(shadows, Shadows):
-        found = shadows
+        models = shadows
     elif isinstance(shadows, int) or str(shadows).isdecimal():
-        found = _trained(
-            int(str(shadows)), source=source, seeds=seeds, data=train_data, seed=seed, jobs=jobs, progress=progress
+        models = _trained(
+            int(str(shadows)),
+            source=source,
+            seeds=seeds,
+            data=train_data,
+            seed=seed,
+            how=how,
+            shelf=shelf or Shelf(),
+            jobs=jobs,
+            notice=notice,
+            progress=progress,
         )
     else:
-        found = shadow_folder(shadows, source, options, shape=seeds.shape, classes=seeds.classes)
-    for model in (*found.surrogates, *found.references, *found.reference_copies):
+        models = shadow_folder(shadows, source, options, shape=seeds.shape, classes=seeds.classes)
+    for model in (*models.surrogates, *models.references, *models.reference_copies):
         _check(model, seeds)
-    return found
+    return models
 
 
 def check_place(folder: Path, shadows: AnyShadows) -> None:
@@ -75,20 +95,21 @@ def keep(shadows: Shadows, folder: Path) -> None:
     for side, models in (("copy", shadows.surrogates), ("stranger", shadows.references)):
         for number, model in enumerate(models, 1):
             assert model.card is not None
-            assert isinstance(model.module, Normalized)
-            save_model(folder / f"{side}-{number:03}.safetensors", model.module, model.card)
+            with model.opened() as module:
+                assert isinstance(module, Normalized)
+                save_model(folder / f"{side}-{number:03}.safetensors", module, model.card)
 
 
 def records(shadows: Shadows) -> list[ShadowRecord]:
-    """What a manifest tells of them."""
+    """What a manifest says of them."""
 
-    def told(models: Iterable[LoadedModel], side: str) -> list[ShadowRecord]:
+    def listed(models: Iterable[ModelRef], side: str) -> list[ShadowRecord]:
         return [
             ShadowRecord.model_validate({"name": _name(model), "identity": model.identity, "side": side})
             for model in models
         ]
 
-    return told(shadows.surrogates, "copy") + told((*shadows.references, *shadows.reference_copies), "stranger")
+    return listed(shadows.surrogates, "copy") + listed((*shadows.references, *shadows.reference_copies), "stranger")
 
 
 def _trained(
@@ -98,7 +119,10 @@ def _trained(
     seeds: LabelledSet,
     data: LabelledSet | None,
     seed: int,
+    how: HowTrained,
+    shelf: Shelf,
     jobs: int,
+    notice: Notice,
     progress: Progress,
 ) -> Shadows:
     if data is None:
@@ -106,18 +130,22 @@ def _trained(
             f"--shadow {count} trains models: name the source's training images with --train-data; they must share no "
             "image with the data that queries are made of"
         )
+    course, tasks = shadow_course(data, source, count, seed=seed, how=how, holdout=seeds)
+    announce(f"--shadow {count}", course, tasks, shelf=shelf, jobs=jobs, notice=notice, cheaper="--quick, 2 + 2 models")
     return auto_shadows(
         data,
         source,
         count,
         seed=seed,
+        how=how,
+        shelf=shelf,
         jobs=jobs,
         holdout=seeds,
         progress=lambda done, total: progress("shadow models", done, total),
     )
 
 
-def _check(model: LoadedModel, seeds: LabelledSet) -> None:
+def _check(model: ModelRef, seeds: LabelledSet) -> None:
     if model.spec is not None and model.spec.classes != seeds.classes:
         raise DataError(
             f"shadow model {_name(model)} tells {model.spec.classes} classes apart, the source {seeds.classes}: "
@@ -130,7 +158,7 @@ def _check(model: LoadedModel, seeds: LabelledSet) -> None:
         )
 
 
-def _name(model: LoadedModel) -> str:
+def _name(model: ModelRef) -> str:
     if model.path is not None:
         return model.path.name
     return str(model.card.recipe.get("kind", "model")) if model.card is not None else "model"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from modelprint.core.access import Access
 from modelprint.core.errors import UsageError
@@ -15,7 +16,16 @@ from modelprint.nn.options import ModelOptions
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.negatives import Negatives, ask_negatives, behind, negative_models
+from modelprint.ownership.negatives import (
+    Inputs,
+    Negatives,
+    Notice,
+    ask_negatives,
+    behind,
+    negative_models,
+    unheard,
+)
+from modelprint.ownership.origin import Origin
 from modelprint.ownership.plane import labels_on
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device
@@ -93,6 +103,7 @@ def examine(
     negatives: Negatives = (),
     pool_kinds: bool = False,
     options: SuspectOptions | None = None,
+    notice: Notice = unheard,
     progress: Progress = silent,
     slice_plane: bool = True,
 ) -> Verification:
@@ -106,7 +117,7 @@ def examine(
     calibrated = print_
     if negatives:
         files = options.model if options is not None else ModelOptions()
-        calibrated = recalibrated(print_, negatives, options=files, progress=progress)
+        calibrated = recalibrated(print_, negatives, options=files, notice=notice, progress=progress)
     interview = interrogate(
         calibrated,
         scheme,
@@ -151,26 +162,30 @@ def recalibrated(
     negatives: Negatives,
     *,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    device: torch.device | None = None,
+    notice: Notice = unheard,
     progress: Progress = silent,
 ) -> Fingerprint:
     """The fingerprint with the threshold set by a judge's own choice of independent models."""
-    needs, modality = fingerprint.manifest.input, fingerprint.modality
-    others = negative_models(
+    manifest = fingerprint.manifest
+    inputs = Inputs(shape=manifest.input.shape, class_names=manifest.input.class_names, modality=fingerprint.modality)
+    calibrating = negative_models(
         negatives,
-        source=None,
-        seeds=None,
-        source_identity=fingerprint.manifest.source,
-        shape=needs.shape,
-        classes=needs.classes,
+        inputs=inputs,
+        source=Origin(identities=frozenset({manifest.source}), bases=frozenset(manifest.bases)),
         options=options,
-        progress=progress,
+        notice=notice,
     )
-    others = [
-        *others,
-        *(seen for name in expected_by(scheme_of(fingerprint)) for seen in behind(others, name, modality)),
+    calibrating = [
+        *calibrating,
+        *(
+            seen
+            for name in expected_by(scheme_of(fingerprint))
+            for seen in behind(calibrating, name, inputs.modality, notice=notice)
+        ),
     ]
-    answers = ask_negatives(others, fingerprint.queries, needs.classes, modality=modality, progress=progress)
-    return fingerprint.recalibrated(tuple(other.record for other in others), answers)
+    answers = ask_negatives(calibrating, fingerprint.queries, inputs, device=device, progress=progress)
+    return fingerprint.recalibrated(tuple(one.record for one in calibrating), answers)
 
 
 def _plane(fingerprint: Fingerprint, suspect: Suspect) -> np.ndarray | None:

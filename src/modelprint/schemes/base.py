@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool
-from torch import nn
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
 
+from modelprint.core.devices import device_of
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.quantities import Quantity
 from modelprint.core.registry import Registry
@@ -25,6 +27,7 @@ from modelprint.core.sections import Exhibit, Section
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
+from modelprint.nn.refs import ModelRef
 from modelprint.schemes.needs import Needs as Needs
 from modelprint.schemes.published import Published
 
@@ -45,8 +48,8 @@ class Enrollment:
         source: in evaluation mode; returns logits.
         seeds: labelled inputs that the source was not trained on.
         train_images: inputs of the source's training data, or none.
-        surrogates, references: models made from the source, and independent of it.
-        reference_copies: made from strangers, as copies are from the source: independent of it, too.
+        surrogates, references: models made from the source, and independent of it; each is opened when it is needed.
+        reference_copies: made from references, as surrogates are from the source: independent of it, too.
         budget: the most queries that the fingerprint may hold.
         progress: called with a stage, and how much of it is done.
     """
@@ -54,11 +57,22 @@ class Enrollment:
     source: nn.Module
     seeds: LabelledSet
     train_images: LabelledSet | None = None
-    surrogates: tuple[nn.Module, ...] = ()
-    references: tuple[nn.Module, ...] = ()
-    reference_copies: tuple[nn.Module, ...] = ()
+    surrogates: tuple[ModelRef, ...] = ()
+    references: tuple[ModelRef, ...] = ()
+    reference_copies: tuple[ModelRef, ...] = ()
     budget: int | None = None
     progress: Progress = silent
+
+    def opened(self, model: ModelRef) -> AbstractContextManager[nn.Module]:
+        """A surrogate or reference on the source's device, for the length of a `with` block."""
+        return model.opened(device_of(self.source))
+
+    def labels_by(self, model: ModelRef, stored: np.ndarray | Tensor) -> Int[np.ndarray, " n"]:
+        """The labels that a surrogate or reference gives; it is opened once, and let go."""
+        from modelprint.training.labels import labels_of
+
+        with self.opened(model) as module:
+            return labels_of(module, stored, modality=self.seeds.modality)
 
     @cached_property
     def right(self) -> Bool[np.ndarray, " n"]:

@@ -18,9 +18,10 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -130,13 +131,13 @@ class Cae(Scheme):
         wanted = wanted_queries(context.budget, self.queries)
         right = np.flatnonzero(context.right)
         order = right[torch.randperm(len(right), generator=generator).numpy()][: int(self.tries * wanted)]
-        walked = self._in_precision(context)
+        walked = self._in_precision(context.source, context)
         images: list[Tensor] = []
         confers: list[np.ndarray] = []
         enough = 0
         for part in torch.split(torch.from_numpy(order), BATCH):
             context.progress("conferrable examples", min(enough, wanted), wanted)
-            moved = self._moved(walked, part.numpy(), generator)
+            moved = self._moved(context, walked, part.numpy(), generator)
             images.append(moved)
             confers.append(self._confers(context, moved, context.seeds.labels[part.numpy()]))
             enough += int((confers[-1] >= self.conferrability).sum())
@@ -166,28 +167,30 @@ class Cae(Scheme):
             ),
         )
 
-    def _in_precision(self, context: Enrollment) -> Enrollment:
-        """The same, with models of the precision of the descent."""
+    def _in_precision(self, model: nn.Module, context: Enrollment) -> nn.Module:
+        return in_precision(model, self.precision, shape=context.seeds.shape)
 
-        def converted(models: Sequence[nn.Module]) -> tuple[nn.Module, ...]:
-            return tuple(in_precision(model, self.precision, shape=context.seeds.shape) for model in models)
+    def _moved(self, context: Enrollment, walked: nn.Module, index: np.ndarray, generator: torch.Generator) -> Tensor:
+        """8-bit points of low loss (Eq. 8); its gradient is that of all models together, which are open meanwhile.
 
-        (source,) = converted([context.source])
-        copies, strangers = converted(context.surrogates), converted(context.references)
-        return replace(context, source=source, surrogates=copies, references=strangers)
-
-    def _moved(self, context: Enrollment, index: np.ndarray, generator: torch.Generator) -> Tensor:
-        """Stored points of low loss (Eq. 8)."""
-        device, modality = next(context.source.parameters()).device, context.seeds.modality
+        Args:
+            walked: the source, in the precision of the descent.
+        """
+        device, modality = next(walked.parameters()).device, context.seeds.modality
         start = modality.to_model(context.seeds.stored[index], device=device, dtype=DTYPES[self.precision])
-        with frozen(context.source) as source, _asleep((*context.surrogates, *context.references)):
+        with ExitStack() as stack:
+            sides = [
+                [self._in_precision(stack.enter_context(context.opened(model)), context) for model in side]
+                for side in (context.surrogates, context.references)
+            ]
+            source = stack.enter_context(frozen(walked))
+            for model in chain(*sides):
+                stack.enter_context(frozen(model))
             with torch.no_grad():
                 before = source(start).softmax(1)
 
             def loss(points: Tensor, rows: Tensor) -> Tensor:
-                surrogates, references = (
-                    self._ensemble(models, points, generator) for models in (context.surrogates, context.references)
-                )
+                surrogates, references = (self._ensemble(models, points, generator) for models in sides)
                 return conferrable_loss(source(points), before[rows], surrogates, references, weight=self.weight)
 
             span = modality.box.span
@@ -205,12 +208,12 @@ class Cae(Scheme):
 
     def _confers(self, context: Enrollment, stored: Tensor, truth: np.ndarray) -> np.ndarray:
         """Of points that the source gets wrong; -1 of the others."""
-        target, *told = (
-            labels_of(model, stored, modality=context.seeds.modality)
-            for model in (context.source, *context.surrogates, *context.references)
+        target = labels_of(context.source, stored, modality=context.seeds.modality)
+        surrogates, references = (
+            np.stack([context.labels_by(model, stored) for model in side])
+            for side in (context.surrogates, context.references)
         )
-        copies = len(context.surrogates)
-        values = conferrability(np.stack(told[:copies]), np.stack(told[copies:]), target)
+        values = conferrability(surrogates, references, target)
         return np.where(target != truth, values, -1.0)
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
@@ -252,12 +255,3 @@ def conferrable_loss(
     away = (before * told).sum(1)
     together = -(told.exp() * surrogates.clamp(min=1e-12).log()).sum(1)
     return surely + weight * (together + away)
-
-
-@contextmanager
-def _asleep(models: Sequence[nn.Module]) -> Iterator[None]:
-    """Many models frozen."""
-    with ExitStack() as stack:
-        for model in models:
-            stack.enter_context(frozen(model))
-        yield

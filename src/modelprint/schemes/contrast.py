@@ -39,12 +39,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import nn
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.sections import AgreedQueries, Course, Exhibit, Section
 from modelprint.core.suspect import UNANSWERED, Answers
-from modelprint.modalities.base import Labelled, Modality
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import (
     SCHEMES,
@@ -138,7 +136,7 @@ class Contrast(Scheme):
             answers = np.zeros((len(side), len(pool)), dtype=bool)
             for number, model in enumerate(side):
                 context.progress("shadow models", done + number, total)
-                answers[number] = agrees(model, pool, own, modality=context.seeds.modality)
+                answers[number] = context.labels_by(model, pool.stored) == own
             told.append(answers)
             done += len(side)
         copies, strangers, robbed = told
@@ -224,14 +222,6 @@ class BatchAsker(Asker):
     def next(self, answers: Answers, asked: np.ndarray) -> np.ndarray:
         """The first of those that were not asked."""
         return np.flatnonzero(~asked[: self.total])[: self.batch]
-
-
-def agrees(
-    model: nn.Module, pool: Labelled, own: Int[np.ndarray, " n"], *, modality: Modality
-) -> Bool[np.ndarray, " n"]:
-    """Where a model answers as the source does."""
-    same: np.ndarray = labels_of(model, pool.stored, modality=modality) == own
-    return same
 
 
 def boosted(

@@ -26,7 +26,6 @@ from modelprint.core.suspect import Answers
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 from modelprint.stats.labels import entropy, information_distance
-from modelprint.training.labels import labels_of
 
 
 @SCHEMES.register("fbi")
@@ -72,8 +71,8 @@ class Fbi(Scheme):
         wanted = wanted_queries(context.budget, self.queries)
         order = torch.randperm(len(context.seeds), generator=generator).numpy()
         if context.references:
-            stored, modality = context.seeds.stored[order], context.seeds.modality
-            told = np.stack([labels_of(stranger, stored, modality=modality) for stranger in context.references])
+            stored = context.seeds.stored[order]
+            told = np.stack([context.labels_by(model, stored) for model in context.references])
             pool = max(min(wanted, len(order)), math.ceil(self.uncertain * len(order)))
             unsure = np.round(entropy(told.T), 9)  # rounded, or the last bits would break ties
             order = order[np.argsort(-unsure, kind="stable")[:pool]]

@@ -24,7 +24,6 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
-from modelprint.training.labels import labels_of
 
 ROWS = 512  # of the correlation matrices at a time
 
@@ -134,8 +133,7 @@ def _shared_mistakes(context: Enrollment, right: np.ndarray, generator: torch.Ge
     stored, labels = context.seeds.stored[wrong], context.seeds.labels[wrong]
     if not len(wrong):
         return wrong
-    modality = context.seeds.modality
-    shares = np.mean([labels_of(copy, stored, modality=modality) != labels for copy in context.surrogates], axis=0)
+    shares = np.mean([context.labels_by(model, stored) != labels for model in context.surrogates], axis=0)
     order = np.argsort(-shares, kind="stable")
     shared: np.ndarray = wrong[order[shares[order] > 0.5]]
     return shared

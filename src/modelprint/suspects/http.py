@@ -80,6 +80,7 @@ class HttpSuspect(Suspect):
             backoff=options.backoff,
             connections=options.max_in_flight,
             rate=options.rate,
+            send_token=options.send_token,
             token_header=options.token_header,
         )
         with wire:

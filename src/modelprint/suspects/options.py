@@ -48,6 +48,7 @@ class SuspectOptions:
         max_sent: the most images that are ever sent to an API, those of retries and of resumed runs included; None: no
             limit. How many queries are asked is another matter, the `budget` of `verify`.
         ledger: where an API's answers are kept as they arrive; None: in the user cache, named after the address.
+        send_token: whether the server may be sent the token at all.
         token_header: the header that carries the token of the environment variable MODELPRINT_API_TOKEN.
         progress: called with the number of queries answered, and of all.
     """
@@ -73,6 +74,7 @@ class SuspectOptions:
     rate: float | None = None
     max_sent: int | None = None
     ledger: Path | None = None
+    send_token: bool = True
     token_header: str = "Authorization"  # noqa: S105 - a header's name, not a secret
     progress: Callable[[int, int], None] | None = None
 

@@ -86,6 +86,7 @@ class Wire:
         max_bytes: the largest answer that is read.
         connections: open at a time.
         rate: the most requests a second, over all connections; None: as fast as the server answers.
+        send_token: whether the token goes out at all.
         token_header: the header that carries the token of the environment variable MODELPRINT_API_TOKEN; it goes as
             "Bearer ..." in `Authorization`, bare in any other.
     """
@@ -97,6 +98,7 @@ class Wire:
     max_bytes: int = 16 * 2**20
     connections: int = 4
     rate: float | None = None
+    send_token: bool = True
     token_header: str = "Authorization"  # noqa: S105 - a header's name, not a secret
 
     def __post_init__(self) -> None:
@@ -241,7 +243,7 @@ class Wire:
 
     def _credentials(self) -> dict[str, str]:
         secret = token()
-        if not secret:
+        if not secret or not self.send_token:
             return {}
         if not (secret.isascii() and secret.isprintable()):
             raise SuspectError(f"{TOKEN_VARIABLE} holds characters that no HTTP header takes: set it again")

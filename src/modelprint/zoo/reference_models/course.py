@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load, save
 
 from modelprint.attacks.make import run_attack
+from modelprint.core.identity import digest_file
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import ModelCard
-from modelprint.nn.loading import LoadedModel, weights_identity
-from modelprint.nn.spec import ModelSpec, build
-from modelprint.training.loop import TrainRecipe
+from modelprint.nn.loading import open_model
+from modelprint.nn.options import ModelOptions
+from modelprint.nn.refs import StoredModel
+from modelprint.nn.spec import ModelSpec
+from modelprint.training.recipes import Recipe
 from modelprint.training.train import train_model
 from modelprint.zoo.pool import TaskPool
+from modelprint.zoo.reference_models.network import network, state_bytes
+from modelprint.zoo.reference_models.shelf import Shelf
 
 Done = Callable[[int, int], None]
 
@@ -35,21 +41,23 @@ class Parent:
     """A model that others are made from, in a form that can be sent to processes.
 
     Attributes:
-        state: its network's tensors, as a safetensors file.
         identity: SHA-256 that the cards of what is made from it name.
+        state: its network's tensors, as a safetensors file; or
+        file: where it lies.
     """
 
-    state: bytes
     identity: str
-
-    @classmethod
-    def of(cls, model: Normalized, identity: str) -> Parent:
-        """A model as a parent."""
-        return cls(state=state_bytes(model), identity=identity)
+    state: bytes | None = None
+    file: Path | None = None
 
     def opened(self, spec: ModelSpec) -> Normalized:
         """The model, in evaluation mode."""
-        return network(spec, self.state)
+        if self.state is not None:
+            return network(spec, self.state)
+        assert self.file is not None
+        module = open_model(self.file, ModelOptions(trust_code=True)).module
+        assert isinstance(module, Normalized)
+        return module
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +66,10 @@ class Task:
 
     Attributes:
         seed: of its training, and of the part of the data that it learns from.
-        attack: made by this attack on half of the data; none: trained from scratch.
+        attack: made by this attack on half of the data; none: trained.
         parent: what is attacked; none: the course's source.
         bootstrap: trained on a bootstrap of the data.
+        from_init: trained from the course's checkpoint, not from scratch.
         note: written into the card's recipe.
     """
 
@@ -68,6 +77,7 @@ class Task:
     attack: AttackPlan | None = None
     parent: Parent | None = None
     bootstrap: bool = False
+    from_init: bool = False
     note: Mapping[str, str | bool] = field(default_factory=dict)
 
 
@@ -76,40 +86,88 @@ class Course:
     """What all tasks share.
 
     Attributes:
-        spec: of the source: its architecture is that of what is trained from scratch, and of parents.
-        recipe: of what is trained from scratch.
+        spec: of the source: its architecture is that of what is trained, and of parents.
+        recipe: of what is trained from scratch; `init_recipe`: of what starts from `init`.
+        attack_recipe: how attacks train, by name; none: as published.
+        init: the checkpoint.
         source: what attacks without a parent of their own attack.
         holdout: images that no model learns from; accuracy is measured on them.
     """
 
     data: LabelledSet
     spec: ModelSpec
-    recipe: TrainRecipe
+    recipe: Recipe
+    init_recipe: Recipe | None = None
+    attack_recipe: str | None = None
+    init: Path | None = None
     source: Parent | None = None
     holdout: LabelledSet | None = None
 
 
-def run_course(course: Course, tasks: Sequence[Task], *, jobs: int, progress: Done | None = None) -> list[LoadedModel]:
-    """The models of all tasks, in their order.
+def run_course(
+    course: Course, tasks: Sequence[Task], *, shelf: Shelf, jobs: int, progress: Done | None = None
+) -> list[StoredModel]:
+    """The models of all tasks, in their order; those that lie on the shelf already are not made again.
 
     Args:
+        shelf: where each model is put as it is finished.
         jobs: processes; the models do not depend on it.
         progress: called with how many of how many are made.
     """
-    models: dict[int, LoadedModel] = {}
+    files = [shelf.file(recipe) for recipe in recipes(course, tasks)]
+    missing = [place for place, file in enumerate(files) if not file.is_file()]
+    finished = len(tasks) - len(missing)
+    if finished and progress is not None:
+        progress(finished, len(tasks))
 
     def keep(index: int, result: tuple[bytes, ModelCard]) -> None:
-        weights, card = result
-        module = network(card.spec, weights)
-        models[index] = LoadedModel(
-            module=module, identity=weights_identity(module), spec=card.spec, card=card, path=None
-        )
+        nonlocal finished
+        shelf.put(files[missing[index]], *result)
+        finished += 1
         if progress is not None:
-            progress(len(models), len(tasks))
+            progress(finished, len(tasks))
 
-    with TaskPool(_made, course, jobs=min(jobs, len(tasks))) as pool:
-        pool.run(tasks, keep)
-    return [models[index] for index in range(len(tasks))]
+    if missing:
+        with TaskPool(_made, course, jobs=min(jobs, len(missing))) as pool:
+            pool.run([tasks[place] for place in missing], keep)
+    return [shelf.model(file) for file in files]
+
+
+def recipes(course: Course, tasks: Sequence[Task]) -> list[object]:
+    """Everything that decides the weights and the card of each task's model, as JSON."""
+    shared = {
+        "versions": [version("modelprint"), torch.__version__],
+        "data": course.data.identity,
+        "spec": course.spec.model_dump(mode="json"),
+        "holdout": None if course.holdout is None else course.holdout.identity,
+    }
+    init = None if course.init is None else digest_file(course.init)
+
+    def recipe(task: Task) -> object:
+        own: dict[str, object] = {"seed": task.seed, "note": dict(task.note)}
+        if task.attack is not None:
+            parent = task.parent or course.source
+            assert parent is not None
+            own |= {"attack": task.attack.name, "settings": dict(task.attack.settings), "parent": parent.identity}
+            own["recipe"] = _named_recipe(course.attack_recipe)
+        else:
+            own |= {"bootstrap": task.bootstrap, "init": init if task.from_init else None}
+            own["recipe"] = [_recipe(course, task).name, _recipe(course, task).card()]
+        return {**shared, **own}
+
+    return [recipe(task) for task in tasks]
+
+
+def _recipe(course: Course, task: Task) -> Recipe:
+    return course.init_recipe if task.from_init and course.init_recipe is not None else course.recipe
+
+
+def _named_recipe(name: str | None) -> object:
+    """A recipe's name, with the hash of the file that holds its code."""
+    if name is None or ":" not in name:
+        return name
+    file = Path(name.rpartition(":")[0])
+    return [name, digest_file(file) if file.is_file() else None]
 
 
 def bootstrap(data: LabelledSet, *, seed: int) -> LabelledSet:
@@ -124,19 +182,6 @@ def half(data: LabelledSet, *, seed: int) -> LabelledSet:
     return data.take(np.sort(order[: max(1, len(order) // 2)]), name=f"{data.name} (half {seed})")
 
 
-def state_bytes(model: Normalized) -> bytes:
-    """The tensors of a network without its normalisation, as a safetensors file."""
-    state: dict[str, torch.Tensor] = {name: tensor.contiguous() for name, tensor in model.body.state_dict().items()}
-    return save(state)
-
-
-def network(spec: ModelSpec, state: bytes) -> Normalized:
-    """A network with these tensors, in evaluation mode."""
-    model = build(spec)
-    model.body.load_state_dict(load(state))
-    return model.eval()
-
-
 def _made(course: Course, task: Task) -> tuple[bytes, ModelCard]:
     model, card = _trained(course, task) if task.attack is None else _attacked(course, task, task.attack)
     if task.note:
@@ -146,7 +191,14 @@ def _made(course: Course, task: Task) -> tuple[bytes, ModelCard]:
 
 def _trained(course: Course, task: Task) -> tuple[Normalized, ModelCard]:
     data = bootstrap(course.data, seed=task.seed) if task.bootstrap else course.data
-    trained = train_model(data, course.spec, course.recipe, seed=task.seed, holdout=course.holdout)
+    trained = train_model(
+        data,
+        course.spec,
+        _recipe(course, task),
+        seed=task.seed,
+        init=course.init if task.from_init else None,
+        holdout=course.holdout,
+    )
     return trained.model, trained.card
 
 
@@ -160,6 +212,7 @@ def _attacked(course: Course, task: Task, attack: AttackPlan) -> tuple[Normalize
         course.spec,
         half(course.data, seed=task.seed),
         seed=task.seed,
+        recipe=course.attack_recipe,
         holdout=course.holdout,
         source_identity=parent.identity,
     )

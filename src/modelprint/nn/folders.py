@@ -1,0 +1,116 @@
+"""The models of a folder: files of several architectures and formats, recorded answers, and addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelprint.core.errors import ModelError
+from modelprint.nn.models_file import ModelEntry, read_models_file
+from modelprint.nn.options import ModelOptions
+from modelprint.nn.places import IN_FOLDERS, MODELS_FILE, model_files
+from modelprint.nn.spec_file import read_spec_file
+
+ANSWERING = (".onnx", ".jsonl", ".npz")  # these are asked, but have no gradients here
+_HINT = f"put model files, .toml spec files or recorded answers into it, or a {MODELS_FILE} that names addresses"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderModel:
+    """One model of a folder.
+
+    Attributes:
+        folder: where it stands.
+        name: its file's, or the one under which `models.toml` has it.
+        reference: its file, its folder, or its address.
+        options: how it is read.
+        entry: what `models.toml` says of it.
+        files_first: whether the options hold only for what the file does not say itself.
+    """
+
+    folder: Path
+    name: str
+    reference: str
+    options: ModelOptions
+    entry: ModelEntry
+    files_first: bool = True
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether it is a network of torch, which has gradients, and not only something that answers."""
+        return self.entry.url is None and Path(_weights(self.reference)).suffix.lower() not in ANSWERING
+
+    @property
+    def path(self) -> Path | None:
+        """Its file or folder, if it is one."""
+        return None if self.entry.url is not None else Path(self.reference)
+
+
+def folder_models(path: str | Path, options: ModelOptions) -> list[FolderModel]:
+    """The models of a folder, sorted by name; addresses last.
+
+    Args:
+        options: what holds for every file that does not say its own.
+
+    Raises:
+        ModelError: no such folder, none in it, or what its `models.toml` says does not fit.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is not a folder: name a folder of models")
+    said = read_models_file(folder)
+    general = said.defaults.over(options, folder)
+    files = [*model_files(folder, arch_known=True, empty=True), *_answering(folder)]
+    models = [
+        _of_file(file, said.models.get(file.name), said.defaults, general, folder=folder) for file in sorted(files)
+    ]
+    for name, entry in said.models.items():
+        if entry.url is not None:
+            models.append(
+                FolderModel(
+                    folder=folder, name=name, reference=entry.url, options=entry.over(general, folder), entry=entry
+                )
+            )
+    if not models:
+        raise ModelError(f"{folder} holds no models: {_HINT}")
+    return models
+
+
+def _of_file(
+    file: Path, entry: ModelEntry | None, defaults: ModelEntry, general: ModelOptions, *, folder: Path
+) -> FolderModel:
+    said = (
+        defaults
+        if entry is None
+        else entry.model_copy(
+            update={
+                "kind": entry.kind or defaults.kind,
+                "made_from": entry.made_from or defaults.made_from,
+            }
+        )
+    )
+    return FolderModel(
+        folder=folder,
+        name=file.name,
+        reference=str(file),
+        options=general if entry is None else entry.over(general, folder),
+        entry=said,
+        files_first=entry is None,
+    )
+
+
+def _answering(folder: Path) -> list[Path]:
+    """ONNX files and recordings that no spec file names."""
+    specs = [file for file in folder.glob("*.toml") if file.name != MODELS_FILE]
+    named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
+    return [file for file in folder.iterdir() if file.suffix.lower() in ANSWERING and file.resolve() not in named]
+
+
+def _weights(reference: str) -> str:
+    """The file of weights that a reference names, by way of its spec file or its folder."""
+    path = Path(reference)
+    if path.suffix.lower() == ".toml":
+        return read_spec_file(path).weights
+    if path.is_dir():
+        return next((name for name in IN_FOLDERS if (path / name).is_file()), reference)
+    return reference
