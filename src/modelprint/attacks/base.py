@@ -59,7 +59,7 @@ class Loot:
 
     @property
     def images(self) -> Tensor:
-        """uint8 (n, c, h, w)."""
+        """Stored inputs (n, ...)."""
         return torch.from_numpy(self.data.stored)
 
     @property
@@ -153,6 +153,7 @@ class Attack(ABC):
         loss: Loss | None = None,
         probabilities: Tensor | None = None,
         parameters: Iterable[nn.Parameter] | None = None,
+        features: bool = False,
     ) -> TrainReport:
         """Train a model in place by the chosen recipe, or by the attack's own where none was chosen.
 
@@ -160,11 +161,12 @@ class Attack(ABC):
             targets: labels, or a teacher's outputs, with `loss`; `probabilities` are what an owner's own recipe learns
                 in their place.
             classes: that the model tells apart; the source's unless given.
+            features: whether the inputs are what lower layers of a model gave, no inputs of the modality.
 
         Raises:
             ModelError: training diverged, the recipe's code failed, or a chosen recipe trained nothing.
         """
-        count = classes or loot.spec.classes
+        count, modality = classes or loot.spec.classes, None if features else loot.data.modality
         report = train(
             model,
             images,
@@ -177,9 +179,12 @@ class Attack(ABC):
             probabilities=probabilities,
             parameters=parameters,
             on_epoch=loot.on_epoch,
+            modality=modality,
         )
         if self.recipe is not None:
-            check_trained(model, images, targets if probabilities is None else probabilities, classes=count)
+            check_trained(
+                model, images, targets if probabilities is None else probabilities, classes=count, modality=modality
+            )
         return report
 
     def hooked(self, default: BuiltIn) -> BuiltIn:

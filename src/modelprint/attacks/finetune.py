@@ -20,7 +20,7 @@ from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.core.devices import device_of
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.heads import Answering, Head, answers_last, head_of
-from modelprint.training.loop import Augment, TrainRecipe, TrainReport, predict, to_unit
+from modelprint.training.loop import Augment, TrainRecipe, TrainReport, predict
 from modelprint.training.recipes import BuiltIn
 
 
@@ -73,10 +73,10 @@ class FineTune(Attack):
         if isinstance(self.recipe, BuiltIn):
             trainer = replace(self, recipe=self.recipe.keeping_statistics())
         recipe = trainer.recipe or published
-        few = to_unit(loot.images[:2]).to(device_of(model))
+        few = loot.data.modality.to_model(loot.images[:2], device=device_of(model))
         if isinstance(recipe, BuiltIn) and recipe.augment == "none" and answers_last(model, head, few):
             kept = _features(model, head, loot.images)
-            return trainer.train(loot, head.layer, kept, loot.labels, published)
+            return trainer.train(loot, head.layer, kept, loot.labels, published, features=True)
         return trainer.train(loot, model, loot.images, loot.labels, published, parameters=head.layer.parameters())
 
 

@@ -13,14 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
 import torch
-from torch.nn import functional
 
 from modelprint.attacks.base import ATTACKS, AttackResult, Loot, Takes
 from modelprint.attacks.extract import Extraction
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.on_disk import computed_rows
+from modelprint.modalities.image.fitting import brought, stretched
 from modelprint.nn.spec import ModelSpec
 from modelprint.training.loop import predict
 
@@ -54,30 +53,15 @@ class Knockoff(Extraction):
 
 def matched(data: LabelledSet, spec: ModelSpec) -> LabelledSet:
     """Images, each with the mean and spread of a model's normalisation (before clipping to 8 bits)."""
-    mean, std = (np.asarray(value, np.float32)[None, :, None, None] for value in (spec.mean, spec.std))
-
-    def stretched(part: slice) -> np.ndarray:
-        images = data.stored[part].astype(np.float32) / 255
-        axes = (1, 2, 3)
-        standard = (images - images.mean(axes, keepdims=True)) / images.std(axes, keepdims=True).clip(0.02)
-        rounded: np.ndarray = np.rint(((standard * std) + mean).clip(0, 1) * 255).astype(np.uint8)
-        return rounded
-
-    made = computed_rows(data.stored.shape, data.stored.dtype, stretched)
-    return LabelledSet(name=data.name, stored=made, labels=data.labels, class_names=data.class_names)
+    stored = computed_rows(
+        data.stored.shape, data.stored.dtype, lambda part: stretched(data.stored[part], spec.mean, spec.std)
+    )
+    return replace(data, stored=stored)
 
 
 def fitted(data: LabelledSet, spec: ModelSpec) -> LabelledSet:
     """Images brought to a model's size (bilinear) and channels (grey is their mean, colour repeats grey)."""
-
-    def brought(part: slice) -> np.ndarray:
-        images = torch.from_numpy(data.stored[part]).float()
-        if data.shape[1:] != spec.shape[1:]:
-            images = functional.interpolate(images, spec.shape[1:], mode="bilinear", antialias=True)
-        if images.shape[1] != spec.channels:
-            images = images.mean(1, keepdim=True).expand(-1, spec.channels, -1, -1)
-        eight_bit: np.ndarray = images.round().clamp(0, 255).to(torch.uint8).contiguous().numpy()
-        return eight_bit
-
-    made = computed_rows((len(data), *spec.shape), data.stored.dtype, brought)
-    return LabelledSet(name=data.name, stored=made, labels=data.labels, class_names=data.class_names)
+    stored = computed_rows(
+        (len(data), *spec.shape), data.stored.dtype, lambda part: brought(data.stored[part], spec.shape)
+    )
+    return replace(data, stored=stored)

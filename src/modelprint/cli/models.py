@@ -208,8 +208,8 @@ def data(reference: str) -> None:
 
     images = load_data(reference)
     name, _, _, _ = parse_reference(reference)
-    channels, height, width = images.shape
-    out.print(f"{images.name}: {len(images)} images of {channels} x {height} x {width}, {images.classes} classes")
+    size = " x ".join(map(str, images.shape))
+    out.print(f"{images.name}: {len(images)} {images.modality.plural} of {size}, {images.classes} classes")
     out.print(f"classes: {', '.join(images.class_names)}", markup=False)
     out.print(f"hash: {images.identity}")
     sizes = ", ".join(f"{split} {len(load_data(f'{name}:{split}'))}" for split in ("train", "test", *SPLITS))

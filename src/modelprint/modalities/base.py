@@ -218,6 +218,20 @@ class Modality(ABC):
         """The points that such a view is of."""
         return rows
 
+    def augmented(self, stored: Tensor, kind: str, *, shift: int, generator: torch.Generator) -> Tensor:
+        """Stored inputs as training sees them, each changed on its own without changing its class.
+
+        Args:
+            kind: "none", or what the modality knows.
+            shift: how far inputs are moved, by kinds that move them.
+
+        Raises:
+            UsageError: the modality does not know that kind.
+        """
+        if kind == "none":
+            return stored
+        raise UsageError(f"{self.plural} are not augmented by {kind!r}: use augment=none")
+
     def mix(self, data: Labelled, count: int, *, generator: torch.Generator) -> Labelled:
         """New inputs, each made from two of different classes, with the class of the larger part.
 

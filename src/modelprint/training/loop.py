@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -72,18 +72,20 @@ def fit(
     parameters: Iterable[nn.Parameter] | None = None,
     perturb: Perturb | None = None,
     on_epoch: OnEpoch | None = None,
+    modality: Modality | None = IMAGE,
 ) -> TrainReport:
     """Train a model in place, on the device where it lies; on CUDA, layers compute in half precision.
 
     Args:
-        model: takes inputs in [0, 1], returns logits.
-        images: uint8 (n, c, h, w) in 0..255, or floats as the model takes them (of any shape without augmentation).
+        model: returns logits.
+        images: stored inputs of the modality, or what the model takes.
         targets: labels (n,), or probabilities (n, classes) of a teacher.
         generator: of the CPU, whatever the device.
         loss: of logits and targets, the mean over a batch; cross-entropy unless given.
         parameters: what moves; everything unless given.
         perturb: replaces each batch of inputs (adversarial training).
         on_epoch: called after each epoch.
+        modality: of the inputs; None where they are what the model takes, such as features of a model below.
 
     Raises:
         ModelError: the loss became NaN or infinite.
@@ -107,7 +109,10 @@ def fit(
         for index in torch.split(order, recipe.batch_size):
             if len(index) == 1 and len(images) > 1:
                 continue  # BatchNorm has no variance of one image
-            inputs = augmented(images[index], recipe, generator).to(device)
+            batch = images[index]
+            if modality is not None:
+                batch = modality.augmented(batch, recipe.augment, shift=recipe.shift, generator=generator)
+            inputs = as_taken(batch, modality, device=device)
             target = targets[index].to(device)
             if perturb is not None:
                 inputs = perturb(model, inputs, target)
@@ -145,34 +150,21 @@ def _freeze_batchnorm(model: nn.Module) -> None:
             module.eval()
 
 
-def augmented(
-    images: UInt8[Tensor, "b c h w"], recipe: BuiltIn, generator: torch.Generator
-) -> Float[Tensor, "b c h w"]:
-    """A batch in [0, 1], each image shifted over black (and perhaps mirrored) on its own."""
-    if recipe.augment == "none":
-        return to_unit(images)
-    count, (height, width) = len(images), images.shape[-2:]
-    offsets = torch.randint(0, 2 * recipe.shift + 1, (2, count, 1), generator=generator)
-    rows = offsets[0] + torch.arange(height)
-    columns = offsets[1] + torch.arange(width)
-    if recipe.augment == "shift-flip":
-        mirrored = torch.rand(count, 1, generator=generator) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
-    padded = functional.pad(images, (recipe.shift,) * 4)  # shifting is cropping
-    which = torch.arange(count)[:, None, None]
-    batch = padded[which, :, rows[:, :, None], columns[:, None, :]]  # (b, h, w, c)
-    return to_unit(batch.permute(0, 3, 1, 2))
+def as_taken(batch: Tensor, modality: Modality | None, *, device: torch.device) -> Tensor:
+    """Inputs on a device as the model takes them; floats stay as exact as they are.
 
-
-def to_unit(images: Tensor) -> Tensor:
-    """8-bit images as floats in [0, 1]; floats stay what they are. Images lie channels last in memory."""
-    unit = images.float().div_(255.0) if images.dtype == torch.uint8 else images.float()
-    return unit.contiguous(memory_format=torch.channels_last) if unit.ndim == 4 else unit
+    Args:
+        modality: of the inputs; None leaves them what they are.
+    """
+    if modality is None:
+        return batch.to(device)
+    dtype = batch.dtype if batch.dtype.is_floating_point else torch.float32
+    return modality.to_model(batch, device=device, dtype=dtype)
 
 
 @torch.inference_mode()
 def predict(
-    model: nn.Module, inputs: Tensor, *, modality: Modality = IMAGE, batch_size: int | None = None
+    model: nn.Module, inputs: Tensor, *, modality: Modality | None = IMAGE, batch_size: int | None = None
 ) -> Float[Tensor, "n classes"]:
     """Logits, on the CPU, for inputs as they are stored or as models take them, in batches.
 
@@ -181,6 +173,7 @@ def predict(
     The model must be in evaluation mode; it is asked on the device where its parameters lie.
 
     Args:
+        modality: of the inputs; None where they are what the model takes, such as features of a model below.
         batch_size: None: 512, or fewer where inputs are large.
 
     Raises:
@@ -190,9 +183,7 @@ def predict(
     size = batch_size or inputs_at_once(inputs.shape[1:], device=device, most=512)
 
     def ask(part: slice) -> Tensor:
-        batch = inputs[part]
-        dtype = batch.dtype if batch.dtype.is_floating_point else torch.float32  # floats stay as exact as they are
-        outputs: Tensor = model(modality.to_model(batch, device=device, dtype=dtype)).cpu()
+        outputs: Tensor = model(as_taken(inputs[part], modality, device=device)).cpu()
         return outputs
 
     parts = in_parts(ask, len(inputs), size=size, who="the model") if len(inputs) else [ask(slice(0, 0))]

@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from modelprint.core.batches import images_at_once
 from modelprint.core.errors import ModelError
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.training.loop import predict
 
 MOST = 2_000  # inputs that are asked
@@ -19,19 +21,22 @@ _VALUES = 2**28  # numbers of the inputs that are asked
 _SURE = 0.05  # a model without skill gets more right than chance with this probability at most
 
 
-def check_trained(model: nn.Module, images: Tensor, targets: Tensor, *, classes: int) -> None:
+def check_trained(
+    model: nn.Module, images: Tensor, targets: Tensor, *, classes: int, modality: Modality | None = IMAGE
+) -> None:
     """Refuse a model that answers its own training data no better than the most frequent class would.
 
     Args:
         model: in evaluation mode.
         targets: labels (n,), or probabilities (n, classes), of which the largest counts.
+        modality: of the inputs; None where they are what the model takes already.
 
     Raises:
         ModelError: its outputs are not (n, classes) or not finite, or its accuracy is chance's; the message has both.
     """
     most = images_at_once(images.shape[1:], most=MOST, values=_VALUES)
     index = np.unique(np.linspace(0, len(images) - 1, min(len(images), max(FEWEST, most))).astype(int))
-    logits = predict(model, images[index]).float()
+    logits = predict(model, images[index], modality=modality).float()
     labels = targets[index].argmax(1) if targets.ndim == 2 else targets[index]
     if logits.ndim != 2 or logits.shape[1] != classes:
         raise ModelError(

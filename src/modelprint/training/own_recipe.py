@@ -24,8 +24,10 @@ from torch import Tensor, nn
 from modelprint.core.devices import device_of, first_line
 from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest_file
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.nn.foreign import callable_named
-from modelprint.training.loop import Epoch, OnEpoch, TrainReport, to_unit
+from modelprint.training.loop import Epoch, OnEpoch, TrainReport, as_taken
 from modelprint.training.recipes import Recipe
 
 
@@ -79,12 +81,14 @@ class TrainingData:
         labels: int64 (n,), or float32 (n, classes) where probabilities are taught.
         classes: how many there are.
         device: where batches are put.
+        modality: of the inputs; None where they are what the model takes already.
     """
 
     stored: np.ndarray
     labels: np.ndarray
     classes: int
     device: torch.device
+    modality: Modality | None = IMAGE
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -100,7 +104,10 @@ class TrainingData:
             if len(index) == 1 < len(self):
                 continue
             inputs = torch.from_numpy(np.ascontiguousarray(self.stored[index]))
-            yield to_unit(inputs).to(self.device), torch.from_numpy(self.labels[index]).to(self.device)
+            yield (
+                as_taken(inputs, self.modality, device=self.device).float(),
+                torch.from_numpy(self.labels[index]).to(self.device),
+            )
 
 
 def fit_by_code(

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.core.devices import device_of
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.training.loop import Loss, OnEpoch, TrainReport, fit
 from modelprint.training.own_recipe import OwnRecipe, TrainingData, fit_by_code
 from modelprint.training.recipes import BuiltIn, Recipe
@@ -26,6 +28,7 @@ def train(
     probabilities: Tensor | None = None,
     parameters: Iterable[nn.Parameter] | None = None,
     on_epoch: OnEpoch | None = None,
+    modality: Modality | None = IMAGE,
 ) -> TrainReport:
     """Train a model in place; arguments as of `modelprint.training.loop.fit`.
 
@@ -40,9 +43,19 @@ def train(
     """
     if isinstance(recipe, BuiltIn):
         return fit(
-            model, images, targets, recipe, generator=generator, loss=loss, parameters=parameters, on_epoch=on_epoch
+            model,
+            images,
+            targets,
+            recipe,
+            generator=generator,
+            loss=loss,
+            parameters=parameters,
+            on_epoch=on_epoch,
+            modality=modality,
         )
     assert isinstance(recipe, OwnRecipe)
     taught = targets if probabilities is None else probabilities
-    data = TrainingData(stored=images.numpy(), labels=taught.numpy(), classes=classes, device=device_of(model))
+    data = TrainingData(
+        stored=images.numpy(), labels=taught.numpy(), classes=classes, device=device_of(model), modality=modality
+    )
     return fit_by_code(model, data, recipe, seed=seed, parameters=parameters, on_epoch=on_epoch)

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from modelprint.core.devices import resolve_device
+from modelprint.core.errors import ModelError
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.on_disk import block_rows, is_large
+from modelprint.modalities.image.fitting import mean_and_spread
+from modelprint.modalities.image.spec import ImageSpec
 from modelprint.nn.arch_names import located, runs_code
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.assembly import complete_spec
@@ -38,7 +40,9 @@ class TrainedModel:
 
 def default_recipe(data: LabelledSet, *, epochs: int | None = None) -> TrainRecipe:
     """A short recipe that suits a data set: one-cycle, shifts, mirrored only where that keeps the class (colour)."""
-    channels, _, width = data.shape
+    if not isinstance(data.spec, ImageSpec):
+        return TrainRecipe(epochs=epochs or 20, lr=0.1, batch_size=64, augment="none")
+    channels, width = data.spec.channels, data.spec.width
     if width < 16:
         return TrainRecipe(epochs=epochs or 20, lr=0.1, batch_size=64, augment="shift", shift=1)
     if channels == 1:
@@ -63,7 +67,9 @@ def spec_for(
     Raises:
         ModelError: half a normalisation, or numbers that cannot be.
     """
-    channels, height, width = data.shape
+    images = data.spec
+    if not isinstance(images, ImageSpec):
+        raise ModelError(f"{data.name} holds {data.modality.plural}: networks are built for images only")
     name = located(arch, Path())
     scale = normalisation(options.mean, options.std, who="the options")
     if scale is None:
@@ -72,41 +78,25 @@ def spec_for(
         who=f"a model for {data.name}",
         arch_args=arch_args or {},
         normalisation=scale,
-        channels=channels,
-        height=height,
-        size=width,
+        channels=images.channels,
+        height=images.height,
+        size=images.width,
         classes=data.classes,
         bgr=options.bgr,
         value_range=options.value_range,
-        resize_to=None if options.size in (None, (height, width)) else options.size,
+        resize_to=None if options.size in (None, (images.height, images.width)) else options.size,
         head=options.head,
     )
     return complete_spec(said, ArchName(name=name, trusted=True), who=said.who)
 
 
 def _scale_of(data: LabelledSet) -> Normalisation:
-    mean_of, std_of = _channels(data)
+    block = block_rows(data.shape, data.stored.dtype) if is_large(data.stored.shape, data.stored.dtype) else None
+    mean_of, std_of = mean_and_spread(data.stored, block=block)
     return Normalisation(
         mean=tuple(round(float(value), 4) for value in mean_of),
         std=tuple(round(max(float(value), 1e-3), 4) for value in std_of),
     )
-
-
-def _channels(data: LabelledSet) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread of each channel, on the [0, 1] scale; of large sets in blocks."""
-    flat = data.stored.reshape(len(data), data.shape[0], -1)
-    if not is_large(data.stored.shape, data.stored.dtype):
-        unit = flat.astype(np.float32) / 255.0
-        return unit.mean(axis=(0, 2)), unit.std(axis=(0, 2))
-    total, squares = np.zeros((2, data.shape[0]))
-    size = block_rows(data.shape, data.stored.dtype)
-    for start in range(0, len(data), size):
-        block = flat[start : start + size].astype(np.float64) / 255.0
-        total += block.sum(axis=(0, 2))
-        squares += np.square(block).sum(axis=(0, 2))
-    count = len(data) * flat.shape[2]
-    mean = total / count
-    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0))
 
 
 def train_model(
@@ -144,10 +134,11 @@ def train_model(
         seed=seed,
         generator=torch.Generator().manual_seed(seed),
         on_epoch=on_epoch,
+        modality=data.modality,
     )
-    check_trained(model, stored, labels, classes=spec.classes)
+    check_trained(model, stored, labels, classes=spec.classes, modality=data.modality)
     measured = (
-        accuracy(model, torch.from_numpy(holdout.stored), torch.from_numpy(holdout.labels))
+        accuracy(model, torch.from_numpy(holdout.stored), torch.from_numpy(holdout.labels), modality=holdout.modality)
         if holdout is not None
         else None
     )

@@ -12,6 +12,7 @@ from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
 from modelprint.modalities.base import MODALITIES, Labelled, Modality
 from modelprint.modalities.image import mixing, storage
+from modelprint.modalities.image.augmentation import shifted
 from modelprint.modalities.image.picture import png_uri
 from modelprint.modalities.image.spec import ImageSpec
 from modelprint.modalities.image.transforms import TRANSFORMS
@@ -117,6 +118,14 @@ class Image(Modality):
     def from_rows(self, rows: Float[Tensor, "n h w c"]) -> Tensor:
         """Channels first again."""
         return rows.permute(0, 3, 1, 2)
+
+    def augmented(
+        self, stored: Tensor, kind: str, *, shift: int, generator: torch.Generator
+    ) -> UInt8[Tensor, "b c h w"]:
+        """Images moved over black ("shift"), and half of them mirrored, too ("shift-flip")."""
+        if kind not in ("shift", "shift-flip"):
+            return super().augmented(stored, kind, shift=shift, generator=generator)
+        return shifted(stored, shift, flip=kind == "shift-flip", generator=generator)
 
     def mix(self, data: Labelled, count: int, *, generator: torch.Generator) -> Labelled:
         """CutMix."""

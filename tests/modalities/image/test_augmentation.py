@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from modelprint.training.loop import TrainRecipe, augmented, to_unit
+from modelprint.core.errors import UsageError
+from modelprint.modalities.image import IMAGE
 
 
 def shifts_of(image: np.ndarray, shift: int) -> list[bytes]:
@@ -26,8 +27,9 @@ def shifts_of(image: np.ndarray, shift: int) -> list[bytes]:
     return found
 
 
-def batch(images: Tensor, index: list[int], recipe: TrainRecipe, seed: int) -> Tensor:
-    return augmented(images[torch.tensor(index)], recipe, torch.Generator().manual_seed(seed))
+def batch(images: Tensor, index: list[int], kind: str, shift: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return IMAGE.augmented(images[torch.tensor(index)], kind, shift=shift, generator=generator)
 
 
 @given(
@@ -42,9 +44,8 @@ def batch(images: Tensor, index: list[int], recipe: TrainRecipe, seed: int) -> T
 @settings(max_examples=60, deadline=None)
 def test_shifted_images_are_true_shifts(count, channels, height, width, shift, flip, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (count, channels, height, width), dtype=np.uint8)
-    recipe = TrainRecipe(augment="shift-flip" if flip else "shift", shift=shift)
     index = [number % count for number in range(2 * count)]
-    made = batch(torch.from_numpy(pixels), index, recipe, seed).mul(255).round().to(torch.uint8).numpy()
+    made = batch(torch.from_numpy(pixels), index, "shift-flip" if flip else "shift", shift, seed).numpy()
     assert made.shape == (2 * count, channels, height, width)
     for number, image in zip(index, made, strict=True):
         possible = shifts_of(pixels[number], shift)
@@ -56,8 +57,8 @@ def test_shifted_images_are_true_shifts(count, channels, height, width, shift, f
 def test_every_shift_and_both_sides_occur_and_each_image_goes_its_own_way():
     image = torch.zeros(1, 1, 5, 5, dtype=torch.uint8)
     image[0, 0, 2, 2], image[0, 0, 2, 3] = 255, 51  # the darker dot is on the right, unless mirrored
-    made = batch(image, [0] * 400, TrainRecipe(augment="shift-flip", shift=1), seed=0)
-    bright = (made == 1.0).flatten(1).int().argmax(1)
+    made = batch(image, [0] * 400, "shift-flip", 1, seed=0)
+    bright = (made == 255).flatten(1).int().argmax(1)
     mirrored = made.flatten(1).gather(1, bright[:, None] - 1)[:, 0] > 0
     seen = {(int(place), bool(side)) for place, side in zip(bright, mirrored, strict=True)}
     assert seen == {(5 * y + x, side) for y in (1, 2, 3) for x in (1, 2, 3) for side in (False, True)}
@@ -66,15 +67,10 @@ def test_every_shift_and_both_sides_occur_and_each_image_goes_its_own_way():
 
 def test_without_augmentation_the_images_are_as_they_were():
     images = torch.arange(48, dtype=torch.uint8).view(3, 1, 4, 4)
-    made = batch(images, [2, 0], TrainRecipe(augment="none"), seed=0)
-    assert torch.equal(made, images[[2, 0]].float() / 255)
+    made = batch(images, [2, 0], "none", 2, seed=0)
+    assert torch.equal(made, images[[2, 0]])
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 4, 4), (5, 7)])
-def test_bytes_become_the_unit_interval_and_floats_stay(shape):
-    floats = torch.rand(shape)
-    assert torch.equal(to_unit(floats), floats)
-    count = int(torch.tensor(shape).prod())
-    integers = torch.arange(count).remainder(256).to(torch.uint8).view(shape)
-    assert torch.equal(to_unit(integers), integers.float() / 255)
-    assert to_unit(integers.double() / 255).dtype == torch.float32
+def test_what_images_do_not_know_is_refused():
+    with pytest.raises(UsageError, match="images are not augmented by 'reverse'"):
+        batch(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), [0], "reverse", 1, seed=0)
