@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from modelprint.perturb.transforms import TRANSFORMS, as_unit
 
 from modelprint import enroll, verify
 from modelprint.attacks.make import run_attack
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.data.labelled import LabelledSet
+from modelprint.modalities.image.storage import as_unit
+from modelprint.modalities.image.transforms import TRANSFORMS
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import load_model, weights_identity
 from modelprint.ownership.decide import decide
