@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -211,3 +212,15 @@ def test_the_module_cites_its_source_and_says_where_it_differs(scheme: str) -> N
     assert re.search(r"\b(19|20)\d\d\b", text)
     assert '"' in text.split("\n\n")[1]  # a title
     assert re.search(r"Differs from the paper[s]?:", text)
+
+
+def test_the_docs_table_says_what_each_scheme_reads_and_learns_from() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "schemes.md").read_text().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    table = {name.strip("`"): (reads, learns) for name, _, reads, learns, *_ in cells}
+    assert set(table) == {name for name in SCHEMES if SCHEMES[name].control is None}
+    for name, (reads, learns) in table.items():
+        needs = [configured(row).needs for row in ROWS if ROWS[row].scheme == name]
+        assert ("scores" in reads) == (SCHEMES[name].lost_with_labels is not None), name
+        assert ("shadow" in learns) == any(one.learns for one in needs), name
+        assert ("training images" in learns) == any(one.train_images for one in needs), name

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from modelprint.core.access import Access
-from modelprint.core.errors import FingerprintError, UsageError
+from modelprint.core.errors import DataError, FingerprintError, UsageError
 from modelprint.core.suspect import Answers
 from modelprint.schemes.base import Enrollment, Queries, Scheme, State
 from modelprint.schemes.needs import Needs
@@ -88,6 +88,9 @@ def test_more_queries_than_the_budget_are_refused(three: Queries, context: Enrol
         ({"group": np.zeros(2, np.int64)}, "3 queries, but 2 values of group"),
         ({"columns": {"way": np.zeros(4)}}, "3 queries, but 4 values of way"),
         ({"labels": np.zeros(0, np.int64)}, "made 0 queries"),
+        ({"labels": np.array([0, 1, 10])}, "labels that are not those of 10 classes"),
+        ({"report": {"rate": float("nan")}}, "what JSON does not hold: Out of range float"),
+        ({"report": {"model": object()}}, "what JSON does not hold: Object of type object"),
     ],
 )
 def test_queries_that_cannot_be_stored_are_refused(
@@ -95,6 +98,11 @@ def test_queries_that_cannot_be_stored_are_refused(
 ) -> None:
     with pytest.raises(FingerprintError, match=message):
         craft(replace(three, **changes), context)
+
+
+def test_inputs_that_no_model_can_be_asked_are_refused(three: Queries, context: Enrollment) -> None:
+    with pytest.raises(DataError, match="NaN"):
+        craft(replace(three, stored=np.full((3, 1, 8, 8), np.nan, np.float32)), context)
 
 
 @pytest.mark.parametrize(

@@ -150,12 +150,12 @@ class AdvTra(Scheme):
                     f"a budget of {context.budget} holds no whole trajectory of {self.points(context.seeds.classes)} "
                     "queries: raise it, or lower l or m"
                 )
-        made, tried, evaluator = self._walk_bases(context, order, wanted, generator)
-        if not made:
+        walked, tried, evaluator = self._walk_bases(context, order, wanted, generator)
+        if not walked:
             raise FingerprintError(
                 f"none of {tried} bases ended in a trajectory of l={self.l}, m={self.m}: lower m or l, raise attempts"
             )
-        trajectories = Trajectories.joined(made)
+        trajectories = Trajectories.joined(walked)
         return self._queries(trajectories, context, order, tried, evaluator)
 
     def points(self, classes: int) -> int:
@@ -197,7 +197,7 @@ class AdvTra(Scheme):
         self, context: Enrollment, order: np.ndarray, wanted: int, generator: torch.Generator
     ) -> tuple[list[Trajectories], int, Evaluator]:
         device, modality = next(context.source.parameters()).device, context.seeds.modality
-        made: list[Trajectories] = []
+        walked: list[Trajectories] = []
         done = tried = 0
         with frozen(in_precision(context.source, self.precision, shape=context.seeds.shape)) as model:
             classes = context.seeds.classes
@@ -226,16 +226,16 @@ class AdvTra(Scheme):
                 trajectories = walk.run().numbered_from(tried)
                 tried += len(index)
                 done += len(trajectories)
-                made.append(trajectories)
+                walked.append(trajectories)
         context.progress("trajectories", min(done, wanted), wanted)
-        return [part for part in made if len(part)], tried, evaluator
+        return [part for part in walked if len(part)], tried, evaluator
 
     def _queries(
-        self, made: Trajectories, context: Enrollment, order: np.ndarray, tried: int, evaluator: Evaluator
+        self, trajectories: Trajectories, context: Enrollment, order: np.ndarray, tried: int, evaluator: Evaluator
     ) -> Queries:
-        count, points = made.labels.shape
-        images = made.images.reshape(count * points, *made.images.shape[2:])
-        true_labels = context.seeds.labels[order[made.base]]
+        count, points = trajectories.labels.shape
+        images = trajectories.images.reshape(count * points, *trajectories.images.shape[2:])
+        true_labels = context.seeds.labels[order[trajectories.base]]
         steps = (points - 1) * count
         return Queries(
             stored=images,
@@ -243,16 +243,16 @@ class AdvTra(Scheme):
             group=np.repeat(np.arange(count), points),
             columns={
                 "position": np.tile(np.arange(points), count),
-                "target": made.targets.reshape(-1),
-                "probed": made.labels.reshape(-1),
+                "target": trajectories.targets.reshape(-1),
+                "probed": trajectories.labels.reshape(-1),
             },
             report={
                 "trajectories": count,
                 "bases_tried": tried,
                 "success_rate": count / tried,
-                "path_length_linf": float(made.path_lengths(context.seeds.modality).mean()),
-                "flips_per_trajectory": float((np.diff(made.labels, axis=1) != 0).sum(1).mean()),
-                "classes_per_trajectory": float(np.mean([len(np.unique(row)) for row in made.labels])),
+                "path_length_linf": float(trajectories.path_lengths(context.seeds.modality).mean()),
+                "flips_per_trajectory": float((np.diff(trajectories.labels, axis=1) != 0).sum(1).mean()),
+                "classes_per_trajectory": float(np.mean([len(np.unique(row)) for row in trajectories.labels])),
                 "forward_evaluations": evaluator.forwards,
                 "backward_evaluations": evaluator.backwards,
                 "steps": steps,

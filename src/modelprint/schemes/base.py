@@ -7,6 +7,7 @@ public `craft` is final: it checks what the scheme needs and what comes back, an
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -310,8 +311,9 @@ def check_queries(scheme: str, queries: Queries, *, seeds: LabelledSet, budget: 
     """Nothing, if what a scheme crafted can be stored and asked.
 
     Raises:
-        FingerprintError: no query or more than the budget, inputs of another type or shape than the seeds, or labels,
-            groups and columns of other lengths; the message says which.
+        FingerprintError: no query or more than the budget, inputs of another type or shape than the seeds, labels,
+            groups and columns of other types or lengths, or a report that is not JSON; the message says which.
+        DataError: inputs that no model can be asked, such as NaN.
     """
     count, stored = len(queries.labels), queries.stored
     if not count or (budget is not None and count > budget):
@@ -321,6 +323,13 @@ def check_queries(scheme: str, queries: Queries, *, seeds: LabelledSet, budget: 
             f"scheme {scheme} made queries {stored.dtype} {stored.shape} with {count} labels, from inputs "
             f"{seeds.stored.dtype} {seeds.shape}"
         )
+    seeds.modality.check(stored)
+    if not 0 <= queries.labels.min() <= queries.labels.max() < seeds.classes:
+        raise FingerprintError(f"scheme {scheme} made labels that are not those of {seeds.classes} classes")
+    try:
+        json.dumps(dict(queries.report), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise FingerprintError(f"scheme {scheme} reports of its crafting what JSON does not hold: {error}") from error
     for name, column in {"labels": queries.labels, "group": queries.group}.items():
         if column.dtype != np.int64:
             raise FingerprintError(f"scheme {scheme} made {name} of type {column.dtype}, not int64")

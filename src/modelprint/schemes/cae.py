@@ -250,8 +250,8 @@ def conferrable_loss(
         surrogates, references: mean probabilities of both ensembles at the point.
     """
     ensemble = (surrogates * (1 - references)).softmax(1)
-    told = logits.log_softmax(1)
+    log_p = logits.log_softmax(1)
     surely = -ensemble.scatter(1, before.argmax(1, keepdim=True), 0.0).amax(1).log()
-    away = (before * told).sum(1)
-    together = -(told.exp() * surrogates.clamp(min=1e-12).log()).sum(1)
+    away = (before * log_p).sum(1)
+    together = -(log_p.exp() * surrogates.clamp(min=1e-12).log()).sum(1)
     return surely + weight * (together + away)

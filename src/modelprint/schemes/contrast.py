@@ -26,8 +26,8 @@ Tsiatis, "Approximately optimal one-parameter boundaries for group sequential tr
 Differs from the papers: neither boosting's weights of the learners nor Wald's bounds are used, as both take answers for
 independent that are not.
 
-Strangers that were robbed in rehearsal stand among the shadow strangers: what thefts of any model have in common (less
-data, another model's answers for labels) is then no evidence of a theft of this one.
+Copies of reference models stand among the reference models: what copies of any model have in common (less data, another
+model's answers for labels) is then no evidence that a suspect was copied from this one.
 """
 
 from __future__ import annotations
@@ -131,17 +131,17 @@ class Contrast(Scheme):
         own = labels_of(context.source, pool.stored, modality=context.seeds.modality)
         sides = (context.surrogates, context.references, context.reference_copies)
         total, done = sum(map(len, sides)), 0
-        told: list[Bool[np.ndarray, "m n"]] = []
+        agreements: list[Bool[np.ndarray, "m n"]] = []
         for side in sides:
             answers = np.zeros((len(side), len(pool)), dtype=bool)
             for number, model in enumerate(side):
                 context.progress("shadow models", done + number, total)
                 answers[number] = context.labels_by(model, pool.stored) == own
-            told.append(answers)
+            agreements.append(answers)
             done += len(side)
-        copies, strangers, robbed = told
-        chosen = boosted(copies, [side for side in (strangers, robbed) if len(side)], wanted, self.boost)
-        contrast = copies[:, chosen].mean() - np.concatenate([strangers, robbed])[:, chosen].mean()
+        surrogates, *independent = agreements
+        chosen = boosted(surrogates, [side for side in independent if len(side)], wanted, self.boost)
+        contrast = surrogates[:, chosen].mean() - np.concatenate(independent)[:, chosen].mean()
         if contrast < LEAST_CONTRAST:
             raise FingerprintError(
                 f"shadow copies agree with the source hardly more than shadow strangers do ({contrast:.3f} on the best "
@@ -159,7 +159,7 @@ class Contrast(Scheme):
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """What agreeing, and what disagreeing, is worth."""
         copies, strangers = (
-            np.stack([told.labels == source.labels for told in side])
+            np.stack([answers.labels == source.labels for answers in side])
             for side in (shadows.surrogates, (*shadows.references, *shadows.reference_copies))
         )
         p1, p0 = chances(copies, strangers)
@@ -240,20 +240,20 @@ def boosted(
     strangers = np.concatenate(others)
     start = np.concatenate([np.full(len(side), 1 / len(side)) for side in others])
     ours, theirs = copies.astype(np.float32), strangers.astype(np.float32)
-    found: list[np.ndarray] = []
+    batches: list[np.ndarray] = []
     agreed, wrongly = np.zeros(len(copies)), np.zeros(len(strangers))
     left = np.ones(copies.shape[1], dtype=bool)
     wanted = min(wanted, copies.shape[1])
-    while (missing := wanted - sum(map(len, found))) > 0:
+    while (missing := wanted - sum(map(len, batches))) > 0:
         weights, blame = np.exp(-rate * (agreed - agreed.mean())), start * np.exp(rate * (wrongly - wrongly.mean()))
         contrast = weights / weights.sum() @ ours - blame / blame.sum() @ theirs
         contrast = np.round(contrast, 9)  # or the order in which a processor adds would break ties
         best = np.argsort(np.where(left, -contrast, np.inf), kind="stable")[: min(TOGETHER, missing)]
-        found.append(best)
+        batches.append(best)
         left[best] = False
         agreed += ours[:, best].sum(axis=1)
         wrongly += theirs[:, best].sum(axis=1)
-    return np.concatenate(found)
+    return np.concatenate(batches)
 
 
 def chances(copies: Bool[np.ndarray, "c n"], strangers: Bool[np.ndarray, "s n"]) -> tuple[float, float]:

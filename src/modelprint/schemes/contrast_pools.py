@@ -54,8 +54,8 @@ def candidates(kind: Pool, context: Enrollment, mixed: int, generator: torch.Gen
 def _trajectory_points(context: Enrollment, generator: torch.Generator) -> Labelled:
     scheme = AdvTra(walk=1)  # the pool stays what it was
     count = TRAJECTORY_POINTS // scheme.points(context.seeds.classes)
-    made = replace(scheme, trajectories=count).craft(replace(context, budget=None), generator)
-    return Labelled(stored=made.stored, labels=made.labels)
+    points = replace(scheme, trajectories=count).craft(replace(context, budget=None), generator)
+    return Labelled(stored=points.stored, labels=points.labels)
 
 
 def _shifted(source: nn.Module, natural: Labelled, modality: Modality, generator: torch.Generator) -> Labelled:

@@ -72,9 +72,9 @@ class Fbi(Scheme):
         order = torch.randperm(len(context.seeds), generator=generator).numpy()
         if context.references:
             stored = context.seeds.stored[order]
-            told = np.stack([context.labels_by(model, stored) for model in context.references])
+            labels = np.stack([context.labels_by(model, stored) for model in context.references])
             pool = max(min(wanted, len(order)), math.ceil(self.uncertain * len(order)))
-            unsure = np.round(entropy(told.T), 9)  # rounded, or the last bits would break ties
+            unsure = np.round(entropy(labels.T), 9)  # rounded, or the last bits would break ties
             order = order[np.argsort(-unsure, kind="stable")[:pool]]
             order = order[torch.randperm(pool, generator=generator).numpy()]
         index = order[:wanted]
@@ -98,7 +98,7 @@ class Fbi(Scheme):
         """The shared information, as a share of what the less varied of both says; 0 where either is constant."""
         index = answered_queries(source, answers)
         k = 1 if answers.scores is None else self.k
-        own, theirs = (ranks(told.take(index), state["truth"][index], k) for told in (source, answers))
+        own, theirs = (ranks(model.take(index), state["truth"][index], k) for model in (source, answers))
         return float(1 - information_distance(own, theirs[None])[0])
 
 
@@ -107,8 +107,8 @@ def ranks(answers: Answers, truth: Int[np.ndarray, " n"], k: int) -> Int[np.ndar
 
     Labels that tie share the best place of them, but for the first place, which the answer's label takes.
 
-    >>> told = Answers(labels=np.array([1, 1]), scores=np.array([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]], np.float32))
-    >>> ranks(told, np.array([2, 0]), 2).tolist(), ranks(told, np.array([1, 2]), 1).tolist()
+    >>> answers = Answers(labels=np.array([1, 1]), scores=np.array([[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]], np.float32))
+    >>> ranks(answers, np.array([2, 0]), 2).tolist(), ranks(answers, np.array([1, 2]), 1).tolist()
     ([1, 2], [0, 1])
     """
     right = answers.labels == truth

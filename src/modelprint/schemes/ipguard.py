@@ -146,7 +146,7 @@ class IPGuard(Scheme):
         modality = context.seeds.modality
         k = self.distance(predict(context.source, torch.from_numpy(context.seeds.stored), modality=modality))
         starts = self._starts(context, right, wanted, generator)
-        found: list[Descent] = []
+        descents: list[Descent] = []
         kept: list[np.ndarray] = []
         done = tried = 0
         while done < wanted and tried < min(len(starts), TRIES * wanted):
@@ -154,7 +154,7 @@ class IPGuard(Scheme):
             index = np.arange(tried, min(len(starts), tried + min(BATCH, wanted - done)))
             ended = self._walk(context, starts, index, k)
             reached = index[(ended.losses <= 0).cpu().numpy()]
-            found.append(ended)
+            descents.append(ended)
             kept.append(reached)
             done, tried = done + len(reached), tried + len(index)
         context.progress("boundary points", done, wanted)
@@ -162,7 +162,7 @@ class IPGuard(Scheme):
             raise FingerprintError(
                 f"none of {tried} points came within {k:.3g} logits of the boundary: raise steps or rate, or lower k"
             )
-        ended_at = torch.cat([part.stored for part in found]).cpu().numpy()
+        ended_at = torch.cat([part.stored for part in descents]).cpu().numpy()
         index = np.concatenate(kept)
         return Queries(
             stored=ended_at[index],
@@ -175,7 +175,7 @@ class IPGuard(Scheme):
                 tried=tried,
                 success_rate=done / tried,
                 k_in_logits=k,
-                mean_steps=float(torch.cat([part.steps for part in found]).float().mean()),
+                mean_steps=float(torch.cat([part.steps for part in descents]).float().mean()),
             ),
         )
 

@@ -96,13 +96,13 @@ class Sac(Scheme):
         assert source.scores is not None
         index, classes = answered_queries(source, answers, least=2), source.scores.shape[1]
         own, theirs = (
-            self._outputs(told.take(index), classes, labels_only=answers.scores is None) for told in (source, answers)
+            self._outputs(model.take(index), classes, labels_only=answers.scores is None) for model in (source, answers)
         )
         return 1.0 - correlation_distance(own, theirs, kind=self.correlation)
 
     def _outputs(self, answers: Answers, classes: int, *, labels_only: bool) -> Float[np.ndarray, "n classes"]:
-        told = Answers(labels=answers.labels) if labels_only else answers
-        outputs = told.probabilities(classes)
+        shown = Answers(labels=answers.labels) if labels_only else answers
+        outputs = shown.probabilities(classes)
         if labels_only:
             outputs = special.softmax(outputs + 0.01, axis=1)
         unit: np.ndarray = outputs / np.linalg.norm(outputs, axis=1, keepdims=True)

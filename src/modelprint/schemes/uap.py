@@ -187,7 +187,7 @@ class Uap(Scheme):
         data = context.train_images
         points, views = self.layout(context.budget)
         context = replace(context, source=in_precision(context.source, self.precision, shape=data.shape))
-        found = self._perturbation(context, generator)
+        perturbation = self._perturbation(context, generator)
         context.progress("points", 0, 1)
         modality = data.modality
         logits = predict(context.source, torch.from_numpy(data.stored), modality=modality).numpy()
@@ -199,15 +199,15 @@ class Uap(Scheme):
             shifted = perturbed(clean, ways, modality.box)
             fooled = fooling_rate(context.source, clean, ways, modality=modality)
         else:
-            shifted, fooled = perturbed(clean, found.shift, modality.box), found.fooled
+            shifted, fooled = perturbed(clean, perturbation.shift, modality.box), perturbation.fooled
         pair = torch.stack([part.reshape(views, points, *data.shape) for part in (clean, shifted)], dim=1)
         return PerturbedQueries(
-            shift=found.shift.float().numpy(),
+            shift=perturbation.shift.float().numpy(),
             stored=modality.to_stored(pair.reshape(-1, *data.shape)).numpy(),
             labels=np.repeat(data.labels[index][:, None], 2, axis=1).reshape(-1),
             group=np.repeat(np.arange(views), 2 * points),
             columns={"shifted": np.tile(np.repeat(np.arange(2), points), views)},
-            report={"points": points, "views": views, "epsilon": found.epsilon, "fooling_rate": fooled},
+            report={"points": points, "views": views, "epsilon": perturbation.epsilon, "fooling_rate": fooled},
         )
 
     def layout(self, budget: int | None) -> tuple[int, int]:
@@ -235,7 +235,7 @@ class Uap(Scheme):
         best: Perturbation | None = None
         for number, epsilon in enumerate(tried):
             context.progress("perturbation", number, len(tried))
-            shift = _found(learned, context.source, images, epsilon=epsilon, modality=modality, generator=generator)
+            shift = _universal(learned, context.source, images, epsilon=epsilon, modality=modality, generator=generator)
             best = Perturbation(
                 shift=shift, epsilon=epsilon, fooled=fooling_rate(context.source, held_out, shift, modality=modality)
             )
@@ -251,7 +251,7 @@ class Uap(Scheme):
         if self.perturbation in ("ascent", "deepfool"):
             return best
         kind: UniversalName = "zero" if self.perturbation == "per-sample" else self.perturbation
-        shift = _found(kind, context.source, images, epsilon=best.epsilon, modality=modality, generator=generator)
+        shift = _universal(kind, context.source, images, epsilon=best.epsilon, modality=modality, generator=generator)
         fooled = fooling_rate(context.source, held_out, shift, modality=modality)
         return Perturbation(shift=shift, epsilon=best.epsilon, fooled=fooled)
 
@@ -285,7 +285,7 @@ class Uap(Scheme):
         classes = source.scores.shape[1]
 
         def stacked(models: Sequence[Answers]) -> np.ndarray:
-            return np.concatenate([fingerprint_vectors(_read(told, reading), view, classes) for told in models])
+            return np.concatenate([fingerprint_vectors(_read(model, reading), view, classes) for model in models])
 
         positive, negative = stacked([source, *shadows.surrogates]), stacked(shadows.references)
         vectors = np.concatenate([positive, negative])
@@ -299,8 +299,8 @@ class Uap(Scheme):
             steps=self.steps,
             precision=self.precision,
         )
-        made = np.repeat([1, 0], [len(positive), len(negative)])
-        encoder = train_encoder(vectors - centre, made, recipe, generator=generator)
+        from_source = np.repeat([1, 0], [len(positive), len(negative)])
+        encoder = train_encoder(vectors - centre, from_source, recipe, generator=generator)
         own = embed(encoder, positive[: int(view.max()) + 1] - centre)
         if not np.all(own.any(axis=1)):
             raise FingerprintError(
@@ -314,14 +314,14 @@ class Uap(Scheme):
         assert source.scores is not None
         reading: Reading = "labels" if answers.scores is None else "scores"
         view, classes = state["group"], source.scores.shape[1]
-        heard = whole_views(answers.answered, view)
-        pair = [fingerprint_vectors(_read(told, reading), view, classes)[heard] for told in (source, answers)]
+        whole = whole_views(answers.answered, view)
+        pair = [fingerprint_vectors(_read(model, reading), view, classes)[whole] for model in (source, answers)]
         if self.encoder == "contrastive":
             encoder = {name: state[f"{reading}.{name}"] for name in ("weight-1", "bias-1", "weight-2", "bias-2")}
             pair = [embed(encoder, vectors - state[f"{reading}.centre"]) for vectors in pair]
-        found = np.full(len(heard), np.nan)
-        found[heard] = cosines(*pair)
-        return found
+        similarities = np.full(len(whole), np.nan)
+        similarities[whole] = cosines(*pair)
+        return similarities
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """The mean similarity over the views that were answered whole.
@@ -329,12 +329,12 @@ class Uap(Scheme):
         Raises:
             UnscorableError: there is none.
         """
-        found = self.similarities(state, source, answers)
-        if np.isnan(found).all():
+        similarities = self.similarities(state, source, answers)
+        if np.isnan(similarities).all():
             raise UnscorableError(
-                f"none of {len(found)} views was answered whole: ask the queries that are missing again"
+                f"none of {len(similarities)} views was answered whole: ask the queries that are missing again"
             )
-        return float(np.nanmean(found))
+        return float(np.nanmean(similarities))
 
     def asker(self, state: State, budget: int | None = None) -> Asker:
         """Whole views only."""
@@ -349,7 +349,7 @@ def _read(answers: Answers, reading: Reading) -> Answers:
     return answers if reading == "scores" else Answers(labels=answers.labels)
 
 
-def _found(
+def _universal(
     kind: UniversalName,
     source: nn.Module,
     points: Tensor,
