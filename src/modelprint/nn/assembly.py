@@ -15,6 +15,7 @@ from modelprint.nn.architectures import ARCHITECTURES, Normalized
 from modelprint.nn.bodies import build_body
 from modelprint.nn.description import ArchName, Description, Normalisation
 from modelprint.nn.fitting import fit_names
+from modelprint.nn.libraries import named_as_in
 from modelprint.nn.spec import ModelSpec, build
 
 _AS_IT_IS = Normalisation(mean=(0.0,), std=(1.0,))
@@ -61,7 +62,8 @@ def assembled(state: Mapping[str, Tensor], said: Description, *, who: str, ema: 
         label = _named(spec)
         _refuse_misfits(state, spec, who=who)
     model = build(spec) if spec is not None else _of_unknown_inputs(said, arch)
-    fitting = fit_names(state, model.body, who=who, arch=label, classes=said.classes, ema=ema)
+    named = named_as_in(model.body, state)
+    fitting = fit_names(named, model.body, who=who, arch=label, classes=said.classes, ema=ema)
     model.body.load_state_dict(fitting.state)
     return Assembled(module=model, spec=spec, notes=(*_changed_code(spec, arch, who), *fitting.notes))
 

@@ -44,7 +44,8 @@ def build_body(
     if kind == "timm":
         return build_from_timm(arch.removeprefix("timm:"), arguments, (channels, height, width), classes).float()
     if kind == "torchvision":
-        return build_from_torchvision(arch.removeprefix("torchvision:"), arguments, channels, classes).float()
+        name = arch.removeprefix("torchvision:")
+        return build_from_torchvision(name, arguments, (channels, height, width), classes).float()
     if kind == "hf":
         place = Path(arch.removeprefix("hf:"))
         return build_from_folder(place, arguments, (channels, height, width), classes).float()

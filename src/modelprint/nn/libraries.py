@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import json
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError, first_line
 
@@ -44,10 +45,7 @@ def build_from_timm(name: str, arguments: Mapping[str, object], shape: tuple[int
     _check(f"timm:{name}", arguments)
     timm = library("timm", "timm")
     if not _PLAIN.fullmatch(name) or not timm.is_model(name):
-        near = ", ".join(timm.list_models(f"*{name.split('_', maxsplit=1)[0]}*")[:4]) if _PLAIN.fullmatch(name) else ""
-        raise ModelError(
-            f"timm has no model {name!r}" + (f": it has {near} ..." if near else ": see timm.list_models()")
-        )
+        raise _unknown("timm", name, timm.list_models())
     keywords = dict(arguments)
     if "img_size" not in keywords and _needs_size(timm, name):
         keywords["img_size"] = shape[1:]
@@ -56,17 +54,20 @@ def build_from_timm(name: str, arguments: Mapping[str, object], shape: tuple[int
     return net
 
 
-def build_from_torchvision(name: str, arguments: Mapping[str, object], channels: int, classes: int) -> nn.Module:
+def build_from_torchvision(
+    name: str, arguments: Mapping[str, object], shape: tuple[int, int, int], classes: int
+) -> nn.Module:
     """An untrained network of torchvision; its first convolution is replaced where the images are not of 3 channels."""
     _check(f"torchvision:{name}", arguments)
     models = library("torchvision", "timm") and library("torchvision.models", "timm")
-    if name not in models.list_models(module=models):
-        near = ", ".join(models.list_models(module=models)[:4])
-        raise ModelError(f"torchvision has no classifier {name!r}: it has {near} ...")
+    offered = models.list_models(module=models)
+    if name not in offered:
+        raise _unknown("torchvision", name, offered)
     with _failing(f"torchvision:{name}"):
-        net: nn.Module = models.get_model(name, weights=None, num_classes=classes, **_quiet(name), **arguments)
-    if channels != 3:
-        _take_channels(net, channels, who=f"torchvision:{name}")
+        keywords = {**_fitted(name, shape[2]), **arguments}
+        net: nn.Module = models.get_model(name, weights=None, num_classes=classes, **keywords)
+    if shape[0] != 3:
+        _take_channels(net, shape[0], who=f"torchvision:{name}")
     return net
 
 
@@ -91,6 +92,40 @@ def build_from_folder(folder: Path, arguments: Mapping[str, object], shape: tupl
     with _failing(who):
         net: nn.Module = transformers.AutoModelForImageClassification.from_config(config, trust_remote_code=False)
     return net
+
+
+def named_as_in(body: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state under the names of the network's layers: transformers keeps other names in files than in modules.
+
+    Anything else, and a state that has the network's names already, comes back as it is.
+    """
+    own = body.state_dict()
+    if not type(body).__module__.startswith("transformers.") or own.keys() <= state.keys():
+        return dict(state)
+    maker: Any = type(body)
+    with torch.random.fork_rng(devices=[]), _silent(library("transformers", "hf")):
+        converted, report = maker.from_pretrained(
+            None, config=body.config, state_dict=dict(state), output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    absent = {*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])}
+    named = {name: tensor for name, tensor in converted.state_dict().items() if name not in absent}
+    kept = {*report["unexpected_keys"], *absent}  # for the loader to name
+    return {**named, **{name: tensor for name, tensor in state.items() if name in kept}}
+
+
+@contextlib.contextmanager
+def _silent(transformers: Any) -> Iterator[None]:
+    """Inside, transformers draws no bars and reports nothing: what does not fit is said by the loader."""
+    logging = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -121,14 +156,21 @@ def read_json(file: Path) -> dict[str, Any]:
     return value
 
 
+def _unknown(where: str, name: str, offered: list[str]) -> ModelError:
+    near = ", ".join(difflib.get_close_matches(name, offered, n=4, cutoff=0.3) or offered[:4])
+    return ModelError(f"{where} has no classifier {name!r}: it has {near} ...")
+
+
 def _needs_size(timm: Any, name: str) -> bool:
     """Whether a network is made for one size: transformers and mixers with their position embeddings."""
     config = timm.models.get_pretrained_cfg(name, allow_unregistered=True)
     return bool(config is not None and config.fixed_input_size)
 
 
-def _quiet(name: str) -> dict[str, bool]:
-    """Networks with auxiliary classifiers, without these."""
+def _fitted(name: str, side: int) -> dict[str, object]:
+    """Networks with auxiliary classifiers, without these; transformers for the size of the images."""
+    if name.startswith("vit_"):
+        return {"image_size": side}
     if name in ("googlenet", "inception_v3"):
         return {"aux_logits": False, "init_weights": True}
     return {}

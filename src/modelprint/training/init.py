@@ -11,6 +11,7 @@ from modelprint.nn.arch_names import runs_code
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.fitting import fit_names, unwrapped
 from modelprint.nn.heads import head_of
+from modelprint.nn.libraries import named_as_in
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.places import path_of, weights_of
 from modelprint.nn.spec import ModelSpec
@@ -66,8 +67,9 @@ def start_from(model: Normalized, weights: str | Path, spec: ModelSpec) -> Start
     body = model.body
     own = body.state_dict()
     head = head_of(model, spec)
-    names = unwrapped(file.state.keys(), own.keys())
-    given = {names[name]: tensor for name, tensor in file.state.items()}
+    state = named_as_in(body, file.state)
+    names = unwrapped(state.keys(), own.keys())
+    given = {names[name]: tensor for name, tensor in state.items()}
     of_head = [f"{head.name}.{name}" for name in head.layer.state_dict()]
     fresh = any(name not in given or given[name].shape != own[name].shape for name in of_head)
     if fresh:

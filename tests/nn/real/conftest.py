@@ -1,0 +1,3 @@
+from tests.nn.real.operators import declare
+
+declare()
