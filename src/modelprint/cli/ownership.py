@@ -259,7 +259,9 @@ def verify(
             plane_labels=found.plane_labels,
             cap=found.cap,
         )
-        write_report(report, found.fingerprint, [case], calibration_scores=found.calibration_scores)
+        write_report(
+            report, found.fingerprint, [case], calibration_scores=found.calibration_scores, negatives=negatives
+        )
         say(f"report: {report}")
     return EXIT_CODES[found.verdict.verdict] if exit_code else 0
 

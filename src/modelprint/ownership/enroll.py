@@ -30,6 +30,7 @@ from modelprint.ownership.negatives import (
     negative_models,
     unheard,
 )
+from modelprint.ownership.options import EnrollmentOptions
 from modelprint.ownership.origin import Origin
 from modelprint.ownership.plane import anchors, labels_on
 from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
@@ -186,6 +187,14 @@ def enroll(
             "shadows": records(learned),
             "budget": budget,
             "train_data": None if trained_on is None else trained_on.identity,
+            "enrollment": EnrollmentOptions.of(
+                train_data=None if trained_on is None else trained_on.name,
+                shadows=shadows if learns else None,
+                negatives=negatives,
+                model=options,
+                device=str(device_of(source.module)),
+                how=how,
+            ),
             "library": library(),
         },
         queries=queries.stored,

@@ -28,6 +28,7 @@ from modelprint.core.suspect import Answers
 from modelprint.core.untrusted import read_inside
 from modelprint.modalities.base import InputSpec, Modality, modality_of, read_spec
 from modelprint.ownership.kinds import Group, group_of
+from modelprint.ownership.options import EnrollmentOptions
 
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
@@ -118,6 +119,7 @@ class Manifest(Record):
         shadows: the models that the scheme learned from, if any; not written where there are none.
         budget: the cap that the queries were made under, and `train_data`: SHA-256 of the source's training
             inputs that were named; whoever makes the queries again needs both. Not written where there are none.
+        enrollment: what else the owner said; not written by versions that did not keep it, nor where nothing was said.
         tensors: SHA-256 of the tensors file.
     """
 
@@ -137,13 +139,14 @@ class Manifest(Record):
     shadows: tuple[ShadowRecord, ...] = ()
     budget: int | None = None
     train_data: str | None = None
+    enrollment: EnrollmentOptions | None = None
     library: str
     tensors: str
 
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        for name in ("bases", "shadows", "budget", "train_data"):
+        for name in ("bases", "shadows", "budget", "train_data", "enrollment"):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields

@@ -1,14 +1,11 @@
-"""The record: parameters, hashes, versions, what crafting did, calibration models, commands that make it again."""
+"""The record: parameters, hashes, versions, what crafting did, calibration models."""
 
 from __future__ import annotations
 
-import json
 import platform
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +17,6 @@ from modelprint.report.verdict.cases import Case
 from modelprint.report.verdict.quantities import quantity_text
 
 _LIBRARIES = ("modelprint", "torch", "numpy", "scikit-learn")
-_LONGEST_ARGUMENT = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,31 +131,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def commands(fingerprint: Fingerprint, alpha: float, access: str) -> str:
-    """The commands that make fingerprint and report again; words in capitals stand for files."""
-    manifest = fingerprint.manifest
-    settings = [
-        f"--set {shlex.quote(f'{key}={_setting(value)}')}" for key, value in sorted(manifest.parameters.items())
-    ]
-    data = shlex.quote(plain_name(manifest.data_name, longest=_LONGEST_ARGUMENT))
-    enroll = [
-        f"modelprint enroll SOURCE {data} --out FINGERPRINT",
-        f"--scheme {shlex.quote(manifest.scheme)} --seed {manifest.seed} --negatives INDEPENDENT_MODELS",
-        *(" ".join(settings[i : i + 3]) for i in range(0, len(settings), 3)),
-    ]
-    verify = [
-        "modelprint verify FINGERPRINT SUSPECT",
-        f"--access {shlex.quote(access)} --alpha {alpha:g} --report report.html",
-    ]
-    return "\n\n".join(" \\\n    ".join(lines) for lines in (enroll, verify))
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return str(value).lower()
-    return plain_name(value, longest=_LONGEST_ARGUMENT) if isinstance(value, str) else json.dumps(value)
 
 
 def heading(fingerprint: Fingerprint, cases: Sequence[Case]) -> list[str]:

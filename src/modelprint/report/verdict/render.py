@@ -18,6 +18,7 @@ from modelprint.report.drawing.pages import template
 from modelprint.report.drawing.text import NONE, number, p_text, percent, plain_name
 from modelprint.report.verdict import facts, prose, words
 from modelprint.report.verdict.cases import Case
+from modelprint.report.verdict.commands import commands
 from modelprint.report.verdict.quantities import quantity_text
 from modelprint.report.verdict.region_section import region_section
 from modelprint.report.verdict.scheme_sections import scheme_sections
@@ -65,6 +66,7 @@ def render_report(
     *,
     calibration_scores: Float[np.ndarray, " m"],
     title: str | None = None,
+    negatives: str | None = None,
 ) -> str:
     """The report as one HTML page that loads nothing: the same records give the same page.
 
@@ -72,6 +74,7 @@ def render_report(
         cases: the models that were checked with this fingerprint, in the order to show them.
         calibration_scores: of the fingerprint's calibration models, in their order.
         title: the page's heading; a question about the suspect unless given.
+        negatives: the folder of independent models that `verify` was given in place of the fingerprint's own.
 
     Raises:
         UsageError: no cases, or records that do not belong together.
@@ -82,7 +85,6 @@ def render_report(
     scheme = scheme_made_by(fingerprint)
     quantities = () if scheme is None else scheme.quantities
     rows = [_row(index, case, quantities) for index, case in enumerate(cases, 1)]
-    first = cases[0].verdict
     page: str = template("report.html.j2").render(
         title=plain_name(title, longest=200) if title else _title(cases),
         heading=facts.heading(fingerprint, cases),
@@ -104,7 +106,7 @@ def render_report(
         checked=facts.checked(cases),
         version_facts=facts.version_facts(fingerprint),
         calibration_rows=facts.calibration_rows(fingerprint, calibration),
-        commands=facts.commands(fingerprint, first.alpha, first.access),
+        commands=commands(fingerprint, cases[0], negatives=negatives),
     )
     return page
 
@@ -116,6 +118,7 @@ def write_report(
     *,
     calibration_scores: Float[np.ndarray, " m"],
     title: str | None = None,
+    negatives: str | None = None,
 ) -> None:
     """Write the report, whole or not at all.
 
@@ -123,7 +126,8 @@ def write_report(
         UsageError: no cases, or records that do not belong together.
         ModelprintError: the place cannot be written.
     """
-    write_text(Path(path), render_report(fingerprint, cases, calibration_scores=calibration_scores, title=title))
+    page = render_report(fingerprint, cases, calibration_scores=calibration_scores, title=title, negatives=negatives)
+    write_text(Path(path), page)
 
 
 def scheme_made_by(fingerprint: Fingerprint) -> Scheme | None:
