@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from modelprint.core.records import Record
 from modelprint.nn.options import ModelOptions
-from modelprint.zoo.reference_models.training import HowTrained
+
+if TYPE_CHECKING:
+    from modelprint.zoo.reference_models.training import HowTrained
 
 
 class EnrollmentOptions(Record):
@@ -40,7 +42,7 @@ class EnrollmentOptions(Record):
         shadows: object,
         negatives: object,
         model: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
-        how: HowTrained = HowTrained(),  # noqa: B008 - frozen
+        how: HowTrained | None = None,
         device: str = "cpu",
     ) -> Self | None:
         """The record of what was given, or None where nothing was.
@@ -61,9 +63,9 @@ class EnrollmentOptions(Record):
                 if getattr(model, field.name) != getattr(plain, field.name)
             },
             device=None if device == "cpu" else device,
-            recipe=_named(how.recipe),
-            recipe_settings={key: str(value) for key, value in how.settings.items()},
-            init=_named(how.init),
+            recipe=None if how is None else _named(how.recipe),
+            recipe_settings={} if how is None else dict(how.settings),
+            init=None if how is None else _named(how.init),
         )
         return said if said != cls() else None
 
