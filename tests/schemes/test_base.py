@@ -108,7 +108,7 @@ def test_inputs_that_no_model_can_be_asked_are_refused(three: Queries, context: 
 @pytest.mark.parametrize(
     ("needs", "message"),
     [
-        (Needs(shadows=True), "learns from shadow models, 2 copies and 2 strangers or more; got 0 and 0"),
+        (Needs(shadows=True), "learns from shadow models, 2 surrogates and 2 reference models or more; got 0 and 0"),
         (Needs(train_images=True), "name --train-data"),
     ],
 )

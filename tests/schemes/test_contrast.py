@@ -20,7 +20,6 @@ from modelprint.ownership.craft import craft
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.verify import verify
-from modelprint.schemes import contrast_pools
 from modelprint.schemes.base import Enrollment
 from modelprint.schemes.contrast import BatchAsker, Contrast, boosted
 from modelprint.schemes.contrast_pools import Pool, candidates
@@ -120,11 +119,14 @@ def test_fingerprints_that_know_no_delta_are_scored_as_they_were(fingerprint: Fi
 
 
 @pytest.fixture
-def epsilons(monkeypatch: pytest.MonkeyPatch) -> tuple[float, ...]:
+def epsilons(enrollment: Enrollment, monkeypatch: pytest.MonkeyPatch) -> tuple[float, ...]:
     """Sizes of a shift up to one that fools every digits model, however its training went on this processor."""
-    larger = (*contrast_pools.EPSILONS, 128 / 255)
-    monkeypatch.setattr(contrast_pools, "EPSILONS", larger)
-    return larger
+    modality = type(enrollment.seeds.modality)
+    usual = enrollment.seeds.modality.changes
+    larger = (*usual, usual[-1], 128 / 255)  # every second one is tried
+    monkeypatch.setattr(modality, "changes", property(lambda _: larger))
+    assert len(larger) % 2 == 1
+    return larger[::2]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_copies_of_another_model_are_refused(enrollment: Enrollment, digits: Dig
     swapped = replace(
         enrollment, surrogates=held(digits.strangers), references=held([enrollment.source, enrollment.source])
     )
-    with pytest.raises(FingerprintError, match="hardly more than shadow strangers"):
+    with pytest.raises(FingerprintError, match="hardly more than reference models"):
         craft(SCHEME, swapped, seed=0)
 
 

@@ -4,8 +4,8 @@ N. Lukas, Y. Zhang, F. Kerschbaum, "Deep Neural Network Fingerprinting by Confer
 section 4.
 
 Differs from the paper:
-- Surrogates are all shadow copies, fine-tuned and pruned ones, too; references are all shadow strangers: as many as
-  there are (paper: 14 to 18 of each).
+- Surrogates are of every kind, fine-tuned and pruned ones, too; as many surrogates and reference models as there are
+  (paper: 14 to 18 of each).
 - The first term looks at classes other than the start's only, and the other two weigh less: with all three alike, no
   point of 64 left its class on the fashion zoo, since -H(M(x0), M(x')) has no slope at x0 and the third term holds it
   there. Fewer and longer steps of Adam, to the same end.
@@ -150,7 +150,7 @@ class Cae(Scheme):
         if not len(best):
             raise FingerprintError(
                 f"none of {len(confer)} points is conferrable (best {confer.max():.2f}): set epsilon or steps higher, "
-                "or give shadow copies that are closer to the source"
+                "or give surrogates that are closer to the source"
             )
         return Queries(
             stored=torch.cat(images).numpy()[best],

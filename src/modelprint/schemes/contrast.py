@@ -1,19 +1,20 @@
 """Contrast: likelihood ratios, calibrated, asked for in order of evidence, with top-1 labels only.
 
-No published scheme catches every kind of copy. This one asks what tells *this* owner's shadow copies from his shadow
-strangers, whatever it is: each query weighs what the answer is worth as evidence (J. Neyman, E. S. Pearson, 1933), and
+No published scheme catches every kind of copy. This one asks what tells *this* owner's surrogates from his reference
+models, whatever it is: each query weighs what the answer is worth as evidence (J. Neyman, E. S. Pearson, 1933), and
 asking ends once the verdict is settled, in the manner of A. Wald, "Sequential Tests of Statistical Hypotheses", Annals
 of Mathematical Statistics 16, 1945.
 
 Queries are images that nobody learned from, and CutMix of two of them (`contrast_pools` has more). They are chosen as
 boosting chooses weak learners (Y. Freund, R. E. Schapire, "A decision-theoretic generalization of on-line learning and
 an application to boosting", Journal of Computer and System Sciences 55, 1997): a few at a time, those on which the
-copies agree with the source most and the strangers least, where a copy counts more the less it has agreed so far, and a
-stranger the more.
+surrogates agree with the source most and the reference models least, where a surrogate counts more the less it has
+agreed so far, and a reference model the more.
 
-Of the chosen queries the shadow models tell how often a copy, and how often a stranger, answers as the source does:
+Of the chosen queries the shadow models tell how often a surrogate, and how often a reference model, answers as the
+source does:
 
-    p1 = P(answers as the source | copy),    p0 = P(answers as the source | stranger)
+    p1 = P(answers as the source | surrogate),    p0 = P(answers as the source | reference model)
 
 What is chosen for its difference flatters itself, so that p1 is moved half-way to p0, and one p1 and p0 stand for all
 queries. The evidence after n queries is the sum of log(p1 / p0) where the suspect agrees, and of
@@ -57,7 +58,7 @@ from modelprint.schemes.base import (
 from modelprint.schemes.contrast_pools import Pool, candidates
 from modelprint.training.labels import labels_of
 
-LEAST_CONTRAST = 0.02  # of the chosen queries, by the mean over copies and strangers
+LEAST_CONTRAST = 0.02  # of the chosen queries, by the mean over surrogates and reference models
 TOGETHER = 10  # queries chosen between two changes of the models' weights
 
 
@@ -71,7 +72,7 @@ class Contrast(Scheme):
         pool: what they are chosen from: images as they are, CutMix of them, or both; points of trajectories, images
             moved by a universal perturbation, or all of these.
         candidates: how many CutMix images to choose from.
-        boost: how much a copy's weight falls (a stranger's rises) with each agreement, as an exponent.
+        boost: how much a surrogate's weight falls (a reference model's rises) with each agreement, as an exponent.
         batch: queries between two looks at the evidence.
         delta: of the boundary: evidence of n of N queries is divided by (n / N)^delta; 0 asks as much of every look.
     """
@@ -125,7 +126,7 @@ class Contrast(Scheme):
         return BatchAsker(total if budget is None else min(total, budget), self.batch)
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
-        """The candidates on which shadow copies agree with the source, and shadow strangers do not."""
+        """The candidates on which surrogates agree with the source, and reference models do not."""
         wanted = wanted_queries(context.budget, self.queries)
         pool, natural = candidates(self.pool, context, self.candidates, generator)
         own = labels_of(context.source, pool.stored, modality=context.seeds.modality)
@@ -144,8 +145,8 @@ class Contrast(Scheme):
         contrast = surrogates[:, chosen].mean() - np.concatenate(independent)[:, chosen].mean()
         if contrast < LEAST_CONTRAST:
             raise FingerprintError(
-                f"shadow copies agree with the source hardly more than shadow strangers do ({contrast:.3f} on the best "
-                f"{len(chosen)} of {len(pool)} candidates): were they made from this source? Train more, or copies "
+                f"surrogates agree with the source hardly more than reference models do ({contrast:.3f} on the best "
+                f"{len(chosen)} of {len(pool)} candidates): were they made from this source? Train more, or surrogates "
                 "that are closer to it"
             )
         return Queries(
@@ -158,11 +159,11 @@ class Contrast(Scheme):
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """What agreeing, and what disagreeing, is worth."""
-        copies, strangers = (
+        surrogates, references = (
             np.stack([answers.labels == source.labels for answers in side])
             for side in (shadows.surrogates, (*shadows.references, *shadows.reference_copies))
         )
-        p1, p0 = chances(copies, strangers)
+        p1, p0 = chances(surrogates, references)
         return {
             "group": queries.group,
             "worth": np.array([np.log((1 - p1) / (1 - p0)), np.log(p1 / p0)]),  # of differing, of agreeing
@@ -225,25 +226,26 @@ class BatchAsker(Asker):
 
 
 def boosted(
-    copies: Bool[np.ndarray, "c n"], others: Sequence[Bool[np.ndarray, "s n"]], wanted: int, rate: float
+    surrogates: Bool[np.ndarray, "c n"], others: Sequence[Bool[np.ndarray, "s n"]], wanted: int, rate: float
 ) -> Int[np.ndarray, " w"]:
     """The places of the wanted candidates, in the order in which they were chosen.
 
     Args:
-        copies: where each copy agrees with the source; `others`: kinds of models that should not, weighing alike.
+        surrogates: where each surrogate agrees with the source.
+        others: the same of kinds of models that should not; the kinds weigh alike.
         rate: the exponent of the weights, per agreement.
 
-    >>> copies, strangers = np.array([[True, True, False]]), np.array([[True, False, False]])
-    >>> boosted(copies, [strangers], 2, 0.05).tolist()
+    >>> surrogates, references = np.array([[True, True, False]]), np.array([[True, False, False]])
+    >>> boosted(surrogates, [references], 2, 0.05).tolist()
     [1, 0]
     """
-    strangers = np.concatenate(others)
+    references = np.concatenate(others)
     start = np.concatenate([np.full(len(side), 1 / len(side)) for side in others])
-    ours, theirs = copies.astype(np.float32), strangers.astype(np.float32)
+    ours, theirs = surrogates.astype(np.float32), references.astype(np.float32)
     batches: list[np.ndarray] = []
-    agreed, wrongly = np.zeros(len(copies)), np.zeros(len(strangers))
-    left = np.ones(copies.shape[1], dtype=bool)
-    wanted = min(wanted, copies.shape[1])
+    agreed, wrongly = np.zeros(len(surrogates)), np.zeros(len(references))
+    left = np.ones(surrogates.shape[1], dtype=bool)
+    wanted = min(wanted, surrogates.shape[1])
     while (missing := wanted - sum(map(len, batches))) > 0:
         weights, blame = np.exp(-rate * (agreed - agreed.mean())), start * np.exp(rate * (wrongly - wrongly.mean()))
         contrast = weights / weights.sum() @ ours - blame / blame.sum() @ theirs
@@ -256,12 +258,13 @@ def boosted(
     return np.concatenate(batches)
 
 
-def chances(copies: Bool[np.ndarray, "c n"], strangers: Bool[np.ndarray, "s n"]) -> tuple[float, float]:
-    """p1 and p0: how often a copy, and a stranger, is expected to agree on the chosen queries.
+def chances(surrogates: Bool[np.ndarray, "c n"], references: Bool[np.ndarray, "s n"]) -> tuple[float, float]:
+    """p1 and p0: how often a surrogate, and a reference model, is expected to agree on the chosen queries.
 
     >>> p1, p0 = chances(np.array([[True, True], [True, False]]), np.array([[False, False], [False, True]]))
     >>> round(p1, 3), round(p0, 3)
     (0.5, 0.333)
     """
-    mean1, mean0 = (float(side.sum() + 1) / (side.size + 2) for side in (copies, strangers))  # Laplace: never 0 or 1
+    # Laplace: never 0 or 1
+    mean1, mean0 = (float(side.sum() + 1) / (side.size + 2) for side in (surrogates, references))
     return (max(mean1, mean0) + mean0) / 2, mean0

@@ -4,7 +4,7 @@ T. Maho, T. Furon, E. Le Merrer, "FBI: Fingerprinting models with Benign Inputs"
 Forensics and Security, 2023.
 
 Differs from the paper:
-- Entropies that choose images are those of shadow strangers' labels; where there are none, images are drawn at random.
+- Entropies that choose images are those of reference models' labels; where there are none, images are drawn at random.
 - The score is 1 - D, so that higher = more likely derived.
 - Top-k ranks are read from scores; with labels only, k = 1.
 
@@ -36,7 +36,7 @@ class Fbi(Scheme):
     Attributes:
         queries: how many, where no budget says otherwise.
         k: how long the list is; a label that does not stand in it has the rank k.
-        uncertain: queries are drawn from this share of the images, of highest label entropy over shadow strangers.
+        uncertain: queries are drawn from this share of the images, of highest label entropy over reference models.
     """
 
     name: ClassVar[str] = "fbi"
@@ -63,7 +63,7 @@ class Fbi(Scheme):
 
     @property
     def needs(self) -> Needs:
-        """Shadow strangers, where there are any."""
+        """Reference models, where there are any."""
         return Needs(shadows_welcome=True)
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:

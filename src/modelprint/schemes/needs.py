@@ -58,9 +58,9 @@ class Needs:
         surrogates, references = len(context.surrogates), len(context.references)
         if self.shadows and min(surrogates, references) < LEAST_SHADOWS:
             raise FingerprintError(
-                f"scheme {scheme} learns from shadow models, {LEAST_SHADOWS} copies and {LEAST_SHADOWS} strangers or "
-                f"more; got {surrogates} and {references}: have N of each trained with --shadow N, or name a folder of "
-                "them"
+                f"scheme {scheme} learns from shadow models, {LEAST_SHADOWS} surrogates and {LEAST_SHADOWS} reference "
+                f"models or more; got {surrogates} and {references}: have N of each trained with --shadow N, or "
+                "name a folder of them"
             )
         if self.train_images and context.train_images is None:
             raise FingerprintError(

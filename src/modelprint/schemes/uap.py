@@ -5,7 +5,7 @@ Adversarial Perturbations", CVPR 2022.
 
 Differs from the paper:
 - Both images of a point are stored in 8 bits, x + v clamped to [0, 1] first: an API takes PNGs.
-- The source is of the same class as its shadow copies; an encoder that gives it a class of its own pushes it away.
+- The source is of the same class as its surrogates; an encoder that gives it a class of its own pushes it away.
 - Vectors are centred on the mean of the shadow models' before they are encoded. What all models of a task have in
   common is most of a vector, and hides the rest from an encoder of few shadow models.
 - With labels only, vectors are one-hot, and a second encoder, trained on the shadow models' labels, reads them.
@@ -14,9 +14,9 @@ Differs from the paper:
 - The verdict is a rank among independent models; the paper's test over views is `stats.claims`.
 
 The perturbation and the points come from the source's training data, as published, not from the enrollment's DATA.
-Strangers that learned from the same images are as sure of them as the source is: where such models calibrate, the
-threshold is no lower than an innocent model of other data needs; who calibrates on models of other data only would
-accuse innocent models of the same data too often.
+Independent models that learned from the same images are as sure of them as the source is. Where such models calibrate,
+the threshold is no lower than independent models of other data need; who calibrates on models of other data only would
+call independent models of the same data derived too often.
 
 What labels lose: how sure a model is of a point, and which class comes second.
 """
