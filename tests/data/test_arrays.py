@@ -14,9 +14,10 @@ from hypothesis.extra import numpy as arrays_of
 from PIL import Image
 
 from modelprint.core.errors import DataError
-from modelprint.data.arrays import read_npz_arrays, to_uint8_nchw
+from modelprint.data.arrays import read_npz_arrays
 from modelprint.data.folders import read_image_folder
 from modelprint.data.named import read_idx
+from modelprint.modalities.image.reading import to_uint8_nchw
 
 nchw = arrays_of.arrays(
     np.uint8, st.tuples(st.integers(1, 3), st.sampled_from([1, 3]), st.integers(4, 6), st.integers(4, 6))

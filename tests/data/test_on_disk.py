@@ -69,8 +69,8 @@ def test_every_split_is_the_same_set(split, photos, loaded, little_memory):
 
 def test_only_the_images_of_the_part_are_read_and_only_once(photos, little_memory, monkeypatch):
     read: list[Path] = []
-    decode = folders._read
-    monkeypatch.setattr(folders, "_read", lambda path: (read.append(path), decode(path))[1])
+    decode = folders.read_picture
+    monkeypatch.setattr(folders, "read_picture", lambda path: (read.append(path), decode(path))[1])
     load_data(f"{photos}:train[0:40]")
     assert len(set(read)) in (40, 41)  # the first file of the folder tells the size
     again = len(read)

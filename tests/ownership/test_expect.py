@@ -69,6 +69,6 @@ def test_a_transform_that_there_is_not(digits: Digits) -> None:
 
 
 def test_nothing_survives(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelprint.ownership.expect.stable", lambda *_: np.zeros(60, bool))
+    monkeypatch.setattr("modelprint.ownership.expect.stable", lambda *_, **__: np.zeros(60, bool))
     with pytest.raises(FingerprintError, match="none of 60 queries keeps the source's label behind blur"):
         enroll(digits.source, digits.queries, scheme="akh", budget=30, expect="blur")

@@ -1,4 +1,4 @@
-"""npz files, and images of any layout, brought to uint8 (n, channels, height, width)."""
+"""The arrays of npz files; those of images too large for memory are mapped from disk."""
 
 from __future__ import annotations
 
@@ -15,34 +15,10 @@ from modelprint.core.errors import DataError
 from modelprint.core.identity import digest_json
 from modelprint.core.untrusted import BombError, check_zip
 from modelprint.data.on_disk import block_rows, is_large, kept
+from modelprint.modalities.image.reading import to_uint8_nchw
 
 _LARGEST_GROWTH = 200  # of an archive; labels pack well, images hardly
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-
-
-def to_uint8_nchw(images: np.ndarray, *, who: str) -> np.ndarray:
-    """Images as uint8 (n, c, h, w), from uint8 or float in [0, 1], NHWC, NHW or NCHW.
-
-    >>> to_uint8_nchw(np.ones((2, 4, 4, 3), np.float32), who="x").shape
-    (2, 3, 4, 4)
-
-    Raises:
-        DataError: a float outside [0, 1], another type, or no axis of 1 or 3 channels.
-    """
-    if images.ndim == 3:
-        images = images[:, None]
-    elif images.ndim == 4 and images.shape[-1] in (1, 3):
-        images = images.transpose(0, 3, 1, 2)
-    elif images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise DataError(f"{who}: expected NHWC, NHW or NCHW images with 1 or 3 channels, got shape {images.shape}")
-    if images.dtype == np.uint8:
-        return np.ascontiguousarray(images)
-    if not np.issubdtype(images.dtype, np.floating):
-        raise DataError(f"{who}: expected uint8, or float in [0, 1], got {images.dtype}")
-    low, high = float(images.min(initial=0.0)), float(images.max(initial=0.0))
-    if not (low >= 0.0 and high <= 1.0):
-        raise DataError(f"{who}: expected inputs in [0, 1], got min {low:.4g}, max {high:.4g}: divide by 255 first")
-    return np.ascontiguousarray(np.rint(images * 255.0).astype(np.uint8))
 
 
 def read_npz_arrays(path: Path, *, large_images: Sequence[str] = ()) -> dict[str, np.ndarray]:

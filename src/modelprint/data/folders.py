@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +12,10 @@ import numpy as np
 
 from modelprint.core.errors import DataError
 from modelprint.core.identity import digest_json
-from modelprint.data.arrays import to_uint8_nchw
 from modelprint.data.on_disk import block_rows, is_large, kept
+from modelprint.modalities.image.reading import IMAGE_SUFFIXES, read_picture, small_enough
+from modelprint.modalities.image.storage import STORED
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
 _MOST_READERS = 8
 
 
@@ -35,7 +33,7 @@ class ImageFolder:
     files: tuple[Path, ...]
     labels: np.ndarray
     class_names: tuple[str, ...]
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -43,7 +41,7 @@ class ImageFolder:
     @property
     def large(self) -> bool:
         """Whether all images together are too large for memory."""
-        return is_large((len(self), *self.shape), np.dtype(np.uint8))
+        return is_large((len(self), *self.shape), STORED)
 
     def read(self, index: np.ndarray) -> np.ndarray:
         """Some images, uint8 (k, c, h, w), in the order of the index; mapped from disk where they are large.
@@ -53,18 +51,18 @@ class ImageFolder:
         """
         chosen = [self.files[number] for number in index]
         shape = (len(chosen), *self.shape)
-        if not is_large(shape, np.dtype(np.uint8)):
-            images = np.empty(shape, np.uint8)
+        if not is_large(shape, STORED):
+            images = np.empty(shape, STORED)
             self._decode(chosen, images)
             return images
-        return kept(_key(chosen), shape, np.dtype(np.uint8), lambda target: self._decode(chosen, target))
+        return kept(_key(chosen), shape, STORED, lambda target: self._decode(chosen, target))
 
     def _decode(self, files: Sequence[Path], target: np.ndarray) -> None:
         """Read files into the rows of an array."""
-        with _small_enough(), ThreadPoolExecutor(max_workers=min(_MOST_READERS, os.cpu_count() or 1)) as readers:
+        with small_enough(), ThreadPoolExecutor(max_workers=min(_MOST_READERS, os.cpu_count() or 1)) as readers:
             together = block_rows(self.shape, target.dtype)
             for start in range(0, len(files), together):
-                for place, picture in enumerate(readers.map(_read, files[start : start + together]), start):
+                for place, picture in enumerate(readers.map(read_picture, files[start : start + together]), start):
                     _check_shape(picture, files[place], self.shape, self.files[0])
                     target[place] = picture
 
@@ -86,14 +84,14 @@ def list_image_folder(root: Path) -> ImageFolder:
     ]
     if not files:
         raise DataError(f"{root}: no images (png, jpg ...) in its class folders")
-    with _small_enough():
-        channels, height, width = _read(files[0][0]).shape
+    with small_enough():
+        shape = read_picture(files[0][0]).shape
     return ImageFolder(
         root=root,
         files=tuple(path for path, _ in files),
         labels=np.array([label for _, label in files], dtype=np.int64),
         class_names=tuple(folder.name for folder in folders),
-        shape=(channels, height, width),
+        shape=shape,
     )
 
 
@@ -105,20 +103,6 @@ def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ..
     """
     folder = list_image_folder(root)
     return folder.read(np.arange(len(folder))), folder.labels, folder.class_names
-
-
-def _read(path: Path) -> np.ndarray:
-    """One image, uint8 (c, h, w), grey or RGB."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            grey = image.mode in ("1", "L", "I;16")
-            picture = np.asarray(image.convert("L" if grey else "RGB"))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}): remove it or make it again") from error
-    stored: np.ndarray = to_uint8_nchw(picture[None], who=str(path))[0]
-    return stored
 
 
 def _check_shape(picture: np.ndarray, path: Path, shape: tuple[int, ...], first: Path) -> None:
@@ -138,13 +122,3 @@ def _key(files: Sequence[Path]) -> str:
     """A name for what files hold, by their places, sizes and times."""
     states = [(str(file.resolve()), (state := file.stat()).st_size, state.st_mtime_ns) for file in files]
     return digest_json(states).removeprefix("sha256:")[:32]
-
-
-@contextmanager
-def _small_enough() -> Iterator[None]:
-    """Inside, a picture of very many pixels is an error, in every thread."""
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.data.arrays import read_npz_arrays, to_uint8_nchw
+from modelprint.data.arrays import read_npz_arrays
+from modelprint.modalities.image.reading import to_uint8_nchw
+from modelprint.modalities.image.storage import LEVELS, STORED
 
 DEBIAN_DATASETS = Path("/usr/share/datasets")
 DATA_VARIABLE = "MODELPRINT_DATA"
@@ -71,7 +73,7 @@ def load_digits() -> RawSet:
     from sklearn.datasets import load_digits as bundled
 
     raw = bundled()
-    images = np.rint(raw.images * (255 / 16)).astype(np.uint8)[:, None]
+    images = np.rint(raw.images * (LEVELS / 16)).astype(STORED)[:, None]
     labels = raw.target.astype(np.int64)
     names = tuple(str(name) for name in raw.target_names)
     return RawSet(
@@ -99,7 +101,7 @@ def read_idx(path: Path) -> np.ndarray:
     if len(data) < 4 + 4 * dimensions:
         raise DataError(f"{path} is truncated: it ends after {len(data)} bytes, within its header: download it again")
     shape = np.frombuffer(data, ">u4", dimensions, offset=4).astype(int)
-    body = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
+    body = np.frombuffer(data, STORED, offset=4 + 4 * dimensions)
     if body.size != shape.prod():
         raise DataError(f"{path} is truncated: {body.size} bytes where {shape.tolist()} needs {shape.prod()}")
     return body.reshape(shape)
@@ -151,7 +153,7 @@ def _cifar10_from_archive(archive: Path) -> RawSet:
         for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
             stream = tar.extractfile(f"cifar-10-batches-bin/{name}.bin")
             assert stream is not None
-            records = np.frombuffer(stream.read(), np.uint8).reshape(-1, 3073)
+            records = np.frombuffer(stream.read(), STORED).reshape(-1, 3073)
             images.append(records[:, 1:].reshape(-1, 3, 32, 32))
             labels.append(records[:, 0].astype(np.int64))
     return RawSet(

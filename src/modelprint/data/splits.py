@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.data.arrays import read_npz_arrays, to_uint8_nchw
+from modelprint.data.arrays import read_npz_arrays
 from modelprint.data.folders import ImageFolder, list_image_folder
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.named import NAMED_SETS, RawSet
 from modelprint.data.on_disk import OnDisk, joined_rows, rows
+from modelprint.modalities.image.reading import to_uint8_nchw
 
 ORDER_SEED = 20_241_123
 SPLITS = ("owner", "stranger", "attacker", "queries", "holdout")

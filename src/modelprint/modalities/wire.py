@@ -12,6 +12,8 @@ from modelprint.core.errors import DataError, SuspectError
 
 Layout = Literal["nchw", "nhwc"]
 Number = Literal["float32", "uint8"]
+FLOATS: Number = "float32"
+BYTES: Number = "uint8"
 Picture = Literal["png", "jpeg"]
 
 

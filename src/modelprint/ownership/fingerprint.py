@@ -16,6 +16,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -142,6 +143,13 @@ class Manifest(Record):
     enrollment: EnrollmentOptions | None = None
     library: str
     tensors: str
+
+    @model_validator(mode="after")
+    def _stores_what_the_modality_stores(self) -> Self:
+        codecs = modality_of(self.input).codecs
+        if self.codec not in codecs:
+            raise ValueError(f"queries are stored as {self.codec!r}: this version knows {', '.join(codecs)}")
+        return self
 
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -321,10 +329,7 @@ def _check_shapes(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
     """
     queries, calibrated = arrays["queries"], len(manifest.calibration)
     n, classes = len(queries), manifest.input.classes
-    codecs = modality_of(manifest.input).codecs
-    if manifest.codec not in codecs:
-        raise ValueError(f"queries are stored as {manifest.codec!r}: this version knows {', '.join(codecs)}")
-    dtype = codecs[manifest.codec]
+    dtype = modality_of(manifest.input).codecs[manifest.codec]
     if queries.shape[1:] != manifest.input.shape or queries.dtype != dtype:
         raise ValueError(
             f"queries are {queries.dtype} {queries.shape}, the manifest says {dtype} {manifest.input.shape} each"

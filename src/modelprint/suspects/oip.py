@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import Answers
-from modelprint.modalities.wire import Encoder
+from modelprint.modalities.wire import BYTES, Encoder
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import answers_from_array, answers_from_json, class_index
 from modelprint.suspects.options import SuspectOptions
@@ -165,7 +165,7 @@ class OpenInference(Dialect):
         if self.options.layout is not None and all(size < 0 for size in self._input.shape[1:]):
             layout = self.options.layout
         if self._input.datatype == "UINT8":
-            return wire.encoder(layout=layout, dtype="uint8")
+            return wire.encoder(layout=layout, dtype=BYTES)
         return wire.encoder(layout=layout, mean=self.options.model.mean, std=self.options.model.std)
 
 

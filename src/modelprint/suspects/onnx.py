@@ -13,11 +13,11 @@ from modelprint.core.errors import MisfitError, ModelError, SuspectError
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
-from modelprint.modalities.wire import Number
+from modelprint.modalities.wire import BYTES, FLOATS, Number
 from modelprint.suspects.interpret import answers_from_array, require_scores
 from modelprint.suspects.onnx_session import ConfinedSession, End
 
-_NUMBERS: dict[str, Number] = {"tensor(uint8)": "uint8"}
+_NUMBERS: dict[str, Number] = {"tensor(uint8)": BYTES}
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
@@ -104,10 +104,10 @@ class OnnxSuspect(Suspect):
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         wire = self.modality.wire
         layout = wire.layout(self._declared, images.shape[1:], who=str(self.path))
-        number = _NUMBERS.get(self._input.type, "float32")
+        number = _NUMBERS.get(self._input.type, FLOATS)
         encoder = (
             wire.encoder(layout=layout, mean=self.mean, std=self.std)
-            if number == "float32"
+            if number == FLOATS
             else wire.encoder(layout=layout, dtype=number)
         )
         batch = self.batch_size or images_at_once(images.shape[1:], most=256)

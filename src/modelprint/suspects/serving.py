@@ -16,6 +16,7 @@ from modelprint.core.errors import DataError, ModelprintError
 from modelprint.core.suspect import Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
+from modelprint.modalities.wire import BYTES, FLOATS
 
 try:
     import uvicorn
@@ -110,7 +111,7 @@ class ServedModel:
             values = np.asarray(tensor.data, dtype=np.float32).reshape(tensor.shape)
         except (ValueError, TypeError, OverflowError) as error:
             raise DataError(f"the data are not numbers of shape {tensor.shape}: {error}") from error
-        return self.modality.wire.decoded(values, "uint8" if tensor.datatype == "UINT8" else "float32")
+        return self.modality.wire.decoded(values, BYTES if tensor.datatype == "UINT8" else FLOATS)
 
 
 def create_app(

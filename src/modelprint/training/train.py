@@ -42,10 +42,9 @@ def default_recipe(data: LabelledSet, *, epochs: int | None = None) -> TrainReci
     """A short recipe that suits a data set: one-cycle, shifts, mirrored only where that keeps the class (colour)."""
     if not isinstance(data.spec, ImageSpec):
         return TrainRecipe(epochs=epochs or 20, lr=0.1, batch_size=64, augment="none")
-    channels, width = data.spec.channels, data.spec.width
-    if width < 16:
+    if data.spec.width < 16:
         return TrainRecipe(epochs=epochs or 20, lr=0.1, batch_size=64, augment="shift", shift=1)
-    if channels == 1:
+    if data.spec.channels == 1:
         return TrainRecipe(epochs=epochs or 10, lr=0.1, augment="shift-flip", shift=2)
     return TrainRecipe(epochs=epochs or 24, lr=0.1, augment="shift-flip", shift=4)
 

@@ -1,0 +1,69 @@
+"""What is known about images lies in modalities/image: nothing else in the package counts levels or unpacks sides."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import modelprint
+
+PACKAGE = Path(modelprint.__file__).parent
+ROOM = PACKAGE / "modalities" / "image"
+SIDES = {"channels", "height", "width"}
+
+# Where something of it is said all the same, and why that is right.
+ALLOWED: dict[str, dict[str, str]] = {
+    "core/identity.py": {"uint8": "the bytes of any array, to be hashed"},
+    "modalities/wire.py": {"uint8": "the name of a number in mapping files, which every modality may be asked for"},
+    "nn/bodies.py": {"sides": "architectures of images take channels, height and width"},
+    "nn/configs.py": {
+        "sides": "preprocessing files of image models name their input size",
+        "255": "preprocessing files name the factor that bytes are multiplied by",
+    },
+    "nn/quantised.py": {"uint8": "a type of quantised weights"},
+    "report/drawing/pictures.py": {
+        "255": "the levels of a colour of the palette",
+        "uint8": "the palette's numbers in a map of decision regions",
+        "PIL": "draws that map",
+    },
+    "sealing/keys.py": {"255": "the prime of Curve25519"},
+    "suspects/onnx_session.py": {"uint8": "the bytes of a file, handed to a child process"},
+}
+
+
+def traces(source: str) -> Iterator[str]:
+    """What of images a module's code mentions; comments and docstrings may."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=255 | 255.0):
+                yield "255"
+            case ast.Attribute(attr="uint8") | ast.Constant(value="uint8") | ast.alias(name="uint8"):
+                yield "uint8"
+            case ast.Import(names=names) if any(name.name.split(".")[0] == "PIL" for name in names):
+                yield "PIL"
+            case ast.ImportFrom(module=str(module)) if module.split(".")[0] == "PIL":
+                yield "PIL"
+            case ast.Tuple(elts=parts, ctx=ast.Store()):
+                if len(SIDES & {part.id for part in parts if isinstance(part, ast.Name)}) > 1:
+                    yield "sides"
+
+
+def found() -> dict[str, set[str]]:
+    modules = [path for path in PACKAGE.rglob("*.py") if ROOM not in path.parents]
+    traced = {str(path.relative_to(PACKAGE)): set(traces(path.read_text())) for path in modules}
+    return {module: what for module, what in sorted(traced.items()) if what}
+
+
+def test_traces_are_seen() -> None:
+    code = (
+        "import numpy as np\nfrom PIL import Image\nchannels, height, width = a.shape\nb = a.astype(np.uint8) / 255.0\n"
+    )
+    assert set(traces(code)) == {"PIL", "sides", "uint8", "255"}
+    assert set(traces('"""uint8, 255"""\nheight = 255.5\n')) == set()
+
+
+def test_nothing_else_knows_images() -> None:
+    allowed = {module: set(reasons) for module, reasons in ALLOWED.items()}
+    assert found() == allowed
