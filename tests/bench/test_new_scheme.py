@@ -23,6 +23,7 @@ from tests.bench.conftest import PLAN
 from tests.conftest import Digits
 from tests.contract import test_schemes as contract
 from tests.contract.test_commands import run
+from tests.plugins import install
 from tests.report.html import Page
 from tests.schemes.world import enrolled, strangers
 
@@ -36,11 +37,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (entry,) = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
     assert entry.startswith('[project.entry-points."modelprint.schemes"]\ntwin = "twin_scheme"')
     place = tmp_path_factory.mktemp("site-packages")
-    (place / "twin_scheme.py").write_text(code)
-    about = place / "twin_scheme-1.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: twin-scheme\nVersion: 1\n")
-    (about / "entry_points.txt").write_text("[modelprint.schemes]\ntwin = twin_scheme\n")
+    install(place, module="twin_scheme", code=code, group="modelprint.schemes", name="twin")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(place)
         SCHEMES.discover()

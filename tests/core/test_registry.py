@@ -10,6 +10,7 @@ import pytest
 
 from modelprint.core.errors import IntegrityError, ModelprintError, UsageError
 from modelprint.core.registry import Registry, import_all
+from tests import plugins
 
 TOOLS: Registry[str] = Registry("tool")
 
@@ -49,11 +50,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
     monkeypatch.syspath_prepend(tmp_path)
 
     def install(code: str) -> None:
-        (tmp_path / "plane_tool.py").write_text(code)
-        about = tmp_path / "plane_tool-1.dist-info"
-        about.mkdir()
-        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: plane-tool\nVersion: 1\n")
-        (about / "entry_points.txt").write_text("[modelprint.test-tools]\nplane = plane_tool\n")
+        plugins.install(tmp_path, module="plane_tool", code=code, group="modelprint.test-tools", name="plane")
         monkeypatch.delitem(sys.modules, "plane_tool", raising=False)
 
     return install
