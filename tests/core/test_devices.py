@@ -12,8 +12,8 @@ from modelprint.core.devices import (
     autocast,
     device_of,
     half_precision,
-    images_at_once,
     in_parts,
+    inputs_at_once,
     is_out_of_memory,
     resolve_device,
 )
@@ -81,13 +81,13 @@ def test_the_device_of_a_model_is_where_its_tensors_lie():
 
 def test_batches_on_a_gpu_are_measured_by_its_free_memory(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 2**34))
-    large = images_at_once((3, 224, 224), device=GPU, most=512)
+    large = inputs_at_once((3, 224, 224), device=GPU, most=512)
     assert large == 2**30 // 4 // 256 // (3 * 224 * 224)
-    assert images_at_once((3, 224, 224), device=GPU, most=512, passes=4) == 1 < large
-    assert images_at_once((3, 32, 32), device=GPU, most=512) == 341
+    assert inputs_at_once((3, 224, 224), device=GPU, most=512, passes=4) == 1 < large
+    assert inputs_at_once((3, 32, 32), device=GPU, most=512) == 341
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 2**34))
-    assert images_at_once((3, 224, 224), device=GPU, most=512) == 1
-    assert images_at_once((3, 224, 224), device=torch.device("cpu"), most=512) == 27
+    assert inputs_at_once((3, 224, 224), device=GPU, most=512) == 1
+    assert inputs_at_once((3, 224, 224), device=torch.device("cpu"), most=512) == 27
 
 
 class Full:

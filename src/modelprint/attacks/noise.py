@@ -39,5 +39,5 @@ class WeightNoise(Attack):
     def _run(self, loot: Loot) -> AttackResult:
         for module in prunable(loot.copy):
             noise = torch.randn(module.weight.shape, generator=loot.generator)
-            module.weight.add_(noise, alpha=self.scale * float(module.weight.std()))
+            module.weight.add_(noise.to(module.weight.device), alpha=self.scale * float(module.weight.std()))
         return AttackResult(model=loot.copy, spec=loot.spec)

@@ -57,7 +57,7 @@ class Quantise(Attack):
 def per_channel_int8(weight: Tensor) -> Tensor:
     """A weight whose every output channel (first axis) takes at most 255 values, symmetric about zero."""
     scale = weight.abs().flatten(1).amax(1).clamp_min(1e-12) / 127.0
-    zero = torch.zeros(len(weight), dtype=torch.int32)
+    zero = torch.zeros(len(weight), dtype=torch.int32, device=weight.device)
     quantised: Tensor = torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -127, 127)
     return quantised
 

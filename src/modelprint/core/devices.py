@@ -38,6 +38,8 @@ def resolve_device(name: str | torch.device) -> torch.device:
         DeviceError: CUDA or MPS was asked for, and this machine or this build of torch has none.
     """
     if isinstance(name, torch.device):
+        if name.type not in (CPU, "cuda", "mps"):
+            return name  # of a backend that its user brought
         name = str(name)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else CPU)
