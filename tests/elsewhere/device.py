@@ -1,7 +1,7 @@
 """A device that is not the CPU, for machines without a GPU.
 
 Its tensors hide CPU tensors, and an operation on both is an error, as on CUDA: what forgets to move a tensor fails
-here, too. It has torch's experimental hooks for back ends in Python, for which one process stands back: `install` is for
+here, too. It takes torch's experimental hooks for back ends in Python, of which a process has one: `install` is for
 scripts, never for the process of the tests.
 """
 
