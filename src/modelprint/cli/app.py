@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import modelprint
-from modelprint.cli.console import err
+from modelprint.cli.console import err, out, results_only
 from modelprint.core.errors import ModelprintError
 
 INTERRUPTED = 130
@@ -56,7 +56,15 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     words = [word for word in arguments if word != "--debug"]
     try:
-        code = app(words, exit_on_error=False, print_error=True, error_console=err, result_action="return_value")
+        with results_only():
+            code = app(
+                words,
+                exit_on_error=False,
+                print_error=True,
+                console=out,
+                error_console=err,
+                result_action="return_value",
+            )
     except CycloptsError:
         return 2
     except ModelprintError as error:

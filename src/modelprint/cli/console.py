@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from rich.console import Console
@@ -36,6 +36,18 @@ def print_table(table: Table) -> None:
     """A table on stdout, as wide as it is: nothing in it is cut, hashes and key ids can be compared."""
     wide = Measurement.get(out, out.options.update(max_width=10_000), table).maximum
     PlainConsole(file=out.file, width=max(wide, out.width), highlight=False).print(table)
+
+
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Inside, stdout is for results: what somebody's model or recipe prints goes to stderr."""
+    kept = sys.stdout
+    out.file = kept
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        out.file = None  # type: ignore[assignment]  # stdout, whatever it is then
 
 
 @contextmanager

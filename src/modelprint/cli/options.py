@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from modelprint.cli.console import say
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,7 +107,10 @@ class ModelFlags:
         """The model at a path, fitted to a shape and classes where its file does not say, on a device."""
         from modelprint.nn.loading import open_model
 
-        return open_model(reference, self.options(), shape=shape, classes=classes, device=device)
+        loaded = open_model(reference, self.options(), shape=shape, classes=classes, device=device)
+        for note in loaded.notes:
+            say(note)
+        return loaded
 
 
 def _arguments(text: str | None) -> dict[str, Any] | None:

@@ -105,11 +105,13 @@ class Suspect(ABC):
         identity: "sha256:..." of what was asked, or its URL.
         access: the most that it can give.
         free: whether asking costs nothing (a local model), so that figures may ask more.
+        notes: what a user should know of how it was opened.
     """
 
     identity: str
     access: Access = Access.SCORES
     free: bool = True
+    notes: tuple[str, ...] = ()
     modality: Inputs | None = None
 
     def ask(self, inputs: np.ndarray, *, access: Access = Access.LABELS) -> Answers:

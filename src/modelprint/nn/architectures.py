@@ -212,6 +212,7 @@ class Normalized(nn.Module):
         self.bgr = bgr
         self.value_range = value_range
         self.size = size
+        self.scaled = set(mean) != {0.0} or set(std) != {1.0}
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 
@@ -224,6 +225,8 @@ class Normalized(nn.Module):
         low, high = self.value_range
         if (low, high) != (0.0, 1.0):
             inputs = low + (high - low) * inputs
+        if not self.scaled:  # the same numbers, and tokens stay integers
+            return logits_of(self.body(inputs))
         mean, std = self.mean, self.std
         if inputs.ndim != 4:  # vectors and series: (n, features), (n, channels, length)
             mean, std = (value.reshape(-1, *[1] * (inputs.ndim - 2)) for value in (mean, std))

@@ -60,6 +60,8 @@ def weights_in(loaded: Any, *, which: str = RAW, who: str) -> Chosen:
         if key == which or (which == EMA and key in EMA_KEYS):
             which = RAW
         loaded = loaded[key]
+    if which == EMA and isinstance(loaded, Mapping) and any("ema" in str(name).split(".", 1)[0] for name in loaded):
+        which = RAW  # averaged weights lie under a prefix of their own, which the loader looks for
     if which != RAW:
         keys = ", ".join(map(str, list(loaded)[:8])) if isinstance(loaded, Mapping) else type(loaded).__name__
         raise ModelError(f"{who} holds no weights under {which!r}: it has {keys}; give --weights raw, or one of these")

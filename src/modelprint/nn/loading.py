@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelprint.core.devices import resolve_device
+from modelprint.core.devices import device_of, resolve_device
 from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest, digest_arrays
+from modelprint.nn.architectures import Normalized
 from modelprint.nn.assembly import assembled, preprocessed
 from modelprint.nn.configs import by_config_files
 from modelprint.nn.description import Description, by_card, by_options, by_spec_file, layered
@@ -187,7 +188,10 @@ def weights_identity(module: nn.Module) -> str:
 
 def of_module(module: nn.Module) -> LoadedModel:
     """A module that lies in memory."""
-    return LoadedModel(module=module.eval(), identity=weights_identity(module), spec=None, card=None, path=None)
+    identity = weights_identity(module)
+    if not isinstance(module, Normalized):  # whose outputs are logits, in whatever form the module returns them
+        module = Normalized(module, (0.0,), (1.0,)).to(device_of(module))
+    return LoadedModel(module=module.eval(), identity=identity, spec=None, card=None, path=None)
 
 
 def _as_array(tensor: Tensor) -> np.ndarray:

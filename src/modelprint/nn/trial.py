@@ -55,26 +55,34 @@ def unsteady(module: nn.Module, inputs: Tensor) -> str | None:
     )
 
 
-def check_gradients(module: nn.Module, shape: tuple[int, ...], *, who: str) -> None:
-    """Refuse a model whose outputs do not depend on its inputs by gradients.
+def check_source(module: nn.Module, inputs: Tensor, *, gradients: bool, who: str) -> None:
+    """Refuse to fingerprint a model that answers at random or, where gradients are needed, lets none through.
+
+    Args:
+        inputs: a few, on the model's device.
+        gradients: whether the scheme walks along them.
 
     Raises:
-        ModelError: no gradient comes through.
+        ModelError: it does.
     """
-    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
-    inputs = _two(shape).to(device).requires_grad_()
+    change = unsteady(module, inputs)
+    if change is not None:
+        raise ModelError(f"{who}: {change} A fingerprint needs answers that stay the same")
+    if not gradients:
+        return
+    points = inputs.detach().clone().requires_grad_()
     with torch.enable_grad():
-        outputs = logits_of(module(inputs))
+        outputs = logits_of(module(points))
     if not outputs.requires_grad:
         raise ModelError(
             f"{who}: the model's forward blocks gradients (torch.no_grad or detach): this scheme walks along them; "
             "take these out of forward, or choose a scheme that asks for answers alone"
         )
-    (gradient,) = torch.autograd.grad(outputs.sum(), inputs, allow_unused=True)
+    (gradient,) = torch.autograd.grad(outputs.sum(), points, allow_unused=True)
     if gradient is None:
         raise ModelError(
             f"{who}: no gradient reaches the inputs: the model's forward takes them out of the graph (detach, numpy, "
-            "rounding); keep its computation in differentiable operations of torch"
+            "rounding): keep its computation in differentiable operations of torch"
         )
 
 

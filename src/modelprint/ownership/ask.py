@@ -57,9 +57,11 @@ def opened(
         model = suspect if isinstance(suspect, LoadedModel) else of_module(suspect)
         if options is not None and options.device is not None:
             model.module.to(resolve_device(options.device))
-        return TorchSuspect(model.module, identity=model.identity, classes=needs.classes, modality=modality)
+        return TorchSuspect(
+            model.module, identity=model.identity, classes=needs.classes, modality=modality, notes=model.notes
+        )
     if callable(suspect):
-        return CallableSuspect(suspect, classes=needs.classes, modality=modality)
+        return CallableSuspect(suspect, classes=needs.classes, class_names=needs.class_names, modality=modality)
     chosen = replace(
         options or SuspectOptions(),
         class_names=needs.class_names,
@@ -68,6 +70,30 @@ def opened(
         fingerprint=asked_by or fingerprint.identity,
     )
     return open_suspect(str(suspect), chosen)
+
+
+TWICE = 8  # queries that tell whether a suspect answers the same question alike
+NOTE = " Note: "  # in a verdict's message, before what was seen of the suspect and no recorded answer shows
+_OFF = 1e-3  # of the largest score
+
+
+def changes_its_answers(suspect: Suspect, queries: np.ndarray, access: Access) -> str | None:
+    """What to say where a suspect on this machine answers the same queries in two ways; None where it does not."""
+    if not suspect.free or not len(queries):
+        return None
+    level = Access.SCORES if suspect.access == Access.WEIGHTS else access
+    first, second = (suspect.ask(queries, access=level) for _ in range(2))
+    if first.scores is None or second.scores is None:
+        changed = int((first.labels != second.labels).sum())
+    else:
+        off = np.abs(first.scores - second.scores).max(axis=1)
+        changed = int((off > _OFF * max(1.0, float(np.abs(first.scores).max()))).sum())
+    if not changed:
+        return None
+    return (
+        f"answers differ between two identical calls, to {changed} of {len(queries)} queries: the suspect is random "
+        "(dropout left on?), and so is this verdict."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

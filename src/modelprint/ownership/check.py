@@ -13,6 +13,7 @@ from modelprint.core.errors import IntegrityError, ModelprintError
 from modelprint.core.identity import digest
 from modelprint.core.verdict import BESIDE, Verdict
 from modelprint.nn.options import ModelOptions
+from modelprint.ownership.ask import NOTE
 from modelprint.ownership.bundle import ANSWERS, EVIDENCE, NAMES, REPORT, VERDICT
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
 from modelprint.ownership.negatives import Negatives
@@ -244,6 +245,8 @@ def _compare(stated: Verdict, found: Verdict) -> None:
     other["details"] = {name: value for name, value in other["details"].items() if name in one["details"]}
     for name in [*other, *(name for name in one if name not in other)]:
         said, follows = one.get(name), other.get(name)
+        if name == "message" and isinstance(said, str):
+            said = said.partition(NOTE)[0]  # what was seen of the suspect itself stands in no answers
         if said != follows and not (name in _MEASURED and _close(said, follows)):
             raise IntegrityError(
                 f"the verdict does not follow from the answers: {name} is {follows}, {VERDICT} says {said}"

@@ -17,6 +17,7 @@ from modelprint.data.splits import load_data
 from modelprint.modalities.base import Modality
 from modelprint.nn.loading import LoadedModel, of_module, open_model
 from modelprint.nn.options import ModelOptions
+from modelprint.nn.trial import check_source
 from modelprint.ownership.auto import PREFIX, trained_negatives
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
@@ -42,6 +43,7 @@ from modelprint.zoo.reference_models.shelf import Shelf, user_place
 from modelprint.zoo.reference_models.training import HowTrained
 
 SHARED_BY_CHANCE = 0.01
+FEW = 4  # inputs that a source is tried out with
 
 
 def enroll(
@@ -103,6 +105,8 @@ def enroll(
     trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
     if trained_on is not None:
         seeds = without_shared(seeds, trained_on)
+    few = seeds.modality.to_model(np.asarray(seeds.stored[:FEW]), device=device_of(source.module))
+    check_source(source.module, few, gradients=chosen.needs.source == "gradients", who=str(source.path or "the source"))
     right = right_and_wrong(source.module, seeds)
     learns = chosen.needs.learns
     if keep_shadows is not None:

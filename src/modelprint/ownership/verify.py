@@ -13,7 +13,16 @@ from modelprint.core.errors import UsageError
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.core.verdict import Verdict
 from modelprint.nn.options import ModelOptions
-from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
+from modelprint.ownership.ask import (
+    NOTE,
+    TWICE,
+    AnySuspect,
+    changes_its_answers,
+    concluded,
+    interrogate,
+    opened,
+    scheme_of,
+)
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.negatives import (
@@ -129,6 +138,9 @@ def examine(
         progress=progress,
     )
     decision = concluded(scheme, calibrated, interview, alpha=alpha, pool_kinds=pool_kinds)
+    for note in respondent.notes:
+        notice(note)
+    change = changes_its_answers(respondent, calibrated.queries[:TWICE], level)
     verdict = Verdict(
         verdict=decision.outcome,
         scheme=scheme.name,
@@ -143,7 +155,7 @@ def examine(
         suspect=respondent.identity,
         kinds=decision.kinds,
         pooled=decision.pooled,
-        message=decision.message,
+        message=decision.message if change is None else decision.message + NOTE + change,
         class_matching=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
         details=decision.details,
     )

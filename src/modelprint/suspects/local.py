@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from modelprint.core.access import Access
-from modelprint.core.errors import MisfitError, SuspectError
+from modelprint.core.errors import MisfitError, ModelprintError, SuspectError, first_line
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
@@ -27,6 +27,7 @@ class TorchSuspect(Suspect):
         batch_size: inputs per forward pass; None: what their size allows.
         classes: how many it must tell apart, where that is known.
         modality: of its inputs.
+        notes: what a user should know of how it was read.
     """
 
     access = Access.WEIGHTS
@@ -39,8 +40,10 @@ class TorchSuspect(Suspect):
         batch_size: int | None = None,
         classes: int | None = None,
         modality: Modality = IMAGE,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.modality: Modality = modality
+        self.notes = notes
         self.module = module.eval()
         self.identity = identity
         self.batch_size = batch_size
@@ -53,10 +56,12 @@ class TorchSuspect(Suspect):
             inputs = inputs.copy()
         try:
             logits = predict(self.module, torch.from_numpy(inputs), modality=self.modality, batch_size=self.batch_size)
-        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except ModelprintError:
+            raise
+        except Exception as error:  # somebody's code may raise anything
             raise MisfitError(
                 f"{self.identity} does not take {self.modality.plural} of shape {inputs.shape[1:]} "
-                f"({_first_line(error)}): check that it was made for this data and returns logits"
+                f"({first_line(error)}): check that it was made for this data and returns logits"
             ) from error
         answers = answers_from_scores(logits.float().numpy(), who=self.identity)
         return checked(answers, who=self.identity, classes=self.classes)
@@ -75,6 +80,7 @@ class CallableSuspect(Suspect):
         identity: what the verdict calls it; its module and name unless given.
         batch_size: the most inputs that one call gets.
         classes: how many it must tell apart, where that is known.
+        class_names: in order; a callable may answer with names in place of numbers.
         modality: of its inputs.
     """
 
@@ -85,9 +91,11 @@ class CallableSuspect(Suspect):
         identity: str | None = None,
         batch_size: int = 512,
         classes: int | None = None,
+        class_names: Sequence[str] = (),
         modality: Modality = IMAGE,
     ) -> None:
         self.modality: Modality = modality
+        self.class_names = tuple(class_names)
         self.function = function
         named = getattr(function, "__qualname__", type(function).__qualname__)
         self.identity = identity or f"callable:{getattr(function, '__module__', None) or 'unknown'}.{named}"
@@ -106,7 +114,12 @@ class CallableSuspect(Suspect):
         return require_scores(answers, access, who=self.identity)
 
     def _call(self, inputs: np.ndarray) -> np.ndarray:
-        result = self.function(inputs)
+        try:
+            result = self.function(inputs)
+        except ModelprintError:
+            raise
+        except Exception as error:  # somebody's code may raise anything
+            raise SuspectError(f"{self.identity} failed: {type(error).__name__}: {first_line(error)}") from error
         if isinstance(result, torch.Tensor):
             result = result.detach().cpu().numpy()
         try:
@@ -118,8 +131,17 @@ class CallableSuspect(Suspect):
                 f"{self.identity} gave outputs of shape {outputs.shape} to {len(inputs)} {self.modality.plural}: "
                 "expected labels (n,) or scores (n, classes)"
             )
-        return outputs
+        return self._numbered(outputs) if self.class_names and outputs.dtype.kind in "UOS" else outputs
 
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    def _numbered(self, names: np.ndarray) -> np.ndarray:
+        """Class numbers for class names (n,)."""
+        places = {name: number for number, name in enumerate(self.class_names)}
+        if names.ndim != 1 or not all(isinstance(name, str) for name in names.tolist()):
+            raise SuspectError(f"{self.identity} gave neither numbers nor class names: {names.ravel()[:3].tolist()}")
+        unknown = sorted({name for name in names.tolist() if name not in places})
+        if unknown:
+            raise SuspectError(
+                f"{self.identity} answered class {unknown[0]!r}, the fingerprint has "
+                f"{', '.join(self.class_names[:10])}: let it answer with these, or with numbers"
+            )
+        return np.array([places[name] for name in names.tolist()], dtype=np.int64)

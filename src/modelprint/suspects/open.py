@@ -95,4 +95,5 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         batch_size=options.batch_size,
         classes=options.expected_classes,
         modality=options.modality,
+        notes=loaded.notes,
     )

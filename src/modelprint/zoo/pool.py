@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -93,6 +94,7 @@ _work: tuple[Callable[[Any, Any], Any], object] | None = None
 def _prepare(function: Callable[[Any, Any], Any], shared: object) -> None:
     global _work  # noqa: PLW0603 - each worker process is told its work once
     torch.set_num_threads(1)
+    sys.stdout = sys.stderr  # what somebody's code prints is no result
     _work = function, shared
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
