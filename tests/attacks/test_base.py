@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from modelprint.attacks import ATTACKS, run_attack
-from modelprint.attacks.base import head_of
 from modelprint.attacks.extract import ExtractLabels
 from modelprint.core.errors import DataError, ModelError, UsageError
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.heads import head_of
 from modelprint.nn.loading import weights_identity
 from modelprint.nn.spec import build
 from tests.attacks.conftest import World
@@ -81,11 +81,11 @@ def test_card_holds_accuracy_and_agreement(world: World) -> None:
 
 
 def test_head_is_the_last_linear_layer(world: World) -> None:
-    assert head_of(world.source) is world.source.body.head
+    assert head_of(world.source, world.spec).layer is world.source.body.head
     plain = Normalized(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10)), (0.0,), (1.0,))
-    assert head_of(plain) is plain.body[1]
+    assert head_of(plain, world.spec).layer is plain.body[1]
     with pytest.raises(ModelError, match="no linear layer"):
-        head_of(Normalized(torch.nn.Flatten(), (0.0,), (1.0,)))
+        head_of(Normalized(torch.nn.Flatten(), (0.0,), (1.0,)), world.spec)
 
 
 def test_a_student_never_starts_from_the_weights_of_the_source(world: World) -> None:
