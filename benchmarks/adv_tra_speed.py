@@ -1,6 +1,6 @@
 """How fast surface trajectories are made, and what verifying costs.
 
-    python benchmarks/adv_tra_speed.py
+    python -m benchmarks.adv_tra_speed
 
 On a small Fashion-MNIST CNN, l = 2, m = 9: 100 trajectories against a faithful one-image-at-a-time loop of the
 published algorithm (`reference_adv_tra.py`, a few bases, seconds per finished trajectory); against the bare cost of the
@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from common import alternating, provenance, ratio, write_result
+from benchmarks.common import alternating, provenance, ratio, write_result
+from benchmarks.reference_adv_tra import reference_trajectories
 from modelprint.data.splits import load_data
 from modelprint.nn.architectures import Normalized
 from modelprint.ownership.enroll import enroll
@@ -30,7 +31,6 @@ from modelprint.perturb.precision import DTYPES, in_precision
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.base import Enrollment
 from modelprint.training.train import default_recipe, spec_for, train_model
-from reference_adv_tra import reference_trajectories
 
 
 def bare(model: nn.Module, images: torch.Tensor, *, forwards: int, backwards: int, batch: int) -> None:

@@ -1,6 +1,6 @@
 """How long judging schemes on a table of recorded labels takes: 1,200 models, 20,000 images, 35 sources.
 
-    python benchmarks/answer_tables.py [--images 20000] [--families 35] [--members 34] [--strangers 10]
+    python -m benchmarks.answer_tables [--images 20000] [--families 35] [--members 34] [--strangers 10]
 
 The table is synthetic: founders know each image with a chance of its own, copies keep most of their founder's answers.
 `modelprint bench answers` runs on it in a process of its own, on one core where the system can say so, as a user runs
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 
 SCHEMES = ["akh", "fbi", "sac", "contrast"]
 

@@ -1,6 +1,6 @@
 """What a benchmark costs beyond its forward passes, and what a second process gains.
 
-    python benchmarks/bench_overhead.py [--zoo FOLDER] [--suspects 8] [--rounds 5]
+    python -m benchmarks.bench_overhead [--zoo FOLDER] [--suspects 8] [--rounds 5]
 
 1. Judging suspects by the fingerprints of all schemes that need no shadow models (loading, checking, asking, scoring),
    over the bare forward passes of the same models on the same images: alternating, one thread, median and spread.
@@ -19,11 +19,12 @@ from pathlib import Path
 
 import torch
 
-from common import RESULTS, alternating, provenance, ratio, write_result
+from benchmarks.common import RESULTS, alternating, provenance, ratio, write_result
 from modelprint import zoo
 from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Field
-from modelprint.bench.work import Asked, AskTask, CraftTask, ask, craft
+from modelprint.bench.judging import Asked, AskTask, ask
+from modelprint.bench.work import CraftTask, craft
 from modelprint.core.identity import digest_arrays
 from modelprint.nn.loading import load_model
 from modelprint.ownership.fingerprint import Fingerprint
@@ -57,11 +58,15 @@ def judging(zoo_folder: Path | None, suspects: int, rounds: int) -> dict[str, ob
                 model=model.path,
                 cells=tuple(
                     Asked(
-                        cell=entrant.enrolment.cell(model.row.sha256), fingerprint=place, evasion="none", regions=False
+                        cell=entrant.enrolment.cell(model.row.sha256),
+                        fingerprint=place,
+                        judged_by=None,
+                        evasion="none",
+                        regions=False,
                     )
                     for entrant, place in zip(entrants, prints, strict=True)
                 ),
-                same_classes=True,
+                alpha=0.05,
             )
             for model in chosen
         ]

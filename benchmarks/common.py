@@ -18,14 +18,16 @@ import torch
 
 from modelprint.core.files import write_text
 
-RESULTS = Path(__file__).parent / "results"
+CHECKOUT = Path(__file__).resolve().parents[1]
+RESULTS = CHECKOUT / "benchmarks" / "results"
 
 
 def provenance() -> dict[str, Any]:
     """Machine, versions, revision, command and date; a folder of this machine is a FOLDER to others."""
     words = ["FOLDER" if word.startswith("/") else word for word in sys.argv[1:]]
+    module = ".".join(Path(sys.argv[0]).resolve().relative_to(CHECKOUT).with_suffix("").parts)
     return {
-        "command": " ".join(["python", Path(sys.argv[0]).name, *words]),
+        "command": " ".join(["python", "-m", module, *words]),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "cpu": _cpu(),
         "cores": os.cpu_count(),

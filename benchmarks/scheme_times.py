@@ -1,6 +1,6 @@
 """How long 100 queries of every scheme take to make, and what judging a suspect by them takes.
 
-    python benchmarks/scheme_times.py --zoo benchmarks/zoo/fashion
+    python -m benchmarks.scheme_times --zoo benchmarks/zoo/fashion
 
 The first source of the fashion zoo, shadow models (8 copies, 8 strangers) from its shadow part, ready-made: training
 these is no part of the time. Two threads. Wall-clock seconds of `enroll` and of `verify` on a local copy, in turn, with
@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.verify import verify
 from modelprint.schemes import SCHEMES
 from modelprint.zoo.reference_models.shadows import Shadows
-from uap_zoo import Zoo
+from research.studies.uap_zoo import Zoo
 
 VARIANTS: tuple[tuple[str, dict[str, str]], ...] = (
     ("ipguard", {"start": "mistakes"}),

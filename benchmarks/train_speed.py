@@ -1,6 +1,6 @@
 """How fast `modelprint.training.loop.fit` trains, beside a bare PyTorch loop that does the same arithmetic.
 
-    python benchmarks/train_speed.py
+    python -m benchmarks.train_speed
 
 Both train the same network from the same weights on the same images, with the same optimizer and batch size, in turn.
 Without augmentation the bare loop is what anybody writes in ten lines: what is measured is the price of the library's
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common import provenance, ratio, write_result
+from benchmarks.common import provenance, ratio, write_result
 from modelprint.data.splits import load_data
 from modelprint.nn.spec import build
 from modelprint.training.loop import TrainRecipe, fit

@@ -1,7 +1,7 @@
 """How fast universal perturbations are made, and how many labels they change.
 
     pip install -e ".[compare]"
-    python benchmarks/uap_speed.py --folder benchmarks/zoo/fashion
+    python -m benchmarks.uap_speed --folder benchmarks/zoo/fashion
 
 On the zoo's first source, from the same images and at the same epsilon, in turn: gradient ascent with default settings
 and with few, long steps; DeepFool-UAP of this library with the published settings, and its first pass alone; one pass
@@ -26,9 +26,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from common import alternating, provenance, ratio, write_result
+from benchmarks.common import alternating, provenance, ratio, write_result
 from modelprint.perturb.uap import Ascent, DeepFoolUniversal, fooling_rate
-from uap_zoo import Zoo
+from research.studies.uap_zoo import Zoo
 
 SHORT = Ascent(epochs=5, step=0.2)
 

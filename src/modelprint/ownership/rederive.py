@@ -60,8 +60,8 @@ def rederive(
 
     On one machine, with one version of the libraries and as many threads, all is the same bit for bit. Elsewhere a
     coordinate may differ by one step of what can be stored (images: one level of 8 bits), in a hundredth of a query's
-    coordinates, and a number by a thousandth; what was
-    measured with other threads and instructions stays far inside (`benchmarks/rederive_machines.py`).
+    coordinates, and a number by a thousandth; what was measured with other threads and instructions stays far
+    inside (`research/studies/rederive_machines.py`).
 
     Args:
         source, data, train_data, shadows, options: as `enroll` was given; each must have the committed hash.

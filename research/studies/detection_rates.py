@@ -1,7 +1,7 @@
 """ADV-TRA's detection rates on copies and independent models, beside the paper's figures.
 
-    python benchmarks/detection_rates.py fashion-mnist --folder out/fashion-mnist
-    MODELPRINT_DATA=... python benchmarks/detection_rates.py cifar10 --folder out/cifar10
+    python -m research.studies.detection_rates fashion-mnist --folder out/fashion-mnist
+    MODELPRINT_DATA=... python -m research.studies.detection_rates cifar10 --folder out/cifar10
 
 Models that are in the folder already are not trained again, so a broken run goes on; `--build NAME` makes one model
 and stops, for several processes side by side. CIFAR-10 takes about four hours of one core at 200 images/s, nearly all
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from common import RESULTS, provenance, write_result
+from benchmarks.common import RESULTS, provenance, write_result
 from modelprint.attacks import run_attack
 from modelprint.data.splits import load_data
 from modelprint.nn.files import save_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from common import RESULTS
+from benchmarks.common import RESULTS
 
 
 def rederived() -> str:

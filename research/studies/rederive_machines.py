@@ -1,6 +1,6 @@
 """What changes in fingerprints that are made again elsewhere: the tolerance of `check --rederive`.
 
-    python benchmarks/rederive_machines.py
+    python -m research.studies.rederive_machines
 
 The sources of the `fashion` zoo, every scheme (those that learn from shadow models with 8 + 8 of the zoo's, as files),
 crafted with one thread; then with two threads, and as an older processor computes: no instructions beyond
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 from modelprint.core.errors import IntegrityError
 from modelprint.core.suspect import Answers
 from modelprint.data.splits import load_data
@@ -167,7 +167,8 @@ def main() -> None:
         for number, (label, (threads, settings)) in enumerate(RUNS.items()):
             place = folder / label
             place.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, __file__, str(place), str(threads), str(arguments.sources), arguments.only]
+            words = [str(place), str(threads), str(arguments.sources), arguments.only]
+            command = [sys.executable, "-m", "research.studies.rederive_machines", *words]
             subprocess.run(command, env={**os.environ, **settings}, check=True)
             for file in sorted((folder / "one thread").glob("* *.safetensors")) if number else ():
                 source, name = file.stem.split(" ")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from functools import lru_cache
 from statistics import fmean
 
-from common import RESULTS
+from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.results.records import Results, Row, Run
 

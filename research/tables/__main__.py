@@ -1,6 +1,6 @@
 """Put the committed results into the pages of docs/.
 
-    python benchmarks/tables.py
+    python -m research.tables
 
 Each `<!-- name -->` line is followed by the table made from benchmarks/results, up to the next blank line and heading;
 running it again replaces what stands there.
@@ -12,18 +12,18 @@ import json
 import re
 from typing import Any
 
-from common import RESULTS
-from detection_rates import table
-from evasion_pages import areas, expected, verdicts
-from evasion_pages import found as found_behind
-from false_claims_table import false_claims
-from field_tables import apart, by_budget, by_family, by_strangers, times
+from benchmarks.common import RESULTS
 from modelprint.core.files import write_text
-from reach_tables import answers, reached
-from reach_tables import by_family as families_reached
-from rederived_table import rederived
-from uap_tables import studies
-from zoo_tables import accused, found, hours
+from research.studies.detection_rates import table
+from research.tables.evasion_pages import areas, expected, verdicts
+from research.tables.evasion_pages import found as found_behind
+from research.tables.false_claims_table import false_claims
+from research.tables.field_tables import apart, by_budget, by_family, by_strangers, times
+from research.tables.reach_tables import answers, reached
+from research.tables.reach_tables import by_family as families_reached
+from research.tables.rederived_table import rederived
+from research.tables.uap_tables import studies
+from research.tables.zoo_tables import accused, found, hours
 
 DOCS = RESULTS.parent.parent / "docs"
 ZOOS = ("digits", "fashion", "cifar10")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
-from common import RESULTS
+from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.bench.rows import rows_of
 from modelprint.results.records import ALL, Figure, Results, Row
@@ -181,7 +181,7 @@ def _rows(zoo: str, budget: int = 200, kept: Callable[[str], bool] | None = None
 
     def stays(name: str) -> bool:
         model = known[name]
-        copy = model.kind is None or name.startswith("stranger:")
+        copy = model.kind is None or model.third_party
         return model.role == "derived" or kept("copy" if copy else str(model.kind))
 
     runs = [

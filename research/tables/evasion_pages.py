@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from common import RESULTS
+from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.results.records import ALL, Results, Row
 

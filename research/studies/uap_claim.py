@@ -1,6 +1,6 @@
 """What the paper's claim is worth: UAP fingerprints of the Fashion-MNIST zoo's sources against all its models.
 
-    python benchmarks/uap_claim.py --folder benchmarks/zoo/fashion
+    python -m research.studies.uap_claim --folder benchmarks/zoo/fashion
 
 For each source, over 20 views of 100 points: AUC and verdicts per family and kind; the paper's confidence (Welch's
 test over views against those of the calibration models, pooled), how often it claims copies and innocents beside its
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 from modelprint.core.access import Access
 from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.schemes.base import Enrollment, Queries, ShadowAnswers, State
@@ -31,7 +31,7 @@ from modelprint.stats.claims import confidence_by_count
 from modelprint.stats.intervals import bootstrap, clopper_pearson
 from modelprint.stats.roc import auc
 from modelprint.training.loop import predict
-from uap_zoo import Zoo
+from research.studies.uap_zoo import Zoo
 
 POINTS = 100
 COUNTS = (1, 2, 3, 5, 10, 20, 50, 100)

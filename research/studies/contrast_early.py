@@ -1,6 +1,6 @@
 """How many queries contrast asks before its verdict is settled, and whether its error rate holds.
 
-    python benchmarks/contrast_early.py --name fashion --zoo benchmarks/zoo/fashion --bench FOLDER
+    python -m research.studies.contrast_early --name fashion --zoo benchmarks/zoo/fashion --bench FOLDER
 
 FOLDER is that of `modelprint bench run NAME --folder FOLDER`, whose fingerprints of 200 queries are taken. Every
 model of the zoo's test part is asked as `verify` asks, and its verdict compared with that of all 200 queries. Then the
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Entrant, Field
 from modelprint.bench.store import Store
@@ -64,7 +64,7 @@ def judged(fingerprint: Fingerprint, field: Field, entrant: Entrant, alpha: floa
         told = meeting.judged
         copy = told.role == "derived"
         group = told.counts_as if copy and told.counts_as != "all" else told.family if copy else told.kind
-        group = f"stranger: {group}" if told.id.startswith("stranger:") else str(group)
+        group = f"stranger: {group}" if told.third_party else str(group)
         loaded = meeting.model.load()
         suspect = TorchSuspect(loaded.module, identity=loaded.identity, classes=10)
         early, full = (

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from common import RESULTS
+from benchmarks.common import RESULTS
 from modelprint.results.studies import Area, ClaimStudy, Group, Groups, Share, SourceClaims, SubspaceStudy
 from modelprint.results.study_files import find_studies
 
@@ -284,5 +284,18 @@ def _of(study: ClaimStudy) -> str:
 
 
 def _made(how: Mapping[str, Any]) -> str:
-    command = how["command"].replace("python ", "python benchmarks/", 1)
-    return f"(`{command}`, {how['date']}, revision {how['revision']}, torch {how['torch']}.)"
+    return f"(`{_as_now(how['command'])}`, {how['date']}, revision {how['revision']}, torch {how['torch']}.)"
+
+
+def _as_now(command: str) -> str:
+    """How a result is made again: older results name the script alone, which lay in benchmarks/ then.
+
+    >>> _as_now("python uap_claim.py --thinning 2")
+    'python -m research.studies.uap_claim --thinning 2'
+    """
+    script, *words = command.removeprefix("python ").split(" ")
+    if not script.endswith(".py"):
+        return command
+    name = script.removesuffix(".py")
+    room = "research.studies" if (RESULTS.parent.parent / "research" / "studies" / script).is_file() else "benchmarks"
+    return " ".join(["python", "-m", f"{room}.{name}", *words])

@@ -1,6 +1,6 @@
 """How often a suspect's classes are taken for renamed, of those that are and those that are not.
 
-    python benchmarks/class_matching.py --fingerprints FOLDER
+    python -m research.studies.class_matching --fingerprints FOLDER
 
 FOLDER is that of `modelprint bench run fashion-evasion`. The first source's fingerprints; every test model as it is and
 with its classes permuted; calibration models as they are.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Field
 from modelprint.bench.store import Store

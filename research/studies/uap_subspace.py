@@ -1,6 +1,6 @@
 """In how few directions perturbations lie, and how near a copy's are to its source's (white box).
 
-    python benchmarks/uap_subspace.py --folder benchmarks/zoo/fashion
+    python -m research.studies.uap_subspace --folder benchmarks/zoo/fashion
 
 The zoo's first source: singular values of its boundary normals (DeepFool on held-out images) and of universal
 perturbations from many samples of images, against random directions. Principal angles between the leading subspaces of
@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 from modelprint.perturb.deepfool import deepfool
 from modelprint.perturb.subspace import directions_for, leading_subspace, principal_angles, spectrum
 from modelprint.perturb.uap import Ascent
 from modelprint.stats.intervals import bootstrap
 from modelprint.stats.roc import auc
-from uap_zoo import Zoo
+from research.studies.uap_zoo import Zoo
 
 KEPT = 60  # singular values that are written
 

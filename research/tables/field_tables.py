@@ -9,7 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
-from common import RESULTS
+from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row
 from modelprint.stats.roc import auc, tpr_at_fpr
@@ -91,7 +91,7 @@ def by_strangers(name: str, budget: int, access: str = "labels") -> str:
     known = {model.id: model for model in results.suspects}
 
     def kept(model: JudgedModel, least: int) -> bool:
-        honest = not model.id.startswith("stranger:")
+        honest = not model.third_party
         return model.role == "independent" and (least == 0 or honest) and (least < 2 or model.kind != "SHARED")
 
     lines = []

@@ -1,6 +1,6 @@
 """How often an accuser who cheats accuses honest strangers, without and with each guard.
 
-    python benchmarks/false_claims.py [SCHEME ...]
+    python -m research.studies.false_claims [SCHEME ...]
 
 The accuser owns the first source of the `fashion` zoo; innocents are the zoo's honest test models, the judge's own
 models those of its calibration part. He forges queries in place of those that the scheme makes: points at which the
@@ -36,7 +36,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common import RESULTS, provenance, write_result
+from benchmarks.common import RESULTS, provenance, write_result
 from modelprint.core.errors import IntegrityError
 from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.data.labelled import LabelledSet

@@ -1,6 +1,6 @@
 """A table of recorded labels to develop on: honest models of the `fashion` zoo, each with its light variants.
 
-    python benchmarks/zoo_answers.py OUT [--founders 35] [--images 15000]
+    python -m research.studies.zoo_answers OUT [--founders 35] [--images 15000]
 
 Like the populations on which FBI was judged (Maho, Furon, Le Merrer, 2023): models of several architectures, and of
 each the pruned, quantised, noisy and shortly fine-tuned, and the same model behind input transforms (JPEG, posterising,
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from common import provenance, write_result
+from benchmarks.common import provenance, write_result
 from modelprint.attacks.make import run_attack
 from modelprint.bench.answers import ANSWER_SCHEMES, AnswerTable, judge, read_table
 from modelprint.bench.answers.schemes import Evidence, Interview
