@@ -32,7 +32,7 @@ from modelprint.modalities.image import IMAGE
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.rederive import LEVELS, PIXELS, compared
+from modelprint.ownership.rederive import COORDINATES, STEPS, compared
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Queries, Scheme
 from modelprint.training.loop import predict
@@ -112,7 +112,7 @@ def row(name: str, first: dict[str, np.ndarray], other: dict[str, np.ndarray]) -
     return {
         **found,
         "changed": int((shares > 0).sum()),
-        "beyond_tolerance": int(((levels.max(axis=1) > LEVELS) | (shares > PIXELS)).sum()),
+        "beyond_tolerance": int(((levels.max(axis=1) > STEPS) | (shares > COORDINATES)).sum()),
         "largest_change": int(levels.max()),
         "largest_share_of_pixels": float(shares.max()),
         "scores_off": float(np.abs(first["scores"] - other["scores"]).max()),
