@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from modelprint.core.access import Access
+from modelprint.core.devices import resolve_device
 from modelprint.core.errors import UsageError
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.core.verdict import Verdict
@@ -126,7 +127,8 @@ def examine(
     calibrated = print_
     if negatives:
         files = options.model if options is not None else ModelOptions()
-        calibrated = recalibrated(print_, negatives, options=files, notice=notice, progress=progress)
+        place = None if options is None or options.device is None else resolve_device(options.device)
+        calibrated = recalibrated(print_, negatives, options=files, device=place, notice=notice, progress=progress)
     interview = interrogate(
         calibrated,
         scheme,

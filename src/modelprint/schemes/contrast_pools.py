@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from modelprint.core.devices import device_of
 from modelprint.core.errors import FingerprintError
 from modelprint.modalities.base import Labelled, Modality
 from modelprint.perturb.precision import DTYPES, in_precision
@@ -60,13 +61,13 @@ def _trajectory_points(context: Enrollment, generator: torch.Generator) -> Label
 
 def _shifted(source: nn.Module, natural: Labelled, modality: Modality, generator: torch.Generator) -> Labelled:
     """Inputs x + v, v by gradient ascent on some of them, in double precision."""
-    points = modality.to_model(natural.stored, dtype=DTYPES["double"])
+    points = modality.to_model(natural.stored, device=device_of(source), dtype=DTYPES["double"])
     some = points[torch.randperm(len(points), generator=generator)[:LEARNED_FROM]]
     changes = modality.changes[::2]
     for epsilon in changes:
         shift = universal("ascent").find(source, some, epsilon=epsilon, generator=generator, space=modality.box)
         if fooling_rate(source, some, shift, modality=modality) >= FOOLED:
-            stored = modality.to_stored(perturbed(points, shift, modality.box)).numpy()
+            stored = modality.to_stored(perturbed(points, shift, modality.box)).cpu().numpy()
             return Labelled(stored=stored, labels=natural.labels)
     raise FingerprintError(
         f"no universal perturbation of up to {changes[-1]:.2f} changes the label of {FOOLED:.0%} of the "

@@ -32,6 +32,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from modelprint.core.devices import device_of
 from modelprint.core.errors import FingerprintError, UnscorableError
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
@@ -193,7 +194,7 @@ class Uap(Scheme):
         logits = predict(context.source, torch.from_numpy(data.stored), modality=modality).numpy()
         index = views_of_points(logits, points=points, views=views, seed=_drawn(generator))
         context.progress("points", 1, 1)
-        clean = self._unit(data, index.reshape(-1))
+        clean = self._unit(data, index.reshape(-1), context.source)
         if self.perturbation == "per-sample":
             ways = torch.cat([deepfool(context.source, part, overshoot=TWICE_AS_FAR).shift for part in _batches(clean)])
             shifted = perturbed(clean, ways, modality.box)
@@ -202,8 +203,8 @@ class Uap(Scheme):
             shifted, fooled = perturbed(clean, perturbation.shift, modality.box), perturbation.fooled
         pair = torch.stack([part.reshape(views, points, *data.shape) for part in (clean, shifted)], dim=1)
         return PerturbedQueries(
-            shift=perturbation.shift.float().numpy(),
-            stored=modality.to_stored(pair.reshape(-1, *data.shape)).numpy(),
+            shift=perturbation.shift.float().cpu().numpy(),
+            stored=modality.to_stored(pair.reshape(-1, *data.shape)).cpu().numpy(),
             labels=np.repeat(data.labels[index][:, None], 2, axis=1).reshape(-1),
             group=np.repeat(np.arange(views), 2 * points),
             columns={"shifted": np.tile(np.repeat(np.arange(2), points), views)},
@@ -227,8 +228,9 @@ class Uap(Scheme):
         """The first epsilon that fools enough, and v; controls take that epsilon, too, and are comparable."""
         assert context.train_images is not None
         data = context.train_images
-        held_out = self._unit(context.seeds, np.arange(min(HELD_OUT, len(context.seeds))))
-        images = self._unit(data, torch.randperm(len(data), generator=generator)[: self.images].numpy())
+        held_out = self._unit(context.seeds, np.arange(min(HELD_OUT, len(context.seeds))), context.source)
+        drawn = torch.randperm(len(data), generator=generator)[: self.images].numpy()
+        images = self._unit(data, drawn, context.source)
         learned: UniversalName = "deepfool" if self.perturbation == "deepfool" else "ascent"
         modality = data.modality
         tried = modality.changes if self.epsilon is None else (self.epsilon * modality.box.span,)
@@ -255,8 +257,9 @@ class Uap(Scheme):
         fooled = fooling_rate(context.source, held_out, shift, modality=modality)
         return Perturbation(shift=shift, epsilon=best.epsilon, fooled=fooled)
 
-    def _unit(self, data: LabelledSet, index: np.ndarray) -> Tensor:
-        return data.modality.to_model(data.stored[index], dtype=DTYPES[self.precision])
+    def _unit(self, data: LabelledSet, index: np.ndarray, source: nn.Module) -> Tensor:
+        """Some inputs as points, where the source lies."""
+        return data.modality.to_model(data.stored[index], device=device_of(source), dtype=DTYPES[self.precision])
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """v, the view of each query, and an encoder for scores and one for labels.

@@ -92,11 +92,13 @@ class Course:
         init: the checkpoint.
         source: what attacks without a parent of their own attack.
         holdout: images that no model learns from; accuracy is measured on them.
+        device: where models are trained.
     """
 
     data: LabelledSet
     spec: ModelSpec
     recipe: Recipe
+    device: str = "cpu"
     init_recipe: Recipe | None = None
     attack_recipe: str | None = None
     init: Path | None = None
@@ -141,6 +143,8 @@ def recipes(course: Course, tasks: Sequence[Task]) -> list[object]:
         "spec": course.spec.model_dump(mode="json"),
         "holdout": None if course.holdout is None else course.holdout.identity,
     }
+    if course.device != "cpu":  # another kind of device rounds otherwise
+        shared["device"] = course.device.partition(":")[0]
     init = None if course.init is None else digest_file(course.init)
 
     def recipe(task: Task) -> object:
@@ -198,6 +202,7 @@ def _trained(course: Course, task: Task) -> tuple[Normalized, ModelCard]:
         seed=task.seed,
         init=course.init if task.from_init else None,
         holdout=course.holdout,
+        device=torch.device(course.device),
     )
     return trained.model, trained.card
 
@@ -208,7 +213,7 @@ def _attacked(course: Course, task: Task, attack: AttackPlan) -> tuple[Normalize
     attacked = run_attack(
         attack.name,
         attack.settings,
-        parent.opened(course.spec),
+        parent.opened(course.spec).to(course.device),
         course.spec,
         half(course.data, seed=task.seed),
         seed=task.seed,

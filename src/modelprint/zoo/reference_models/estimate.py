@@ -68,18 +68,20 @@ def seconds_per_input(course: Course) -> float:
     """Of one forward and backward pass of the course's architecture, on one thread, measured here."""
     shape = course.data.shape
     size = min(len(course.data), 32, images_at_once(shape, most=32))
-    inputs = course.data.modality.to_model(course.data.stored[:size])
-    targets = torch.from_numpy(course.data.labels[:size])
+    inputs = course.data.modality.to_model(course.data.stored[:size]).to(course.device)
+    targets = torch.from_numpy(course.data.labels[:size]).to(course.device)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
-            model = build(course.spec).train()
+            model = build(course.spec).to(course.device).train()
             started = 0.0
             for batch in range(BATCHES + 1):
                 if batch == 1:
                     started = time.perf_counter()
-                torch.nn.functional.cross_entropy(model(inputs), targets).backward()  # type: ignore[no-untyped-call]
+                loss = torch.nn.functional.cross_entropy(model(inputs), targets)
+                loss.backward()  # type: ignore[no-untyped-call]
+                loss.item()  # waits until the device is done
             return (time.perf_counter() - started) / (BATCHES * size)
     finally:
         torch.set_num_threads(threads)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from torch import nn
+
+from modelprint.core.devices import device_of
 from modelprint.core.identity import digest_file
 from modelprint.data.labelled import LabelledSet
 from modelprint.training.choice import recipe_named
@@ -20,11 +23,17 @@ class HowTrained:
         recipe: "sgd", "adamw", or "file.py:fit"; None: what suits the data.
         settings: fields of sgd or adamw, as text.
         init: weights of a public checkpoint: models that start from it are siblings where the source did, too.
+        device: where they are trained; the numbers that come out differ between kinds of device.
     """
 
     recipe: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     init: str | Path | None = None
+    device: str = "cpu"
+
+    def beside(self, source: nn.Module) -> HowTrained:
+        """The same, on the device where the source lies."""
+        return replace(self, device=str(device_of(source)))
 
     def from_scratch(self, data: LabelledSet) -> Recipe:
         """The recipe of models that start from nothing."""
