@@ -15,11 +15,14 @@ from modelprint.core.errors import DataError, FingerprintError, UsageError
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.modalities import MODALITIES
 from modelprint.modalities.base import Modality
-from modelprint.ownership.ask import opened
+from modelprint.ownership.ask import opened, record_answers
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.negatives import of_module
+from modelprint.ownership.rederive import rederive
 from modelprint.ownership.verify import examine, verify
+from modelprint.report.verdict.cases import Case
+from modelprint.report.verdict.render import render_report
 from modelprint.zoo.reference_models.shadows import Shadows
 
 STEP = 1 / 64
@@ -235,3 +238,19 @@ def test_a_fingerprint_of_an_unknown_modality_says_so(world, toy, tmp_path: Path
     monkeypatch.delitem(MODALITIES._items, "toy-vector")
     with pytest.raises(FingerprintError, match="inputs are of modality 'toy-vector': this version knows image"):
         Fingerprint.load(tmp_path / "fp")
+
+
+def test_it_is_recorded_judged_later_reported_and_made_again(world, toy, tmp_path: Path) -> None:
+    settings = {"trajectories": "6", "l": "2", "m": "3"}
+    made = enroll(
+        world["source"], world["queries"], scheme="adv-tra", settings=settings, negatives=world["independents"][:20]
+    )
+    now = examine(made, world["copy"])
+    record_answers(made, world["copy"], out=tmp_path / "answers.jsonl")
+    later = verify(made, str(tmp_path / "answers.jsonl"))
+    assert (later.verdict, later.score) == (now.verdict.verdict, now.verdict.score)
+    case = Case(name="copy", role="suspect", verdict=now.verdict, answers=now.answers, plane_labels=now.plane_labels)
+    page = render_report(made, [case], calibration_scores=now.calibration_scores)
+    assert "stored as 32-bit floats of 6" in page
+    assert 'alt="Point' not in page
+    assert rederive(made, of_module(world["source"]), world["queries"]).exact
