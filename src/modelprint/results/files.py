@@ -74,10 +74,10 @@ def _merged(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str,
     """The items; of those that share these fields, once if they differ in nothing but the access."""
     for _, alike in groupby(items, key=lambda item: [item[field] for field in fields]):
         group = list(alike)
-        told, scored = (
+        from_labels, from_scores = (
             [{**item, "access": "either"} for item in group if item["access"] == access] for access in ACCESSES
         )
-        yield from told if told == scored else group
+        yield from from_labels if from_labels == from_scores else group
 
 
 def _apart(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str, Any]]:

@@ -287,15 +287,15 @@ class Results(Record):
         lines: dict[str, dict[str, list[str]]] = {}
         for name, origin in self.provenance.get("kept", {}).items():
             label, _, budget = name.rpartition(" at ")
-            told = lines.setdefault(f"revision {origin['revision']}, {origin['date']}", {})
-            told.setdefault(label if label in tables else "", []).append(budget)
+            budgets_of = lines.setdefault(f"revision {origin['revision']}, {origin['date']}", {})
+            budgets_of.setdefault(label if label in tables else "", []).append(budget)
         return tuple(
             f"{origin}: "
             + "; ".join(
                 f"{label} ({', '.join(sorted(budgets, key=int))})" if label else f"{len(budgets)} points of figures"
-                for label, budgets in found.items()
+                for label, budgets in schemes.items()
             )
-            for origin, found in lines.items()
+            for origin, schemes in lines.items()
         )
 
     @property

@@ -184,7 +184,7 @@ class EarlyVerdicts(Record):
 
 
 class HeldOut(Record):
-    """Rank p-values of honest models that took no part in calibration.
+    """Rank p-values of independent models that took no part in calibration.
 
     Attributes:
         models: calibrating and held out; `splits`: how often they were parted at random.

@@ -29,9 +29,9 @@ Groups = Mapping[tuple[str, str], Float[np.ndarray, " n"]]
 def group_of(model: JudgedModel) -> tuple[str, str]:
     """The role and the group under which a suspect's scores are shown.
 
-    >>> told = {"role": "independent", "accuracy": 0.9, "agreement": None, "counts_as": "independent"}
-    >>> group_of(JudgedModel(id="a", kind="SAST", **told)), group_of(JudgedModel(id="stranger:a", **told))[1].isascii()
-    (('independent', 'SAST'), False)
+    >>> fields = {"role": "independent", "accuracy": 0.9, "agreement": None, "counts_as": "independent"}
+    >>> group_of(JudgedModel(id="a", model="a", kind="SAST", **fields))
+    ('independent', 'SAST')
     """
     if model.role == "independent":
         return "independent", _OTHERS if model.third_party else model.kind or "unknown kind"
@@ -113,11 +113,11 @@ def _chart(setting: Setting, groups: Groups, limit: float | None, *, rate_like: 
         mark.encode(alt.X("x:Q", **x_axis), y, colour, shape),
     ]
     layers += [] if limit is None else [dashed("x", limit, alt.X("x:Q", **x_axis))]
-    told = "; ".join(
+    spoken = "; ".join(
         f"{names[key]} median {np.median(s):.3f}, {s.min():.3f} to {s.max():.3f}" for key, s in groups.items()
     )
     return to_svg(
-        layers, label=f"Scores under {setting.name}, with numbers of models: {told}", height=60 + 19 * len(groups)
+        layers, label=f"Scores under {setting.name}, with numbers of models: {spoken}", height=60 + 19 * len(groups)
     )
 
 
@@ -143,13 +143,13 @@ def _order(key: tuple[str, str]) -> tuple[bool, int, str]:
 
 def _reading(setting: Setting, groups: Groups) -> str:
     copies = {group: float(np.median(scores)) for (role, group), scores in groups.items() if role == "derived"}
-    innocent = [scores for (role, _), scores in groups.items() if role == "independent"]
-    if not copies or not innocent:
+    independent = [scores for (role, _), scores in groups.items() if role == "independent"]
+    if not copies or not independent:
         return f"Under {setting.name} only one side has scores."
-    top = float(np.quantile(np.concatenate(innocent), 0.95))
+    top = float(np.quantile(np.concatenate(independent), 0.95))
     below = [group for group, median in copies.items() if median <= top]
-    told = f"below in {', '.join(sorted(below))}" if below else "below in none"
+    exceptions = f"below in {', '.join(sorted(below))}" if below else "below in none"
     return (
         f"Under {setting.name}, the median copy scores above 95\u202f% of the independent models "
-        f"({number(top, digits=2)}) in {len(copies) - len(below)} of {len(copies)} groups of attacks; {told}."
+        f"({number(top, digits=2)}) in {len(copies) - len(below)} of {len(copies)} groups of attacks; {exceptions}."
     )

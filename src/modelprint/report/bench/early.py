@@ -1,4 +1,4 @@
-"""Contrast's error rate, drawn: p-values of honest models held out, and how many queries a verdict takes."""
+"""Contrast's error rate, drawn: p-values of independent models held out, and how many queries a verdict takes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _HONEST = ("SAST", "SADT", "DAST", "DADT")
 
 
 def early_section(study: EarlyStudy) -> StudySection:
-    """The reliability of p-values, and the queries that copies and innocents are asked."""
+    """The reliability of p-values, and the queries that copies and independent models are asked."""
     changed = sum(one.verdicts_changed_by_stopping for one in study.early)
     judged = sum(group.models for one in study.early for group in one.groups.values())
-    accused, honest = _accused(study, "")
-    stolen, thefts = _accused(study, "stranger: ")
+    accused, independent = _accused(study, "")
+    third_party_accused, third_party = _accused(study, "stranger: ")
     reading = (
         f"Stopping as soon as the verdict at alpha = {study.early[0].alpha:g} is settled changed {changed} of {judged} "
-        f"verdicts. {accused} of {honest} honest models that are no siblings were accused, and {stolen} of {thefts} "
+        f"verdicts. {accused} of {independent} independent models that are no siblings were accused, and {third_party_accused} of {third_party} "
         "copies of other sources."
     )
     return StudySection(
@@ -53,28 +53,28 @@ def _reliability(study: EarlyStudy) -> Figure:
             name=plain_name(held.source),
             look=_SOURCES[number % len(_SOURCES)],
             points=[
-                Point(x=alpha, y=found.share, low=found.low, high=found.high)
-                for alpha, found in sorted(held.at_most.items())
+                Point(x=alpha, y=reached.share, low=reached.low, high=reached.high)
+                for alpha, reached in sorted(held.at_most.items())
             ],
         )
         for number, held in enumerate(study.p_values)
     ]
     most = max(alpha for held in study.p_values for alpha in held.at_most)
     lines.append(Line(name="uniform", look=_UNIFORM, points=[Point(x=0, y=0), Point(x=most, y=most)]))
-    highest = max(found.high for held in study.p_values for found in held.at_most.values())
+    highest = max(reached.high for held in study.p_values for reached in held.at_most.values())
     chart = LineChart(
         x=Axis(title="alpha", domain=(0, 1.05 * most)),
         y=Axis(title="share of p-values up to alpha", domain=(0, 1.05 * max(most, highest)), format=".0%"),
         lines=lines,
         height=230,
         width=300,
-        about="Rank p-values of honest models that were held out, against alpha.",
+        about="Rank p-values of independent models that were held out, against alpha.",
     )
     held = study.p_values[0]
     return Figure(
         title="Reliability of p-values",
         svg=draw(chart),
-        caption=f"Of {counted(held.models, 'honest model')} (no siblings), split {held.splits} times into those that "
+        caption=f"Of {counted(held.models, 'independent model')} (no siblings), split {held.splits} times into those that "
         "calibrate and those held out: on or below the dotted line, p-values say what they claim. Bands: intervals of "
         "95 % by the number of models.",
         keys=line_keys(lines),
@@ -92,7 +92,9 @@ def _asked(study: EarlyStudy) -> Figure:
     ]
     most = max(point.y for line in lines for point in line.points)
     chart = LineChart(
-        x=Axis(title="1 copies   2 copies of others   3 honest   4 siblings", domain=(0.7, 4.3), ticks=(1, 2, 3, 4)),
+        x=Axis(
+            title="1 copies   2 copies of others   3 independent   4 siblings", domain=(0.7, 4.3), ticks=(1, 2, 3, 4)
+        ),
         y=Axis(title="queries, mean", domain=(0, 1.05 * most)),
         lines=lines,
         height=230,
@@ -102,23 +104,23 @@ def _asked(study: EarlyStudy) -> Figure:
     return Figure(
         title="Queries until the verdict is settled",
         svg=draw(chart),
-        caption="Means over models: 1, copies of the source; 2, copies of other sources; 3, honest models; 4, models "
+        caption="Means over models: 1, copies of the source; 2, copies of other sources; 3, independent models; 4, models "
         "tuned from the same base as one source.",
         keys=line_keys(lines),
     )
 
 
 def _means(one: EarlyVerdicts) -> list[float | None]:
-    """Of copies, copies of others, honest models, siblings."""
+    """Of copies, copies of others, independent models, siblings."""
 
     def kind(name: str) -> int:
         if name.startswith("stranger: "):
             return 1
         return 2 if name in _HONEST else 3 if name == "SHARED" else 0
 
-    found: list[float | None] = []
+    means: list[float | None] = []
     for wanted in range(4):
         groups = [group for name, group in one.groups.items() if kind(name) == wanted and name != "worthless"]
         total = sum(group.models for group in groups)
-        found.append(sum(group.models * group.queries_mean for group in groups) / total if total else None)
-    return found
+        means.append(sum(group.models * group.queries_mean for group in groups) / total if total else None)
+    return means

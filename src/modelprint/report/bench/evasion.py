@@ -74,8 +74,8 @@ def _reading(view: View, schemes: Sequence[tuple[str, int]], costs: Sequence[Eva
     """Of each scheme, the evasion that hides most copies."""
     parts = []
     for scheme, budget in schemes:
-        told = {cost.evasion: view.measured(_setting(scheme, budget, cost), "tpr_at_1") for cost in costs}
-        shares = {name: found.mean for name, found in told.items() if found is not None}
+        measured = {cost.evasion: view.measured(_setting(scheme, budget, cost), "tpr_at_1") for cost in costs}
+        shares = {name: share.mean for name, share in measured.items() if share is not None}
         plain = shares.pop("none", None)
         if plain is not None and shares:
             worst = min(shares, key=lambda name: shares[name])

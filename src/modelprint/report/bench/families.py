@@ -33,8 +33,8 @@ def family_table(view: View) -> FamilyTable:
     settings, families = view.leading, view.families
     rows = []
     for family in families:
-        found = [row for setting in settings for row in view.rows(setting, family)]
-        n = max((row.n_derived for row in found), default=0)
+        measured_rows = [row for setting in settings for row in view.rows(setting, family)]
+        n = max((row.n_derived for row in measured_rows), default=0)
         cells = [cell(view.measured(setting, "tpr_at_1", family)) for setting in settings]
         rows.append(FamilyRow(name=plain_name(family), n=f"{n:,}", cells=cells))
     return FamilyTable(
@@ -47,13 +47,13 @@ def _found_and_missed(view: View) -> str:
     best = view.best
     if best is None or not view.families:
         return "No family of attacks was measured."
-    told = {name: view.measured(best, "tpr_at_1", name) for name in view.families}
-    shares = {name: one.mean for name, one in told.items() if one is not None}
-    found = [name for name, share in shares.items() if share >= 0.9]
+    measured = {name: view.measured(best, "tpr_at_1", name) for name in view.families}
+    shares = {name: one.mean for name, one in measured.items() if one is not None}
+    caught = [name for name, share in shares.items() if share >= 0.9]
     missed = [name for name, share in shares.items() if share < 0.5]
     return (
-        f"At 1\u202f% FPR {best.name} finds nine in ten copies or more of {len(found)} of {len(shares)} families"
-        f"{_listed(found)}, and fewer than half of {len(missed)}{_listed(missed)}."
+        f"At 1\u202f% FPR {best.name} finds nine in ten copies or more of {len(caught)} of {len(shares)} families"
+        f"{_listed(caught)}, and fewer than half of {len(missed)}{_listed(missed)}."
     )
 
 

@@ -64,18 +64,18 @@ def _merged(sweep: Sweep) -> list[SweepPoint]:
 
 def _caption(sweep: Sweep, merged: Sequence[SweepPoint]) -> str:
     derived, independent = ({getattr(p, f) for p in sweep.points} for f in ("n_derived", "n_independent"))
-    told = [point.distinct for point in sweep.points if point.distinct is not None]
+    shares = [point.distinct for point in sweep.points if point.distinct is not None]
     text = (
         f"{_range(derived)} copies, {_range(independent)} independent models; bands are 95\u202f% intervals over "
         "models. One source, one seed; points not rounded to 8 bits."
     )
-    if not told:
+    if not shares:
         return f"{text} How many points would fall together if rounded was not measured."
     if not merged:
         return f"{text} Rounded, all neighbouring points would stay distinct at every setting."
     worst = min(merged, key=lambda point: point.distinct or 0.0)
     return (
-        f"{text} Hollow: rounded, some neighbouring points would coincide, at {len(merged)} of {len(told)} settings; "
+        f"{text} Hollow: rounded, some neighbouring points would coincide, at {len(merged)} of {len(shares)} settings; "
         f"most at {sweep.knob} {worst.value:g} ({_line(worst)}), {percent(1 - (worst.distinct or 0.0))} of them."
     )
 

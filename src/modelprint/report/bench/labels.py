@@ -38,12 +38,12 @@ def turned(attack: str | None) -> Turned | None:
     """
     if attack is None:
         return None
-    if found := _TUNING.fullmatch(attack):
-        kind, epochs = found.groups()
+    if match := _TUNING.fullmatch(attack):
+        kind, epochs = match.groups()
         return Turned(knob="epochs", line=kind, value=float(epochs or FineTune.epochs))
-    if found := _PRUNING.fullmatch(attack):
-        line = "then fine-tuned" if found[2] else "not fine-tuned"
-        return Turned(knob="pruned", line=line, value=float(found[1]))
-    if found := _ADVERSARIAL.fullmatch(attack):
-        return Turned(knob="budget", line="adversarial training", value=float(found[1]))
+    if match := _PRUNING.fullmatch(attack):
+        line = "then fine-tuned" if match[2] else "not fine-tuned"
+        return Turned(knob="pruned", line=line, value=float(match[1]))
+    if match := _ADVERSARIAL.fullmatch(attack):
+        return Turned(knob="budget", line="adversarial training", value=float(match[1]))
     return None

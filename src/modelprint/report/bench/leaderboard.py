@@ -53,7 +53,7 @@ class Leaderboard:
     note: str
 
 
-def cell(found: Measured | None) -> Cell:
+def cell(measured: Measured | None) -> Cell:
     r"""A figure of merit as text.
 
     >>> cell(None).value
@@ -61,13 +61,15 @@ def cell(found: Measured | None) -> Cell:
     >>> print(ascii(cell(Measured(mean=0.5, least=0.4, most=0.6, seeds=2, low=0.3, high=0.7))))
     Cell(value='0.500', interval='0.30\u20130.70', seeds='0.40\u20130.60', heat=50)
     """
-    if found is None:
+    if measured is None:
         return Cell(value=NOT_MEASURED)
     return Cell(
-        value=number(found.mean, digits=3),
-        interval="" if found.low is None or found.high is None else f"{found.low:.2f}{NONE}{found.high:.2f}",
-        seeds=f"{found.least:.2f}{NONE}{found.most:.2f}" if found.seeds > 1 else "",
-        heat=round(100 * min(1.0, max(0.0, found.mean))),
+        value=number(measured.mean, digits=3),
+        interval=""
+        if measured.low is None or measured.high is None
+        else f"{measured.low:.2f}{NONE}{measured.high:.2f}",
+        seeds=f"{measured.least:.2f}{NONE}{measured.most:.2f}" if measured.seeds > 1 else "",
+        heat=round(100 * min(1.0, max(0.0, measured.mean))),
     )
 
 
@@ -125,23 +127,27 @@ def _note(view: View) -> str:
 
 def _best(view: View) -> str:
     """The best scheme and the best control by TPR at 1 % FPR, at the largest budgets."""
-    told = [(setting, view.measured(setting, "tpr_at_1")) for setting in view.leading]
-    controls = [(setting, found) for setting, found in told if found is not None and setting.control]
+    shares = [(setting, view.measured(setting, "tpr_at_1")) for setting in view.leading]
+    controls = [(setting, measured) for setting, measured in shares if measured is not None and setting.control]
     parts = []
     if view.best is not None:
         rows = view.rows(view.best)
         copies = counted(max(row.n_derived for row in rows), "copy", "copies")
-        strangers = counted(max(row.n_independent for row in rows), "independent model")
-        share = _share(dict(told)[view.best])
-        parts.append(f"{view.best.name} finds {share} of {copies} at 1\u202f% FPR, judged beside {strangers}")
+        independents = counted(max(row.n_independent for row in rows), "independent model")
+        share = _share(dict(shares)[view.best])
+        parts.append(f"{view.best.name} finds {share} of {copies} at 1\u202f% FPR, judged beside {independents}")
     if controls:
-        control, found = max(controls, key=lambda one: one[1].mean)
-        parts.append(f"the best control, {control.name}, finds {_share(found)}")
+        control, measured = max(controls, key=lambda one: one[1].mean)
+        parts.append(f"the best control, {control.name}, finds {_share(measured)}")
     return ("; ".join(parts) or "no scheme\u2019s figures were measured") + "."
 
 
-def _share(found: Measured | None) -> str:
-    if found is None:
+def _share(measured: Measured | None) -> str:
+    if measured is None:
         return NOT_MEASURED
-    ends = "" if found.low is None or found.high is None else f" ({percent(found.low)} to {percent(found.high)})"
-    return f"{percent(found.mean)}{ends}"
+    ends = (
+        ""
+        if measured.low is None or measured.high is None
+        else f" ({percent(measured.low)} to {percent(measured.high)})"
+    )
+    return f"{percent(measured.mean)}{ends}"

@@ -18,10 +18,10 @@ def query_lines(view: View, attack: str = ALL) -> list[Line]:
     for name, settings in _series(view).items():
         points = []
         for setting in settings:
-            found = view.measured(setting, "tpr_at_1", attack)
-            if found is not None:
-                low, high = (found.low, found.high) if attack == ALL else (None, None)  # small charts: no bands
-                points.append(Point(x=setting.budget, y=found.mean, low=low, high=high))
+            measured = view.measured(setting, "tpr_at_1", attack)
+            if measured is not None:
+                low, high = (measured.low, measured.high) if attack == ALL else (None, None)  # small charts: no bands
+                points.append(Point(x=setting.budget, y=measured.mean, low=low, high=high))
         if points:
             lines.append(Line(name=name, look=scheme_look(settings[0], view.schemes), points=points))
     return lines
@@ -88,8 +88,8 @@ def _reading(view: View, lines: Sequence[Line]) -> str:
     ordered = [(line, sorted(line.points, key=lambda point: point.x)) for line in chosen]
     line, points = max(ordered, key=lambda one: one[1][-1].y)
     if len(points) < 2:
-        found = percent(points[0].y)
-        return f"{line.name} was measured at one budget only, and finds {found} of all copies at 1\u202f% FPR."
+        share = percent(points[0].y)
+        return f"{line.name} was measured at one budget only, and finds {share} of all copies at 1\u202f% FPR."
     first, last = points[0], points[-1]
     change = "no more than" if last.y == first.y else "more than" if last.y > first.y else "less than"
     return (

@@ -43,8 +43,8 @@ def region_maps(view: View) -> list[RegionMaps]:
 
 
 def _maps(view: View, regions: Regions) -> RegionMaps | None:
-    slices = {name: found for name, letters in regions.labels.items()
-              if (found := slice_labels(letters, regions.side)) is not None}  # fmt: skip
+    slices = {name: labels for name, letters in regions.labels.items()
+              if (labels := slice_labels(letters, regions.side)) is not None}  # fmt: skip
     source = slices.pop(regions.source, None)
     if source is None:
         return None
@@ -81,10 +81,10 @@ def _title(name: str, model: JudgedModel | None) -> str:
 
 
 def _reading(derived: Sequence[float], independent: Sequence[float]) -> str:
-    told = [
+    sentences = [
         f"{len(some)} {who} agree with the source on {percent(float(np.median(some)))} of the slice in the median "
         f"({percent(min(some))} to {percent(max(some))})"
         for some, who in ((derived, "copies"), (independent, "independent models"))
         if some
     ]
-    return ("; ".join(told) or "No other model was asked about this slice") + "."
+    return ("; ".join(sentences) or "No other model was asked about this slice") + "."

@@ -87,17 +87,17 @@ def write_bench_report(results: Results, path: Path | str, studies: Studies | No
     write_text(Path(path), render_bench(results, studies))
 
 
-def provenance_facts(told: dict[str, Any]) -> Sequence[Fact]:
+def provenance_facts(provenance: dict[str, Any]) -> Sequence[Fact]:
     """Where the numbers come from, in words; keys that have none stand under their own name.
 
     >>> [(fact.name, fact.value) for fact in provenance_facts({"cores": 2, "versions": {"torch": "2.13"}})]
     [('Version of torch', '2.13'), ('Cores', '2')]
     """
-    versions = told.get("versions")
+    versions = provenance.get("versions")
     parts = versions if isinstance(versions, dict) else {}
     facts = [Fact(name=f"Version of {plain_name(name)}", value=value_text(value)) for name, value in parts.items()]
-    for key in dict.fromkeys((*(name for name in _NAMES if name in told), *told)):
-        value = told[key]
+    for key in dict.fromkeys((*(name for name in _NAMES if name in provenance), *provenance)):
+        value = provenance[key]
         if key == "versions" and parts:
             continue
         code = key in ("bench", "zoo", "command", "revision")
@@ -108,13 +108,13 @@ def provenance_facts(told: dict[str, Any]) -> Sequence[Fact]:
 
 def _heading(results: Results) -> list[str]:
     copies = sum(model.role == "derived" for model in results.suspects)
-    strangers = sum(model.role == "independent" and not model.id.startswith("stranger:") for model in results.suspects)
+    independents = sum(model.role == "independent" and not model.third_party for model in results.suspects)
     sources = ", ".join(percent(accuracy) for accuracy in results.sources.values())
     return [
         plain_name(results.data),
         f"{counted(len(results.sources), 'source')} (accuracy {sources})" if sources else "no source",
         counted(copies, "copy", "copies"),
-        counted(strangers, "independent model"),
+        counted(independents, "independent model"),
         plain_name(str(results.provenance.get("date", "no date"))),
     ]
 

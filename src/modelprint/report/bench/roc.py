@@ -27,8 +27,8 @@ def mean_tpr(curves: Sequence[RocCurve], fpr: Float[np.ndarray, " f"]) -> Float[
     >>> mean_tpr([curve], np.array([0.0, 0.4, 0.5])).tolist()
     [0.2, 0.2, 0.8]
     """
-    found = [curve.tpr[np.searchsorted(curve.fpr, fpr, side="right") - 1] for curve in curves]
-    mean: np.ndarray = np.mean(found, axis=0)
+    shares = [curve.tpr[np.searchsorted(curve.fpr, fpr, side="right") - 1] for curve in curves]
+    mean: np.ndarray = np.mean(shares, axis=0)
     return mean
 
 
@@ -91,15 +91,15 @@ def roc_figure(view: View) -> tuple[str, Figure] | None:
 
 
 def _reading(at_one: dict[str, float], best: str) -> str:
-    told = (
+    sentence = (
         f"While at most 1\u202f% of independent models are accused, {best} finds {percent(at_one[best])} of the copies"
     )
     others = {name: share for name, share in at_one.items() if name != best}
     if not others:
-        return f"{told}."
+        return f"{sentence}."
     second = max(others, key=lambda name: others[name])
     also = "as does" if others[second] == at_one[best] else "next comes"
-    return f"{told}; {also} {second}" + ("." if also == "as does" else f" with {percent(others[second])}.")
+    return f"{sentence}; {also} {second}" + ("." if also == "as does" else f" with {percent(others[second])}.")
 
 
 def _curve(view: View, run: Run) -> RocCurve | None:

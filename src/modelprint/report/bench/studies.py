@@ -26,14 +26,14 @@ _LOOKS = {
 
 def study_sections(studies: Studies) -> list[StudySection]:
     """One section per study that there is."""
-    found = []
+    sections = []
     if studies.claim is not None:
-        found.append(_claim(studies.claim))
+        sections.append(_claim(studies.claim))
     if studies.subspace is not None:
-        found.append(_subspace(studies.subspace))
+        sections.append(_subspace(studies.subspace))
     if studies.early is not None:
-        found.append(early_section(studies.early))
-    return found
+        sections.append(early_section(studies.early))
+    return sections
 
 
 def _claim(study: ClaimStudy) -> StudySection:
@@ -41,7 +41,7 @@ def _claim(study: ClaimStudy) -> StudySection:
     at = next((point for point in curve if point.fingerprints == 20), curve[-1])
     groups = study.first.scores
     n = {name: groups[name].n for name in _LOOKS if name in groups}
-    who = ", ".join(f"{n[name]} {told}" for name, (told, _) in _LOOKS.items() if name in n)
+    who = ", ".join(f"{n[name]} {text}" for name, (text, _) in _LOOKS.items() if name in n)
     shares = ["derived_9999", "independent_9999", "others_9999"], ["derived_95", "independent_95", "others_95"]
     figures = [
         Figure(
@@ -89,8 +89,8 @@ def _thinned(study: ClaimStudy) -> str:
 def _lines(curve: Sequence[ClaimPoint], names: Sequence[str]) -> list[Line]:
     looks = (_LOOKS["derived"], _LOOKS["independent"], _LOOKS["copies of other sources"])
     return [
-        Line(name=told, look=look, points=[Point(x=point.fingerprints, y=getattr(point, name)) for point in curve])
-        for name, (told, look) in zip(names, looks, strict=True)
+        Line(name=text, look=look, points=[Point(x=point.fingerprints, y=getattr(point, name)) for point in curve])
+        for name, (text, look) in zip(names, looks, strict=True)
     ]
 
 
@@ -131,16 +131,16 @@ def _subspace(study: SubspaceStudy) -> StudySection:
     )
 
 
-def _spectrum(found: AgainstChance, *, title: str, what: str) -> Figure:
+def _spectrum(spectra: AgainstChance, *, title: str, what: str) -> Figure:
     def points(values: Sequence[float]) -> list[Point]:
         return [Point(x=place, y=value) for place, value in enumerate(values, 1)]
 
     lines = [
-        Line(name="the source", look=_DERIVED, points=points(found.model.singular_values)),
-        Line(name="random directions", look=_RANDOM, points=points(found.random.singular_values)),
+        Line(name="the source", look=_DERIVED, points=points(spectra.model.singular_values)),
+        Line(name="random directions", look=_RANDOM, points=points(spectra.random.singular_values)),
     ]
-    shown = len(found.model.singular_values)
-    most = max(*found.model.singular_values, *found.random.singular_values)
+    shown = len(spectra.model.singular_values)
+    most = max(*spectra.model.singular_values, *spectra.random.singular_values)
     chart = LineChart(
         x=Axis(title="direction", domain=(0.5, shown + 0.5)),
         y=Axis(title="singular value", domain=(0, 1.05 * most)),
@@ -150,12 +150,12 @@ def _spectrum(found: AgainstChance, *, title: str, what: str) -> Figure:
         width=300,
         about=f"Singular values of {title.lower()}.",
     )
-    rest = "" if shown >= found.vectors else f"; the first {shown} are shown"
+    rest = "" if shown >= spectra.vectors else f"; the first {shown} are shown"
     return Figure(
         title=title,
         svg=draw(chart),
-        caption=f"Singular values of {what}, each of length 1, in {found.dimensions} dimensions{rest}. Nine tenths of "
-        f"the energy lie in {found.model.directions_90} directions, of random ones in {found.random.directions_90}.",
+        caption=f"Singular values of {what}, each of length 1, in {spectra.dimensions} dimensions{rest}. Nine tenths of "
+        f"the energy lie in {spectra.model.directions_90} directions, of random ones in {spectra.random.directions_90}.",
         keys=line_keys(lines),
     )
 
@@ -165,8 +165,8 @@ def _angles(study: SubspaceStudy) -> Figure:
         return [Point(x=place, y=value) for place, value in enumerate(values, 1)]
 
     lines = [
-        Line(name=f"{told} ({study.angles[name].n})", look=look, points=points(study.angles[name].median_curve))
-        for name, (told, look) in _LOOKS.items()
+        Line(name=f"{text} ({study.angles[name].n})", look=look, points=points(study.angles[name].median_curve))
+        for name, (text, look) in _LOOKS.items()
         if name in study.angles
     ]
     lines.append(Line(name="a random subspace", look=_RANDOM, points=points(study.angles_to_random)))

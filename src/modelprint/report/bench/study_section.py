@@ -19,6 +19,6 @@ class StudySection:
     command: str
 
 
-def command_of(told: object) -> str:
+def command_of(command: object) -> str:
     """A recorded command, harmless to show."""
-    return plain_name(str(told), longest=300) if told else "not recorded"
+    return plain_name(str(command), longest=300) if command else "not recorded"

@@ -1,4 +1,4 @@
-"""Every suspect with every scheme's score and verdict; copies missed and strangers accused, by name."""
+"""Every suspect with every scheme's score and verdict; copies missed and independent models accused, by name."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class SuspectSection:
 def suspect_section(view: View) -> SuspectSection:
     """Suspects at each scheme's largest budget."""
     judged = {setting: judgements(view, setting) for setting in view.leading}
-    errors = [_errors(view, setting, found) for setting, found in judged.items()]
+    errors = [_errors(view, setting, judgement) for setting, judgement in judged.items()]
     tables = []
     settings = list(judged)
     suspects = sorted(view.results.suspects, key=lambda model: (model.role, model.third_party))
@@ -99,12 +99,12 @@ def judgements(view: View, setting: Setting) -> Mapping[str, Judged]:
                 if run.threshold is not None:
                     verdicts[name].append(score > run.threshold)
     return {
-        name: Judged(scores=found, derived=sum(verdicts[name]), verdicts=len(verdicts[name]))
-        for name, found in scores.items()
+        name: Judged(scores=values, derived=sum(verdicts[name]), verdicts=len(verdicts[name]))
+        for name, values in scores.items()
     }
 
 
-def _row(model: JudgedModel, found: Sequence[Judged | None]) -> SuspectRow:
+def _row(model: JudgedModel, judged_as: Sequence[Judged | None]) -> SuspectRow:
     derived = model.role == "derived"
     return SuspectRow(
         id=plain_name(model.id),
@@ -112,7 +112,7 @@ def _row(model: JudgedModel, found: Sequence[Judged | None]) -> SuspectRow:
         what=plain_name((model.attack or "") if derived else group_of(model)[1]) + _remark(model),
         accuracy=percent(model.accuracy),
         agreement=NONE if model.agreement is None else percent(model.agreement),
-        cells=[_cell(model, one) for one in found],
+        cells=[_cell(model, one) for one in judged_as],
     )
 
 
@@ -120,34 +120,34 @@ def _remark(model: JudgedModel) -> str:
     return {"worthless": " (worthless)", "transfer": " (other classes)"}.get(model.counts_as, "")
 
 
-def _cell(model: JudgedModel, found: Judged | None) -> ScoreCell:
-    if found is None:
+def _cell(model: JudgedModel, judged_as: Judged | None) -> ScoreCell:
+    if judged_as is None:
         return ScoreCell(score="not measured", verdicts="", wrong=False)
     return ScoreCell(
-        score=number(fmean(found.scores), digits=3),
-        verdicts=f"{found.derived}/{found.verdicts}" if found.verdicts else "no verdict",
-        wrong=_wrong(model, found) > 0,
+        score=number(fmean(judged_as.scores), digits=3),
+        verdicts=f"{judged_as.derived}/{judged_as.verdicts}" if judged_as.verdicts else "no verdict",
+        wrong=_wrong(model, judged_as) > 0,
     )
 
 
-def _wrong(model: JudgedModel, found: Judged) -> int:
+def _wrong(model: JudgedModel, judged_as: Judged) -> int:
     """How many verdicts were wrong; a copy that is worthless or has other classes need not be found."""
     if model.role == "independent":
-        return found.derived
-    return found.verdicts - found.derived if model.counts_as == "all" else 0
+        return judged_as.derived
+    return judged_as.verdicts - judged_as.derived if model.counts_as == "all" else 0
 
 
 def _errors(view: View, setting: Setting, judged: Mapping[str, Judged]) -> Errors:
     wrong: dict[str, list[str]] = {"derived": [], "independent": []}
     total = {"derived": 0, "independent": 0}
     for model in view.results.suspects:
-        found = judged.get(model.id)
-        if found is None or not found.verdicts or model.counts_as not in ("all", "independent"):
+        judged_as = judged.get(model.id)
+        if judged_as is None or not judged_as.verdicts or model.counts_as not in ("all", "independent"):
             continue
         total[model.role] += 1
-        count = _wrong(model, found)
+        count = _wrong(model, judged_as)
         if count:
-            part = "" if count == found.verdicts else f" ({count} of {found.verdicts})"
+            part = "" if count == judged_as.verdicts else f" ({count} of {judged_as.verdicts})"
             wrong[model.role].append(plain_name(model.id) + part)
     return Errors(
         name=plain_name(setting.name),
@@ -160,10 +160,10 @@ def _errors(view: View, setting: Setting, judged: Mapping[str, Judged]) -> Error
 
 
 def _reading(view: View, errors: Sequence[Errors]) -> str:
-    told = [
+    sentences = [
         f"{one.name} misses {len(one.missed):,} of {counted(one.missed_of, 'copy', 'copies')} under at least one "
         f"fingerprint, and accuses {len(one.accused):,} of {counted(one.accused_of, 'independent model')} at least once"
         for setting, one in zip(view.leading, errors, strict=True)
         if not setting.control and (one.missed_of or one.accused_of)
     ]
-    return ("; ".join(told) or "No scheme gave verdicts") + "."
+    return ("; ".join(sentences) or "No scheme gave verdicts") + "."

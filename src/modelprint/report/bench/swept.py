@@ -52,15 +52,15 @@ class _Turn:
 def swept_sections(view: View) -> list[SweptSection]:
     """One section per knob that was turned to two values or more; none where nothing was swept."""
     sources = {model.source for model in view.results.swept} or set(view.results.sources)
-    found: dict[Knob, dict[str, dict[float, list[JudgedModel]]]] = defaultdict(lambda: defaultdict(dict))
+    turned_models: dict[Knob, dict[str, dict[float, list[JudgedModel]]]] = defaultdict(lambda: defaultdict(dict))
     for model in view.models.values():
         point = turned(model.attack) if model.role == "derived" and model.source in sources else None
         if point is not None:
-            found[point.knob][point.line].setdefault(point.value, []).append(model)
+            turned_models[point.knob][point.line].setdefault(point.value, []).append(model)
     return [
-        _section(view, knob, found[knob], {str(source) for source in sources})
+        _section(view, knob, turned_models[knob], {str(source) for source in sources})
         for knob in _TITLES
-        if any(len(values) > 1 for values in found[knob].values())
+        if any(len(values) > 1 for values in turned_models[knob].values())
     ]
 
 
@@ -71,15 +71,15 @@ def _section(view: View, knob: Knob, models: Models, sources: set[str]) -> Swept
     room = (low / 1.25, high * 1.25) if scale == "log" else (low - 4, high + 4)
     x = Axis(title=axis_title, domain=room, scale=scale, ticks=values if len(values) <= 10 else None)
     turn = _Turn(models=models, sources=sources, x=x, words=words)
-    told = {setting: _scheme(view, setting, turn) for setting in view.leading if setting.control != "accuracy"}
-    found = {setting: one for setting, one in told.items() if one is not None}
+    drawn = {setting: _scheme(view, setting, turn) for setting in view.leading if setting.control != "accuracy"}
+    figures = {setting: one for setting, one in drawn.items() if one is not None}
     return SweptSection(
         title=title,
-        reading=view.reading({setting: one[0] for setting, one in found.items()})
-        if found
+        reading=view.reading({setting: one[0] for setting, one in figures.items()})
+        if figures
         else "No scheme\u2019s score of these copies was measured.",
         accuracy=_accuracy(view, turn),
-        schemes=[figure for _, figure in found.values()],
+        schemes=[figure for _, figure in figures.values()],
     )
 
 
@@ -120,15 +120,15 @@ def _scheme(view: View, setting: Setting, turn: _Turn) -> tuple[str, Figure] | N
     lines = []
     for place, (name, values) in enumerate(turn.models.items()):
         scores = {value: [s for model in some for s in _scores(both, model.id)] for value, some in values.items()}
-        points = [_summed(value, found) for value, found in scores.items() if found]
+        points = [_summed(value, copies) for value, copies in scores.items() if copies]
         if points:
             lines.append(Line(name=name, look=plain_look(place), points=points))
-    innocent = np.array([s for run in runs for name in run.scores if _independent(view, name)
+    independent = np.array([s for run in runs for name in run.scores if _independent(view, name)
                          if (s := rate(run, name)) is not None])  # fmt: skip
-    if not lines or not len(innocent):
+    if not lines or not len(independent):
         return None
-    every = np.concatenate([[point.y for line in lines for point in line.points], innocent])
-    ends, inner = (innocent.min(), innocent.max()), np.quantile(innocent, [0.05, 0.95])
+    every = np.concatenate([[point.y for line in lines for point in line.points], independent])
+    ends, inner = (independent.min(), independent.max()), np.quantile(independent, [0.05, 0.95])
     limits = [run.threshold for run in runs if run.threshold is not None]
     what = "detection rate" if is_rate(both) else "score"
     low, high = close_domain(every)
@@ -175,6 +175,6 @@ def _scores(runs: Sequence[Run], name: str) -> list[float]:
     return [score for run in runs if name in run.scores if (score := rate(run, name)) is not None]
 
 
-def _summed(value: float, found: Sequence[float]) -> Point:
-    wide = len(found) > 1
-    return Point(x=value, y=fmean(found), low=min(found) if wide else None, high=max(found) if wide else None)
+def _summed(value: float, scores: Sequence[float]) -> Point:
+    wide = len(scores) > 1
+    return Point(x=value, y=fmean(scores), low=min(scores) if wide else None, high=max(scores) if wide else None)

@@ -156,9 +156,9 @@ def _rule(height: float, chart: LineChart) -> Any:
 
 def _spoken(chart: LineChart) -> str:
     """Every point in words, or, of long lines, their ends."""
-    told = []
+    spoken = []
     for line in chart.lines:
         points = sorted(line.points, key=lambda point: point.x)
         some = points if len(points) <= 12 else [points[0], points[-1]]
-        told.append(f"{line.name}: " + ", ".join(f"{point.x:g} → {number(point.y, digits=3)}" for point in some))
-    return "; ".join(told)
+        spoken.append(f"{line.name}: " + ", ".join(f"{point.x:g} → {number(point.y, digits=3)}" for point in some))
+    return "; ".join(spoken)

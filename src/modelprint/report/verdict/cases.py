@@ -21,7 +21,7 @@ class Case:
     """One model that was checked.
 
     Attributes:
-        name: what the user calls it; may come from a stranger, so it is never trusted.
+        name: what the user calls it; may come from somebody unknown, so it is never trusted.
         role: "suspect" where nothing is known; the others are controls whose making is known.
         kind: how it was made, where known: "FTAL", "prune 40 %", "SAST".
         answers: to all queries of the fingerprint.

@@ -121,9 +121,9 @@ def _accuracy(value: float | None) -> str:
 def version_facts(fingerprint: Fingerprint) -> list[Fact]:
     """What made the fingerprint, and what made this page."""
     library = plain_name(fingerprint.manifest.library)
-    made = [Fact(name="Fingerprint made by", value=f"modelprint {library}" if library[0].isdigit() else library)]
-    page = [f"{name} {found}" for name in _LIBRARIES if (found := _version(name))]
-    return [*made, Fact(name="Report made by", value=", ".join([*page, f"Python {platform.python_version()}"]))]
+    enrolled = [Fact(name="Fingerprint made by", value=f"modelprint {library}" if library[0].isdigit() else library)]
+    page = [f"{name} {installed}" for name in _LIBRARIES if (installed := _version(name))]
+    return [*enrolled, Fact(name="Report made by", value=", ".join([*page, f"Python {platform.python_version()}"]))]
 
 
 def _version(package: str) -> str | None:

@@ -35,7 +35,7 @@ CALIBRATED = (
 )
 
 _LIMITS_ALWAYS = (
-    "An accuser who is free to choose queries could choose some that the models of strangers answer alike. A judge "
+    "An accuser who is free to choose queries could choose some that independent models answer alike. A judge "
     "should therefore make the fingerprint again, from the source with the recorded seed and parameters, and calibrate "
     "on independent models of the judge's own choice.",
     "The p-value holds if the calibration models are like an innocent model that is accused (exchangeable with it), "

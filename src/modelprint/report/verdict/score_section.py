@@ -79,7 +79,7 @@ def _population(
     )
     area = auc(derived, independent)
     roc = Figure(
-        title="Copies found against strangers accused (ROC)",
+        title="Copies found against independent models accused (ROC)",
         svg=roc_chart(roc_curve(derived, independent), label=f"ROC curve; the area under it is {area:.3f}"),
         caption="One point per threshold. The dashed diagonal is guessing. " + _overlap(fingerprint, cases),
     )
@@ -109,7 +109,7 @@ def _found_rate(fpr: float, derived: np.ndarray, independent: np.ndarray) -> Rat
 
     interval = bootstrap(derived, independent, statistic, generator=np.random.default_rng(0), resamples=_RESAMPLES)
     return Rate(
-        name=f"Copies found with at most {percent(fpr)} of strangers accused",
+        name=f"Copies found with at most {percent(fpr)} of independent models accused",
         value=percent(statistic(derived, independent)),
         interval=_percent_ends(interval),
     )

@@ -149,14 +149,14 @@ def _missing(case: Case, calibration_models: int) -> list[str]:
 
 
 def tallies(cases: Sequence[Case]) -> list[Tally]:
-    """What became of the models whose making is known: copies found, strangers accused."""
+    """What became of the models whose making is known: copies found, independent models accused."""
     names = {"derived": "Copies called derived", "independent": "Independent models called derived, wrongly"}
-    found = []
+    tallied = []
     for role, name in names.items():
         outcomes = [case.verdict.verdict for case in cases if case.role == role]
         if outcomes:
-            found.append(_tally(name, outcomes))
-    return found
+            tallied.append(_tally(name, outcomes))
+    return tallied
 
 
 def _tally(name: str, outcomes: Sequence[Outcome]) -> Tally:
