@@ -105,7 +105,7 @@ def early() -> EarlyStudy:
 def test_the_error_rate_and_the_queries_of_early_verdicts_are_drawn(few: Results) -> None:
     (section,) = study_sections(Studies(early=early()))
     assert "changed 2 of 42 verdicts" in section.reading
-    assert "2 of 20 honest models that are no siblings were accused, and 4 of 8 copies of other" in section.reading
+    assert "2 of 20 independent models that are no siblings were accused, and 4 of 8 copies of other" in section.reading
     reliability, asked = section.figures
     assert "50 honest models (no siblings), split 7 times" in reliability.caption
     assert "source-1: 1 → 40.000, 2 → 80.000, 3 → 160.000, 4 → 120.000" in asked.svg

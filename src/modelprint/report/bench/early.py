@@ -23,11 +23,11 @@ def early_section(study: EarlyStudy) -> StudySection:
     changed = sum(one.verdicts_changed_by_stopping for one in study.early)
     judged = sum(group.models for one in study.early for group in one.groups.values())
     accused, independent = _accused(study, "")
-    third_party_accused, third_party = _accused(study, "stranger: ")
+    others_accused, others = _accused(study, "stranger: ")
     reading = (
         f"Stopping as soon as the verdict at alpha = {study.early[0].alpha:g} is settled changed {changed} of {judged} "
-        f"verdicts. {accused} of {independent} independent models that are no siblings were accused, and {third_party_accused} of {third_party} "
-        "copies of other sources."
+        f"verdicts. {accused} of {independent} independent models that are no siblings were accused, and "
+        f"{others_accused} of {others} copies of other sources."
     )
     return StudySection(
         title="Contrast: does its error rate hold, and how many queries does it take?",
@@ -74,8 +74,8 @@ def _reliability(study: EarlyStudy) -> Figure:
     return Figure(
         title="Reliability of p-values",
         svg=draw(chart),
-        caption=f"Of {counted(held.models, 'independent model')} (no siblings), split {held.splits} times into those that "
-        "calibrate and those held out: on or below the dotted line, p-values say what they claim. Bands: intervals of "
+        caption=f"Of {counted(held.models, 'independent model')} (no siblings), split {held.splits} times into those "
+        "that calibrate and those held out: on or below the dotted line, p-values say what they claim. Bands: intervals of "
         "95 % by the number of models.",
         keys=line_keys(lines),
     )
@@ -104,8 +104,8 @@ def _asked(study: EarlyStudy) -> Figure:
     return Figure(
         title="Queries until the verdict is settled",
         svg=draw(chart),
-        caption="Means over models: 1, copies of the source; 2, copies of other sources; 3, independent models; 4, models "
-        "tuned from the same base as one source.",
+        caption="Means over models: 1, copies of the source; 2, copies of other sources; 3, independent models; 4, "
+        "models tuned from the same base as one source.",
         keys=line_keys(lines),
     )
 

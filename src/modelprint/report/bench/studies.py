@@ -131,16 +131,16 @@ def _subspace(study: SubspaceStudy) -> StudySection:
     )
 
 
-def _spectrum(spectra: AgainstChance, *, title: str, what: str) -> Figure:
+def _spectrum(both: AgainstChance, *, title: str, what: str) -> Figure:
     def points(values: Sequence[float]) -> list[Point]:
         return [Point(x=place, y=value) for place, value in enumerate(values, 1)]
 
     lines = [
-        Line(name="the source", look=_DERIVED, points=points(spectra.model.singular_values)),
-        Line(name="random directions", look=_RANDOM, points=points(spectra.random.singular_values)),
+        Line(name="the source", look=_DERIVED, points=points(both.model.singular_values)),
+        Line(name="random directions", look=_RANDOM, points=points(both.random.singular_values)),
     ]
-    shown = len(spectra.model.singular_values)
-    most = max(*spectra.model.singular_values, *spectra.random.singular_values)
+    shown = len(both.model.singular_values)
+    most = max(*both.model.singular_values, *both.random.singular_values)
     chart = LineChart(
         x=Axis(title="direction", domain=(0.5, shown + 0.5)),
         y=Axis(title="singular value", domain=(0, 1.05 * most)),
@@ -150,12 +150,12 @@ def _spectrum(spectra: AgainstChance, *, title: str, what: str) -> Figure:
         width=300,
         about=f"Singular values of {title.lower()}.",
     )
-    rest = "" if shown >= spectra.vectors else f"; the first {shown} are shown"
+    rest = "" if shown >= both.vectors else f"; the first {shown} are shown"
     return Figure(
         title=title,
         svg=draw(chart),
-        caption=f"Singular values of {what}, each of length 1, in {spectra.dimensions} dimensions{rest}. Nine tenths of "
-        f"the energy lie in {spectra.model.directions_90} directions, of random ones in {spectra.random.directions_90}.",
+        caption=f"Singular values of {what}, each of length 1, in {both.dimensions} dimensions{rest}. Nine tenths of "
+        f"the energy lie in {both.model.directions_90} directions, of random ones in {both.random.directions_90}.",
         keys=line_keys(lines),
     )
 
