@@ -73,7 +73,7 @@ def test_names_in_a_study_can_do_nothing(few: Results) -> None:
 
 
 def early() -> EarlyStudy:
-    """Two sources; honest models are accused once, copies of others twice."""
+    """Two sources; independent models are accused once, copies of others twice."""
 
     def group(models: int, derived: int, queries: float) -> dict[str, Any]:
         return {"models": models, "derived": derived, "queries_mean": queries, "queries_median": queries}
@@ -107,7 +107,7 @@ def test_the_error_rate_and_the_queries_of_early_verdicts_are_drawn(few: Results
     assert "changed 2 of 42 verdicts" in section.reading
     assert "2 of 20 independent models that are no siblings were accused, and 4 of 8 copies of other" in section.reading
     reliability, asked = section.figures
-    assert "50 honest models (no siblings), split 7 times" in reliability.caption
+    assert "50 independent models (no siblings), split 7 times" in reliability.caption
     assert "source-1: 1 → 40.000, 2 → 80.000, 3 → 160.000, 4 → 120.000" in asked.svg
     html = render_bench(few, Studies(early=early()))
     assert "<script" not in html.lower()

@@ -75,8 +75,8 @@ def _reliability(study: EarlyStudy) -> Figure:
         title="Reliability of p-values",
         svg=draw(chart),
         caption=f"Of {counted(held.models, 'independent model')} (no siblings), split {held.splits} times into those "
-        "that calibrate and those held out: on or below the dotted line, p-values say what they claim. Bands: intervals of "
-        "95 % by the number of models.",
+        "that calibrate and those held out: on or below the dotted line, p-values say what they claim. Bands: "
+        "intervals of 95 % by the number of models.",
         keys=line_keys(lines),
     )
 
