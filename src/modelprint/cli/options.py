@@ -61,7 +61,9 @@ class ModelFlags:
     "The side, or height and width, that the model takes: images of another size are resized to it."
     bgr: Annotated[bool | None, Parameter(group=_MODEL, negative="")] = None
     "The model takes blue, green, red."
-    value_range: Annotated[list[float] | None, Parameter(name="--range", group=_MODEL, consume_multiple=True)] = None
+    value_range: Annotated[
+        list[float] | None, Parameter(name="--range", group=_MODEL, consume_multiple=True, negative_iterable="")
+    ] = None
     "Lowest and highest value that the model takes before it normalises: 0 255."
     head: Annotated[str | None, Parameter(group=_MODEL)] = None
     "The layer that attacks on the last layer touch; the last linear layer that the model uses unless given."
