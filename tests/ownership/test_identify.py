@@ -120,11 +120,13 @@ def test_more_owners_need_more_calibration_models(owners: Owners) -> None:
 def test_fingerprints_of_other_tasks_are_listed_with_the_reason(owners: Owners, tmp_path: Path) -> None:
     path = saved(tmp_path / "copy.safetensors", owners.copy)
     seven, small = rebound(owners.bob, classes=7), rebound(owners.bob, side=6)
-    found = identify(path, [seven, small, owners.ann], alpha=0.125)
+    found = identify(path, [seven, small, owners.ann], alpha=0.25)
     assert (found.verdict, found.candidates[0].sha256) == ("derived", owners.ann.identity)
-    reasons = {one.sha256: one.message for one in found.candidates if one.verdict == "not-comparable"}
+    verdicts = {one.sha256: one.verdict for one in found.candidates}
+    assert verdicts == {owners.ann.identity: "derived", small.identity: "not-shown", seven.identity: "not-comparable"}
+    reasons = {one.sha256: one.message for one in found.candidates}
     assert "classes differ: 10 by" in reasons[seven.identity]
-    assert "size differ: 8 by" in reasons[small.identity]
+    assert "are resized to it" in reasons[small.identity]
 
 
 def test_a_suspect_of_another_task_is_nobodys_to_say(owners: Owners, tmp_path: Path) -> None:

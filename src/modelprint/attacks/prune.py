@@ -56,8 +56,13 @@ class Prune(Attack):
 
 
 def prunable(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:
-    """Convolutions and linear layers."""
-    return [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    """Convolutions and linear layers; not the last layer of torch's attention, whose weights it reads by itself."""
+    return [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+        and not isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)
+    ]
 
 
 def sparsity(model: Normalized) -> float:

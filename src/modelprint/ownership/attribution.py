@@ -29,6 +29,7 @@ class Compared:
         decision: score and rank among its calibration models; None where the two cannot be compared.
         misfit: why not.
         queries: how many were asked.
+        notes: what should be said of how the suspect was opened.
     """
 
     path: str | None
@@ -36,6 +37,7 @@ class Compared:
     decision: Decision | None = None
     misfit: str = ""
     queries: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def attributed(suspect: str, found: Sequence[Compared], *, alpha: float) -> Identification:
@@ -84,7 +86,7 @@ def _candidate(one: Compared, decision: Decision, adjusted: float, *, owners: in
         verdict=verdict,
         calibration=decision.ranked,
         queries=one.queries,
-        message=message,
+        message="; ".join([message, *one.notes]),
     )
 
 

@@ -21,6 +21,7 @@ from pydantic import (
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, IntegrityError
 from modelprint.core.files import write_folder
 from modelprint.core.identity import canonical_json, digest
@@ -229,6 +230,12 @@ class Fingerprint:
     def families(self) -> tuple[str, ...]:
         """The family of each calibration model."""
         return tuple(model.family for model in self.manifest.calibration)
+
+    @property
+    def access(self) -> Access:
+        """The most that suspects are read by: scores, unless a calibration model gave labels only."""
+        labels_only = any(answers.scores is None for answers in self.calibration)
+        return Access.LABELS if labels_only else Access.WEIGHTS
 
     def recalibrated(self, models: tuple[CalibrationModel, ...], answers: tuple[Answers, ...]) -> Fingerprint:
         """The same queries with other calibration models (its identity changes)."""

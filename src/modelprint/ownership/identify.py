@@ -132,6 +132,7 @@ class _Shared(Suspect):
     def __init__(self, inner: Suspect) -> None:
         self.inner = inner
         self.identity, self.access, self.free = inner.identity, inner.access, inner.free
+        self.notes = inner.notes
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         return self.inner.ask(images, access=access)
@@ -198,8 +199,12 @@ def _ask(
     """Ask one fingerprint's queries, and score and rank the answers as `verify` does."""
     scheme = scheme_of(fingerprint)
     try:
-        interview = interrogate(fingerprint, scheme, suspect, access=access, budget=budget, progress=progress)
+        interview = interrogate(
+            fingerprint, scheme, suspect, access=min(access, fingerprint.access), budget=budget, progress=progress
+        )
     except MisfitError as error:
         return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
     decision = concluded(scheme, fingerprint, interview, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
-    return Compared(path=path, fingerprint=fingerprint, decision=decision, queries=int(interview.asked.sum()))
+    return Compared(
+        path=path, fingerprint=fingerprint, decision=decision, queries=int(interview.asked.sum()), notes=suspect.notes
+    )

@@ -129,6 +129,8 @@ def examine(
         files = options.model if options is not None else ModelOptions()
         place = None if options is None or options.device is None else resolve_device(options.device)
         calibrated = recalibrated(print_, negatives, options=files, device=place, notice=notice, progress=progress)
+    lowered = level > calibrated.access
+    level = min(level, calibrated.access)
     interview = interrogate(
         calibrated,
         scheme,
@@ -143,6 +145,10 @@ def examine(
     for note in respondent.notes:
         notice(note)
     change = changes_its_answers(respondent, calibrated.queries[:TWICE], level)
+    message = decision.message
+    if lowered:
+        message += "; some calibration models give labels only, so that labels are compared"
+    seen = [*respondent.notes, *([] if change is None else [change])]
     verdict = Verdict(
         verdict=decision.outcome,
         scheme=scheme.name,
@@ -157,7 +163,7 @@ def examine(
         suspect=respondent.identity,
         kinds=decision.kinds,
         pooled=decision.pooled,
-        message=decision.message if change is None else decision.message + NOTE + change,
+        message=message + NOTE + ". ".join(seen) if seen else message,
         class_matching=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
         details=decision.details,
     )

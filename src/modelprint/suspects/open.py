@@ -87,6 +87,7 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         options.model,
         shape=options.input_shape,
         classes=options.expected_classes,
+        resize=True,
         device=options.device or "cpu",
     )
     return TorchSuspect(
