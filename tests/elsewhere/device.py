@@ -18,6 +18,7 @@ _HIDDEN: dict[int, torch.Tensor] = {}
 _KEPT: list[torch.library.Library] = []
 _INDEXING = ("aten::index", "aten::index_put", "aten::_index_put_impl_", "aten::index_put_", "aten::_unsafe_index")
 _AS_THEY_ARE = frozenset({"copy_", "_to_copy", "_copy_from", "to", "detach", "detach_", "alias", "lift", "lift_fresh"})
+_MAKERS = frozenset({"arange", "eye", "linspace", "randperm"})  # which ask for an empty tensor, and give it a size
 _KEYS = ("CompositeExplicitAutogradNonFunctional", "CompositeExplicitAutograd")
 
 
@@ -113,7 +114,10 @@ def install() -> torch.device:
             continue
         if any(torch._C._dispatch_has_kernel_for_dispatch_key(name, key) for key in _KEYS):
             op = getattr(getattr(torch.ops.aten, packet), overload or "default", None)
-            if op is not None and any("Tensor" in str(argument.type) for argument in op._schema.arguments):
+            if op is None:
+                continue
+            takes = any("Tensor" in str(argument.type) for argument in op._schema.arguments)
+            if takes or packet in _MAKERS:
                 aten.impl(name.removeprefix("aten::"), partial(fallback, op), "PrivateUse1")
     _KEPT.extend([everything, aten])
     return torch.device(f"{DEVICE}:0")
