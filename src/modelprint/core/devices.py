@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from modelprint.core.batches import FORWARD_VALUES, images_at_once
-from modelprint.core.errors import DeviceError, UsageError
+from modelprint.core.errors import DeviceError, UsageError, first_line
 
 T = TypeVar("T")
 
@@ -156,8 +156,3 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
     """Inside, layers compute in `half_precision`; nothing changes where there is none."""
     dtype = half_precision(device)
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

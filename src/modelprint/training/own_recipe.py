@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modelprint.core.devices import device_of, first_line
-from modelprint.core.errors import ModelError
+from modelprint.core.devices import device_of
+from modelprint.core.errors import ModelError, first_line
 from modelprint.core.identity import digest_file
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE

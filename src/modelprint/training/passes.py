@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from modelprint.core.devices import autocast, first_line, free_memory, half_precision, is_out_of_memory
-from modelprint.core.errors import DeviceError
+from modelprint.core.devices import autocast, free_memory, half_precision, is_out_of_memory
+from modelprint.core.errors import DeviceError, first_line
 
 HALVES = (torch.bfloat16, torch.float16)
 Loss = Callable[[Tensor, Tensor], Tensor]
