@@ -77,6 +77,12 @@ def build_from_folder(folder: Path, arguments: Mapping[str, object], shape: tupl
     settings = read_config(folder)
     if "model_type" not in settings:
         raise ModelError(f"{folder / 'config.json'} names no model_type: it is not a configuration of transformers")
+    _check(who, settings.get("model_args") or {})  # of models of timm in a wrapper
+    if settings.get("use_pretrained_backbone") or settings.get("quantization_config"):
+        raise ModelError(
+            f"{who}: config.json asks for weights from elsewhere or for quantised layers, which is refused: save the "
+            "model with its own float weights"
+        )
     transformers = library("transformers", "hf")
     with _failing(who):
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -103,7 +109,8 @@ def named_as_in(body: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tenso
     if not type(body).__module__.startswith("transformers.") or own.keys() <= state.keys():
         return dict(state)
     maker: Any = type(body)
-    with torch.random.fork_rng(devices=[]), _silent(library("transformers", "hf")):
+    who = type(body).__name__
+    with torch.random.fork_rng(devices=[]), _silent(library("transformers", "hf")), _failing(who):
         converted, report = maker.from_pretrained(
             None, config=body.config, state_dict=dict(state), output_loading_info=True, ignore_mismatched_sizes=True
         )

@@ -114,6 +114,24 @@ def test_code_of_a_folder_is_never_run(folder, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"use_pretrained_backbone": True}, "asks for weights from elsewhere"),
+        ({"quantization_config": {"load_in_8bit": True}}, "or for quantised layers"),
+        (
+            {"model_type": "timm_wrapper", "model_args": {"checkpoint_path": "/tmp/x.pth"}},
+            "checkpoint_path is not for you",
+        ),
+    ],
+)
+def test_a_config_may_not_fetch_other_files(change: dict[str, object], what: str, folder: Path, tmp_path: Path):
+    config = {**json.loads((folder / "config.json").read_text()), **change}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=what):
+        build(ModelSpec(arch=f"hf:{tmp_path}", channels=1, size=8, classes=7))
+
+
 def test_folders_without_what_they_need(tmp_path):
     for place, what in ((tmp_path, "holds no config.json"), (tmp_path / "absent", "is no folder")):
         with pytest.raises(ModelError, match=what):
