@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from modelprint.core.devices import resolve_device
-from modelprint.core.errors import ModelError
+from modelprint.core.errors import ModelError, UsageError
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.on_disk import block_rows, is_large
 from modelprint.modalities.image.fitting import mean_and_spread
 from modelprint.modalities.image.spec import ImageSpec
-from modelprint.nn.arch_names import located, runs_code
-from modelprint.nn.architectures import Normalized
+from modelprint.nn.arch_names import FORMS, kind_of, located, runs_code
+from modelprint.nn.architectures import ARCHITECTURES, Normalized
 from modelprint.nn.assembly import complete_spec
 from modelprint.nn.description import ArchName, Description, Normalisation, normalisation
 from modelprint.nn.files import ModelCard
@@ -64,12 +64,15 @@ def spec_for(
         options: mean, std, size, channel order, range and head of the network.
 
     Raises:
-        ModelError: half a normalisation, or numbers that cannot be.
+        UsageError: no such architecture.
+        ModelError: half a normalisation, numbers that cannot be, or data that are no images.
     """
     images = data.spec
     if not isinstance(images, ImageSpec):
         raise ModelError(f"{data.name} holds {data.modality.plural}: networks are built for images only")
     name = located(arch, Path())
+    if kind_of(name) == "registered" and name not in ARCHITECTURES:
+        raise UsageError(f"unknown architecture {arch!r}: use one of {', '.join(ARCHITECTURES)}, or {FORMS}")
     scale = normalisation(options.mean, options.std, who="the options")
     if scale is None:
         scale = Normalisation(mean=(0.0,), std=(1.0,)) if runs_code(arch) else _scale_of(data)
