@@ -19,7 +19,14 @@ FormatOption = Annotated[Format, Parameter(name="--format")]
 
 
 @zoo.command
-def build(name: str, *, jobs: int = 1, folder: Path | None = None, only: list[str] | None = None) -> int:
+def build(
+    name: str,
+    *,
+    jobs: int = 1,
+    folder: Path | None = None,
+    only: list[str] | None = None,
+    device: str = "cpu",
+) -> int:
     """Make the models of a zoo that are not there yet; may be killed at any moment and started again.
 
     Parameters
@@ -33,6 +40,8 @@ def build(name: str, *, jobs: int = 1, folder: Path | None = None, only: list[st
         Where the models are kept; the zoo's own place unless given.
     only
         Parts to make: shadow, calibration, test; sources are made in any case.
+    device
+        auto, cpu, cuda, cuda:N or mps; only the CPU makes the same weights everywhere.
     """
     from modelprint.zoo import build as make
 
@@ -41,7 +50,7 @@ def build(name: str, *, jobs: int = 1, folder: Path | None = None, only: list[st
         def show_step(step: Step) -> None:
             report(f"models ({step.failed} failed)", step.done, step.total)
 
-        state = make(name, jobs=jobs, folder=folder, only=only, progress=show_step)
+        state = make(name, jobs=jobs, folder=folder, only=only, device=device, progress=show_step)
     _print(state)
     for failure in state.failures:
         say(f"failed: {failure}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from modelprint.core.devices import resolve_device
 from modelprint.core.files import locked, write_bytes
 from modelprint.core.identity import digest, digest_file
 from modelprint.nn.loading import load_model
@@ -47,6 +48,7 @@ def build(
     jobs: int = 1,
     folder: Path | None = None,
     only: Iterable[str] | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Status:
     """Make the models of a zoo that are not there yet.
@@ -59,18 +61,22 @@ def build(
         jobs: processes, of one thread each; the models do not depend on it.
         folder: see `default_folder`.
         only: parts ("test", "shadow" ...) to make; sources are made in any case.
+        device: where they are made: auto, cpu, cuda, cuda:N or mps. A recipe names the same file wherever it is made,
+            though only the CPU makes the same weights everywhere.
 
     Raises:
         UsageError: no such zoo.
+        DeviceError: no such device here.
         ModelprintError: another build is at work there, the disk is full, or a worker process died.
     """
     plan = plan_of(name) if isinstance(name, str) else name
+    chosen = str(resolve_device(device))
     place = folder or default_folder(plan.name)
     parts = None if only is None else {*only, "source", "base"}
     store = Store(place, plan)
     with locked(store.folder, "build"):
         store.sweep()
-        _Build(store, jobs=jobs, progress=progress).run(parts)
+        _Build(store, jobs=jobs, device=chosen, progress=progress).run(parts)
         store.write()
     return status(plan, folder=place)
 
@@ -101,9 +107,10 @@ def adopt(name: str | Plan, models: Path, *, folder: Path | None = None) -> list
 
 
 class _Build:
-    def __init__(self, store: Store, *, jobs: int, progress: Progress | None) -> None:
+    def __init__(self, store: Store, *, jobs: int, device: str, progress: Progress | None) -> None:
         self.store = store
         self.jobs = jobs
+        self.device = device
         self.progress = progress
         self.planned = store.plan.by_identity()
         self.started = time.perf_counter()
@@ -116,7 +123,7 @@ class _Build:
         ]
         self.to_make = sum(entry.identity not in self.store.models for stage in stages for entry in stage)
         plan = self.store.plan
-        ground = Ground(holdout=f"{plan.data}:holdout", dtype=getattr(torch, plan.dtype))
+        ground = Ground(holdout=f"{plan.data}:holdout", dtype=getattr(torch, plan.dtype), device=self.device)
         with TaskPool(perform, ground, jobs=self.jobs) as pool:
             for stage in stages:
                 self._run_stage([entry for entry in stage if entry.identity not in self.store.models], pool)

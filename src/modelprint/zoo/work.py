@@ -50,10 +50,12 @@ class Ground:
     Attributes:
         holdout: a data reference.
         dtype: how weights are stored.
+        device: where models are made and asked.
     """
 
     holdout: str
     dtype: torch.dtype
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +79,10 @@ def perform(ground: Ground, task: Task) -> Outcome:
     started = time.process_time()
     try:
         if task.measure_only is not None:
-            loaded = _model(task.measure_only)
+            loaded = _model(task.measure_only, ground.device)
             accuracy, agreements = _worth(loaded.module, loaded.spec, task, ground)
             return Outcome(accuracy=accuracy, agreements=agreements)
-        model, card = _made(task)
+        model, card = _made(task, ground.device)
         _round(model, ground.dtype)
         accuracy, agreements = _worth(model, card.spec, task, ground)
         card = card.model_copy(update={"accuracy": accuracy})
@@ -90,14 +92,14 @@ def perform(ground: Ground, task: Task) -> Outcome:
     return Outcome(weights=weights, accuracy=accuracy, agreements=agreements, seconds=time.process_time() - started)
 
 
-def _made(task: Task) -> tuple[Normalized, ModelCard]:
+def _made(task: Task, device: str) -> tuple[Normalized, ModelCard]:
     recipe, data = task.recipe, _data(task.recipe.data)
     if isinstance(recipe, Training):
         spec = spec_for(data, recipe.arch, recipe.arch_args)
-        trained = train_model(data, spec, recipe.recipe(), seed=recipe.seed)
+        trained = train_model(data, spec, recipe.recipe(), seed=recipe.seed, device=device)
         return trained.model, trained.card
     assert task.source is not None
-    source = _model(task.source)
+    source = _model(task.source, device)
     if source.spec is None or not isinstance(source.module, Normalized):
         raise ModelError(f"{task.source} has no registered architecture: attacks of a zoo need one")
     attacked = make(
@@ -117,7 +119,8 @@ def _worth(
     if spec is None or spec.classes != holdout.classes:
         return accuracy, {}
     agreements = {
-        name: float((labels == _labels(path, ground.holdout)).double().mean()) for name, path in task.rivals.items()
+        name: float((labels == _labels(path, ground.holdout, ground.device)).double().mean())
+        for name, path in task.rivals.items()
     }
     return accuracy, agreements
 
@@ -136,10 +139,10 @@ def _data(reference: str) -> LabelledSet:
 
 
 @lru_cache(maxsize=8)
-def _model(path: Path) -> LoadedModel:
-    return load_model(path)
+def _model(path: Path, device: str) -> LoadedModel:
+    return load_model(path, device=device)
 
 
 @lru_cache(maxsize=8)
-def _labels(path: Path, holdout: str) -> Tensor:
-    return predict(_model(path).module, torch.from_numpy(_data(holdout).stored)).argmax(1).clone()
+def _labels(path: Path, holdout: str, device: str) -> Tensor:
+    return predict(_model(path, device).module, torch.from_numpy(_data(holdout).stored)).argmax(1).clone()
