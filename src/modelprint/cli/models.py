@@ -122,7 +122,7 @@ def attack(
             raise ModelError(
                 f"{model} cannot be rebuilt, as attacks do: name its weights and its architecture with --arch"
             )
-        made = run_attack(
+        copied = run_attack(
             kind,
             settings(set_),
             source.module,
@@ -134,11 +134,11 @@ def attack(
             source_identity=source.identity,
             on_epoch=lambda epoch: report(kind, epoch.number, epoch.total),
         )
-    save_model(out_, made.model, made.card)
-    accuracy = "not measured" if made.card.accuracy is None else f"{made.card.accuracy:.4f}"
-    if "note" in made.report:
-        say(str(made.report["note"]))
-    agreement = "not measured" if made.agreement is None else f"{made.agreement:.4f}"
+    save_model(out_, copied.model, copied.card)
+    accuracy = "not measured" if copied.card.accuracy is None else f"{copied.card.accuracy:.4f}"
+    if "note" in copied.report:
+        say(str(copied.report["note"]))
+    agreement = "not measured" if copied.agreement is None else f"{copied.agreement:.4f}"
     out.print(f"{out_}: {kind}, accuracy {accuracy}, agreement with the source {agreement}", markup=False)
 
 

@@ -116,8 +116,8 @@ def cosines(one: Float[np.ndarray, "n d"], other: Float[np.ndarray, "n d"]) -> F
     """
     lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     products = (one * other).sum(axis=1)
-    found: Float[np.ndarray, " n"] = np.divide(products, lengths, out=np.zeros_like(lengths), where=lengths > 1e-12)
-    return found
+    ratios: Float[np.ndarray, " n"] = np.divide(products, lengths, out=np.zeros_like(lengths), where=lengths > 1e-12)
+    return ratios
 
 
 def _forward(inputs: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:

@@ -144,8 +144,8 @@ def train_model(
         if holdout is not None
         else None
     )
-    made: dict[str, Any] = {"kind": "train", "data": data.name, "data_sha256": data.identity, "seed": seed}
+    origin: dict[str, Any] = {"kind": "train", "data": data.name, "data_sha256": data.identity, "seed": seed}
     if start is not None:
-        made["init"] = asdict(start)
-    card = ModelCard(spec=spec, recipe={**made, **recipe.card()}, accuracy=measured)
+        origin["init"] = asdict(start)
+    card = ModelCard(spec=spec, recipe={**origin, **recipe.card()}, accuracy=measured)
     return TrainedModel(model=model, card=card, report=report)
