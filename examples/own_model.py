@@ -33,7 +33,7 @@ def net(*, channels: int, size: int, classes: int) -> nn.Module:
 
 def fit(model, data, *, seed, device, progress):
     """What `--recipe` names: trains the model in place."""
-    epochs, size, rate = 50, 32, 5e-3
+    epochs, size, rate = 25, 32, 5e-3
     batches = -(-len(data.labels) // size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * batches)

@@ -33,6 +33,15 @@ class Start:
     head: Literal["kept", "fresh"]
 
 
+def identity_of(weights: str | Path) -> str:
+    """SHA-256 of the weights that a training starts from, a file or a folder of transformers, as `Start` has it.
+
+    Raises:
+        ModelError: missing, or no weights.
+    """
+    return read_weights(weights_of(path_of(weights))).identity
+
+
 def completed_by(options: ModelOptions, weights: Path | None) -> ModelOptions:
     """Options, with the architecture and normalisation that modelprint wrote into the weights where none were given.
 

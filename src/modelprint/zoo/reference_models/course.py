@@ -19,6 +19,7 @@ from modelprint.nn.loading import open_model
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.refs import StoredModel
 from modelprint.nn.spec import ModelSpec
+from modelprint.training.init import identity_of
 from modelprint.training.recipes import Recipe
 from modelprint.training.train import train_model
 from modelprint.zoo.pool import TaskPool
@@ -145,7 +146,7 @@ def recipes(course: Course, tasks: Sequence[Task]) -> list[object]:
     }
     if course.device != "cpu":  # another kind of device rounds otherwise
         shared["device"] = course.device.partition(":")[0]
-    init = None if course.init is None else digest_file(course.init)
+    init = None if course.init is None else identity_of(course.init)
 
     def recipe(task: Task) -> object:
         own: dict[str, object] = {"seed": task.seed, "note": dict(task.note)}

@@ -9,9 +9,9 @@ from pathlib import Path
 from torch import nn
 
 from modelprint.core.devices import device_of
-from modelprint.core.identity import digest_file
 from modelprint.data.labelled import LabelledSet
 from modelprint.training.choice import recipe_named
+from modelprint.training.init import identity_of
 from modelprint.training.recipes import Recipe
 
 
@@ -46,4 +46,4 @@ class HowTrained:
     @property
     def checkpoint(self) -> str | None:
         """SHA-256 of the checkpoint's file; None without one, or where it is no file."""
-        return None if self.init is None or not Path(self.init).is_file() else digest_file(Path(self.init))
+        return None if self.init is None else identity_of(self.init)
