@@ -16,7 +16,13 @@ from modelprint.ownership.fingerprint import ShadowRecord
 from modelprint.ownership.negatives import Notice, unheard
 from modelprint.schemes.base import Progress, silent
 from modelprint.zoo.reference_models.estimate import announce
-from modelprint.zoo.reference_models.shadows import Shadows, auto_shadows, shadow_course, shadow_folder
+from modelprint.zoo.reference_models.shadows import (
+    LEAST_AGREEMENT,
+    Shadows,
+    auto_shadows,
+    shadow_course,
+    shadow_folder,
+)
 from modelprint.zoo.reference_models.shelf import Shelf
 from modelprint.zoo.reference_models.training import HowTrained
 
@@ -132,7 +138,7 @@ def _trained(
         )
     course, tasks = shadow_course(data, source, count, seed=seed, how=how, holdout=seeds)
     announce(f"--shadow {count}", course, tasks, shelf=shelf, jobs=jobs, notice=notice, cheaper="--quick, 2 + 2 models")
-    return auto_shadows(
+    shadows = auto_shadows(
         data,
         source,
         count,
@@ -143,6 +149,13 @@ def _trained(
         holdout=seeds,
         progress=lambda done, total: progress("shadow models", done, total),
     )
+    lost = count - len(shadows.surrogates)
+    if lost:
+        notice(
+            f"--shadow {count}: {lost} of {count} surrogates are left out, as they agree with the source on less than "
+            f"{LEAST_AGREEMENT:.0%} of {seeds.name}: extraction learned too little from so few images or epochs"
+        )
+    return shadows
 
 
 def _check(model: ModelRef, seeds: LabelledSet) -> None:
