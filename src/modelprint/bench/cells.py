@@ -19,7 +19,7 @@ from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel
 from modelprint.zoo.recipes import Theft
 
-KEEPS = 0.85  # of the source's accuracy, or a copy is worthless
+KEEPS = 0.85  # of the source's accuracy, or a copy counts as one that lost its worth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Calibrating:
 
 @dataclass(frozen=True, kw_only=True)
 class Meeting:
-    """A suspect as one source meets it: a copy of another source is a stranger to this one."""
+    """A suspect as one source meets it: a copy of another source is a third-party copy to this one."""
 
     model: ZooModel
     judged: JudgedModel
@@ -108,9 +108,9 @@ class Field:
         shadows = [model for model in shadows if not _shows(model, contender.unseen)]
         sources = {model.id for model in self.sources}
         copies = [model for model in shadows if model.source == source.id]
-        strangers = [model for model in shadows if model.role == "independent"]
+        references = [model for model in shadows if model.role == "independent"]
         if contender.shadows is not None:
-            copies, strangers = _half_extracted(copies)[: contender.shadows], strangers[: contender.shadows]
+            copies, references = _half_extracted(copies)[: contender.shadows], references[: contender.shadows]
         return Enrolment(
             contender=contender.label,
             source=source.id,
@@ -122,7 +122,7 @@ class Field:
             seed=seed,
             budget=budget,
             surrogates={model.id: model.row.sha256 for model in copies},
-            references={model.id: model.row.sha256 for model in strangers},
+            references={model.id: model.row.sha256 for model in references},
             reference_copies={
                 model.id: model.row.sha256
                 for model in shadows
@@ -215,7 +215,7 @@ class Field:
         }
 
     def partner(self, model: ZooModel) -> ZooModel:
-        """Whom a thief lets answer together with his copy: an independent test model of other data, or any.
+        """Which model answers together with a copy: an independent test model of other data, or any.
 
         Raises:
             ModelprintError: there is none.
@@ -225,7 +225,7 @@ class Field:
             raise ModelprintError(f"the zoo {self.plan.name} has no independent model for an ensemble")
         return min(others, key=lambda other: other.kind != "DADT")
 
-    def thefts(self) -> list[ZooModel]:
+    def evading(self) -> list[ZooModel]:
         """Copies that keep their worth and their classes: whom evasions cost accuracy."""
         return [model for model in self.part("test") if model.role == "derived" and self._counts_as(model) == "all"]
 
@@ -246,7 +246,7 @@ class Field:
                     "evasion": self.evasion_identity(evasion, model),
                 }
             ): (model, evasion)
-            for model in self.thefts()
+            for model in self.evading()
             if model.source in {source.id for source in self.enrolled}
             for evasion in self.evasions
         }
@@ -312,7 +312,7 @@ def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:
 
 
 def _third_party(model: ZooModel) -> JudgedModel:
-    """A source, or a copy of one, to the owner of another: same data; another architecture if the thief chose one."""
+    """A source, or a copy of one, to the owner of another: same data; another architecture if the attack chose one."""
     recipe = model.entry.recipe
     other = isinstance(recipe, Theft) and recipe.parameters.get("arch")
     return JudgedModel(

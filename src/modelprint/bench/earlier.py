@@ -33,7 +33,7 @@ class Earlier:
         self._runs: dict[tuple[bool, _Key], list[Run]] = defaultdict(list)
         if results is None:
             return
-        if _told(results.suspects) != _told([meeting.judged for source in met for meeting in source]):
+        if _outline(results.suspects) != _outline([meeting.judged for source in met for meeting in source]):
             raise ModelprintError(
                 f"the earlier results of {results.name} are of other models than the zoo's: run all contenders, or "
                 "write elsewhere with --out"
@@ -45,10 +45,10 @@ class Earlier:
     def runs(self, entrant: Entrant, *, swept: bool = False) -> list[Run]:
         """The runs of a fingerprint, at each level of access."""
         plan = entrant.enrolment
-        found = self._runs[swept, (entrant.contender.label, plan.source, plan.budget, entrant.evasion, plan.seed)]
-        if found:
+        runs = self._runs[swept, (entrant.contender.label, plan.source, plan.budget, entrant.evasion, plan.seed)]
+        if runs:
             self._keep(entrant)
-        return found
+        return runs
 
     def point(self, entrant: Entrant) -> SweepPoint | None:
         """The point of a contender that stands in a figure."""
@@ -69,9 +69,9 @@ class Earlier:
 
     def _keep(self, entrant: Entrant) -> None:
         assert self.results is not None
-        name, told = f"{entrant.contender.label} at {entrant.enrolment.budget}", self.results.provenance
-        self.kept[name] = told.get("kept", {}).get(name, {key: told.get(key) for key in ("revision", "date")})
+        name, origin = f"{entrant.contender.label} at {entrant.enrolment.budget}", self.results.provenance
+        self.kept[name] = origin.get("kept", {}).get(name, {key: origin.get(key) for key in ("revision", "date")})
 
 
-def _told(judged: Sequence[JudgedModel]) -> dict[str, tuple[str, float]]:
+def _outline(judged: Sequence[JudgedModel]) -> dict[str, tuple[str, float]]:
     return {model.id: (model.counts_as, round(model.accuracy, 6)) for model in judged}

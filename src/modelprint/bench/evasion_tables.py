@@ -1,4 +1,4 @@
-"""Schemes against evasions, as text: what is still found, who is accused, and what it costs the thief."""
+"""Schemes against evasions, as text: what is still found, the false positives, and what it costs the copies."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def evasion_tables(results: Results, *, access: str = "labels") -> list[TextTabl
         )
 
     def verdict(setting: Setting) -> str:
-        caught, accused = view.measured(setting, "tpr_verdict"), view.measured(setting, "fpr_verdict")
-        if caught is None or accused is None:
+        found, false = view.measured(setting, "tpr_verdict"), view.measured(setting, "fpr_verdict")
+        if found is None or false is None:
             return NOT_MEASURED
-        return f"{caught.mean:.2f} / {accused.mean:.3f}"
+        return f"{found.mean:.2f} / {false.mean:.3f}"
 
     columns = ("evasion", "accuracy lost", *(f"{scheme}, {budget}" for scheme, budget in schemes))
     copies = len(results.evasions[0].accuracy)

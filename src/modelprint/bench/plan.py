@@ -40,7 +40,7 @@ class Contender(Record):
         rehearsed: whether the zoo's rehearsal models join its shadow models.
         unseen: what no shadow model shows: a family of attacks (chains that begin with it included), or
             "architectures" other than the source's.
-        shadows: how many shadow copies, and as many strangers, an owner makes; all unless given.
+        shadows: how many surrogates, and as many reference models, an owner makes; all unless given.
         knob: of a variant that stands in a figure only. It enrols the first source, with the first seed, and meets that
             source's copies and every `thinning`-th independent test model.
         evasions: behind which suspects answer, too, besides answering plainly ("jpeg", "noise+label-noise").
@@ -75,7 +75,7 @@ class Bench(Record):
         contenders: schemes and variants of them; the controls are added where they are missing.
         budgets, seeds: of every contender that has none of its own.
         alpha: the accepted rate of false accusations, for the verdict's columns.
-        first_source_only: whether the other sources are met as strangers alone.
+        first_source_only: whether the other sources are only met, as third parties, and not enrolled.
         regions: the contender whose first fingerprint's planar slice is put to the copies.
     """
 
@@ -91,13 +91,13 @@ class Bench(Record):
     @property
     def identity(self) -> str:
         """SHA-256 of the whole plan."""
-        told = self.model_dump(mode="json")
-        for contender in told["contenders"]:
+        plan = self.model_dump(mode="json")
+        for contender in plan["contenders"]:
             if not contender["evasions"]:  # plans without any are what they were before there were evasions
                 del contender["evasions"]
         if not self.first_source_only:
-            del told["first_source_only"]
-        return digest_json(told)
+            del plan["first_source_only"]
+        return digest_json(plan)
 
 
 class Enrolment(Record):

@@ -90,13 +90,13 @@ def state(bench: Bench, *, folder: Path, zoo: Plan | None = None, zoo_folder: Pa
     store = Store(folder)
     entrants = list(field.entrants())
     enrolments = dict.fromkeys(entrant.enrolment.identity for entrant in entrants)
-    made = [record for identity in enrolments if (record := store.crafted(identity)) is not None]
+    crafted = [record for identity in enrolments if (record := store.crafted(identity)) is not None]
     planned = field.planned(entrants)
     results = [result for cell, result in store.cells().items() if cell in planned]
     failed = sum(result.error is not None for result in results)
     return State(
         fingerprints=len(enrolments),
-        made=sum(record.error is None for record in made),
+        made=sum(record.error is None for record in crafted),
         cells=len(planned),
         finished=len(results) - failed,
         failed=failed,

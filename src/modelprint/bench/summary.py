@@ -183,7 +183,7 @@ class _Summary:
                     n_independent=len(independent),
                 )
             )
-        return tuple(Sweep(knob=name, points=tuple(found)) for name, found in points.items() if found)
+        return tuple(Sweep(knob=name, points=tuple(members)) for name, members in points.items() if members)
 
     def regions(self) -> tuple[Regions, ...]:
         for entrant in self.plain():
@@ -193,35 +193,35 @@ class _Summary:
             if fingerprint.plane is None:
                 continue
             own = fingerprint.plane["labels"]
-            found = {entrant.enrolment.source: letters(own.ravel())}
+            labels = {entrant.enrolment.source: letters(own.ravel())}
             for model in self.field.models:
                 cell = self.cell(entrant, model) if self.field.is_drawn(model) else None
                 if cell is not None and cell.regions is not None:
-                    found[model.id] = cell.regions
+                    labels[model.id] = cell.regions
             return (
-                Regions(scheme=entrant.contender.label, source=entrant.enrolment.source, side=len(own), labels=found),
+                Regions(scheme=entrant.contender.label, source=entrant.enrolment.source, side=len(own), labels=labels),
             )
         return ()
 
     def evasions(self) -> tuple[EvasionCost, ...]:
         """What each evasion does, and what it costs the copies."""
-        told: dict[str, dict[str, float]] = defaultdict(dict)
+        accuracy: dict[str, dict[str, float]] = defaultdict(dict)
         images = 0
         for cell, (model, evasion) in self.field.weighings().items():
             result = self.cells.get(cell)
             if result is not None and "accuracy" in result.details:
-                told[evasion][model.id] = result.details["accuracy"]
+                accuracy[evasion][model.id] = result.details["accuracy"]
                 images = int(result.details["images"])
         return tuple(
             evasion_cost(
                 evasion,
                 recipe=[] if evasion == NONE else [one.recipe() for one in evasions(evasion)],
-                accuracy=told[evasion],
-                plain=told[NONE],
+                accuracy=accuracy[evasion],
+                plain=accuracy[NONE],
                 images=images,
             )
             for evasion in self.field.evasions
-            if told[evasion] and told[NONE]
+            if accuracy[evasion] and accuracy[NONE]
         )
 
     def provenance(self) -> dict[str, object]:

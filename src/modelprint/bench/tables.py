@@ -144,7 +144,7 @@ def overall(view: View) -> TextTable:
 
 
 def extraction(view: View) -> TextTable:
-    """Table 3: F1 on extracted copies; ours with as many innocents as copies, as in the paper."""
+    """Table 3: F1 on extracted copies; ours with as many independent models as copies, as in the paper."""
     own = view.results.data.partition(":")[0]
     data_sets: tuple[DataSet, ...] = ("CIFAR-100", "ImageNet")
     rows = []

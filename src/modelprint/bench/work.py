@@ -108,7 +108,7 @@ def distinct_neighbours(queries: np.ndarray, group: np.ndarray, *, modality: Mod
 def weigh(_: None, task: WeighTask) -> list[CellResult]:
     """How many held-out images a copy behind each evasion gets right; one that gets no answer is wrong.
 
-    Classes that were renamed are told apart: the thief's customers know the names.
+    Classes that were renamed are matched: those who use the copy know the names.
     """
     data = _data(task.data)
     data = data.take(np.arange(min(HELD_OUT, len(data))))

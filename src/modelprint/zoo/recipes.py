@@ -104,7 +104,7 @@ class Entry(Record):
     Attributes:
         id: unique in its zoo, for people.
         part: sources; the base that SHARED models come from; shadow, calibration and test, which share no model and no
-            seed; rehearsal, more shadow models, for schemes that rehearse thefts; sweeps over one knob of an attack,
+            seed; rehearsal, more shadow models, for schemes that rehearse attacks; sweeps over one knob of an attack,
             for figures alone.
         kind: of an independent model.
         attack: of a derived model, with what tells it from its like: "prune 40 %".

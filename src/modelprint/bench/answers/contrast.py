@@ -1,14 +1,14 @@
-"""Contrast on recorded labels: images on which a copy keeps the source's answer, and a stranger does not give it.
+"""Contrast on recorded labels: images whose answer a copy keeps and an independent model does not give.
 
-Rare among strangers is not enough: what one model alone answers, it often answers narrowly, and a copy that was pruned,
-or sees its images through JPEG, loses it first. How long an answer lasts can be learned, though no copy of the source
+Rare among independent models is not enough: what one model alone answers, it often answers narrowly, and a copy that
+was pruned, or sees its images through JPEG, loses it first. How long an answer lasts can be learned, though no copy of the source
 is at hand: the selection models have parents of their own. Each founder among them stands in for the source once, and
 from what its own members keep, and from what the family nearest to it answers, two regressions learn
 
-    p1 = P(a copy gives the source's answer),    p0 = P(a stranger near to the source gives it)
+    p1 = P(a copy gives the source's answer),    p0 = P(an independent model near to the source gives it)
 
 of an image from what the other families answer to it. The copies are the third that keeps least, and the family near to
-the stand-in is hidden from the description: what has to be told apart are the worst copy and the nearest stranger.
+the stand-in is hidden from the description: what has to be told apart are the worst copy and the nearest independent.
 Images are asked in the order of (p1 - p0) / sqrt(p1 (1 - p1) + p0 (1 - p0)), the distance of both answers in standard
 deviations; the score is the share of them that a suspect answers as the source does. With one weight for all, no single
 answer can accuse anybody.
@@ -28,7 +28,7 @@ from modelprint.bench.answers.table import founders
 from modelprint.stats.labels import hamming_distance
 
 LEAST_FAMILIES = 3  # one stands in for the source, one is hidden, one describes
-COMMON = 0.5  # an answer that more than half of the strangers give tells nothing
+COMMON = 0.5  # an answer that more than half of the independents give tells nothing
 FRAILEST = 1 / 3  # of a family: the copies that p1 is learned from
 BANDS = ((0.0, 0.04), (0.0, 0.2), (0.2, 0.5))  # of a family, from the least to the most faithful: how each band lasts
 ROWS = 3000  # images that each stand-in teaches, at most
@@ -37,7 +37,7 @@ LEAVES, PER_LEAF, ROUNDS, RATE = 8, 100, 60, 0.1  # of the regressions
 
 @ANSWER_SCHEMES.register("contrast")
 def contrast(evidence: Evidence, generator: np.random.Generator) -> Interview:
-    """The share of the answers that a copy would keep and a stranger not give; plain rarity where nothing is learned.
+    """The share of the answers that a copy would keep and others not give; plain rarity where nothing is learned.
 
     Differs from `schemes.contrast`: no image is made and no shadow model trained, so that what a copy keeps is learned
     from other families' copies.
@@ -77,9 +77,9 @@ class Selection:
 
     def __init__(self, evidence: Evidence) -> None:
         self.labels, self.truth = evidence.others, evidence.truth
-        found = founders(evidence.parents)
-        self.founders = np.unique(found)
-        self.members = [np.flatnonzero(found == founder) for founder in self.founders]
+        families = founders(evidence.parents)
+        self.founders = np.unique(families)
+        self.members = [np.flatnonzero(families == founder) for founder in self.founders]
 
     def given(self, answers: Int[np.ndarray, " n"]) -> Float[np.ndarray, "f n"]:
         """The share of each family's members that give these answers."""
@@ -178,9 +178,9 @@ def _learned(
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     copies = [(lesson.seen, lesson.kept) for lesson in lessons if lesson.kept is not None]
-    strangers = [(lesson.seen, lesson.met) for lesson in lessons]
+    independents = [(lesson.seen, lesson.met) for lesson in lessons]
     learned = []
-    for side in (copies, strangers):
+    for side in (copies, independents):
         trees = HistGradientBoostingRegressor(
             max_iter=ROUNDS, max_leaf_nodes=LEAVES, min_samples_leaf=PER_LEAF, learning_rate=RATE, early_stopping=False
         )

@@ -23,7 +23,7 @@ class Split:
         copies: the other members of its family, to be found.
         selection: on which queries are chosen and weighed.
         calibration: which set the threshold of the verdict.
-        independent: not to be accused.
+        independent: not made from the source.
     """
 
     source: int

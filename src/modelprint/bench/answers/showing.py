@@ -18,9 +18,9 @@ _COLUMNS: dict[Figure, str] = {
 def leaderboard(results: Results) -> TextTable:
     """The mean over sources of each scheme, with its worst source."""
     whole = [row for row in results.rows if row.source == ALL]
-    told = results.provenance
+    counts = results.provenance
     return TextTable(
-        title=f"{results.name}: {told['models']} models, {told['images']} images, {len(results.sources)} sources",
+        title=f"{results.name}: {counts['models']} models, {counts['images']} images, {len(results.sources)} sources",
         columns=("scheme", "queries", *_COLUMNS.values(), "worst source, T1%F", "n"),
         rows=tuple(
             (
@@ -33,7 +33,7 @@ def leaderboard(results: Results) -> TextTable:
             for row in sorted(whole, key=lambda row: -(row.auc or 0.0))
         ),
         note="means over sources, 95 % intervals by bootstrap over sources and models; n derived / independent; "
-        f"verdict at alpha = {results.alpha:g}; half of each source's other families, drawn by seed {told['seed']}, "
+        f"verdict at alpha = {results.alpha:g}; half of each source's other families, drawn by seed {counts['seed']}, "
         "chose its queries and set its threshold, the others are its independents",
     )
 

@@ -71,10 +71,10 @@ def founders(parents: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
     >>> founders(np.array([0, 0, 1])).tolist()
     [0, 0, 0]
     """
-    found = parents
-    while (found != parents[found]).any():
-        found = parents[found]
-    return found
+    ancestors = parents
+    while (ancestors != parents[ancestors]).any():
+        ancestors = parents[ancestors]
+    return ancestors
 
 
 def read_table(table: Path, families: Path) -> AnswerTable:
@@ -121,19 +121,19 @@ def _as_labels(array: np.ndarray, *, who: str) -> np.ndarray:
 
 def _read_families(path: Path) -> dict[str, str]:
     try:
-        found = json.loads(path.read_bytes())
+        families = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
-    if not isinstance(found, dict) or not found:
+    if not isinstance(families, dict) or not families:
         raise DataError(f"{path} is no JSON object from each model's id to the id of the one that it came from")
-    wrong = [name for name, parent in found.items() if not isinstance(parent, str)]
+    wrong = [name for name, parent in families.items() if not isinstance(parent, str)]
     if wrong:
         raise DataError(
-            f"{path}: {wrong[0]!r} came from {found[wrong[0]]!r}: expected a model's id, its own if it came from none"
+            f"{path}: {wrong[0]!r} came from {families[wrong[0]]!r}: expected a model's id, its own if from none"
         )
-    return found
+    return families
 
 
 def _check_same(arrays: Mapping[str, object], parents: Mapping[str, str], table: Path, families: Path) -> None:
