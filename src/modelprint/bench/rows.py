@@ -45,8 +45,8 @@ def rows_of(suspects: Sequence[JudgedModel], runs: Sequence[Run]) -> Iterator[Ro
     """Rows of each run, and the means over sources of runs that differ in nothing else.
 
     A row stands for a group of copies: all, a family, one attack, those that lost their worth ("worthless"), those
-    with other classes ("transfer"). Of several sources each has its rows for all copies and for the families, the latter
-    without intervals: those are of the mean.
+    with other classes ("transfer"). Of several sources each has its rows for all copies and for the families, the
+    latter without intervals: those are of the mean.
     """
     known = {model.id: model for model in suspects}
     alike: dict[tuple[object, ...], list[Run]] = defaultdict(list)

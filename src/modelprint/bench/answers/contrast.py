@@ -1,9 +1,9 @@
 """Contrast on recorded labels: images whose answer a copy keeps and an independent model does not give.
 
 Rare among independent models is not enough: what one model alone answers, it often answers narrowly, and a copy that
-was pruned, or sees its images through JPEG, loses it first. How long an answer lasts can be learned, though no copy of the source
-is at hand: the selection models have parents of their own. Each founder among them stands in for the source once, and
-from what its own members keep, and from what the family nearest to it answers, two regressions learn
+was pruned, or sees its images through JPEG, loses it first. How long an answer lasts can be learned, though no copy
+of the source is at hand: the selection models have parents of their own. Each founder among them stands in for the
+source once, and from what its own members keep, and from what the family nearest to it answers, two regressions learn
 
     p1 = P(a copy gives the source's answer),    p0 = P(an independent model near to the source gives it)
 
