@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError, first_line
 from modelprint.nn.outputs import logits_of
-from modelprint.nn.weight_files import refuse_bombs
+from modelprint.nn.pickled import refuse_bombs
 
 
 class Exported(nn.Module):
