@@ -1,46 +1,30 @@
-"""What is printed is what was meant: no markup, no emoji, no escape sequences, nothing cut."""
+"""Progress where there is no terminal."""
 
 from __future__ import annotations
 
-import io
-
 import pytest
-from rich.table import Table
 
 from modelprint.cli import console
-from modelprint.cli.console import PlainConsole, print_table
-
-NAMES = ("digits:train", "a:cat:.pt", "[/x]", "[bold]name[/bold]", "\x1b[31mred", "x\u202egp.exe")
+from modelprint.cli.console import Lines
 
 
-def printed(name: str, *, table: bool) -> str:
-    stream = io.StringIO()
-    plain = PlainConsole(file=stream, width=40, highlight=False, force_terminal=True, color_system=None)
-    if table:
-        rows = Table(title=name, box=None)
-        rows.add_column(name)
-        rows.add_row(name)
-        plain.print(rows)
-    else:
-        plain.print(name)
-    return stream.getvalue()
+def test_without_a_terminal_a_line_comes_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(console, "say", lines.append)
+    now = 0.0
+    report = Lines(every=30.0, clock=lambda: now)
+    for done in range(21):
+        now = 10.0 * done
+        report("calibration models", done, 20)
+    assert lines[0] == "calibration models: 3 of 20, about 3 min left"
+    assert lines[-1] == "calibration models: 18 of 20, about 20 s left"
+    assert len(lines) == 6
 
 
-@pytest.mark.parametrize("table", [False, True])
-@pytest.mark.parametrize("name", NAMES)
-def test_names_are_shown_as_they_are(name: str, table: bool) -> None:
-    text = printed(name, table=table)
-    visible = name.replace("\x1b", "\\u001b").replace("\u202e", "\\u202e")
-    assert visible in text
-    assert "\x1b[31m" not in text
-    assert "\u202e" not in text
-
-
-def test_a_table_is_as_wide_as_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.StringIO()
-    monkeypatch.setattr(console, "out", PlainConsole(file=stream, width=60, highlight=False))
-    rows = Table(show_header=False, box=None)
-    identity = "sha256:" + "ab" * 32
-    rows.add_row("signed by", identity + " (NOT compared: --key)")
-    print_table(rows)
-    assert identity + " (NOT compared: --key)" in stream.getvalue()
+def test_what_is_over_soon_leaves_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(console, "say", lines.append)
+    report = Lines(every=30.0, clock=lambda: 1.0)
+    for done in range(100):
+        report("queries", done, 100)
+    assert not lines
