@@ -40,16 +40,16 @@ class Compared:
     notes: tuple[str, ...] = ()
 
 
-def attributed(suspect: str, found: Sequence[Compared], *, alpha: float) -> Identification:
+def attributed(suspect: str, compared_with: Sequence[Compared], *, alpha: float) -> Identification:
     """Whose the suspect is: p-values adjusted, candidates in order, the verdict in words."""
-    compared = [(one, one.decision) for one in found if one.decision is not None]
+    compared = [(one, one.decision) for one in compared_with if one.decision is not None]
     ranks = [1.0 if decision.p_value is None else decision.p_value for _, decision in compared]
     candidates = [
         _candidate(one, decision, float(adjusted), owners=len(compared), alpha=alpha)
         for (one, decision), adjusted in zip(compared, holm(np.array(ranks)), strict=True)
     ]
     candidates.sort(key=lambda one: (one.p_value or 2.0, np.inf if one.score is None else -one.score))
-    candidates += [_misfit(one) for one in found if one.decision is None]
+    candidates += [_misfit(one) for one in compared_with if one.decision is None]
     verdict, message = _conclusion(candidates, alpha)
     first = candidates[0]
     return Identification(

@@ -87,26 +87,26 @@ def expecting(scheme: Scheme, context: Enrollment, generator: torch.Generator) -
     seen = replace(context, source=Expected(context.source, transforms))
     if scheme.separable and context.budget is not None:
         seen = replace(seen, budget=SPARE * context.budget)
-    made = scheme.craft(seen, generator)
-    labels = predict(context.source, torch.from_numpy(made.stored), modality=modality).argmax(1).numpy()
-    kept = stable(context.source, made.stored, labels, transforms, modality=modality)
+    spare = scheme.craft(seen, generator)
+    labels = predict(context.source, torch.from_numpy(spare.stored), modality=modality).argmax(1).numpy()
+    kept = stable(context.source, spare.stored, labels, transforms, modality=modality)
     survived = int(kept.sum())
     if not survived:
         raise FingerprintError(
-            f"none of {len(made)} queries keeps the source's label behind {scheme.expect}: expect less, or choose "
+            f"none of {len(spare)} queries keeps the source's label behind {scheme.expect}: expect less, or choose "
             "another scheme"
         )
-    told = {**made.report, "expect": scheme.expect, "crafted": len(made), "stable": survived}
+    report = {**spare.report, "expect": scheme.expect, "crafted": len(spare), "stable": survived}
     if not scheme.separable:
-        return replace(made, report=told)
-    index = _within(made.group, np.flatnonzero(kept), context.budget)
+        return replace(spare, report=report)
+    index = _within(spare.group, np.flatnonzero(kept), context.budget)
     return replace(
-        made,
-        stored=made.stored[index],
-        labels=made.labels[index],
-        group=made.group[index],
-        columns={name: column[index] for name, column in made.columns.items()},
-        report={**told, "made": len(index)} if "made" in told else told,
+        spare,
+        stored=spare.stored[index],
+        labels=spare.labels[index],
+        group=spare.group[index],
+        columns={name: column[index] for name, column in spare.columns.items()},
+        report={**report, "made": len(index)} if "made" in report else report,
     )
 
 

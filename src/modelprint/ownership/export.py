@@ -31,6 +31,6 @@ def export_queries(fingerprint: Fingerprint, folder: Path) -> None:
     for number, (query, value) in enumerate(zip(fingerprint.queries, hashes, strict=True)):
         file = f"{number:06d}.{wire.suffix}"
         write_bytes(folder / file, wire.file(query))
-        true, told = fingerprint.true_labels[number], fingerprint.source.labels[number]
-        writer.writerow([file, value, names[true], names[told]])
+        true, answered = fingerprint.true_labels[number], fingerprint.source.labels[number]
+        writer.writerow([file, value, names[true], names[answered]])
     write_text(folder / "index.csv", rows.getvalue())

@@ -161,18 +161,18 @@ def _open(
     Raises:
         ModelprintError: the suspect cannot be opened at all.
     """
-    found: dict[InputSpec, _Shared | MisfitError | ModelError] = {}
+    opened_as: dict[InputSpec, _Shared | MisfitError | ModelError] = {}
     for spec in dict.fromkeys(fingerprint.manifest.input for fingerprint in prints):
         same = [fingerprint for fingerprint in prints if fingerprint.manifest.input == spec]
         asked_by = digest_json(sorted(fingerprint.identity for fingerprint in same))
         try:
-            found[spec] = _Shared(opened(suspect, same[0], options, asked_by=asked_by))
+            opened_as[spec] = _Shared(opened(suspect, same[0], options, asked_by=asked_by))
         except (MisfitError, ModelError) as error:
-            found[spec] = error
-    broken = [error for error in found.values() if isinstance(error, ModelError)]
-    if len(broken) == len(found) and not _opens_by_itself(suspect, options):
+            opened_as[spec] = error
+    broken = [error for error in opened_as.values() if isinstance(error, ModelError)]
+    if len(broken) == len(opened_as) and not _opens_by_itself(suspect, options):
         raise broken[0]
-    return found
+    return opened_as
 
 
 def _opens_by_itself(suspect: AnySuspect, options: SuspectOptions | None) -> bool:

@@ -41,8 +41,8 @@ class Matching:
 def matching(source: Answers, answers: Answers) -> Matching:
     """The matching under which the suspect agrees with the source on most of the queries that it answered.
 
-    >>> told = matching(Answers(labels=np.array([0, 1, 2, 2])), Answers(labels=np.array([1, 2, 0, -1])))
-    >>> told.classes.tolist(), told.as_named, told.matched, told.answered
+    >>> pairing = matching(Answers(labels=np.array([0, 1, 2, 2])), Answers(labels=np.array([1, 2, 0, -1])))
+    >>> pairing.classes.tolist(), pairing.as_named, pairing.matched, pairing.answered
     ([2, 0, 1], 0, 3, 3)
     """
     heard = answers.answered & source.answered
@@ -59,13 +59,13 @@ def matching(source: Answers, answers: Answers) -> Matching:
     )
 
 
-def renamed(answers: Answers, told: Matching) -> Answers:
+def renamed(answers: Answers, pairing: Matching) -> Answers:
     """The answers by the source's numbers."""
     scores = None
     if answers.scores is not None:
         scores = np.empty_like(answers.scores)
-        scores[:, told.classes] = answers.scores
-    return Answers(labels=np.where(answers.answered, told.classes[answers.labels], answers.labels), scores=scores)
+        scores[:, pairing.classes] = answers.scores
+    return Answers(labels=np.where(answers.answered, pairing.classes[answers.labels], answers.labels), scores=scores)
 
 
 def rematched(source: Answers, answers: Answers) -> Answers:
@@ -83,12 +83,12 @@ def looks_renamed(source: Answers, answers: Answers, calibration: Sequence[Answe
     Args:
         calibration: the answers of n independent models, at least one, to the same queries.
     """
-    told = matching(source, answers)
+    pairing = matching(source, answers)
     heard = answers.answered & source.answered
-    if not heard.any() or told.matched <= 2 * max(told.as_named, np.bincount(source.labels[heard]).max()):
+    if not heard.any() or pairing.matched <= 2 * max(pairing.as_named, np.bincount(source.labels[heard]).max()):
         return None
     fewest = min(int((other.labels[heard] == source.labels[heard]).sum()) for other in calibration)
-    return told if told.as_named < fewest else None
+    return pairing if pairing.as_named < fewest else None
 
 
 def _classes(source: Answers, answers: Answers) -> int:

@@ -113,16 +113,16 @@ def rederive(
     return compared(fingerprint, craft(scheme, context, seed=manifest.seed))
 
 
-def compared(fingerprint: Fingerprint, made: Crafted) -> Rederived:
+def compared(fingerprint: Fingerprint, crafted: Crafted) -> Rederived:
     """How far a fingerprint is from what was crafted again.
 
     Raises:
         IntegrityError: the first query, answer or number beyond the tolerance.
     """
     try:
-        differing = _compare_queries(fingerprint, made.queries.stored, made.queries.labels)
-        off = _compare_answers(fingerprint.source, made.source)
-        same = _compare_state(fingerprint.state, made.state)
+        differing = _compare_queries(fingerprint, crafted.queries.stored, crafted.queries.labels)
+        off = _compare_answers(fingerprint.source, crafted.source)
+        same = _compare_state(fingerprint.state, crafted.state)
     except IntegrityError as error:
         raise IntegrityError(f"{error}{_caveat(fingerprint)}") from error
     return Rederived(
@@ -132,17 +132,17 @@ def compared(fingerprint: Fingerprint, made: Crafted) -> Rederived:
 
 def _caveat(fingerprint: Fingerprint) -> str:
     """What else than a forger's hand may make a fingerprint differ."""
-    told = ""
+    caveat = ""
     if getattr(scheme_of(fingerprint), "precision", "double") == "single":
-        told += "; it was made in single precision, where rounding alone can do that on another processor"
+        caveat += "; it was made in single precision, where rounding alone can do that on another processor"
     if fingerprint.manifest.library != library():
-        told += f"; it was made by {fingerprint.manifest.library}, this is {library()}: check with the same"
-    return told
+        caveat += f"; it was made by {fingerprint.manifest.library}, this is {library()}: check with the same"
+    return caveat
 
 
-def _compare_shadows(stated: Sequence[ShadowRecord], found: Shadows) -> None:
-    sides = [record.side for record in records(found)]
-    models = (*found.surrogates, *found.references, *found.reference_copies)
+def _compare_shadows(stated: Sequence[ShadowRecord], again: Shadows) -> None:
+    sides = [record.side for record in records(again)]
+    models = (*again.surrogates, *again.references, *again.reference_copies)
     fits = [record.side for record in stated] == sides and all(
         record.identity in _hashes(model) for record, model in zip(stated, models, strict=True)
     )
@@ -196,29 +196,29 @@ def _compare_queries(fingerprint: Fingerprint, images: np.ndarray, labels: np.nd
     return differing
 
 
-def _compare_answers(stated: Answers, found: Answers) -> float:
-    if not np.array_equal(stated.labels, found.labels):
-        number = int(np.flatnonzero(stated.labels != found.labels)[0])
+def _compare_answers(stated: Answers, again: Answers) -> float:
+    if not np.array_equal(stated.labels, again.labels):
+        number = int(np.flatnonzero(stated.labels != again.labels)[0])
         raise IntegrityError(
-            f"the source answers class {found.labels[number]} to query {number}, the fingerprint says "
+            f"the source answers class {again.labels[number]} to query {number}, the fingerprint says "
             f"{stated.labels[number]}"
         )
-    if stated.scores is None or found.scores is None:
+    if stated.scores is None or again.scores is None:
         return 0.0
-    off = np.abs(stated.scores - found.scores)
-    if not np.allclose(stated.scores, found.scores, rtol=NUMBERS, atol=NUMBERS):
+    off = np.abs(stated.scores - again.scores)
+    if not np.allclose(stated.scores, again.scores, rtol=NUMBERS, atol=NUMBERS):
         number = int(off.max(axis=1).argmax())
         raise IntegrityError(f"the source's scores of query {number} differ by {off.max():.3g} from the fingerprint's")
     return float(off.max())
 
 
-def _compare_state(stated: State, found: State) -> bool:
+def _compare_state(stated: State, again: State) -> bool:
     """Whether the state is the same bit for bit."""
-    if set(stated) != set(found):
-        raise IntegrityError(f"the fingerprint's state holds {sorted(stated)}, enrolling makes {sorted(found)}")
+    if set(stated) != set(again):
+        raise IntegrityError(f"the fingerprint's state holds {sorted(stated)}, enrolling makes {sorted(again)}")
     exact = True
     for name in sorted(stated):
-        one, other = np.asarray(stated[name]), np.asarray(found[name])
+        one, other = np.asarray(stated[name]), np.asarray(again[name])
         if one.shape == other.shape and np.array_equal(one, other):
             continue
         exact = False

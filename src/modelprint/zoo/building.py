@@ -90,11 +90,11 @@ def adopt(name: str | Plan, models: Path, *, folder: Path | None = None) -> list
     """
     plan = plan_of(name) if isinstance(name, str) else name
     store = Store(folder or default_folder(plan.name), plan)
-    found = [load_model(path) for path in sorted(models.glob("*.safetensors"))]
+    present = [load_model(path) for path in sorted(models.glob("*.safetensors"))]
     taken: dict[str, str] = {}  # identity of the recipe -> identity of the file
     with locked(store.folder, "build"):
         for entry in (entry for stage in plan.stages() for entry in stage):
-            for loaded in found:
+            for loaded in present:
                 card = loaded.card
                 if card is None or loaded.path is None or not made_by(card, entry.recipe):
                     continue

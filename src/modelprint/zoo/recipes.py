@@ -89,13 +89,13 @@ def theft(source: Training | Theft, attack: str, settings: Mapping[str, str], da
 
 def made_by(card: ModelCard, recipe: Training | Theft) -> bool:
     """Whether a model's card tells of this recipe (of an attack's source it tells the file, not the recipe)."""
-    told = card.recipe
+    stated = card.recipe
     if isinstance(recipe, Training):
         expected: dict[str, Any] = {"kind": "train", "data": recipe.data, "seed": recipe.seed, **recipe.train}
         built = (card.spec.arch, dict(card.spec.arch_args)) == (recipe.arch, recipe.arch_args)
-        return built and all(told.get(key) == value for key, value in expected.items())
+        return built and all(stated.get(key) == value for key, value in expected.items())
     expected = {"kind": recipe.attack, "data": recipe.data, "seed": recipe.seed, "parameters": recipe.parameters}
-    return all(told.get(key) == value for key, value in expected.items())
+    return all(stated.get(key) == value for key, value in expected.items())
 
 
 class Entry(Record):
