@@ -23,6 +23,7 @@ from modelprint.ownership.fingerprint import Fingerprint, ShadowRecord, library
 from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
 from modelprint.schemes.base import Enrollment, Progress, State, silent
 from modelprint.zoo.reference_models.shadows import Shadows
+from modelprint.zoo.reference_models.training import HowTrained
 
 STEPS = 1  # between values that are stored, that a coordinate may differ by
 COORDINATES = 0.01  # the share of a query's coordinates that may
@@ -52,6 +53,7 @@ def rederive(
     *,
     train_data: LabelledSet | None = None,
     shadows: AnyShadows = None,
+    how: HowTrained = HowTrained(),  # noqa: B008 - frozen
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     jobs: int = 1,
     progress: Progress = silent,
@@ -64,7 +66,7 @@ def rederive(
     inside (`research/studies/rederive_machines.py`).
 
     Args:
-        source, data, train_data, shadows, options: as `enroll` was given; each must have the committed hash.
+        source, data, train_data, shadows, how, options: as `enroll` was given; each must have the committed hash.
 
     Raises:
         IntegrityError: something has another hash than was committed, or the first query that does not come out.
@@ -93,6 +95,7 @@ def rederive(
             train_data=train_data,
             seed=manifest.seed,
             options=options,
+            how=how,
             jobs=jobs,
             progress=progress,
         )
