@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from modelprint.attacks import run_attack
+from modelprint.cli.app import run
 from modelprint.core.errors import ModelError
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
@@ -223,3 +225,22 @@ def test_a_chosen_recipe_that_trains_nothing_is_an_error_of_the_attack(source, o
     idle = written(folder, "idle", body("pass"))
     with pytest.raises(ModelError, match="the recipe did not train"):
         run_attack("extract-labels", {}, source, SPEC, owner, seed=1, recipe=idle.code)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("nn.Sequential(nn.Flatten(), nn.Linear(64, 3))", r"net\.py:net gives outputs of shape \(2, 3\)"),
+        ("nn.Conv2d(1, 10, 9)", r"net\.py:net fails on two images of shape \(1, 8, 8\)"),
+    ],
+)
+def test_code_that_does_not_fit_the_data_is_one_line_before_anything_is_trained(
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(f"from torch import nn\ndef net():\n    return {code}\n")
+    assert run(["train", "digits:owner", "--arch", "net.py:net", "--out", "m.safetensors"]) == 1
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.count("\n") == 1
+    assert not Path("m.safetensors").exists()

@@ -22,6 +22,7 @@ from modelprint.nn.description import ArchName, Description, Normalisation, norm
 from modelprint.nn.files import ModelCard
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import ModelSpec, build
+from modelprint.nn.trial import try_out
 from modelprint.training.init import start_from
 from modelprint.training.loop import OnEpoch, TrainReport, accuracy
 from modelprint.training.outcome import check_trained
@@ -124,6 +125,8 @@ def train_model(
     """
     place = resolve_device(device)
     model = build(spec, seed=seed)
+    if spec.arch not in ARCHITECTURES:  # somebody's code, which may not fit these data
+        try_out(model.eval(), data.shape, spec.classes, who=spec.arch)
     start = None if init is None else start_from(model, init, spec)
     model.to(place)
     stored, labels = torch.from_numpy(data.stored), torch.from_numpy(data.labels)
