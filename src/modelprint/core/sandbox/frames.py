@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 
 Arrays = Mapping[str, np.ndarray]
 _LENGTHS = struct.Struct(">QQ")
-_PIECE = 2**20
+_PIECE = 2**24
 
 
 class FrameError(Exception):
@@ -55,10 +55,11 @@ def receive(stream: socket.socket, *, largest: int) -> tuple[dict[str, Any], dic
 
 
 def _exactly(stream: socket.socket, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        piece = stream.recv(min(_PIECE, size - len(data)))
-        if not piece:
+    data = bytearray(size)
+    view, place = memoryview(data), 0
+    while place < size:
+        count = stream.recv_into(view[place : place + _PIECE])
+        if not count:
             raise EOFError
-        data += piece
+        place += count
     return bytes(data)
