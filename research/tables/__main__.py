@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from textwrap import TextWrapper
 from typing import Any
 
 from benchmarks.common import RESULTS
@@ -18,12 +19,12 @@ from research.studies.detection_rates import table
 from research.tables.evasion_pages import areas, expected, verdicts
 from research.tables.evasion_pages import found as found_behind
 from research.tables.false_claims_table import false_claims
-from research.tables.field_tables import apart, by_budget, by_family, by_strangers, times
+from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
 from research.tables.rederived_table import rederived
 from research.tables.uap_tables import studies
-from research.tables.zoo_tables import accused, found, hours
+from research.tables.zoo_tables import called_derived, found, hours
 
 DOCS = RESULTS.parent.parent / "docs"
 ZOOS = ("digits", "fashion", "cifar10")
@@ -84,10 +85,12 @@ def _made_on(result: dict[str, Any]) -> str:
 def main() -> None:
     """Write the tables into their pages."""
     detected = {name: detection(name) for name in ("digits", "fashion-mnist", "cifar10")}
-    zoos = {f"{name} found": found(name) for name in ZOOS} | {f"{name} accused": accused(name) for name in ZOOS}
+    zoos = {f"{name} found": found(name) for name in ZOOS} | {
+        f"{name} independents": called_derived(name) for name in ZOOS
+    }
     _fill("results.md", {**detected, "speed": speed()})
     read = {
-        f"fashion uap {access}": found("fashion", "uap", access) + "\n\n" + accused("fashion", "uap", access)
+        f"fashion uap {access}": found("fashion", "uap", access) + "\n\n" + called_derived("fashion", "uap", access)
         for access in ("labels", "scores")
     }
     _fill("uap.md", {**read, **studies()})
@@ -99,8 +102,8 @@ def main() -> None:
         "budgets labels": by_budget("fashion", "tpr_at_1"),
         "budgets scores": by_budget("fashion", "tpr_at_1", access="scores"),
         "budgets extraction": by_budget("fashion", "auc", attack="extraction"),
-        "strangers 200": by_strangers("fashion", 200),
-        "strangers 50": by_strangers("fashion", 50),
+        "independents 200": by_independents("fashion", 200),
+        "independents 50": by_independents("fashion", 50),
         "times": times(),
         "apart": apart(),
     }
@@ -128,8 +131,14 @@ def _fill(name: str, made: dict[str, str]) -> None:
     page = (DOCS / name).read_text()
     for marker, text in made.items():
         pattern = rf"(<!-- {marker} -->\n)(.*?)(?=\n#|\n<!-- |\Z)"
-        page = re.sub(pattern, lambda match, text=text: f"{match[1]}\n{text}\n", page, flags=re.DOTALL)
+        page = re.sub(pattern, lambda match, text=text: f"{match[1]}\n{_wrapped(text)}\n", page, flags=re.DOTALL)
     write_text(DOCS / name, page)
+
+
+def _wrapped(text: str) -> str:
+    """The text with lines of at most 120 columns; rows of tables stay whole."""
+    fill = TextWrapper(120, break_long_words=False, break_on_hyphens=False).fill
+    return "\n".join(line if line.startswith("|") else fill(line) for line in text.split("\n"))
 
 
 if __name__ == "__main__":

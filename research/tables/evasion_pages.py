@@ -1,4 +1,4 @@
-"""Tables of docs/evasion.md: what each scheme finds behind each evasion, whom it accuses, and what expecting gives."""
+"""Tables of docs/evasion.md: what each scheme finds behind each evasion, false positives, what expecting gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def found(name: str, access: str = "labels") -> str:
 
 
 def verdicts(name: str, access: str = "labels") -> str:
-    """Shares of copies found, and of independent models accused, by the verdict."""
+    """Shares of copies and of independent models that the verdict calls derived."""
     return _table(name, access, _verdict)
 
 
@@ -41,7 +41,7 @@ def expected(plain: str, expecting: str) -> str:
         judged = [_row(with_, scheme, evasion, "labels", source) for evasion in behind]
         lines.append([f"{scheme}, verdict", *("-" if row is None else _verdict(row) for row in judged)])
     told = next(row for row in with_.rows if row.attack == ALL)
-    note = f"{told.n_derived} copies, {told.n_independent} independent models; verdicts, expecting: found / accused."
+    note = f"{told.n_derived} copies, {told.n_independent} independent models; verdicts, expecting: TPR / FPR."
     return f"{_markdown(lines)}\n\n{note}"
 
 

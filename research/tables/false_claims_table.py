@@ -1,4 +1,4 @@
-"""The table of docs/threat-model.md: how often each scheme accuses innocents for an accuser who cheats."""
+"""The table of docs/threat-model.md: how often each scheme calls independent models derived for an owner who cheats."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from benchmarks.common import RESULTS
 
 COLUMNS = {
-    "honest queries": "honest",
+    "queries as crafted": "honest",
     "forged, no guard": "forged, no guard",
     "forged, judge's models": "forged, judge's models",
-    "forged at one known beforehand, judge's models": "aimed, judge's models",
+    "forged against one known model, judge's models": "aimed, judge's models",
     "best of 20 seeds, judge's models": "best of seeds, judge's models",
     "forged, re-derived": "forged, re-derived",
     "fresh challenge": "fresh challenge",
@@ -19,7 +19,7 @@ COLUMNS = {
 
 
 def false_claims() -> str:
-    """One line per scheme, one column per guard; shares of innocents accused at alpha = .05, with exact intervals."""
+    """One line per scheme, one column per guard; independent models called derived at alpha = .05, exact intervals."""
     told = json.loads((RESULTS / "false_claims_fashion.json").read_text())
     lines = [["scheme, queries", *COLUMNS], ["---"] * (1 + len(COLUMNS))]
     for scheme, row in told["rows"].items():
@@ -28,8 +28,9 @@ def false_claims() -> str:
     made = [row["provenance"] for row in told["rows"].values()]
     dates, revisions, torches = (", ".join(sorted({how[key] for how in made})) for key in ("date", "revision", "torch"))
     note = (
-        f"Accused of how many, 95 % Clopper-Pearson. {told['innocents']} innocents, {told['judges']} models of the "
-        f"judge, {told['surrogates']} surrogates. ({dates}, revisions {revisions}, torch {torches}.)"
+        f"Called derived, of how many; 95 % Clopper-Pearson. {told['innocents']} independent models, {told['judges']} "
+        f"models of the judge, {told['surrogates']} reference models of the owner. "
+        f"({dates}, revisions {revisions}, torch {torches}.)"
     )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{note}"
 

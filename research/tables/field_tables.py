@@ -13,7 +13,9 @@ from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row
 from modelprint.stats.roc import auc, tpr_at_fpr
+from research.tables.zoo_tables import LOW_ACCURACY
 
+AGAINST = ("all independent models", "without third-party copies", "without third-party copies and siblings")
 CONTROLS = ("accuracy", "agreement")
 
 
@@ -34,13 +36,13 @@ def by_family(name: str, figure: Figure, budget: int, access: str = "labels") ->
         groups = [rows.get((scheme, family), []) for scheme in schemes]
         best = max((value for group in groups if (value := _mean(group, figure)) is not None), default=None)
         count = next(group[0].n_derived for group in groups if group)
-        lines.append([family, str(count), *(_cell(group, figure, best) for group in groups)])
+        lines.append([LOW_ACCURACY.get(family, family), str(count), *(_cell(group, figure, best) for group in groups)])
     fpr = [_mean(rows.get((scheme, ALL), []), "fpr_verdict") for scheme in schemes]
-    lines.append(["*accused*", "", *("" if value is None else f"{value:.3f}" for value in fpr)])
+    lines.append(["*false positive rate*", "", *("" if value is None else f"{value:.3f}" for value in fpr)])
     note = (
         f"Budget {budget:,} queries, {'top-1 labels' if access == 'labels' else 'scores where a scheme reads them'}; "
         f"means over {len(results.sources)} sources and all fingerprint seeds, 95 % intervals by bootstrap over sources"
-        " and models; *accused*: the share of independent models that the verdict calls derived at alpha = "
+        " and models; *false positive rate*: the share of independent models that the verdict calls derived at alpha = "
         f"{results.alpha:g}. {_made(results)}"
     )
     return _table(["family", "copies", *schemes], lines) + f"\n\n{note}"
@@ -78,21 +80,21 @@ def apart(name: str = "fashion-contrast") -> str:
         lines.append([variant, f"{every.auc:.2f} / {every.tpr_at_1:.2f} ({ends})", *told, verdict])
     head = [f"all ({whole.n_derived})", *(f"{name} ({_copies(rows, name)})" for name in families)]
     note = f"{whole.n_independent} independent models. {_made(results)}"
-    return _table(["variant", *head, "verdict: found / accused"], lines) + f"\n\n{note}"
+    return _table(["variant", *head, "verdict: TPR / FPR"], lines) + f"\n\n{note}"
 
 
 def _copies(rows: Mapping[tuple[str, str], Row], family: str) -> int:
     return next(row.n_derived for (_, attack), row in rows.items() if attack == family)
 
 
-def by_strangers(name: str, budget: int, access: str = "labels") -> str:
-    """AUC and TPR at 1 % FPR against fewer and fewer strangers: all, the honest ones, those without siblings."""
+def by_independents(name: str, budget: int, access: str = "labels") -> str:
+    """AUC and TPR at 1 % FPR against all independent models, without third-party copies, and without siblings."""
     results = find_results(str(RESULTS / f"{name}.json"))
     known = {model.id: model for model in results.suspects}
 
     def kept(model: JudgedModel, least: int) -> bool:
-        honest = not model.third_party
-        return model.role == "independent" and (least == 0 or honest) and (least < 2 or model.kind != "SHARED")
+        left = (least == 0 or not model.third_party) and (least < 2 or model.kind != "SHARED")
+        return model.role == "independent" and left
 
     lines = []
     for scheme in _schemes(results):
@@ -110,10 +112,11 @@ def by_strangers(name: str, budget: int, access: str = "labels") -> str:
         if cells:
             lines.append([scheme, *cells])
     note = (
-        f"AUC / T1%F (least and most of any source and seed), {budget} queries, {access}. Honest: 100 models, of whom "
-        f"90 are no siblings; with fewer than 100 T1%F is the share found at no false positive. {_made(results)}"
+        f"AUC / T1%F (least and most of any source and seed), {budget} queries, {access}. Without third-party "
+        "copies: 100 models, of which 90 are no siblings; with fewer than 100 T1%F is the share found at no false "
+        f"positive. {_made(results)}"
     )
-    return _table(["scheme", "against all", "honest ones", "honest, no siblings"], lines) + f"\n\n{note}"
+    return _table(["scheme", *AGAINST], lines) + f"\n\n{note}"
 
 
 def times(name: str = "scheme_times.json") -> str:

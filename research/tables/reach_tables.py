@@ -35,7 +35,7 @@ def reached() -> str:
 
 
 def by_family() -> str:
-    """AUC and T1%F of every family with 200 queries, against all strangers."""
+    """AUC and T1%F of every family with 200 queries, against all independent models."""
     tables = {zoo: _families(_rows(zoo)) for zoo in ZOOS}
     families = sorted({family for rows in tables.values() for family in rows})
     lines = [["family", *(f"{zoo}: {what}" for zoo in ZOOS for what in ("copies", "AUC", "T1%F"))]]
@@ -84,23 +84,29 @@ def _separation(zoo: str) -> Iterable[tuple[str, str]]:
     rows = _rows(zoo)
     if not rows:
         return
-    yield "AUC 1.000, 200 queries, all strangers", _judged(_all(rows), "auc", 1.0, digits=3)
-    honest = _all(_rows(zoo, kept=_honest))
-    yield "- honest strangers", _judged(honest, "auc", 1.0, digits=3)
-    alone = _all(_rows(zoo, kept=lambda kind: _honest(kind) and kind != "SHARED"))
-    yield "- honest strangers, no siblings", _judged(alone, "auc", 1.0, digits=3)
+    yield "AUC 1.000, 200 queries, all independent models", _judged(_all(rows), "auc", 1.0, digits=3)
+    without_copies = _all(_rows(zoo, kept=_no_copy))
+    yield "- without third-party copies", _judged(without_copies, "auc", 1.0, digits=3)
+    alone = _all(_rows(zoo, kept=lambda kind: _no_copy(kind) and kind != "SHARED"))
+    yield "- without third-party copies and siblings", _judged(alone, "auc", 1.0, digits=3)
     if pooled := _rows(zoo, scheme=POOLED):
-        yield "- queries from all four pools, all strangers", _judged(_all(pooled), "auc", 1.0, digits=3)
+        yield "- queries from all four pools, all independent models", _judged(_all(pooled), "auc", 1.0, digits=3)
     worst = min(_families(rows).values(), key=lambda row: row.auc or 0.0)
     yield "AUC 1.000 in every family: the worst", f"{worst.family}, {_judged(worst, 'auc', 1.0, digits=3)}"
     for budget, aim in ((200, 1.0), (50, 0.95)):
         told = f"T1%F {'1.00' if aim == 1 else '>= .95'}, {budget} queries"
-        yield f"{told}, all strangers", _judged(_all(_rows(zoo, budget)), "tpr_at_1", aim)
-        yield f"{told}, honest strangers", _judged(_all(_rows(zoo, budget, kept=_honest)), "tpr_at_1", aim)
+        yield f"{told}, all independent models", _judged(_all(_rows(zoo, budget)), "tpr_at_1", aim)
+        yield f"{told}, without third-party copies", _judged(_all(_rows(zoo, budget, kept=_no_copy)), "tpr_at_1", aim)
         if pooled := _rows(zoo, budget, scheme=POOLED):
-            yield f"- {budget} queries from all four pools, all strangers", _judged(_all(pooled), "tpr_at_1", aim)
-            honest = _all(_rows(zoo, budget, kept=_honest, scheme=POOLED))
-            yield f"- {budget} queries from all four pools, honest strangers", _judged(honest, "tpr_at_1", aim)
+            yield (
+                f"- {budget} queries from all four pools, all independent models",
+                _judged(_all(pooled), "tpr_at_1", aim),
+            )
+            without_copies = _all(_rows(zoo, budget, kept=_no_copy, scheme=POOLED))
+            yield (
+                f"- {budget} queries from all four pools, without third-party copies",
+                _judged(without_copies, "tpr_at_1", aim),
+            )
 
 
 def _unseen(zoo: str) -> Iterable[tuple[str, str]]:
@@ -143,15 +149,15 @@ def _early(zoo: str) -> Iterable[tuple[str, str]]:
     )
     groups: list[tuple[str, dict[str, Any]]] = [item for source in told["early"] for item in source["groups"].items()]
     for label, chosen in (
-        ("honest strangers", [group for name, group in groups if name in KINDS]),
-        ("copies of others", [group for name, group in groups if name.startswith("stranger:")]),
+        ("all but third-party copies", [group for name, group in groups if name in KINDS]),
+        ("third-party copies", [group for name, group in groups if name.startswith("stranger:")]),
     ):
-        n, accused = (sum(group[key] for group in chosen) for key in ("models", "derived"))
+        n, derived = (sum(group[key] for group in chosen) for key in ("models", "derived"))
         if n:
-            ends = clopper_pearson(accused, n)
+            ends = clopper_pearson(derived, n)
             yield (
-                f"accused under early stopping <= .05: {label}",
-                f"{accused} of {n} ({ends.low:.3f}-{ends.high:.3f}), {_met(accused <= 0.05 * n)}",
+                f"FPR under early stopping <= .05: {label}",
+                f"{derived} of {n} ({ends.low:.3f}-{ends.high:.3f}), {_met(derived <= 0.05 * n)}",
             )
     changed = sum(source["verdicts_changed_by_stopping"] for source in told["early"])
     yield "no verdict changed by stopping", f"{changed} of {sum(g['models'] for _, g in groups)}, {_met(changed == 0)}"
@@ -171,7 +177,7 @@ def _results(name: str) -> Results | None:
 
 
 def _rows(zoo: str, budget: int = 200, kept: Callable[[str], bool] | None = None, scheme: str = SCHEME) -> list[Row]:
-    """Contrast's rows, against the strangers whose kind (or "copy", of another source) is kept."""
+    """Contrast's rows, against the independent models whose kind (or "copy", of another source) is kept."""
     results = _results(zoo)
     if results is None:
         return []
@@ -192,12 +198,12 @@ def _rows(zoo: str, budget: int = 200, kept: Callable[[str], bool] | None = None
     return list(rows_of(results.suspects, runs))
 
 
-def _honest(kind: str) -> bool:
+def _no_copy(kind: str) -> bool:
     return kind != "copy"
 
 
 def _families(rows: Iterable[Row]) -> dict[str, Row]:
-    """The row of each family of copies that kept their worth: the mean over sources; of one source, its own."""
+    """The row of each family of copies that kept their accuracy: the mean over sources; of one source, its own."""
     whole = [row for row in rows if row.attack == row.family and row.attack not in ("transfer", ALL)]
     return {row.family: row for row in sorted(whole, key=lambda row: row.source == ALL) if row.auc is not None}
 

@@ -19,13 +19,14 @@ WAYS = {
     "one_pass": "DeepFool-UAP, its first pass",
     "toolbox": "toolbox (ART)",
 }
+GROUPS = ("derived", "independent", "copies of other sources")  # keys of the result files
 READINGS = {
     "scores": "with scores",
     "labels_only": "labels only",
     "no_encoder": "scores, no encoder (raw cosine)",
     "no_encoder_labels_only": "labels only, no encoder",
     "shuffled_encoder": "scores, encoder shuffled at random",
-    "stolen_strangers": "scores, stolen strangers among the shadows",
+    "stolen_strangers": "scores, third-party copies among the shadow models",
 }
 
 
@@ -76,17 +77,17 @@ def _claim(study: ClaimStudy) -> str:
     rows: list[tuple[str, ...]] = [("nominal", "", "", ".05", ".0001", ".05", ".0001", ".05")]
     for source, told in study.sources.items():
         for access, groups in (("scores", told.scores), ("labels", told.labels_only)):
-            copies, innocent, others = (groups[name] for name in ("derived", "independent", "copies of other sources"))
+            copies, independent, others = (groups[name] for name in GROUPS)
             rows.append(
                 (
                     source,
                     access,
                     _share(copies.claimed_9999, copies),
-                    _share(innocent.claimed_95, innocent),
-                    _share(innocent.claimed_9999, innocent),
+                    _share(independent.claimed_95, independent),
+                    _share(independent.claimed_9999, independent),
                     _share(others.claimed_95, others),
                     _share(others.claimed_9999, others),
-                    _share(innocent.verdict_derived, innocent),
+                    _share(independent.verdict_derived, independent),
                 )
             )
     head = (
@@ -95,8 +96,8 @@ def _claim(study: ClaimStudy) -> str:
         "copies claimed > 99.99 %",
         "independent > 95 %",
         "independent > 99.99 %",
-        "copies of others > 95 %",
-        "copies of others > 99.99 %",
+        "third-party copies > 95 %",
+        "third-party copies > 99.99 %",
         "independent, the verdict at .05",
     )
     views, points = (study.first.crafting[name] for name in ("views", "points"))
@@ -117,17 +118,17 @@ def _curve(study: ClaimStudy) -> str:
         "fingerprints",
         "copies, median",
         "independent, median",
-        "copies of others, median",
+        "third-party copies, median",
         "copies > 99.99 %",
         "independent > 95 %",
         "independent > 99.99 %",
-        "copies of others > 95 %",
-        "copies of others > 99.99 %",
+        "third-party copies > 95 %",
+        "third-party copies > 99.99 %",
     )
-    n = {name: study.first.scores[name].n for name in ("derived", "independent", "copies of other sources")}
+    n = {name: study.first.scores[name].n for name in GROUPS}
     note = (
         f"First source, scores, 20 points a fingerprint, one crafting and one encoder; {n['derived']} copies, "
-        f"{n['independent']} independent models, {n['copies of other sources']} copies of other sources."
+        f"{n['independent']} independent models, {n['copies of other sources']} third-party copies."
     )
     return _table(head, rows) + f"\n\n{note} {_of(study)}"
 
@@ -145,17 +146,17 @@ def _readings(study: ClaimStudy) -> str:
             )
         )
     names = [f"AUC, {source} ({told.scores['derived'].n} copies)" for source, told in study.sources.items()]
-    return _table(("read", *names, "AUC on extraction, mean", "AUC against copies of others, mean"), rows)
+    return _table(("read", *names, "AUC on extraction, mean", "AUC against third-party copies, mean"), rows)
 
 
 def _controls(study: ClaimStudy) -> str:
     def row(told: Groups) -> tuple[str, ...]:
-        copies, innocent = told["derived"], told["independent"]
+        copies, independent = told["derived"], told["independent"]
         return (
             _area(copies.auc),
             _area(told["derived: extraction"].auc),
             _area(copies.auc_against_copies_of_others),
-            _share(innocent.verdict_derived, innocent),
+            _share(independent.verdict_derived, independent),
             _share(told["copies of other sources"].verdict_derived, told["copies of other sources"]),
         )
 
@@ -168,17 +169,17 @@ def _controls(study: ClaimStudy) -> str:
         "fools",
         "AUC",
         "AUC on extraction",
-        "AUC against copies of others",
-        "independent accused",
-        "copies of others accused",
+        "AUC against third-party copies",
+        "independent models called derived",
+        "third-party copies called derived",
         "AUC without encoder",
     )
     told = next(iter(study.controls.values()))
     copies = told.scores["derived"].n
     note = (
         f"First source, scores, {told.crafting['views']} views of {told.crafting['points']} points, an encoder of its "
-        f"own for each; {copies} copies, {told.scores['derived: extraction'].n} of them extracted; accused: by the "
-        f"verdict at alpha = .05. {_of(study)}"
+        f"own for each; {copies} copies, {told.scores['derived: extraction'].n} of them extracted; called derived: by "
+        f"the verdict at alpha = .05. {_of(study)}"
     )
     return _table(head, rows) + f"\n\n{note}"
 
@@ -188,8 +189,8 @@ def _architectures(study: ClaimStudy) -> str:
     for source, told in study.sources.items():
         for what, groups in (("all shadow models", told.scores), ("its own only", told.one_architecture)):
             other = groups["derived: other architecture"]
-            strangers = [groups[f"independent: {kind}"] for kind in ("DAST", "DADT")]
-            accused = sum(round(group.verdict_derived.share * group.n) for group in strangers)
+            independent = [groups[f"independent: {kind}"] for kind in ("DAST", "DADT")]
+            derived = sum(round(group.verdict_derived.share * group.n) for group in independent)
             rows.append(
                 (
                     source,
@@ -197,27 +198,27 @@ def _architectures(study: ClaimStudy) -> str:
                     _area(groups["derived"].auc),
                     _area(groups["derived: extraction"].auc),
                     f"{other.mean_score:.2f}, AUC {_area(other.auc)} ({other.n})",
-                    f"{fmean(group.mean_score for group in strangers):.2f}",
-                    f"{accused} of {sum(group.n for group in strangers)}",
+                    f"{fmean(group.mean_score for group in independent):.2f}",
+                    f"{derived} of {sum(group.n for group in independent)}",
                 )
             )
     head = (
         "source",
-        "encoder's shadows of architecture",
+        "encoder's shadow models, by architecture",
         "AUC",
         "AUC on extraction",
         "copies of another architecture: score (n)",
-        "strangers of another architecture: score",
-        "accused",
+        "independent models of another architecture: score",
+        "called derived",
     )
     return _table(head, rows) + f"\n\nScores. {_of(study)}"
 
 
 def _shadows(told: SourceClaims, *, own: bool) -> str:
-    copies, strangers = (
+    surrogates, references = (
         told.shadows["same architecture"] if own else (told.shadows["copies"], told.shadows["strangers"])
     )
-    return f"{copies} copies, {strangers} strangers"
+    return f"{surrogates} surrogate, {references} reference models"
 
 
 def _spectrum(study: SubspaceStudy) -> str:
@@ -243,7 +244,7 @@ def _spectrum(study: SubspaceStudy) -> str:
 def _angles(study: SubspaceStudy) -> str:
     rows = [
         (
-            name,
+            _third_party(name),
             str(told.n),
             f"{told.smallest:.0f}",
             f"{told.mean:.0f}",
@@ -253,10 +254,17 @@ def _angles(study: SubspaceStudy) -> str:
     ]
     chance = study.angles_to_random
     rows.append(("a random subspace", "1", f"{chance[0]:.0f}", f"{fmean(chance):.0f}", ""))
-    areas = ", ".join(f"{_area(area)} against {name}" for name, area in study.auc_of_minus_mean_angle.items())
+    areas = ", ".join(
+        f"{_area(area)} against {_third_party(name)}" for name, area in study.auc_of_minus_mean_angle.items()
+    )
     head = ("models", "n", "smallest angle", "mean angle", "mean angle by family or kind")
     what = f"\n\nDegrees, between the {study.size} leading directions; means over models. AUC of the mean angle, copies"
     return _table(head, rows) + f"{what} nearer: {areas}. {_made(study.provenance)}"
+
+
+def _third_party(name: str) -> str:
+    """What tables call a group of models of a result file."""
+    return name.replace("copies of other sources", "third-party copies")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
