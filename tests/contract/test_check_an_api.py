@@ -16,13 +16,13 @@ import pytest
 
 from modelprint.cli.app import run
 from modelprint.nn.files import save_model
-from modelprint.nn.spec import build
 from modelprint.ownership.enroll import enroll
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.suspects.class_names import ClassNamesFile
 from modelprint.suspects.mapping import Mapping
 from tests.conftest import Digits
 from tests.contract.test_readme import commands
+from tests.schemes.world import strangers
 from tests.suspects.world import free_port, started
 
 PAGE = Path(__file__).parents[2] / "docs" / "check-an-api.md"
@@ -32,13 +32,13 @@ TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def place(digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """mine.fp and suspect.safetensors; untrained models calibrate, which is quick and enough here."""
+    """mine.fp and suspect.safetensors; briefly trained models calibrate."""
     save_model(tmp_path / "suspect.safetensors", digits.source, digits.trained.card)
     enroll(
         digits.source,
         digits.queries,
         scheme=AdvTra(trajectories=5, m=3),
-        negatives=[build(digits.spec, seed=seed).eval() for seed in range(19)],
+        negatives=strangers(digits, 19, seed=100),
         out=tmp_path / "mine.fp",
     )
     monkeypatch.chdir(tmp_path)
