@@ -1,4 +1,8 @@
-"""Benchmarks: plan -> cells -> results -> tables; executors."""
+"""Benchmarks: a plan names contenders and a zoo, cells are filled by executors, results are summed up and tabled.
+
+Judging is `ownership`'s, never a copy of it. Imported by cli and research; imports results and what lies below. A new
+benchmark is a TOML file (docs/bench.md), a new figure of merit a column in `rows`.
+"""
 
 from modelprint.bench.benches import bench_names as bench_names
 from modelprint.bench.benches import bench_of as bench_of

@@ -1,4 +1,8 @@
-"""Populations of models made by recipes: sources, their copies, independent models."""
+"""Populations of models made by recipes: sources, derived and independent models; `reference_models/` for owners.
+
+Imported by ownership and bench; imports attacks, training and what lies below. A new population is a TOML plan
+(docs/bench.md); a new kind of recipe is a record in `recipes`.
+"""
 
 from modelprint.zoo.building import Step as Step
 from modelprint.zoo.building import adopt as adopt
