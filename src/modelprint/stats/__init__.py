@@ -1,5 +1,5 @@
 """Tests, intervals, ROC and calibration: pure functions of arrays.
 
-Imported by everything above; imports core only. A new statistic is a function here, tested against an independent
+Imported by what lies above; imports no other room. A new statistic is a function here, tested against an independent
 reference; what scipy or scikit-learn has is called.
 """
