@@ -83,7 +83,7 @@ def test_verify_says_its_figures_in_the_table_and_the_report(place: Path) -> Non
         "Twin: noisy inputs",
         "changed by up to 60 levels of 255",
         "Good models of one task answer most noisy inputs alike",
-        "Twins among strangers",
+        "Twins among independent models",
         "calibration model 1 ",
         "It gives the source\u2019s class to",
         "Answers that are the same",
