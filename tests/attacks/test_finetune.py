@@ -38,8 +38,8 @@ def test_copies_keep_accuracy_and_agree_more_than_a_stranger(attack: FTLL, world
 
 def test_kept_features_train_the_same_head_as_the_whole_network(world: World) -> None:
     """The short cut is exact: a model whose body is no `Net` takes the long way, to the same weights."""
-    long_way = Normalized(torch.nn.Sequential(world.source.body), (0.0,), (1.0,))
-    long_way.mean, long_way.std = world.source.mean, world.source.std
+    mean, std = (tuple(value.flatten().tolist()) for value in (world.source.mean, world.source.std))
+    long_way = Normalized(torch.nn.Sequential(world.source.body), mean, std)
     images = torch.from_numpy(world.holdout.stored)
     short, long = (
         predict(FTLL(epochs=3).run(model, world.spec, world.attacker, seed=0).model, images)

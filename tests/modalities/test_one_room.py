@@ -28,6 +28,7 @@ ALLOWED: dict[str, dict[str, str]] = {
         "PIL": "draws that map",
     },
     "sealing/keys.py": {"255": "the prime of Curve25519"},
+    "nn/confined.py": {"uint8": "the bytes of a file and of its tensors, handed to and from a child process"},
     "suspects/onnx_session.py": {"uint8": "the bytes of a file, handed to a child process"},
 }
 
