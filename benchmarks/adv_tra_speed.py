@@ -61,8 +61,8 @@ def main() -> None:
     )
     model, scheme = trained.model, AdvTra()
     context = Enrollment(source=model, seeds=queries)
-    made = scheme.craft(context, torch.Generator().manual_seed(0))
-    report = made.report
+    queries_made = scheme.craft(context, torch.Generator().manual_seed(0))
+    report = queries_made.report
     images = queries.modality.to_model(queries.stored[: scheme.trajectories], dtype=DTYPES[scheme.precision])
     precise = in_precision(model, scheme.precision, shape=queries.shape)
     evaluations = {"forwards": report["forward_evaluations"], "backwards": report["backward_evaluations"]}
@@ -119,9 +119,9 @@ def reference(
 ) -> dict[str, Any]:
     """Seconds per finished trajectory of the published loop, over ours."""
     started = time.perf_counter()
-    made = reference_trajectories(model, images[:bases], labels[:bases])
+    published = reference_trajectories(model, images[:bases], labels[:bases])
     seconds = time.perf_counter() - started
-    finished = len(made.trajectories)
+    finished = len(published.trajectories)
     each = statistics.median(ours) / 100
     return {
         "bases": bases,

@@ -49,7 +49,7 @@ def measured(zoo: Zoo, name: str, settings: dict[str, str], *, rounds: int, budg
     queries = 0
     for number in range(rounds):
         begun = time.perf_counter()
-        made = enroll(
+        fingerprint = enroll(
             source,
             zoo.seeds,
             scheme=name,
@@ -61,9 +61,9 @@ def measured(zoo: Zoo, name: str, settings: dict[str, str], *, rounds: int, budg
         )
         enrolling.append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        verify(made, suspect, access="scores")
+        verify(fingerprint, suspect, access="scores")
         asking.append(time.perf_counter() - begun)
-        queries = len(made)
+        queries = len(fingerprint)
     return {"scheme": name, "settings": settings, "queries": queries, "enroll": enrolling, "verify": asking}
 
 
@@ -77,15 +77,17 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     zoo = Zoo(arguments.zoo)
-    found = []
+    measurements = []
     for name, settings in contenders():
         if arguments.only and name not in arguments.only.split(","):
             continue
-        found.append(measured(zoo, name, settings, rounds=arguments.rounds, budget=arguments.budget))
-        told = found[-1]
-        print(name, settings, told["queries"], f"{statistics.median(told['enroll']):.1f} s", flush=True)
+        measurements.append(measured(zoo, name, settings, rounds=arguments.rounds, budget=arguments.budget))
+        measurement = measurements[-1]
+        print(name, settings, measurement["queries"], f"{statistics.median(measurement['enroll']):.1f} s", flush=True)
     if not arguments.only:
-        write_result("scheme_times.json", {"budget": arguments.budget, "schemes": found, "provenance": provenance()})
+        write_result(
+            "scheme_times.json", {"budget": arguments.budget, "schemes": measurements, "provenance": provenance()}
+        )
 
 
 if __name__ == "__main__":

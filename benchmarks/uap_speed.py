@@ -89,10 +89,10 @@ def main() -> None:
     }
     if importlib.util.find_spec("art") is not None:
         ways["toolbox"] = lambda: toolbox(model, images, epsilon=epsilon, passes=arguments.toolbox_passes)
-    made: dict[str, Tensor] = {}
+    shifts: dict[str, Tensor] = {}
 
     def kept(name: str, way: Callable[[], Tensor]) -> Callable[[], None]:
-        return lambda: made.update({name: way()})
+        return lambda: shifts.update({name: way()})
 
     tasks = {name: kept(name, way) for name, way in ways.items()}
     seconds = alternating(tasks, rounds=arguments.rounds, clock=time.process_time)
@@ -104,8 +104,8 @@ def main() -> None:
         "clock": "processor time of the process",
         "held_out": len(held_out),
         "seconds": {name: {"median": statistics.median(values), "all": values} for name, values in seconds.items()},
-        "fooling_rate": {name: fooling_rate(model, held_out, shift) for name, shift in made.items()},
-        "largest_pixel": {name: float(shift.abs().max()) for name, shift in made.items()},
+        "fooling_rate": {name: fooling_rate(model, held_out, shift) for name, shift in shifts.items()},
+        "largest_pixel": {name: float(shift.abs().max()) for name, shift in shifts.items()},
         "over_ascent": {name: ratio(seconds[name], seconds["ascent"]) for name in seconds if "ascent" not in name},
         "over_short_ascent": {
             name: ratio(seconds[name], seconds["short_ascent"]) for name in seconds if "ascent" not in name

@@ -41,16 +41,16 @@ def main() -> None:
         for entrant in field.entrants()
         if entrant.enrolment.source == source.id and entrant.evasion == "none"
     }
-    calibration = [_told(model, prints) for model in field.part("calibration")]
-    told = {model.id: _told(model, prints) for model in suspects}
+    calibration = [_asked(model, prints) for model in field.part("calibration")]
+    answers_of = {model.id: _asked(model, prints) for model in suspects}
     permuted = Permutation(seed=0).order(10)
-    found = {}
+    counts_of = {}
     for label, fingerprint in prints.items():
         others = [answers[label] for answers in calibration]
         counts = {"plain": 0, "permuted": 0, "permuted copies": 0, "matched rightly": 0}
         copies = 0
         for model in suspects:
-            answers = told[model.id][label]
+            answers = answers_of[model.id][label]
             moved = Answers(labels=permuted[answers.labels])
             copy = model.role == "derived" and model.source == source.id
             copies += copy
@@ -60,12 +60,12 @@ def main() -> None:
             if copy and matched is not None:
                 counts["permuted copies"] += 1
                 counts["matched rightly"] += bool((matched.classes[permuted] == range(10)).all())
-        found[label] = {**counts, "suspects": len(suspects), "copies": copies, "queries": len(fingerprint)}
-        print(label, found[label])
-    write_result("class_matching.json", {"source": source.id, "schemes": found, "provenance": provenance()})
+        counts_of[label] = {**counts, "suspects": len(suspects), "copies": copies, "queries": len(fingerprint)}
+        print(label, counts_of[label])
+    write_result("class_matching.json", {"source": source.id, "schemes": counts_of, "provenance": provenance()})
 
 
-def _told(model: ZooModel, prints: dict[str, Fingerprint]) -> dict[str, Answers]:
+def _asked(model: ZooModel, prints: dict[str, Fingerprint]) -> dict[str, Answers]:
     suspect = TorchSuspect(model.load().module, identity=model.id)
     return {label: suspect.ask(one.queries, access=Access.LABELS) for label, one in prints.items()}
 

@@ -61,10 +61,10 @@ def judged(fingerprint: Fingerprint, field: Field, entrant: Entrant, alpha: floa
     for meeting in field.suspects(source):
         if not meeting.model.same_classes:
             continue
-        told = meeting.judged
-        copy = told.role == "derived"
-        group = told.counts_as if copy and told.counts_as != "all" else told.family if copy else told.kind
-        group = f"stranger: {group}" if told.third_party else str(group)
+        facts = meeting.judged
+        copy = facts.role == "derived"
+        group = facts.counts_as if copy and facts.counts_as != "all" else facts.family if copy else facts.kind
+        group = f"stranger: {group}" if facts.third_party else str(group)
         loaded = meeting.model.load()
         suspect = TorchSuspect(loaded.module, identity=loaded.identity, classes=10)
         early, full = (
@@ -94,7 +94,7 @@ def uniform(fingerprint: Fingerprint, entrant: Entrant, answers: tuple[Answers, 
     """Shares of held-out p-values at most alpha over repeated splits; the interval counts models, not splits."""
     scheme = entrant.contender.configured()
     scores = np.array(
-        [scheme.score(fingerprint.state, fingerprint.source, told.restricted(Access.LABELS)) for told in answers]
+        [scheme.score(fingerprint.state, fingerprint.source, each.restricted(Access.LABELS)) for each in answers]
     )
     generator = np.random.default_rng(0)
     shares: dict[float, list[float]] = defaultdict(list)
@@ -104,12 +104,12 @@ def uniform(fingerprint: Fingerprint, entrant: Entrant, answers: tuple[Answers, 
         values = np.array([rank_p_value(float(score), calibration) for score in held])
         for alpha in ALPHAS:
             shares[alpha].append(float((values <= alpha).mean()))
-    found = {}
+    at_most = {}
     for alpha in ALPHAS:
         mean = float(np.mean(shares[alpha]))
         interval = clopper_pearson(round(mean * len(scores)), len(scores))
-        found[str(alpha)] = {"share": mean, "low": interval.low, "high": interval.high}
-    return {"source": entrant.enrolment.source, "models": len(scores), "splits": SPLITS, "at_most": found}
+        at_most[str(alpha)] = {"share": mean, "low": interval.low, "high": interval.high}
+    return {"source": entrant.enrolment.source, "models": len(scores), "splits": SPLITS, "at_most": at_most}
 
 
 def main() -> None:
@@ -130,14 +130,14 @@ def main() -> None:
     for entrant in field.entrants():
         if entrant.contender.label != "contrast" or entrant.enrolment.budget != 200:
             continue
-        made = Fingerprint.load(store.fingerprint(entrant.enrolment.identity))
-        inputs = Inputs(shape=made.manifest.input.shape, class_names=made.manifest.input.class_names)
-        told = {model.id: negative(model) for model in (*calibration, *honest)}
-        answers = dict(zip(told, ask_negatives(list(told.values()), made.queries, inputs), strict=True))
-        records = tuple(told[model.id].record for model in calibration)
-        calibrated = made.recalibrated(records, tuple(answers[model.id] for model in calibration))
+        fingerprint = Fingerprint.load(store.fingerprint(entrant.enrolment.identity))
+        inputs = Inputs(shape=fingerprint.manifest.input.shape, class_names=fingerprint.manifest.input.class_names)
+        loaded = {model.id: negative(model) for model in (*calibration, *honest)}
+        answers = dict(zip(loaded, ask_negatives(list(loaded.values()), fingerprint.queries, inputs), strict=True))
+        records = tuple(loaded[model.id].record for model in calibration)
+        calibrated = fingerprint.recalibrated(records, tuple(answers[model.id] for model in calibration))
         early.append(judged(calibrated, field, entrant, arguments.alpha))
-        spread.append(uniform(made, entrant, tuple(answers[model.id] for model in honest)))
+        spread.append(uniform(fingerprint, entrant, tuple(answers[model.id] for model in honest)))
         print(entrant.enrolment.source, early[-1]["verdicts_changed_by_stopping"], spread[-1]["at_most"], flush=True)
     result = {"early": early, "p_values": spread, "provenance": provenance()}
     write_result(f"contrast_early_{arguments.name}.json", result)

@@ -100,9 +100,11 @@ def build(entry: Entry, data: str, folder: Path) -> None:
     images, holdout = load_data(f"{data}:{entry.split}"), load_data(f"{data}:holdout")
     if entry.make == "train":
         spec = spec_for(images, entry.arch, entry.arch_args)
-        made = train_model(images, spec, default_recipe(images, epochs=entry.epochs), seed=entry.seed, holdout=holdout)
-        save_model(path, made.model, made.card)
-        print(f"{entry.name}: accuracy {made.card.accuracy:.4f}", flush=True)
+        trained = train_model(
+            images, spec, default_recipe(images, epochs=entry.epochs), seed=entry.seed, holdout=holdout
+        )
+        save_model(path, trained.model, trained.card)
+        print(f"{entry.name}: accuracy {trained.card.accuracy:.4f}", flush=True)
         return
     source = load_model(folder / "source.safetensors")
     assert source.spec is not None

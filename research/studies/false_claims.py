@@ -186,8 +186,8 @@ def shared_mistakes(cast: Cast, friends: Modules, others: Modules, count: int) -
     own = predict(cast.owner.module, images).argmax(1)
 
     def alike(models: Modules) -> np.ndarray:
-        told = [(predict(model, images).argmax(1) == own).numpy() for model in models]
-        return np.mean(told, axis=0) if told else np.zeros(len(own))
+        agreeing = [(predict(model, images).argmax(1) == own).numpy() for model in models]
+        return np.mean(agreeing, axis=0) if agreeing else np.zeros(len(own))
 
     gain = alike(friends) - alike(others)
     wrong = np.flatnonzero(own.numpy() != cast.seeds.labels)
@@ -195,7 +195,7 @@ def shared_mistakes(cast: Cast, friends: Modules, others: Modules, count: int) -
     return Forged(images=cast.seeds.stored[chosen], truth=cast.seeds.labels[chosen])
 
 
-def told(model: nn.Module, images: np.ndarray) -> Answers:
+def answers_of(model: nn.Module, images: np.ndarray) -> Answers:
     return answers_from_scores(predict(model, torch.from_numpy(images)).numpy(), who="a model")
 
 
@@ -207,7 +207,7 @@ def with_forged(true: Fingerprint, forged: Forged, source: nn.Module) -> Fingerp
         true.manifest.model_dump(mode="json", exclude={"tensors"}),
         queries=forged.images,
         true_labels=forged.truth,
-        source=told(source, forged.images),
+        source=answers_of(source, forged.images),
         state=short,
     )
 
@@ -215,7 +215,10 @@ def with_forged(true: Fingerprint, forged: Forged, source: nn.Module) -> Fingerp
 def scores(scheme: Scheme, shown: Fingerprint, models: Modules) -> np.ndarray:
     """Of models that answer with labels alone."""
     return np.array(
-        [scheme.score(shown.state, shown.source, Answers(labels=told(model, shown.queries).labels)) for model in models]
+        [
+            scheme.score(shown.state, shown.source, Answers(labels=answers_of(model, shown.queries).labels))
+            for model in models
+        ]
     )
 
 
@@ -223,8 +226,8 @@ def accused(scheme: Scheme, shown: Fingerprint, innocents: Modules, judges: Modu
     """Which innocents exceed the threshold that the judge's models set."""
     limit = threshold(scores(scheme, shown, judges), ALPHA)
     assert limit is not None
-    found: np.ndarray = scores(scheme, shown, innocents) > limit
-    return found
+    exceeding: np.ndarray = scores(scheme, shown, innocents) > limit
+    return exceeding
 
 
 def rate(accused: np.ndarray) -> dict[str, Any]:
@@ -265,11 +268,11 @@ def measured(name: str, cast: Cast) -> dict[str, Any]:
     print(name, row, flush=True)
     victims = cast.innocents[:: max(1, len(cast.innocents) // AIMED)][:AIMED]
     row["aimed, judge's models"] = rate(np.array([aimed(scheme, true, cast, victim) for victim in victims]))
-    made = [enrolled(cast, scheme, seed) for seed in range(1, SEEDS + 1)]
-    found = [accused(scheme, fresh, cast.innocents, cast.judges) for fresh in made]
-    rates = [float(each.mean()) for each in found]
-    row["fresh challenge"] = rate(found[0])
-    row["best of seeds, judge's models"] = rate(found[int(np.argmax(rates))])
+    fresh_fingerprints = [enrolled(cast, scheme, seed) for seed in range(1, SEEDS + 1)]
+    accused_by_seed = [accused(scheme, fresh, cast.innocents, cast.judges) for fresh in fresh_fingerprints]
+    rates = [float(each.mean()) for each in accused_by_seed]
+    row["fresh challenge"] = rate(accused_by_seed[0])
+    row["best of seeds, judge's models"] = rate(accused_by_seed[int(np.argmax(rates))])
     row["mean over seeds"] = float(np.mean(rates))
     return row
 

@@ -58,7 +58,7 @@ def schemes(only: str) -> list[Scheme]:
     return [SCHEMES[name]() for name in named]
 
 
-def made(place: Path, threads: int, sources: int, only: str) -> None:
+def fingerprint_all(place: Path, threads: int, sources: int, only: str) -> None:
     """Write what every scheme makes of every source, and what the source says to 1,000 images."""
     torch.set_num_threads(threads)
     models = load("fashion")
@@ -104,13 +104,14 @@ def _whole(flat: dict[str, np.ndarray]) -> Crafted:
 
 def row(name: str, first: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[str, Any]:
     """How far two fingerprints are apart, in levels of 255, and whether one passes for the other."""
-    found: dict[str, Any] = {"queries": len(first["images"]), "verdict": _verdict(name, first, other)}
+    comparison: dict[str, Any] = {"queries": len(first["images"]), "verdict": _verdict(name, first, other)}
     if first["images"].shape != other["images"].shape:
-        return {**found, "queries_there": len(other["images"])}
-    levels = np.abs(first["images"].astype(np.int64) - other["images"].astype(np.int64)).reshape(found["queries"], -1)
+        return {**comparison, "queries_there": len(other["images"])}
+    levels = np.abs(first["images"].astype(np.int64) - other["images"].astype(np.int64))
+    levels = levels.reshape(len(levels), -1)
     shares = (levels > 0).mean(axis=1)
     return {
-        **found,
+        **comparison,
         "changed": int((shares > 0).sum()),
         "beyond_tolerance": int(((levels.max(axis=1) > STEPS) | (shares > COORDINATES)).sum()),
         "largest_change": int(levels.max()),
@@ -172,10 +173,10 @@ def main() -> None:
             subprocess.run(command, env={**os.environ, **settings}, check=True)
             for file in sorted((folder / "one thread").glob("* *.safetensors")) if number else ():
                 source, name = file.stem.split(" ")
-                found = row(name, load_file(file), load_file(place / file.name))
+                comparison = row(name, load_file(file), load_file(place / file.name))
                 here, there = (load_file(run / f"{source}.safetensors")["logits"] for run in (file.parent, place))
                 rounding = float(np.abs(here - there).max())
-                rows.append({"scheme": name, "source": source, "against": label, "rounding": rounding, **found})
+                rows.append({"scheme": name, "source": source, "against": label, "rounding": rounding, **comparison})
                 print(rows[-1], flush=True)
     if not arguments.only:
         write_result("rederive_machines.json", {"rows": rows, "provenance": provenance()})
@@ -183,6 +184,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 5 and Path(sys.argv[1]).is_dir():
-        made(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+        fingerprint_all(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
     else:
         main()

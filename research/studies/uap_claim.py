@@ -46,7 +46,7 @@ class Case:
     source: str
     scheme: Uap
     queries: Queries
-    told: Mapping[str, Answers]
+    answers: Mapping[str, Answers]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +67,27 @@ def case_of(zoo: Zoo, source: str, scheme: Uap, *, extra: Iterable[str] = ()) ->
     images = torch.from_numpy(queries.stored)
     names = [source, *copies, *strangers, *extra, *zoo.independents("test"), *zoo.independents("calibration")]
     names += [name for other in zoo.sources for name in zoo.copies(other)]
-    told = {
+    answers = {
         name: answers_from_scores(predict(zoo.module(name), images).numpy(), who=name) for name in dict.fromkeys(names)
     }
-    return Case(source=source, scheme=scheme, queries=queries, told=told)
+    return Case(source=source, scheme=scheme, queries=queries, answers=answers)
 
 
 def fitted(case: Case, copies: Iterable[str], strangers: Iterable[str]) -> State:
     """The scheme's state, from these shadow models."""
     shadows = ShadowAnswers(
-        surrogates=tuple(case.told[name] for name in copies), references=tuple(case.told[name] for name in strangers)
+        surrogates=tuple(case.answers[name] for name in copies),
+        references=tuple(case.answers[name] for name in strangers),
     )
-    return case.scheme.fit(case.queries, case.told[case.source], shadows, torch.Generator().manual_seed(SEED))
+    return case.scheme.fit(case.queries, case.answers[case.source], shadows, torch.Generator().manual_seed(SEED))
 
 
 def read(zoo: Zoo, case: Case, state: State, *, scheme: Uap | None = None, access: Access = Access.SCORES) -> Read:
     """Everybody's similarities."""
-    reader, source = scheme or case.scheme, case.told[case.source]
+    reader, source = scheme or case.scheme, case.answers[case.source]
 
     def of(names: Iterable[str]) -> dict[str, np.ndarray]:
-        return {name: reader.similarities(state, source, case.told[name].restricted(access)) for name in names}
+        return {name: reader.similarities(state, source, case.answers[name].restricted(access)) for name in names}
 
     return Read(
         derived=of(zoo.copies(case.source)),
@@ -119,20 +120,20 @@ def judged(zoo: Zoo, read: Read) -> dict[str, Any]:
     innocent = _means(read.independent)
     ranking = _means(read.calibration)
     pooled = np.stack(list(read.calibration.values()))
-    told: dict[str, Any] = {}
+    judgements: dict[str, Any] = {}
     for label, members in groups.items():
         scores = _means(members)
         claims = np.array([confidence_by_count(views, pooled, (len(views),))[0] for views in members.values()])
-        told[label] = {
+        judgements[label] = {
             "n": len(scores),
             "mean_score": float(scores.mean()),
             "verdict_derived": _share(sum(rank_p_value(score, ranking) <= 0.05 for score in scores), len(scores)),
             **{f"claimed_above_{level}": _share(int((claims > level).sum()), len(claims)) for level in LEVELS},
         }
         if not label.startswith("independent"):
-            told[label]["auc"] = _auc(scores, innocent)
-    told["derived"]["auc_against_copies_of_others"] = _auc(_means(read.derived), _means(read.others))
-    return told
+            judgements[label]["auc"] = _auc(scores, innocent)
+    judgements["derived"]["auc_against_copies_of_others"] = _auc(_means(read.derived), _means(read.others))
+    return judgements
 
 
 def curve(read: Read) -> list[dict[str, Any]]:
@@ -236,8 +237,8 @@ def main() -> None:
     write_result("uap_claim_fashion.json", result)
 
 
-def _say(who: str, told: Mapping[str, Any]) -> None:
-    for label, row in told.items():
+def _say(who: str, groups: Mapping[str, Any]) -> None:
+    for label, row in groups.items():
         print(who, label, {key: value for key, value in row.items() if not key.startswith("claimed")}, flush=True)
 
 

@@ -38,25 +38,25 @@ def normals(model: nn.Module, images: Tensor) -> np.ndarray:
 
 def many_universal(model: nn.Module, images: Tensor, *, count: int, epsilon: float) -> np.ndarray:
     """Universal perturbations (count, d), each from a sample of the images of its own."""
-    found = []
+    perturbations = []
     for number in range(count):
         generator = torch.Generator().manual_seed(number)
         sample = images[torch.randperm(len(images), generator=generator)[:300]]
-        found.append(Ascent().find(model, sample, epsilon=epsilon, generator=generator).flatten())
-    return torch.stack(found).double().numpy()
+        perturbations.append(Ascent().find(model, sample, epsilon=epsilon, generator=generator).flatten())
+    return torch.stack(perturbations).double().numpy()
 
 
 def against_chance(vectors: np.ndarray) -> dict[str, Any]:
     """The spectrum, and how many directions carry half and nine tenths of it, beside those of random directions."""
     chance = np.random.default_rng(0).normal(size=vectors.shape)
-    told: dict[str, Any] = {"vectors": len(vectors), "dimensions": vectors.shape[1]}
+    spectra: dict[str, Any] = {"vectors": len(vectors), "dimensions": vectors.shape[1]}
     for name, values in (("model", spectrum(vectors)), ("random", spectrum(chance))):
-        told[name] = {
+        spectra[name] = {
             "singular_values": [round(float(value), 5) for value in values[:KEPT]],
             "directions_50": directions_for(values, energy=0.5),
             "directions_90": directions_for(values, energy=0.9),
         }
-    return told
+    return spectra
 
 
 def main() -> None:
@@ -114,8 +114,8 @@ def main() -> None:
         "provenance": provenance(),
     }
     write_result("uap_subspace_fashion.json", result)
-    for label, told in result["angles"].items():
-        print(label, told["n"], f"{told['mean']:.1f} degrees", told["mean_by_family"])
+    for label, group in result["angles"].items():
+        print(label, group["n"], f"{group['mean']:.1f} degrees", group["mean_by_family"])
     print(result["auc_of_minus_mean_angle"])
 
 

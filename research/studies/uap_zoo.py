@@ -34,9 +34,9 @@ class Zoo:
 
     def module(self, name: str) -> Normalized:
         """A model, by its id."""
-        found = self.extra[name] if name in self.extra else self.models[name].load().module
-        assert isinstance(found, Normalized)
-        return found
+        module = self.extra[name] if name in self.extra else self.models[name].load().module
+        assert isinstance(module, Normalized)
+        return module
 
     def arch(self, name: str) -> tuple[str, dict[str, object]]:
         """Architecture and its arguments."""
@@ -63,8 +63,8 @@ class Zoo:
 
     def independents(self, part: str) -> list[str]:
         """Independent models of a part."""
-        found = [model.id for model in self.models.values() if model.part == part and model.role == "independent"]
-        return found[:: self.thinning]
+        ids = [model.id for model in self.models.values() if model.part == part and model.role == "independent"]
+        return ids[:: self.thinning]
 
     def steal_strangers(self, count: int) -> list[str]:
         """Copies of shadow strangers, made by the shadow copies' recipes: an owner can make such models himself."""

@@ -101,13 +101,13 @@ def main() -> None:
         path = cache / f"{founder.id}-{len(images)}.npz"
         if not path.exists():
             np.savez_compressed(path, **variants(founder, images, behind, attacker))
-        with np.load(path) as found:
-            answers |= {founder.id: found["itself"]}
+        with np.load(path) as archive:
+            answers |= {founder.id: archive["itself"]}
             families[founder.id] = founder.id
-            least = WORTH * (found["itself"] == truth).mean()
-            for name in found.files:
-                if name != "itself" and (found[name] == truth).mean() >= least:
-                    answers[f"{founder.id}/{name}"] = found[name]
+            least = WORTH * (archive["itself"] == truth).mean()
+            for name in archive.files:
+                if name != "itself" and (archive[name] == truth).mean() >= least:
+                    answers[f"{founder.id}/{name}"] = archive[name]
                     families[f"{founder.id}/{name}"] = founder.id
         print(founder.id, founder.kind, len(families), flush=True)
     np.savez_compressed(arguments.out / "table.npz", **answers)
@@ -129,23 +129,28 @@ def judged(table: AnswerTable) -> None:
     ANSWER_SCHEMES.register("rarest")(rarest)
     rows = []
     for budget in BUDGETS:
-        found = [judge(table, list(ANSWER_SCHEMES), budget=budget, seed=seed) for seed in SEEDS]
+        results_by_seed = [judge(table, list(ANSWER_SCHEMES), budget=budget, seed=seed) for seed in SEEDS]
         for scheme in ANSWER_SCHEMES:
-            runs = [[row for row in results.rows if row.scheme == scheme] for results in found]
+            runs = [[row for row in results.rows if row.scheme == scheme] for results in results_by_seed]
             whole = [next(row for row in run if row.source == ALL) for run in runs]
             sources = {
                 source: float(np.mean([row.tpr_at_1 for run in runs for row in run if row.source == source]))
-                for source in found[0].sources
+                for source in results_by_seed[0].sources
             }
             worst = min(sources, key=sources.__getitem__)
-            told = {"scheme": scheme, "budget": budget, "worst_source": worst, "worst_source_tpr_at_1": sources[worst]}
+            summary = {
+                "scheme": scheme,
+                "budget": budget,
+                "worst_source": worst,
+                "worst_source_tpr_at_1": sources[worst],
+            }
             for figure in ("auc", "tpr_at_1", "tpr_verdict", "fpr_verdict"):
                 values = [getattr(row, figure) for row in whole]
                 ends = whole[0].intervals[figure]
-                told[figure] = {"mean": float(np.mean(values)), "min": min(values), "max": max(values),
-                                "interval_of_first_seed": [ends.low, ends.high]}  # fmt: skip
-            rows.append(told)
-            print(told, flush=True)
+                summary[figure] = {"mean": float(np.mean(values)), "min": min(values), "max": max(values),
+                                   "interval_of_first_seed": [ends.low, ends.high]}  # fmt: skip
+            rows.append(summary)
+            print(summary, flush=True)
     counts = {"models": len(table.ids), "images": table.images, "sources": len(table.sources), "seeds": len(SEEDS)}
     write_result("answers_fashion.json", {**counts, "rows": rows, "provenance": provenance()})
 
@@ -159,11 +164,11 @@ def variants(
     labels = {"itself": predict(loaded.module, plain).argmax(1)}
     for name, (attack, settings) in ATTACKS.items():
         seed = derived_seed("zoo-answers", founder.id, name)
-        made = run_attack(attack, settings, loaded.module, loaded.spec, attacker, seed=seed)
-        labels[name] = predict(made.model, plain).argmax(1)
+        attacked = run_attack(attack, settings, loaded.module, loaded.spec, attacker, seed=seed)
+        labels[name] = predict(attacked.model, plain).argmax(1)
     for name, changed in behind.items():
         labels[name] = predict(loaded.module, changed).argmax(1)
-    return {name: found.numpy().astype(np.int16) for name, found in labels.items()}
+    return {name: classes.numpy().astype(np.int16) for name, classes in labels.items()}
 
 
 if __name__ == "__main__":

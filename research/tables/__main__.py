@@ -16,15 +16,14 @@ from typing import Any
 from benchmarks.common import RESULTS
 from modelprint.core.files import write_text
 from research.studies.detection_rates import table
-from research.tables.evasion_pages import areas, expected, verdicts
-from research.tables.evasion_pages import found as found_behind
+from research.tables.evasion_pages import areas, evasion_rates, expected, verdicts
 from research.tables.false_claims_table import false_claims
 from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
 from research.tables.rederived_table import rederived
 from research.tables.uap_tables import studies
-from research.tables.zoo_tables import called_derived, found, hours
+from research.tables.zoo_tables import called_derived, hours, zoo_rates
 
 DOCS = RESULTS.parent.parent / "docs"
 ZOOS = ("digits", "fashion", "cifar10")
@@ -40,11 +39,11 @@ def detection(data: str) -> str:
     length = sum(run["path_length_linf"] for run in crafted) / len(crafted)
     flips = sum(run["flips_per_trajectory"] for run in crafted) / len(crafted)
     missing = f" Not measured: {', '.join(result['missing'])}." if result["missing"] else ""
-    made = (
+    walks = (
         f"{successes} of {tried} rightly classified bases ended in a full surface trajectory; mean L-infinity length "
         f"{length:.2f}, {flips:.1f} label changes a trajectory.{missing}"
     )
-    return f"{table(result)}\n\n{made} {_made_on(result)}"
+    return f"{table(result)}\n\n{walks} {_made_on(result)}"
 
 
 def speed() -> str:
@@ -73,8 +72,8 @@ def speed() -> str:
     return f"| what | measured | aim |\n|---|---|---|\n{body}\n\n{_made_on(result)}"
 
 
-def _ratio(found: dict[str, Any]) -> str:
-    return f"{found['median']:.2f} ({found['min']:.2f}-{found['max']:.2f}, n = {found['n']})"
+def _ratio(ratio: dict[str, Any]) -> str:
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f}, n = {ratio['n']})"
 
 
 def _made_on(result: dict[str, Any]) -> str:
@@ -85,12 +84,12 @@ def _made_on(result: dict[str, Any]) -> str:
 def main() -> None:
     """Write the tables into their pages."""
     detected = {name: detection(name) for name in ("digits", "fashion-mnist", "cifar10")}
-    zoos = {f"{name} found": found(name) for name in ZOOS} | {
+    zoos = {f"{name} found": zoo_rates(name) for name in ZOOS} | {
         f"{name} independents": called_derived(name) for name in ZOOS
     }
     _fill("results.md", {**detected, "speed": speed()})
     read = {
-        f"fashion uap {access}": found("fashion", "uap", access) + "\n\n" + called_derived("fashion", "uap", access)
+        f"fashion uap {access}": zoo_rates("fashion", "uap", access) + "\n\n" + called_derived("fashion", "uap", access)
         for access in ("labels", "scores")
     }
     _fill("uap.md", {**read, **studies()})
@@ -109,10 +108,10 @@ def main() -> None:
     }
     _fill("schemes.md", compared)
     evaded = {
-        "evasion found": found_behind("fashion-evasion"),
+        "evasion found": evasion_rates("fashion-evasion"),
         "evasion auc": areas("fashion-evasion"),
         "evasion verdicts": verdicts("fashion-evasion"),
-        "evasion scores": found_behind("fashion-evasion", "scores"),
+        "evasion scores": evasion_rates("fashion-evasion", "scores"),
         "expect": expected("fashion-evasion", "fashion-expect"),
     }
     _fill("evasion.md", evaded)
@@ -127,9 +126,9 @@ def main() -> None:
     _fill("reach.md", aims)
 
 
-def _fill(name: str, made: dict[str, str]) -> None:
+def _fill(name: str, texts: dict[str, str]) -> None:
     page = (DOCS / name).read_text()
-    for marker, text in made.items():
+    for marker, text in texts.items():
         pattern = rf"(<!-- {marker} -->\n)(.*?)(?=\n#|\n<!-- |\Z)"
         page = re.sub(pattern, lambda match, text=text: f"{match[1]}\n{_wrapped(text)}\n", page, flags=re.DOTALL)
     write_text(DOCS / name, page)

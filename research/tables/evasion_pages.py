@@ -9,9 +9,9 @@ from modelprint.bench.files import find_results
 from modelprint.results.records import ALL, Results, Row
 
 
-def found(name: str, access: str = "labels") -> str:
+def evasion_rates(name: str, access: str = "labels") -> str:
     """TPR at 1 % FPR with intervals; one line per evasion, with the accuracy that it costs."""
-    return _table(name, access, _found)
+    return _table(name, access, _rate)
 
 
 def verdicts(name: str, access: str = "labels") -> str:
@@ -40,8 +40,8 @@ def expected(plain: str, expecting: str) -> str:
         lines.append([scheme, *cells])
         judged = [_row(with_, scheme, evasion, "labels", source) for evasion in behind]
         lines.append([f"{scheme}, verdict", *("-" if row is None else _verdict(row) for row in judged)])
-    told = next(row for row in with_.rows if row.attack == ALL)
-    note = f"{told.n_derived} copies, {told.n_independent} independent models; verdicts, expecting: TPR / FPR."
+    whole = next(row for row in with_.rows if row.attack == ALL)
+    note = f"{whole.n_derived} copies, {whole.n_independent} independent models; verdicts, expecting: TPR / FPR."
     return f"{_markdown(lines)}\n\n{note}"
 
 
@@ -68,7 +68,7 @@ def _row(results: Results, scheme: str, evasion: str, access: str, source: str) 
     )
 
 
-def _found(row: Row) -> str:
+def _rate(row: Row) -> str:
     if row.tpr_at_1 is None:
         return ""
     ends = row.intervals.get("tpr_at_1")

@@ -20,23 +20,24 @@ COLUMNS = {
 
 def false_claims() -> str:
     """One line per scheme, one column per guard; independent models called derived at alpha = .05, exact intervals."""
-    told = json.loads((RESULTS / "false_claims_fashion.json").read_text())
+    study = json.loads((RESULTS / "false_claims_fashion.json").read_text())
     lines = [["scheme, queries", *COLUMNS], ["---"] * (1 + len(COLUMNS))]
-    for scheme, row in told["rows"].items():
+    for scheme, row in study["rows"].items():
         cells = [_cell(row[key]) for key in COLUMNS.values()]
         lines.append([f"{scheme}, {row['queries']:,}", *cells])
-    made = [row["provenance"] for row in told["rows"].values()]
-    dates, revisions, torches = (", ".join(sorted({how[key] for how in made})) for key in ("date", "revision", "torch"))
+    keys = ("date", "revision", "torch")
+    origins = [row["provenance"] for row in study["rows"].values()]
+    dates, revisions, torches = (", ".join(sorted({how[key] for how in origins})) for key in keys)
     note = (
-        f"Called derived, of how many; 95 % Clopper-Pearson. {told['innocents']} independent models, {told['judges']} "
-        f"models of the judge, {told['surrogates']} reference models of the owner. "
+        f"Called derived, of how many; 95 % Clopper-Pearson. {study['innocents']} independent models, "
+        f"{study['judges']} models of the judge, {study['surrogates']} reference models of the owner. "
         f"({dates}, revisions {revisions}, torch {torches}.)"
     )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{note}"
 
 
-def _cell(found: dict[str, Any] | str) -> str:
-    if isinstance(found, str):
-        return found.partition(":")[0]
-    low, high = found["interval"]
-    return f"{found['accused']} of {found['n']} ({low:.2f}-{high:.2f})"
+def _cell(accusations: dict[str, Any] | str) -> str:
+    if isinstance(accusations, str):
+        return accusations.partition(":")[0]
+    low, high = accusations["interval"]
+    return f"{accusations['accused']} of {accusations['n']} ({low:.2f}-{high:.2f})"

@@ -43,7 +43,7 @@ def by_family(name: str, figure: Figure, budget: int, access: str = "labels") ->
         f"Budget {budget:,} queries, {'top-1 labels' if access == 'labels' else 'scores where a scheme reads them'}; "
         f"means over {len(results.sources)} sources and all fingerprint seeds, 95 % intervals by bootstrap over sources"
         " and models; *false positive rate*: the share of independent models that the verdict calls derived at alpha = "
-        f"{results.alpha:g}. {_made(results)}"
+        f"{results.alpha:g}. {_origin(results)}"
     )
     return _table(["family", "copies", *schemes], lines) + f"\n\n{note}"
 
@@ -70,16 +70,16 @@ def apart(name: str = "fashion-contrast") -> str:
     for variant in variants:
         every = rows[variant, ALL]
         ends = ", ".join(
-            f"{told} {every.intervals[figure].low:.2f}-{every.intervals[figure].high:.2f}"
-            for told, figure in (("AUC", "auc"), ("T1%F", "tpr_at_1"))
+            f"{heading} {every.intervals[figure].low:.2f}-{every.intervals[figure].high:.2f}"
+            for heading, figure in (("AUC", "auc"), ("T1%F", "tpr_at_1"))
         )
-        told = [
+        cells = [
             f"{row.auc:.2f} / {row.tpr_at_1:.2f}" if (row := rows.get((variant, name))) else "" for name in families
         ]
         verdict = f"{every.tpr_verdict:.2f} / {every.fpr_verdict:.3f}"
-        lines.append([variant, f"{every.auc:.2f} / {every.tpr_at_1:.2f} ({ends})", *told, verdict])
+        lines.append([variant, f"{every.auc:.2f} / {every.tpr_at_1:.2f} ({ends})", *cells, verdict])
     head = [f"all ({whole.n_derived})", *(f"{name} ({_copies(rows, name)})" for name in families)]
-    note = f"{whole.n_independent} independent models. {_made(results)}"
+    note = f"{whole.n_independent} independent models. {_origin(results)}"
     return _table(["variant", *head, "verdict: TPR / FPR"], lines) + f"\n\n{note}"
 
 
@@ -101,20 +101,20 @@ def by_independents(name: str, budget: int, access: str = "labels") -> str:
         runs = [run for run in results.runs if (run.scheme, run.access, run.budget) == (scheme, access, budget)]
         cells = []
         for least in range(3) if runs else ():
-            aucs, found = [], []
+            aucs, rates = [], []
             for run in runs:
                 scores = [(known[model], score) for model, score in run.scores.items() if score is not None]
                 copies = np.array([score for model, score in scores if model.counts_as == "all"])
                 others = np.array([score for model, score in scores if kept(model, least)])
                 aucs.append(auc(copies, others))
-                found.append(tpr_at_fpr(copies, others, fpr=0.01))
-            cells.append(f"{fmean(aucs):.3f} / {fmean(found):.2f} ({min(found):.2f}-{max(found):.2f})")
+                rates.append(tpr_at_fpr(copies, others, fpr=0.01))
+            cells.append(f"{fmean(aucs):.3f} / {fmean(rates):.2f} ({min(rates):.2f}-{max(rates):.2f})")
         if cells:
             lines.append([scheme, *cells])
     note = (
         f"AUC / T1%F (least and most of any source and seed), {budget} queries, {access}. Without third-party "
         "copies: 100 models, of which 90 are no siblings; with fewer than 100 T1%F is the share found at no false "
-        f"positive. {_made(results)}"
+        f"positive. {_origin(results)}"
     )
     return _table(["scheme", *AGAINST], lines) + f"\n\n{note}"
 
@@ -124,7 +124,7 @@ def times(name: str = "scheme_times.json") -> str:
     path = RESULTS / name
     if not path.exists():
         return "Not measured yet."
-    told = json.loads(path.read_text())
+    study = json.loads(path.read_text())
     lines = [
         [
             entry["scheme"] + "".join(f", {key} = {value}" for key, value in entry["settings"].items()),
@@ -132,12 +132,12 @@ def times(name: str = "scheme_times.json") -> str:
             _seconds(entry["enroll"]),
             _seconds(entry["verify"], digits=3),
         ]
-        for entry in told["schemes"]
+        for entry in study["schemes"]
     ]
-    how = told["provenance"]
-    note = f"Median (spread) of {len(told['schemes'][0]['enroll'])} rounds, {how['threads']} threads. "
-    made = f"({how['date']}, revision {how['revision']}, torch {how['torch']}, {how['cpu']}.)"
-    return _table(["scheme", "queries", "enroll, s", "verify, s"], lines) + f"\n\n{note}{made}"
+    how = study["provenance"]
+    note = f"Median (spread) of {len(study['schemes'][0]['enroll'])} rounds, {how['threads']} threads. "
+    origin = f"({how['date']}, revision {how['revision']}, torch {how['torch']}, {how['cpu']}.)"
+    return _table(["scheme", "queries", "enroll, s", "verify, s"], lines) + f"\n\n{note}{origin}"
 
 
 def _schemes(results: Results) -> list[str]:
@@ -154,13 +154,13 @@ def _schemes(results: Results) -> list[str]:
 
 def _group(results: Results, scheme: str, access: str, budget: int, attack: str) -> list[Row]:
     """One row per seed, the mean over sources."""
-    found = [
+    rows = [
         row
         for row in results.rows
         if (row.scheme, row.access, row.budget, row.attack) == (scheme, access, budget, attack)
     ]
-    means = [row for row in found if row.source == ALL]
-    return means or found
+    means = [row for row in rows if row.source == ALL]
+    return means or rows
 
 
 def _mean(group: Sequence[Row], figure: str) -> float | None:
@@ -173,9 +173,9 @@ def _cell(group: Sequence[Row], figure: str, best: float | None) -> str:
     if value is None:
         return "-"
     ends = [row.intervals[figure] for row in group if figure in row.intervals]  # type: ignore[index]
-    told = f"{value:.2f}" if best is None or value < best - 0.0049 else f"**{value:.2f}**"
+    text = f"{value:.2f}" if best is None or value < best - 0.0049 else f"**{value:.2f}**"
     pick: Callable[[str], list[float]] = lambda end: [getattr(one, end) for one in ends]  # noqa: E731
-    return told + (f" ({min(pick('low')):.2f}-{max(pick('high')):.2f})" if ends else "")
+    return text + (f" ({min(pick('low')):.2f}-{max(pick('high')):.2f})" if ends else "")
 
 
 def _seconds(values: Sequence[float], *, digits: int = 1) -> str:
@@ -183,9 +183,9 @@ def _seconds(values: Sequence[float], *, digits: int = 1) -> str:
     return f"{middle} ({least}-{most})"
 
 
-def _made(results: Results) -> str:
-    told = results.provenance
-    return f"({told['date']}, revision {told['revision']}, torch {told['versions']['torch']}.)"
+def _origin(results: Results) -> str:
+    provenance = results.provenance
+    return f"({provenance['date']}, revision {provenance['revision']}, torch {provenance['versions']['torch']}.)"
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -26,11 +26,11 @@ KINDS = ("SAST", "SADT", "DAST", "DADT", "SHARED")
 
 def reached() -> str:
     """One line for each aim, one column for each zoo."""
-    made = {zoo: list(_lines(zoo)) for zoo in ZOOS}
-    order = max(made.values(), key=len)
+    by_zoo = {zoo: list(_lines(zoo)) for zoo in ZOOS}
+    order = max(by_zoo.values(), key=len)
     lines = [["aim", *ZOOS], ["---"] * (1 + len(ZOOS))]
     for aim, _ in order:
-        lines.append([aim, *(dict(made[zoo]).get(aim, "not measured") for zoo in ZOOS)])
+        lines.append([aim, *(dict(by_zoo[zoo]).get(aim, "not measured") for zoo in ZOOS)])
     return _markdown(lines)
 
 
@@ -54,16 +54,16 @@ def by_family() -> str:
 
 def answers() -> str:
     """The aims for recorded labels."""
-    told = json.loads((RESULTS / "answers_fashion.json").read_text())
-    rows = {row["budget"]: row for row in told["rows"] if row["scheme"] == SCHEME}
+    study = json.loads((RESULTS / "answers_fashion.json").read_text())
+    rows = {row["budget"]: row for row in study["rows"] if row["scheme"] == SCHEME}
 
     def spread(budget: int, figure: str, aim: float) -> str:
-        found = rows[budget][figure]
-        return f"{found['mean']:.4f} ({found['min']:.4f}-{found['max']:.4f}), {_met(found['mean'] >= aim)}"
+        values = rows[budget][figure]
+        return f"{values['mean']:.4f} ({values['min']:.4f}-{values['max']:.4f}), {_met(values['mean'] >= aim)}"
 
     worst = rows[100]["worst_source_tpr_at_1"]
     lines = [
-        ["aim", f"fashion, {told['models']:,} models of {told['sources']} sources, {told['seeds']} seeds"],
+        ["aim", f"fashion, {study['models']:,} models of {study['sources']} sources, {study['seeds']} seeds"],
         ["---"] * 2,
         ["AUC >= .9999, 100 queries", spread(100, "auc", 0.9999)],
         ["T1%F >= .998, 100 queries", spread(100, "tpr_at_1", 0.998)],
@@ -94,9 +94,12 @@ def _separation(zoo: str) -> Iterable[tuple[str, str]]:
     worst = min(_families(rows).values(), key=lambda row: row.auc or 0.0)
     yield "AUC 1.000 in every family: the worst", f"{worst.family}, {_judged(worst, 'auc', 1.0, digits=3)}"
     for budget, aim in ((200, 1.0), (50, 0.95)):
-        told = f"T1%F {'1.00' if aim == 1 else '>= .95'}, {budget} queries"
-        yield f"{told}, all independent models", _judged(_all(_rows(zoo, budget)), "tpr_at_1", aim)
-        yield f"{told}, without third-party copies", _judged(_all(_rows(zoo, budget, kept=_no_copy)), "tpr_at_1", aim)
+        condition = f"T1%F {'1.00' if aim == 1 else '>= .95'}, {budget} queries"
+        yield f"{condition}, all independent models", _judged(_all(_rows(zoo, budget)), "tpr_at_1", aim)
+        yield (
+            f"{condition}, without third-party copies",
+            _judged(_all(_rows(zoo, budget, kept=_no_copy)), "tpr_at_1", aim),
+        )
         if pooled := _rows(zoo, budget, scheme=POOLED):
             yield (
                 f"- {budget} queries from all four pools, all independent models",
@@ -137,17 +140,17 @@ def _early(zoo: str) -> Iterable[tuple[str, str]]:
     path = RESULTS / f"contrast_early_{zoo}.json"
     if not path.exists():
         return
-    told = json.loads(path.read_text())
+    study = json.loads(path.read_text())
     largest = [max(source["at_most"].items(), key=lambda item: item[1]["share"] - float(item[0]))
-               for source in told["p_values"]]  # fmt: skip
+               for source in study["p_values"]]  # fmt: skip
     alpha, share = max(largest, key=lambda item: item[1]["share"] - float(item[0]))
     within = all(one["low"] <= float(level) for level, one in largest)
-    models = told["p_values"][0]["models"]
+    models = study["p_values"][0]["models"]
     yield (
         "p-values of held-out models no smaller than uniform",
         f"at most {alpha}: {share['share']:.3f} ({share['low']:.3f}-{share['high']:.3f}) of {models}, {_met(within)}",
     )
-    groups: list[tuple[str, dict[str, Any]]] = [item for source in told["early"] for item in source["groups"].items()]
+    groups: list[tuple[str, dict[str, Any]]] = [item for source in study["early"] for item in source["groups"].items()]
     for label, chosen in (
         ("all but third-party copies", [group for name, group in groups if name in KINDS]),
         ("third-party copies", [group for name, group in groups if name.startswith("stranger:")]),
@@ -159,11 +162,11 @@ def _early(zoo: str) -> Iterable[tuple[str, str]]:
                 f"FPR under early stopping <= .05: {label}",
                 f"{derived} of {n} ({ends.low:.3f}-{ends.high:.3f}), {_met(derived <= 0.05 * n)}",
             )
-    changed = sum(source["verdicts_changed_by_stopping"] for source in told["early"])
+    changed = sum(source["verdicts_changed_by_stopping"] for source in study["early"])
     yield "no verdict changed by stopping", f"{changed} of {sum(g['models'] for _, g in groups)}, {_met(changed == 0)}"
     asked = [sum(group["queries_mean"] * group["models"] for name, group in source["groups"].items() if name in PLAIN)
              / sum(group["models"] for name, group in source["groups"].items() if name in PLAIN)
-             for source in told["early"]]  # fmt: skip
+             for source in study["early"]]  # fmt: skip
     factors = [200 / queries for queries in asked]
     yield (
         "200 over the mean queries of plain copies, >= 5",
@@ -210,8 +213,8 @@ def _families(rows: Iterable[Row]) -> dict[str, Row]:
 
 def _all(rows: Iterable[Row]) -> Row:
     """The mean over sources; of one source, its own."""
-    found = [row for row in rows if row.attack == ALL]
-    return next((row for row in found if row.source == ALL), found[-1])
+    whole = [row for row in rows if row.attack == ALL]
+    return next((row for row in whole if row.source == ALL), whole[-1])
 
 
 def _judged(row: Row, figure: Figure, aim: float, *, digits: int = 2) -> str:
@@ -221,8 +224,8 @@ def _judged(row: Row, figure: Figure, aim: float, *, digits: int = 2) -> str:
 
 def _value(row: Row, figure: Figure, *, digits: int = 2) -> str:
     ends = row.intervals.get(figure)
-    told = f"{getattr(row, figure):.{digits}f}"
-    return told if ends is None else f"{told} ({ends.low:.{digits}f}-{ends.high:.{digits}f})"
+    text = f"{getattr(row, figure):.{digits}f}"
+    return text if ends is None else f"{text} ({ends.low:.{digits}f}-{ends.high:.{digits}f})"
 
 
 def _met(yes: bool) -> str:

@@ -10,25 +10,25 @@ from benchmarks.common import RESULTS
 
 def rederived() -> str:
     """One line per scheme over all sources: queries that changed, and how much numbers did, under each condition."""
-    told = json.loads((RESULTS / "rederive_machines.json").read_text())
-    conditions = list(dict.fromkeys(row["against"] for row in told["rows"]))
+    study = json.loads((RESULTS / "rederive_machines.json").read_text())
+    conditions = list(dict.fromkeys(row["against"] for row in study["rows"]))
     heads = ["scheme", "queries"]
     for condition in conditions:
         heads += [f"{condition}: changed, refused", "largest difference of a score, of the state"]
     lines = [heads, ["---"] * len(heads)]
-    for scheme in dict.fromkeys(row["scheme"] for row in told["rows"]):
+    for scheme in dict.fromkeys(row["scheme"] for row in study["rows"]):
         lines.append([scheme])
         for number, condition in enumerate(conditions):
-            rows = [row for row in told["rows"] if (row["scheme"], row["against"]) == (scheme, condition)]
+            rows = [row for row in study["rows"] if (row["scheme"], row["against"]) == (scheme, condition)]
             lines[-1] += [] if number else [f"{sum(row['queries'] for row in rows):,}"]
             lines[-1] += [_changed(rows), f"{_most(rows, 'scores_off')}, {_most(rows, 'state_off')}"]
     rounding = ", ".join(
-        f"{condition} {max(row['rounding'] for row in told['rows'] if row['against'] == condition):.1g}"
+        f"{condition} {max(row['rounding'] for row in study['rows'] if row['against'] == condition):.1g}"
         for condition in conditions
     )
-    how = told["provenance"]
+    how = study["provenance"]
     note = (
-        f"Sources: {len({row['source'] for row in told['rows']})}; refused: whole fingerprints, of as many. Largest "
+        f"Sources: {len({row['source'] for row in study['rows']})}; refused: whole fingerprints, of as many. Largest "
         f"difference of a source's logits, on 1,000 images: {rounding}. (`{how['command']}`, {how['date']}, revision "
         f"{how['revision']}, {how['cpu']}, torch {how['torch']}.)"
     )

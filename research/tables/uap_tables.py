@@ -32,8 +32,8 @@ READINGS = {
 
 def studies() -> dict[str, str]:
     """The tables of docs/uap.md that are no benchmark's, under their markers."""
-    found = find_studies(RESULTS, "fashion")
-    claim, subspace = found.claim, found.subspace
+    studies_read = find_studies(RESULTS, "fashion")
+    claim, subspace = studies_read.claim, studies_read.subspace
     return {
         "uap speed": _speed(),
         "uap claim": MISSING if claim is None else _claim(claim),
@@ -50,33 +50,35 @@ def _speed() -> str:
     path = RESULTS / "uap_speed.json"
     if not path.exists():
         return MISSING
-    told = json.loads(path.read_text())
+    result = json.loads(path.read_text())
     rows = []
     for name, what in WAYS.items():
-        if name not in told["seconds"]:
+        if name not in result["seconds"]:
             continue
-        passes = told["passes"].get(name)
+        passes = result["passes"].get(name)
         limit = {"deepfool": f", at most {passes} passes", "toolbox": f", {passes} pass"}.get(name, "")
-        seconds = told["seconds"][name]["median"]
-        over = [_ratio(told[key][name]) if name in told[key] else "" for key in ("over_ascent", "over_short_ascent")]
-        rows.append((what + limit, f"{seconds:.2f}", f"{told['fooling_rate'][name]:.1%}", *over))
+        seconds = result["seconds"][name]["median"]
+        over = [
+            _ratio(result[key][name]) if name in result[key] else "" for key in ("over_ascent", "over_short_ascent")
+        ]
+        rows.append((what + limit, f"{seconds:.2f}", f"{result['fooling_rate'][name]:.1%}", *over))
     note = (
-        f"First source; {told['images']} images, epsilon {told['epsilon']:.3f}; fooling rate on {told['held_out']:,} "
-        f"held-out images, in 8 bits; {told['clock']}, one thread, medians of {len(told['seconds']['ascent']['all'])} "
-        f"rounds in turn. {_made(told['provenance'])}"
+        f"First source; {result['images']} images, epsilon {result['epsilon']:.3f}; fooling rate on "
+        f"{result['held_out']:,} held-out images, in 8 bits; {result['clock']}, one thread, medians of "
+        f"{len(result['seconds']['ascent']['all'])} rounds in turn. {_origin(result['provenance'])}"
     )
     head = ("way", "seconds", "fools", "over default ascent (range)", "over short ascent (range)")
     return _table(head, rows) + f"\n\n{note}"
 
 
-def _ratio(found: Mapping[str, Any]) -> str:
-    return f"{found['median']:.0f} times ({found['min']:.0f}-{found['max']:.0f})"
+def _ratio(ratio: Mapping[str, Any]) -> str:
+    return f"{ratio['median']:.0f} times ({ratio['min']:.0f}-{ratio['max']:.0f})"
 
 
 def _claim(study: ClaimStudy) -> str:
     rows: list[tuple[str, ...]] = [("nominal", "", "", ".05", ".0001", ".05", ".0001", ".05")]
-    for source, told in study.sources.items():
-        for access, groups in (("scores", told.scores), ("labels", told.labels_only)):
+    for source, claims in study.sources.items():
+        for access, groups in (("scores", claims.scores), ("labels", claims.labels_only)):
             copies, independent, others = (groups[name] for name in GROUPS)
             rows.append(
                 (
@@ -136,33 +138,38 @@ def _curve(study: ClaimStudy) -> str:
 def _readings(study: ClaimStudy) -> str:
     rows = []
     for name, what in READINGS.items():
-        told = [getattr(source, name) for source in study.sources.values()]
+        claims = [getattr(source, name) for source in study.sources.values()]
         rows.append(
             (
                 what,
-                *(_area(groups["derived"].auc) for groups in told),
-                _mean(groups["derived: extraction"].auc for groups in told),
-                _mean(groups["derived"].auc_against_copies_of_others for groups in told),
+                *(_area(groups["derived"].auc) for groups in claims),
+                _mean(groups["derived: extraction"].auc for groups in claims),
+                _mean(groups["derived"].auc_against_copies_of_others for groups in claims),
             )
         )
-    names = [f"AUC, {source} ({told.scores['derived'].n} copies)" for source, told in study.sources.items()]
+    names = [f"AUC, {source} ({claims.scores['derived'].n} copies)" for source, claims in study.sources.items()]
     return _table(("read", *names, "AUC on extraction, mean", "AUC against third-party copies, mean"), rows)
 
 
 def _controls(study: ClaimStudy) -> str:
-    def row(told: Groups) -> tuple[str, ...]:
-        copies, independent = told["derived"], told["independent"]
+    def row(groups: Groups) -> tuple[str, ...]:
+        copies, independent = groups["derived"], groups["independent"]
         return (
             _area(copies.auc),
-            _area(told["derived: extraction"].auc),
+            _area(groups["derived: extraction"].auc),
             _area(copies.auc_against_copies_of_others),
             _share(independent.verdict_derived, independent),
-            _share(told["copies of other sources"].verdict_derived, told["copies of other sources"]),
+            _share(groups["copies of other sources"].verdict_derived, groups["copies of other sources"]),
         )
 
     rows = [
-        (name, f"{told.crafting['fooling_rate']:.0%}", *row(told.scores), _area(told.no_encoder["derived"].auc))
-        for name, told in study.controls.items()
+        (
+            name,
+            f"{control.crafting['fooling_rate']:.0%}",
+            *row(control.scores),
+            _area(control.no_encoder["derived"].auc),
+        )
+        for name, control in study.controls.items()
     ]
     head = (
         "v",
@@ -174,27 +181,27 @@ def _controls(study: ClaimStudy) -> str:
         "third-party copies called derived",
         "AUC without encoder",
     )
-    told = next(iter(study.controls.values()))
-    copies = told.scores["derived"].n
+    control = next(iter(study.controls.values()))
+    copies = control.scores["derived"].n
     note = (
-        f"First source, scores, {told.crafting['views']} views of {told.crafting['points']} points, an encoder of its "
-        f"own for each; {copies} copies, {told.scores['derived: extraction'].n} of them extracted; called derived: by "
-        f"the verdict at alpha = .05. {_of(study)}"
+        f"First source, scores, {control.crafting['views']} views of {control.crafting['points']} points, an encoder "
+        f"of its own for each; {copies} copies, {control.scores['derived: extraction'].n} of them extracted; called "
+        f"derived: by the verdict at alpha = .05. {_of(study)}"
     )
     return _table(head, rows) + f"\n\n{note}"
 
 
 def _architectures(study: ClaimStudy) -> str:
     rows = []
-    for source, told in study.sources.items():
-        for what, groups in (("all shadow models", told.scores), ("its own only", told.one_architecture)):
+    for source, claims in study.sources.items():
+        for what, groups in (("all shadow models", claims.scores), ("its own only", claims.one_architecture)):
             other = groups["derived: other architecture"]
             independent = [groups[f"independent: {kind}"] for kind in ("DAST", "DADT")]
             derived = sum(round(group.verdict_derived.share * group.n) for group in independent)
             rows.append(
                 (
                     source,
-                    f"{what} ({_shadows(told, own=groups is told.one_architecture)})",
+                    f"{what} ({_shadows(claims, own=groups is claims.one_architecture)})",
                     _area(groups["derived"].auc),
                     _area(groups["derived: extraction"].auc),
                     f"{other.mean_score:.2f}, AUC {_area(other.auc)} ({other.n})",
@@ -214,30 +221,33 @@ def _architectures(study: ClaimStudy) -> str:
     return _table(head, rows) + f"\n\nScores. {_of(study)}"
 
 
-def _shadows(told: SourceClaims, *, own: bool) -> str:
+def _shadows(claims: SourceClaims, *, own: bool) -> str:
     surrogates, references = (
-        told.shadows["same architecture"] if own else (told.shadows["copies"], told.shadows["strangers"])
+        claims.shadows["same architecture"] if own else (claims.shadows["copies"], claims.shadows["strangers"])
     )
     return f"{surrogates} surrogate, {references} reference models"
 
 
 def _spectrum(study: SubspaceStudy) -> str:
     rows = []
-    for what, found in (("boundary normals", study.boundary_normals), ("universal perturbations", study.universal)):
-        for whose, told in (("source", found.model), ("random", found.random)):
+    for what, against_chance in (
+        ("boundary normals", study.boundary_normals),
+        ("universal perturbations", study.universal),
+    ):
+        for whose, spectrum in (("source", against_chance.model), ("random", against_chance.random)):
             rows.append(
                 (
-                    f"{found.vectors} {what}, {whose}",
-                    *(f"{told.singular_values[place - 1]:.3f}" for place in (1, 2, 5, 10, 20, 30)),
-                    str(told.directions_50),
-                    str(told.directions_90),
+                    f"{against_chance.vectors} {what}, {whose}",
+                    *(f"{spectrum.singular_values[place - 1]:.3f}" for place in (1, 2, 5, 10, 20, 30)),
+                    str(spectrum.directions_50),
+                    str(spectrum.directions_90),
                 )
             )
     places = [f"sigma {place}" for place in (1, 2, 5, 10, 20, 30)]
     head = ("vectors", *places, "directions with 50 %", "with 90 %")
     return _table(head, rows) + (
         f"\n\nFirst source, {study.boundary_normals.dimensions} dimensions, vectors of length 1, squares of all "
-        f"singular values adding up to 1; {study.images} held-out images. {_made(study.provenance)}"
+        f"singular values adding up to 1; {study.images} held-out images. {_origin(study.provenance)}"
     )
 
 
@@ -245,12 +255,12 @@ def _angles(study: SubspaceStudy) -> str:
     rows = [
         (
             _third_party(name),
-            str(told.n),
-            f"{told.smallest:.0f}",
-            f"{told.mean:.0f}",
-            ", ".join(f"{family} {angle:.0f}" for family, angle in told.mean_by_family.items()),
+            str(angles.n),
+            f"{angles.smallest:.0f}",
+            f"{angles.mean:.0f}",
+            ", ".join(f"{family} {angle:.0f}" for family, angle in angles.mean_by_family.items()),
         )
-        for name, told in study.angles.items()
+        for name, angles in study.angles.items()
     ]
     chance = study.angles_to_random
     rows.append(("a random subspace", "1", f"{chance[0]:.0f}", f"{fmean(chance):.0f}", ""))
@@ -259,7 +269,7 @@ def _angles(study: SubspaceStudy) -> str:
     )
     head = ("models", "n", "smallest angle", "mean angle", "mean angle by family or kind")
     what = f"\n\nDegrees, between the {study.size} leading directions; means over models. AUC of the mean angle, copies"
-    return _table(head, rows) + f"{what} nearer: {areas}. {_made(study.provenance)}"
+    return _table(head, rows) + f"{what} nearer: {areas}. {_origin(study.provenance)}"
 
 
 def _third_party(name: str) -> str:
@@ -288,10 +298,10 @@ def _mean(areas: Iterable[Area | None]) -> str:
 def _of(study: ClaimStudy) -> str:
     step = study.models["thinning"]
     some = f" Of the independent models one in {step} was judged." if step > 1 else ""
-    return f"In brackets intervals of 95 % and, last, how many models.{some} {_made(study.provenance)}"
+    return f"In brackets intervals of 95 % and, last, how many models.{some} {_origin(study.provenance)}"
 
 
-def _made(how: Mapping[str, Any]) -> str:
+def _origin(how: Mapping[str, Any]) -> str:
     return f"(`{_as_now(how['command'])}`, {how['date']}, revision {how['revision']}, torch {how['torch']}.)"
 
 

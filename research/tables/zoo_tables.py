@@ -14,7 +14,7 @@ LOW_ACCURACY = {"worthless": "low accuracy"}  # the id in result files: the name
 ORDER = ("SAST", "SADT", "DAST", "DADT", "SHARED", "third-party copies")
 
 
-def found(name: str, scheme: str = "adv-tra", access: str = "labels") -> str:
+def zoo_rates(name: str, scheme: str = "adv-tra", access: str = "labels") -> str:
     """One line per family of attacks."""
     results = _results(name)
     if results is None:
@@ -39,11 +39,11 @@ def found(name: str, scheme: str = "adv-tra", access: str = "labels") -> str:
     )
     fpr = _figure(families["all"], "fpr_verdict")
     seeds = len({row.seed for row in rows})
-    told = "top-1 labels" if access == "labels" else "scores"
+    access_text = "top-1 labels" if access == "labels" else "scores"
     note = (
         f"{len(results.sources)} source(s), {seeds} fingerprint seed(s), {rows[0].queries:.0f} queries (budget "
-        f"{budget}), {told}; {families['all'][0].n_independent} independent models, of which the verdict calls "
-        f"{fpr} derived at alpha = {results.alpha:g}. {_made(results)}"
+        f"{budget}), {access_text}; {families['all'][0].n_independent} independent models, of which the verdict calls "
+        f"{fpr} derived at alpha = {results.alpha:g}. {_origin(results)}"
     )
     return "\n".join([head, *lines]) + f"\n\n{note}"
 
@@ -54,7 +54,7 @@ def called_derived(name: str, scheme: str = "adv-tra", access: str = "labels") -
     if results is None:
         return "Not measured yet."
     kinds = {
-        model.id: (model.kind or "") if ":" not in model.id else ORDER[-1]
+        model.id: ORDER[-1] if model.third_party else model.kind or ""
         for model in results.suspects
         if model.role == "independent"
     }
@@ -74,10 +74,12 @@ def called_derived(name: str, scheme: str = "adv-tra", access: str = "labels") -
             rates = [min(score, 1.0) for score, _ in scores]
             wrong = sum(limit is not None and score > limit for score, limit in scores)
             limits = sorted({min(limit, 1.0) for _, limit in scores if limit is not None})
-            told = f"{wrong} of {len(scores)}" if limits else "no threshold: too few calibration models"
+            verdicts = f"{wrong} of {len(scores)}" if limits else "no threshold: too few calibration models"
             span = f"{limits[0]:.2f}-{limits[-1]:.2f}" if limits else "-"
             models = len(scores) // len(runs)
-            lines.append(f"| {source} | {kind} | {models} | {fmean(rates):.2f} | {max(rates):.2f} | {span} | {told} |")
+            lines.append(
+                f"| {source} | {kind} | {models} | {fmean(rates):.2f} | {max(rates):.2f} | {span} | {verdicts} |"
+            )
     head = (
         "| source | independent | models | mean score | largest | threshold | called derived (models x seeds) |\n"
         "|---|---|---|---|---|---|---|"
@@ -92,11 +94,12 @@ def hours(names: tuple[str, ...]) -> str:
         results = _results(name)
         if results is None:
             continue
-        told = results.provenance
-        built = f"{told['zoo_models']} of {told['zoo_planned']}"
+        spent = results.provenance
+        built = f"{spent['zoo_models']} of {spent['zoo_planned']}"
         lines.append(
-            f"| {name} | {built} | {told['zoo_hours']:.2f} | {told['cells_finished']:,} | {told['craft_hours']:.3f} | "
-            f"{told['ask_hours']:.3f} | {told['ask_hours'] / max(told['forward_hours'], 1e-9):.2f} |"
+            f"| {name} | {built} | {spent['zoo_hours']:.2f} | {spent['cells_finished']:,} | "
+            f"{spent['craft_hours']:.3f} | "
+            f"{spent['ask_hours']:.3f} | {spent['ask_hours'] / max(spent['forward_hours'], 1e-9):.2f} |"
         )
     head = (
         "| zoo | models | making them, h | cells | fingerprints, h | judging, h | judging over forward passes |\n"
@@ -136,6 +139,6 @@ def _figure(group: list[Row], figure: str) -> str:
     return f"{_mean(group, figure)} ({low:.2f}-{high:.2f})"
 
 
-def _made(results: Results) -> str:
-    told = results.provenance
-    return f"({told['date']}, revision {told['revision']}, torch {told['versions']['torch']}.)"
+def _origin(results: Results) -> str:
+    provenance = results.provenance
+    return f"({provenance['date']}, revision {provenance['revision']}, torch {provenance['versions']['torch']}.)"

@@ -51,7 +51,7 @@ def place(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def evaded(models: Path, place: Path) -> Results:
     before = state(BENCH, folder=place, zoo=PLAN, zoo_folder=models)
-    assert (before.fingerprints, before.made) == (2, 2)
+    assert (before.fingerprints, before.crafted) == (2, 2)
     assert 0 < before.finished < before.cells  # what was judged plainly stands
     return run(BENCH, folder=place, zoo=PLAN, zoo_folder=models)
 

@@ -98,7 +98,7 @@ def test_provenance_counts_cells(results: Results, folder: Path, models: Path) -
     assert told["fingerprints_broken"] == []
     now = state(BENCH, folder=folder, zoo=PLAN, zoo_folder=models)
     assert (now.cells, now.finished, now.failed) == (told["cells_planned"], told["cells_finished"], 0)
-    assert now.made == now.fingerprints == 18
+    assert now.crafted == now.fingerprints == 18
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own

@@ -157,13 +157,13 @@ def _contenders(entry: ContenderEntry, defaults: Choices) -> Iterator[Contender]
         if scheme is None or (entry.schemes and entry.scheme is not None):
             raise ValueError("name a scheme, or a list of schemes")
         for run in entry.runs:
-            said: dict[str, Any] = {}
+            merged: dict[str, Any] = {}
             for choices in (defaults, entry, run):
                 given = choices.model_dump(include=set(Choices.model_fields), exclude_none=True)
-                settings = {**said.get("settings", {}), **given.pop("settings", {})}
-                said = {**said, **given, **({"settings": settings} if settings else {})}
-            said["settings"] = _as_texts(said.get("settings", {}))
-            yield Contender(scheme=scheme, **{"label": scheme, **said})
+                settings = {**merged.get("settings", {}), **given.pop("settings", {})}
+                merged = {**merged, **given, **({"settings": settings} if settings else {})}
+            merged["settings"] = _as_texts(merged.get("settings", {}))
+            yield Contender(scheme=scheme, **{"label": scheme, **merged})
 
 
 def _points(sweep: SweepEntry) -> Iterator[Contender]:

@@ -28,10 +28,10 @@ def evasion_tables(results: Results, *, access: str = "labels") -> list[TextTabl
         )
 
     def verdict(setting: Setting) -> str:
-        found, false = view.measured(setting, "tpr_verdict"), view.measured(setting, "fpr_verdict")
-        if found is None or false is None:
+        true_positives, false_positives = view.measured(setting, "tpr_verdict"), view.measured(setting, "fpr_verdict")
+        if true_positives is None or false_positives is None:
             return NOT_MEASURED
-        return f"{found.mean:.2f} / {false.mean:.3f}"
+        return f"{true_positives.mean:.2f} / {false_positives.mean:.3f}"
 
     columns = ("evasion", "accuracy lost", *(f"{scheme}, {budget}" for scheme, budget in schemes))
     copies = len(results.evasions[0].accuracy)

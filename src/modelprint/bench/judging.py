@@ -193,7 +193,7 @@ def _judged(asked: Asked, judge: _Judge, respondent: Respondent, task: AskTask) 
         )
         for access in levels
     }
-    scores = {str(access): made.score for access, made in decisions.items() if made.score is not None}
+    scores = {str(access): decision.score for access, decision in decisions.items() if decision.score is not None}
     if not np.isfinite(list(scores.values())).all():
         raise ModelprintError(f"scheme {judge.scheme.name} gave the scores {scores}")
     details: dict[str, float] = {}

@@ -34,7 +34,7 @@ class State:
     """How far a benchmark is: fingerprints, cells, and the models of its zoo."""
 
     fingerprints: int
-    made: int
+    crafted: int
     cells: int
     finished: int
     failed: int
@@ -96,7 +96,7 @@ def state(bench: Bench, *, folder: Path, zoo: Plan | None = None, zoo_folder: Pa
     failed = sum(result.error is not None for result in results)
     return State(
         fingerprints=len(enrolments),
-        made=sum(record.error is None for record in crafted),
+        crafted=sum(record.error is None for record in crafted),
         cells=len(planned),
         finished=len(results) - failed,
         failed=failed,

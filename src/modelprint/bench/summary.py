@@ -89,7 +89,7 @@ class _Summary:
         """Those that suspects meet plainly."""
         return [entrant for entrant in self.main() if entrant.evasion == NONE]
 
-    def made(self, entrant: Entrant) -> CraftRecord | None:
+    def crafted(self, entrant: Entrant) -> CraftRecord | None:
         """The record of a fingerprint that there is."""
         record = self.store.crafted(entrant.enrolment.identity)
         if record is not None and record.error is not None:
@@ -102,7 +102,7 @@ class _Summary:
         return self.cells.get(self.field.cell(entrant, model, regions=drawn))
 
     def runs(self, entrant: Entrant, suspects: list[Meeting]) -> list[Run]:
-        record = self.made(entrant)
+        record = self.crafted(entrant)
         if record is None:
             return []
         met = {meeting.judged.id: self.cell(entrant, meeting.model) for meeting in suspects}
@@ -161,7 +161,7 @@ class _Summary:
             if knob is None:
                 continue
             source = next(model for model in self.field.sources if model.id == entrant.enrolment.source)
-            record = self.made(entrant)
+            record = self.crafted(entrant)
             scores: dict[str, list[float]] = {"derived": [], "independent": []}
             for meeting in self.field.suspects(source, thinning=entrant.contender.thinning):
                 cell = self.cell(entrant, meeting.model)
@@ -187,7 +187,7 @@ class _Summary:
 
     def regions(self) -> tuple[Regions, ...]:
         for entrant in self.plain():
-            if not self.field.drawn(entrant) or self.made(entrant) is None:
+            if not self.field.drawn(entrant) or self.crafted(entrant) is None:
                 continue
             fingerprint = Fingerprint.load(self.store.fingerprint(entrant.enrolment.identity))
             if fingerprint.plane is None:
@@ -229,7 +229,7 @@ class _Summary:
         records = {identity: self.cells[identity] for identity in planned if identity in self.cells}
         failed = [record for record in records.values() if record.error is not None]
         prints = {entrant.enrolment.identity: entrant for entrant in self.entrants}
-        crafts = [record for entrant in prints.values() if (record := self.made(entrant)) is not None]
+        crafts = [record for entrant in prints.values() if (record := self.crafted(entrant)) is not None]
         return {
             **provenance(),
             "command": f"modelprint bench run {self.field.bench.name}",

@@ -39,7 +39,7 @@ def plan(name: str, *, folder: Path | None = None, zoo: Path | None = None) -> N
     place = folder or default_folder(planned.bench.name)
     done = state(planned.bench, folder=place, zoo=planned.plan, zoo_folder=zoo)
     out.print(
-        f"{planned.bench.name}: {done.fingerprints} fingerprints, {done.made} made; {done.cells} cells, "
+        f"{planned.bench.name}: {done.fingerprints} fingerprints, {done.crafted} made; {done.cells} cells, "
         f"{done.finished} finished, {done.failed} failed; {done.models} of {done.models_planned} models of the zoo "
         "are built",
         markup=False,

@@ -43,8 +43,8 @@ def map_classes(
     known = load_data(data)
     chosen = known.take(per_class(known.labels, images))
     options = suspect_options(how, api)
-    found = ask_class_names(suspect, chosen.stored, chosen.labels, known.classes, options=options)
-    write_text(out_, found.to_toml(known.class_names))
+    class_names = ask_class_names(suspect, chosen.stored, chosen.labels, known.classes, options=options)
+    write_text(out_, class_names.to_toml(known.class_names))
     out.print(f"{out_}: {known.classes} classes, from the answers to {len(chosen)} images", markup=False)
-    for name, own, share in zip(found.names, known.class_names, found.shares, strict=True):
+    for name, own, share in zip(class_names.names, known.class_names, class_names.shares, strict=True):
         out.print(f"{name} = {own} ({share:.0%} of its images)", markup=False)

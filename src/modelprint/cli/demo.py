@@ -102,15 +102,15 @@ def demo(
         suspects = [*_derived(trained.model, source.identity, spec, holdout), *_independent(holdout)]
         for number, suspect in enumerate(suspects):
             report("suspects", number, len(suspects))
-            found = examine(fingerprint, suspect.model, alpha=ALPHA)
+            examined = examine(fingerprint, suspect.model, alpha=ALPHA)
             cases.append(
                 Case(
                     name=suspect.name,
                     role=suspect.role,
                     kind=suspect.kind,
-                    verdict=found.verdict,
-                    answers=found.answers,
-                    plane_labels=found.plane_labels,
+                    verdict=examined.verdict,
+                    answers=examined.answers,
+                    plane_labels=examined.plane_labels,
                     accuracy=suspect.accuracy,
                 )
             )
@@ -118,7 +118,7 @@ def demo(
         out_ / "report.html",
         fingerprint,
         cases,
-        calibration_scores=found.calibration_scores,
+        calibration_scores=examined.calibration_scores,
         title="modelprint demo: digits",
     )
     _print(cases, trained.card.accuracy)
@@ -139,10 +139,12 @@ def _derived(source: nn.Module, identity: str, spec: object, holdout: object) ->
     attacker = load_data("digits:attacker")
     suspects = []
     for number, (kind, settings, words) in enumerate(ATTACKS):
-        made = run_attack(
+        attacked = run_attack(
             kind, settings, source, spec, attacker, seed=100 + number, holdout=holdout, source_identity=identity
         )
-        suspects.append(_Suspect(name=words, role="derived", kind=kind, model=made.model, accuracy=made.card.accuracy))
+        suspects.append(
+            _Suspect(name=words, role="derived", kind=kind, model=attacked.model, accuracy=attacked.card.accuracy)
+        )
     return suspects
 
 

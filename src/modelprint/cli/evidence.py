@@ -138,7 +138,7 @@ def bundle(
         check_committed(stated, loaded)  # before anybody is asked
         check_alpha(stated, alpha)
         with progress() as bars, compute.computing():
-            found = examine(
+            verification = examine(
                 loaded,
                 suspect,
                 access=access,
@@ -149,13 +149,20 @@ def bundle(
                 progress=bars,
                 slice_plane=False,
             )
-        page = _page(found) if report else None
+        page = _page(verification) if report else None
         data = make(
-            loaded, found, commitment=sealed, key=key, budget=budget, pool_kinds=pool_kinds, report=page, out=out_
+            loaded,
+            verification,
+            commitment=sealed,
+            key=key,
+            budget=budget,
+            pool_kinds=pool_kinds,
+            report=page,
+            out=out_,
         )
-    print_verdict(found.verdict, shown_reference(suspect))
+    print_verdict(verification.verdict, shown_reference(suspect))
     out.print(f"{out_}: {len(data) / 1e6:.1f} MB", markup=False)
-    return EXIT_CODES[found.verdict.verdict] if exit_code else 0
+    return EXIT_CODES[verification.verdict.verdict] if exit_code else 0
 
 
 def check(
@@ -206,7 +213,7 @@ def check(
         from modelprint.sealing.keys import read_public
 
         with progress() as bars:
-            found = examine(
+            checked = examine(
                 bundle,
                 key=None if key is None else read_public(key),
                 stamp_root=tsa_root,
@@ -214,20 +221,22 @@ def check(
                 options=how.options(),
                 progress=bars,
             )
-    made = (
+    remade = (
         None
         if source is None
-        else _rederived(found, how, compute, source=source, data=data, train_data=train_data, shadow=shadow, jobs=jobs)
+        else _rederived(
+            checked, how, compute, source=source, data=data, train_data=train_data, shadow=shadow, jobs=jobs
+        )
     )
-    page = _page_fits(found)
+    page = _page_fits(checked)
     if format_ == "json":
-        out.print(json.dumps(_as_json(found, made, page=page)), markup=False)
+        out.print(json.dumps(_as_json(checked, remade, page=page)), markup=False)
     else:
-        _print(found, made, str(bundle), page=page)
+        _print(checked, remade, str(bundle), page=page)
 
 
 def _rederived(
-    found: Checked,
+    checked: Checked,
     how: ModelFlags,
     compute: ComputeOptions,
     *,
@@ -240,12 +249,12 @@ def _rederived(
     from modelprint.data.splits import load_data
     from modelprint.ownership.rederive import rederive
 
-    seeds = load_data(data or found.fingerprint.manifest.data_name)
+    seeds = load_data(data or checked.fingerprint.manifest.data_name)
     trained_on = None if train_data is None else load_data(train_data)
     with progress() as bars, compute.computing(seeds.shape) as device:
         model = how.load(source, shape=seeds.shape, classes=seeds.classes, device=device)
         return rederive(
-            found.fingerprint,
+            checked.fingerprint,
             model,
             seeds,
             train_data=trained_on,
@@ -256,76 +265,83 @@ def _rederived(
         )
 
 
-def _page(found: Verification) -> str:
+def _page(verification: Verification) -> str:
     """The report of a verdict, of nothing but what a bundle holds: the same records give the same page."""
     from modelprint.report import Case, render_report
 
-    case = Case(name=found.verdict.suspect, role="suspect", verdict=found.verdict, answers=found.answers, cap=found.cap)
-    return render_report(found.fingerprint, [case], calibration_scores=found.calibration_scores)
+    case = Case(
+        name=verification.verdict.suspect,
+        role="suspect",
+        verdict=verification.verdict,
+        answers=verification.answers,
+        cap=verification.cap,
+    )
+    return render_report(verification.fingerprint, [case], calibration_scores=verification.calibration_scores)
 
 
-def _page_fits(found: Checked) -> bool | None:
+def _page_fits(checked: Checked) -> bool | None:
     """Whether the bundle's page is what its records give; None where it has none."""
-    return None if found.page is None else found.page == _page(found.replayed).encode()
+    return None if checked.page is None else checked.page == _page(checked.replayed).encode()
 
 
-def _as_json(found: Checked, made: Rederived | None, *, page: bool | None) -> dict[str, Any]:
+def _as_json(checked: Checked, remade: Rederived | None, *, page: bool | None) -> dict[str, Any]:
     from modelprint.ownership.guarantees import left_open, shown
 
-    rederived = made is not None
+    rederived = remade is not None
     return {
         "schema": 1,
-        "bundle": found.identity,
+        "bundle": checked.identity,
         "fits": True,
-        "checked": list(shown(found, rederived=rederived, page=page)),
-        "not_checked": [one.model_dump() for one in left_open(found, rederived=rederived, page=page)],
-        "signer": found.signer,
-        "key_compared": found.key_compared,
-        "sealed": found.sealed.isoformat(),
-        "stamped": None if found.stamped is None else found.stamped.isoformat(),
-        "stamp_verified": found.stamp_verified,
-        "bundled": found.bundled.isoformat(),
-        "verdict": json.loads(found.verdict.to_json()),
-        "rejudged": None if found.rejudged is None else json.loads(found.rejudged.to_json()),
+        "checked": list(shown(checked, rederived=rederived, page=page)),
+        "not_checked": [one.model_dump() for one in left_open(checked, rederived=rederived, page=page)],
+        "signer": checked.signer,
+        "key_compared": checked.key_compared,
+        "sealed": checked.sealed.isoformat(),
+        "stamped": None if checked.stamped is None else checked.stamped.isoformat(),
+        "stamp_verified": checked.stamp_verified,
+        "bundled": checked.bundled.isoformat(),
+        "verdict": json.loads(checked.verdict.to_json()),
+        "rejudged": None if checked.rejudged is None else json.loads(checked.rejudged.to_json()),
         "rederived": None
-        if made is None
+        if remade is None
         else {
-            "queries": made.queries,
-            "differing": made.differing,
-            "scores_off": made.scores_off,
-            "exact": made.exact,
+            "queries": remade.queries,
+            "differing": remade.differing,
+            "scores_off": remade.scores_off,
+            "exact": remade.exact,
         },
     }
 
 
-def _print(found: Checked, made: Rederived | None, name: str, *, page: bool | None) -> None:
+def _print(checked: Checked, remade: Rederived | None, name: str, *, page: bool | None) -> None:
     from modelprint.ownership.guarantees import left_open
 
     out.print(f"{name}: everything that was checked fits", style="bold green", markup=False)
     stamp = "none: the date is the signer's word"
-    if found.stamped is not None:
-        who = "verified" if found.stamp_verified else "server NOT verified: name its root with --tsa-root"
-        stamp = f"{found.stamped.isoformat()} ({who})"
+    if checked.stamped is not None:
+        who = "verified" if checked.stamp_verified else "server NOT verified: name its root with --tsa-root"
+        stamp = f"{checked.stamped.isoformat()} ({who})"
     rows = {
-        "bundle": found.identity,
-        "signed by": found.signer + (" (the key you named)" if found.key_compared else " (NOT compared: --key)"),
-        "committed": found.sealed.isoformat(),
+        "bundle": checked.identity,
+        "signed by": checked.signer + (" (the key you named)" if checked.key_compared else " (NOT compared: --key)"),
+        "committed": checked.sealed.isoformat(),
         "time stamp": stamp,
-        "bundled": found.bundled.isoformat(),
-        "fingerprint": found.fingerprint.identity,
+        "bundled": checked.bundled.isoformat(),
+        "fingerprint": checked.fingerprint.identity,
         "re-derived": "not checked: --rederive --source MODEL"
-        if made is None
-        else f"all {made.queries} queries, " + ("bit for bit" if made.exact else f"{made.differing} within tolerance"),
-        "own negatives": "none: --negatives FOLDER" if found.rejudged is None else "below, second verdict",
+        if remade is None
+        else f"all {remade.queries} queries, "
+        + ("bit for bit" if remade.exact else f"{remade.differing} within tolerance"),
+        "own negatives": "none: --negatives FOLDER" if checked.rejudged is None else "below, second verdict",
     }
     table = Table(show_header=False, box=None)
     for label, value in rows.items():
         table.add_row(label, value)
     print_table(table)
-    print_verdict(found.verdict, found.verdict.suspect)
-    if found.rejudged is not None:
+    print_verdict(checked.verdict, checked.verdict.suspect)
+    if checked.rejudged is not None:
         out.print("calibrated on the models that you named:", markup=False)
-        print_verdict(found.rejudged, found.rejudged.suspect)
+        print_verdict(checked.rejudged, checked.rejudged.suspect)
     out.print("NOT checked:", style="bold yellow", markup=False)
-    for one in left_open(found, rederived=made is not None, page=page):
+    for one in left_open(checked, rederived=remade is not None, page=page):
         out.print(f"- {one.what}: {one.why}. {one.option}", markup=False)

@@ -59,7 +59,7 @@ def identify(
         print_cost(cost(suspect, fingerprint, access=access, budget=budget, options=options), suspect, format_)
         return 0
     with progress() as bars, compute.computing():
-        found = find(
+        identification = find(
             suspect,
             fingerprint,
             access=access,
@@ -70,27 +70,27 @@ def identify(
             progress=bars,
         )
     if format_ == "json":
-        out.print(found.to_json(), markup=False)
-        say(found.message)
+        out.print(identification.to_json(), markup=False)
+        say(identification.message)
     else:
-        _print(found, shown_reference(suspect))
-    return EXIT_CODES[found.verdict] if exit_code else 0
+        _print(identification, shown_reference(suspect))
+    return EXIT_CODES[identification.verdict] if exit_code else 0
 
 
-def _print(found: Identification, name: str) -> None:
-    colour = {"derived": "bold red", "not-shown": "bold green", "inconclusive": "bold yellow"}[found.verdict]
-    whose = f" from {found.owner.fingerprint}" if found.owner is not None else ""
+def _print(identification: Identification, name: str) -> None:
+    colour = {"derived": "bold red", "not-shown": "bold green", "inconclusive": "bold yellow"}[identification.verdict]
+    whose = f" from {identification.owner.fingerprint}" if identification.owner is not None else ""
     out.print(f"{name}: ", end="", markup=False)
-    out.print(found.verdict + whose, style=colour, markup=False)
-    out.print(found.message, markup=False)
+    out.print(identification.verdict + whose, style=colour, markup=False)
+    out.print(identification.message, markup=False)
     table = Table(box=None)
     for column in ("fingerprint", "scheme", "score", "p-value", "adjusted", "calibration", "queries", "verdict"):
         table.add_column(column)
-    for one in found.candidates:
+    for one in identification.candidates:
         figures = (f"{value:.4g}" if value is not None else "-" for value in (one.score, one.p_value))
         adjusted = "-" if one.adjusted_p_value is None else f"{one.adjusted_p_value:.4g}"
         table.add_row(one.name, one.scheme, *figures, adjusted, str(one.calibration), str(one.queries), one.verdict)
     print_table(table)
-    for one in found.candidates:
+    for one in identification.candidates:
         if one.verdict in ("not-comparable", "inconclusive"):
             out.print(f"{one.name}: {one.message}", markup=False)

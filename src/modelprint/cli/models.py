@@ -191,8 +191,8 @@ def _opened(
     if model.endswith(".onnx"):
         from modelprint.suspects.onnx import OnnxSuspect
 
-        said = how.options()
-        onnx = OnnxSuspect(model, mean=said.mean, std=said.std, classes=classes)
+        flags = how.options()
+        onnx = OnnxSuspect(model, mean=flags.mean, std=flags.std, classes=classes)
         return onnx, shape or onnx.input_shape, classes
     from modelprint.suspects.local import TorchSuspect
 

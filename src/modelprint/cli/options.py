@@ -235,12 +235,12 @@ def settings(pairs: Sequence[str] | None) -> dict[str, str]:
     Raises:
         UsageError: a pair without =, or a key given twice.
     """
-    found: dict[str, str] = {}
+    parsed: dict[str, str] = {}
     for pair in pairs or ():
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"--set {pair!r} is not key=value")
-        if key in found:
+        if key in parsed:
             raise UsageError(f"--set {key} is given twice")
-        found[key] = value
-    return found
+        parsed[key] = value
+    return parsed

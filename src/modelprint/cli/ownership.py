@@ -132,9 +132,13 @@ def enroll(
             notice=say,
             progress=report,
         )
-    made = fingerprint.manifest.report
-    rate = f", {made['success_rate']:.1%} of bases succeeded" if "success_rate" in made else ""
-    out.print(f"{out_}: {len(fingerprint)} queries by {scheme}{rate}", markup=False)
+    crafting = fingerprint.manifest.report
+    facts = [
+        f", {quantity.printed.format(value=crafting[quantity.key])}"
+        for quantity in chosen.crafting
+        if quantity.printed and quantity.key in crafting
+    ]
+    out.print(f"{out_}: {len(fingerprint)} queries by {scheme}{''.join(facts)}", markup=False)
     out.print(f"{len(fingerprint.calibration)} calibration models, {fingerprint.identity}", markup=False)
 
 
@@ -230,7 +234,7 @@ def verify(
         print_cost(cost(loaded, suspect, access=access, budget=budget, options=options), suspect, format_)
         return 0
     with progress() as bars, compute.computing():
-        found = examine(
+        verification = examine(
             loaded,
             suspect,
             access=access,
@@ -244,26 +248,30 @@ def verify(
             slice_plane=report is not None,
         )
     if format_ == "json":
-        out.print(found.verdict.to_json(), markup=False)
-        say(found.verdict.message)
+        out.print(verification.verdict.to_json(), markup=False)
+        say(verification.verdict.message)
     else:
-        print_verdict(found.verdict, shown_reference(suspect))
+        print_verdict(verification.verdict, shown_reference(suspect))
     if report is not None:
         from modelprint.report import Case, write_report
 
         case = Case(
             name=shown_reference(suspect),
             role="suspect",
-            verdict=found.verdict,
-            answers=found.answers,
-            plane_labels=found.plane_labels,
-            cap=found.cap,
+            verdict=verification.verdict,
+            answers=verification.answers,
+            plane_labels=verification.plane_labels,
+            cap=verification.cap,
         )
         write_report(
-            report, found.fingerprint, [case], calibration_scores=found.calibration_scores, negatives=negatives
+            report,
+            verification.fingerprint,
+            [case],
+            calibration_scores=verification.calibration_scores,
+            negatives=negatives,
         )
         say(f"report: {report}")
-    return EXIT_CODES[found.verdict.verdict] if exit_code else 0
+    return EXIT_CODES[verification.verdict.verdict] if exit_code else 0
 
 
 def record(
@@ -306,20 +314,20 @@ def record(
     out.print(f"{out_}: {count} answers ({access})", markup=False)
 
 
-def print_cost(found: Cost, suspect: str, format_: Format) -> None:
+def print_cost(cost: Cost, suspect: str, format_: Format) -> None:
     """What asking would take, before anything is asked."""
     from modelprint.suspects.redaction import shown_reference
 
     if format_ == "json":
-        out.print(json.dumps({"suspect": shown_reference(suspect), **asdict(found)}), markup=False)
+        out.print(json.dumps({"suspect": shown_reference(suspect), **asdict(cost)}), markup=False)
         return
-    out.print(f"{shown_reference(suspect)}: {found.queries} queries, {found.answered} answered already", markup=False)
-    if not found.requests:
+    out.print(f"{shown_reference(suspect)}: {cost.queries} queries, {cost.answered} answered already", markup=False)
+    if not cost.requests:
         out.print("nothing would be sent")
         return
-    time = "time not known" if found.seconds is None else f"{found.seconds:.1f} s or more"
-    sent = f"{found.bytes:,} bytes" if found.bytes < 10**6 else f"{found.bytes / 10**6:.1f} MB"
-    out.print(f"{found.requests} requests, about {sent}, {time}; nothing was sent", markup=False)
+    time = "time not known" if cost.seconds is None else f"{cost.seconds:.1f} s or more"
+    sent = f"{cost.bytes:,} bytes" if cost.bytes < 10**6 else f"{cost.bytes / 10**6:.1f} MB"
+    out.print(f"{cost.requests} requests, about {sent}, {time}; nothing was sent", markup=False)
 
 
 def print_verdict(verdict: Verdict, name: str) -> None:

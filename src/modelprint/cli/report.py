@@ -35,7 +35,7 @@ def report(
 
     if studies is not None and not studies.is_dir():
         raise UsageError(f"--studies {studies} is no folder: name the one where uap_claim_NAME.json lies")
-    found = find_results(results)
+    bench_results = find_results(results)
     place = Path(results) if Path(results).is_file() else default_results(results)
-    write_bench_report(found, out_file, find_studies(studies or place.parent, found.name))
+    write_bench_report(bench_results, out_file, find_studies(studies or place.parent, bench_results.name))
     out.print(str(out_file), markup=False)

@@ -19,6 +19,8 @@ class Quantity:
         counts: of a share, the keys of the two numbers whose quotient it is.
         sentence: what a report says of it, with {value} in its place; nothing if empty.
         headline: its name at the head of a report; not shown there if empty.
+        printed: what `enroll` prints of it, as a format of {value}; nothing if empty.
+        is_score: whether it is the score itself, without what breaks ties: charts then show it as a share of its total.
     """
 
     key: str
@@ -29,3 +31,5 @@ class Quantity:
     counts: tuple[str, str] | None = None
     sentence: str = ""
     headline: str = ""
+    printed: str = ""
+    is_score: bool = False

@@ -57,8 +57,8 @@ class Answers:
             shares = np.eye(classes)[np.where(self.answered, self.labels, 0)]
         else:
             shares = self.scores.astype(np.float64)
-            told = shares[self.answered]
-            if not (np.all(told >= 0) and np.allclose(told.sum(axis=1), 1.0, atol=1e-3)):
+            answered_shares = shares[self.answered]
+            if not (np.all(answered_shares >= 0) and np.allclose(answered_shares.sum(axis=1), 1.0, atol=1e-3)):
                 shares = special.softmax(shares, axis=1)
         return np.where(self.answered[:, None], shares, np.nan)
 

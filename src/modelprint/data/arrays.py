@@ -41,9 +41,9 @@ def read_npz_arrays(path: Path, *, large_images: Sequence[str] = ()) -> dict[str
             _check_headers(stream)
             with np.load(stream, allow_pickle=False) as archive:
                 mapped = {name for name in large_images if name in archive.files and _is_large(stream, name)}
-                found = {name: archive[name] for name in archive.files if name not in mapped}
-            found |= {name: _mapped_images(stream, path, name) for name in sorted(mapped)}
-        return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+                arrays = {name: archive[name] for name in archive.files if name not in mapped}
+            arrays |= {name: _mapped_images(stream, path, name) for name in sorted(mapped)}
+        return {name: value for name, value in arrays.items() if isinstance(value, np.ndarray)}
     except BombError as error:
         raise DataError(f"{path} is refused: {error}") from error
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, RuntimeError, AttributeError) as error:

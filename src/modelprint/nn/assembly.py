@@ -35,7 +35,7 @@ class Assembled:
     notes: tuple[str, ...] = ()
 
 
-def assembled(state: Mapping[str, Tensor], said: Description, *, who: str, ema: bool = False) -> Assembled:
+def assembled(state: Mapping[str, Tensor], description: Description, *, who: str, ema: bool = False) -> Assembled:
     """The network that is described, with these weights.
 
     Args:
@@ -44,7 +44,7 @@ def assembled(state: Mapping[str, Tensor], said: Description, *, who: str, ema: 
     Raises:
         ModelError: an architecture that is not named, not there or not trusted, or weights that do not fit it.
     """
-    arch = said.arch
+    arch = description.arch
     if arch is None:
         raise ModelError(
             f"{who} does not say its architecture: give --arch, one of {', '.join(ARCHITECTURES)}, or {FORMS}, or "
@@ -55,15 +55,15 @@ def assembled(state: Mapping[str, Tensor], said: Description, *, who: str, ema: 
             f"{who}: its spec names code, {arch.name}, as architecture: name it with --arch yourself, or "
             "pass --trust-code if you trust its maker"
         )
-    known = None not in (said.channels, said.size, said.classes)
-    spec = complete_spec(said, arch, who=who) if known or not runs_code(arch.name) else None
+    known = None not in (description.channels, description.size, description.classes)
+    spec = complete_spec(description, arch, who=who) if known or not runs_code(arch.name) else None
     label = arch.name
     if spec is not None and kind_of(arch.name) == "registered":
         label = _named(spec)
         _refuse_misfits(state, spec, who=who)
-    model = build(spec) if spec is not None else _of_unknown_inputs(said, arch)
+    model = build(spec) if spec is not None else _of_unknown_inputs(description, arch)
     named = named_as_in(model.body, state)
-    fitting = fit_names(named, model.body, who=who, arch=label, classes=said.classes, ema=ema)
+    fitting = fit_names(named, model.body, who=who, arch=label, classes=description.classes, ema=ema)
     model.body.load_state_dict(fitting.state)
     return Assembled(module=model, spec=spec, notes=(*_changed_code(spec, arch, who), *fitting.notes))
 
@@ -78,11 +78,13 @@ def _refuse_misfits(state: Mapping[str, Tensor], spec: ModelSpec, *, who: str) -
     fit_names(state, skeleton.body, who=who, arch=_named(spec), classes=spec.classes)
 
 
-def _of_unknown_inputs(said: Description, arch: ArchName) -> Normalized:
+def _of_unknown_inputs(description: Description, arch: ArchName) -> Normalized:
     """A network of somebody's code, where nobody says what it takes."""
-    shape = (said.channels, said.height, said.size)
-    body = build_body(arch.name, said.arch_args or {}, shape=shape, classes=said.classes, folder=arch.folder)
-    return preprocessed(body, said, who=arch.name)
+    shape = (description.channels, description.height, description.size)
+    body = build_body(
+        arch.name, description.arch_args or {}, shape=shape, classes=description.classes, folder=arch.folder
+    )
+    return preprocessed(body, description, who=arch.name)
 
 
 def _changed_code(spec: ModelSpec | None, arch: ArchName, who: str) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ def _changed_code(spec: ModelSpec | None, arch: ArchName, who: str) -> tuple[str
     )
 
 
-def complete_spec(said: Description, arch: ArchName, *, who: str) -> ModelSpec:
+def complete_spec(description: Description, arch: ArchName, *, who: str) -> ModelSpec:
     """The spec of an architecture, from all that is said of the model.
 
     Raises:
@@ -104,22 +106,22 @@ def complete_spec(said: Description, arch: ArchName, *, who: str) -> ModelSpec:
         raise ModelError(
             f"{who}: unknown architecture {arch.name!r}: use one of {', '.join(ARCHITECTURES)}, or {FORMS}"
         )
-    numbers = {"channels": said.channels, "size": said.size, "classes": said.classes}
+    numbers = {"channels": description.channels, "size": description.size, "classes": description.classes}
     unknown = [name for name, value in numbers.items() if value is None]
     if unknown:
         raise ModelError(f"{who} does not say its {', '.join(unknown)}: name its data, or write them into a spec file")
-    scale = said.normalisation or _AS_IT_IS
+    scale = description.normalisation or _AS_IT_IS
     fields = {
         "arch": arch.name,
-        "arch_args": dict(said.arch_args or {}),
+        "arch_args": dict(description.arch_args or {}),
         **numbers,
-        "height": None if said.height == said.size else said.height,
+        "height": None if description.height == description.size else description.height,
         "mean": scale.mean,
         "std": scale.std,
-        "bgr": bool(said.bgr),
-        "value_range": None if said.value_range == (0.0, 1.0) else said.value_range,
-        "resize_to": said.resize_to,
-        "head": said.head,
+        "bgr": bool(description.bgr),
+        "value_range": None if description.value_range == (0.0, 1.0) else description.value_range,
+        "resize_to": description.resize_to,
+        "head": description.head,
         "code": code_of(arch.name),
     }
     try:
@@ -136,23 +138,23 @@ def _named(spec: ModelSpec) -> str:
     return f"{spec.arch}({arguments}) for {spec.channels}x{spec.size}x{spec.size} images, {spec.classes} classes"
 
 
-def preprocessed(module: nn.Module, said: Description, *, who: str) -> Normalized:
+def preprocessed(module: nn.Module, description: Description, *, who: str) -> Normalized:
     """A network behind the preprocessing that is said, if any.
 
     Raises:
         ModelError: more or fewer numbers than channels.
     """
-    scale = said.normalisation or _AS_IT_IS
-    if said.channels is not None and not {len(scale.mean), len(scale.std)} <= {1, said.channels}:
+    scale = description.normalisation or _AS_IT_IS
+    if description.channels is not None and not {len(scale.mean), len(scale.std)} <= {1, description.channels}:
         raise ModelError(
-            f"{who}: {len(scale.mean)} means and {len(scale.std)} stds for {said.channels} channels: "
+            f"{who}: {len(scale.mean)} means and {len(scale.std)} stds for {description.channels} channels: "
             "give one per channel"
         )
     return Normalized(
         module,
         scale.mean,
         scale.std,
-        bgr=bool(said.bgr),
-        value_range=said.value_range or (0.0, 1.0),
-        size=said.resize_to,
+        bgr=bool(description.bgr),
+        value_range=description.value_range or (0.0, 1.0),
+        size=description.resize_to,
     )

@@ -45,10 +45,10 @@ def unwrapped(names: Set[str], expected: Set[str], *, ema: bool = False) -> dict
 
 def _prefixes(longer: Set[str], shorter: Set[str]) -> set[str]:
     """What stands before any of the shorter names in any of the longer."""
-    found: set[str] = set()
+    prefixes: set[str] = set()
     for short in sorted(shorter)[:_TRIED]:
-        found |= {name.removesuffix(short) for name in longer if name.endswith("." + short)}
-    return found
+        prefixes |= {name.removesuffix(short) for name in longer if name.endswith("." + short)}
+    return prefixes
 
 
 def _better(one: dict[str, str], other: dict[str, str], expected: Set[str]) -> dict[str, str]:
@@ -110,8 +110,8 @@ def fit_names(
         if len(foreign) == len(unexpected):
             fitted = {name: tensor for name, tensor in given.items() if name in expected}
             _check_types(fitted, expected, who)
-            said = (f"{who}: left out {_listed(foreign)}, which belong to no layer of {arch}",) if foreign else ()
-            return Fitting(state=_filled(fitted, expected, shared), notes=said)
+            notes = (f"{who}: left out {_listed(foreign)}, which belong to no layer of {arch}",) if foreign else ()
+            return Fitting(state=_filled(fitted, expected, shared), notes=notes)
     wrong = []
     if missing:
         wrong.append(f"it lacks {_listed(missing)}")

@@ -58,13 +58,14 @@ def folder_models(path: str | Path, options: ModelOptions) -> list[FolderModel]:
     folder = Path(path)
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder: name a folder of models")
-    said = read_models_file(folder)
-    general = said.defaults.over(options, folder)
+    models_file = read_models_file(folder)
+    general = models_file.defaults.over(options, folder)
     files = [*model_files(folder, arch_known=True, empty=True), *_answering(folder)]
     models = [
-        _of_file(file, said.models.get(file.name), said.defaults, general, folder=folder) for file in sorted(files)
+        _of_file(file, models_file.models.get(file.name), models_file.defaults, general, folder=folder)
+        for file in sorted(files)
     ]
-    for name, entry in said.models.items():
+    for name, entry in models_file.models.items():
         if entry.url is not None:
             models.append(
                 FolderModel(
@@ -79,7 +80,7 @@ def folder_models(path: str | Path, options: ModelOptions) -> list[FolderModel]:
 def _of_file(
     file: Path, entry: ModelEntry | None, defaults: ModelEntry, general: ModelOptions, *, folder: Path
 ) -> FolderModel:
-    said = (
+    merged = (
         defaults
         if entry is None
         else entry.model_copy(
@@ -94,7 +95,7 @@ def _of_file(
         name=file.name,
         reference=str(file),
         options=general if entry is None else entry.over(general, folder),
-        entry=said,
+        entry=merged,
         files_first=entry is None,
     )
 

@@ -139,11 +139,13 @@ def open_model(
     file = None if program else read_weights(weights, which=options.weights)
     if file is not None:
         of_files += _beside(file, weights, options)
-    said, notes = _merged(of_files, options, shape, classes, who=str(path), files_first=files_first, resize=resize)
+    description, notes = _merged(
+        of_files, options, shape, classes, who=str(path), files_first=files_first, resize=resize
+    )
     if file is None:
-        loaded = _exported(weights, said, path, trust_code=options.trust_code)
+        loaded = _exported(weights, description, path, trust_code=options.trust_code)
     else:
-        parts = assembled(file.state, said, who=str(weights), ema=options.weights == EMA)
+        parts = assembled(file.state, description, who=str(weights), ema=options.weights == EMA)
         loaded = LoadedModel(
             module=parts.module.eval(),
             identity=file.identity,
@@ -154,7 +156,7 @@ def open_model(
         )
     check_finite(loaded.module, who=str(weights))
     if shape is not None:
-        tried = try_out(loaded.module, shape, said.classes, who=str(weights))
+        tried = try_out(loaded.module, shape, description.classes, who=str(weights))
         loaded = replace(loaded, notes=(*loaded.notes, *tried))
     loaded.module.to(place)
     return loaded
@@ -239,12 +241,12 @@ def _merged(
     return layered(of_data, *order), notes
 
 
-def _exported(weights: Path, said: Description, path: Path, *, trust_code: bool) -> LoadedModel:
+def _exported(weights: Path, description: Description, path: Path, *, trust_code: bool) -> LoadedModel:
     data = read_bytes(weights)
     if not trust_code:
         raise ModelError(
             f"{weights}: the loader of .pt2 files can fall back to unpickling, which runs code: pass --trust-code "
             "if you trust its maker, or name a .safetensors file"
         )
-    module = preprocessed(load_exported(data, weights), said, who=str(weights))
+    module = preprocessed(load_exported(data, weights), description, who=str(weights))
     return LoadedModel(module=module.eval(), identity=digest(data), spec=None, card=None, path=path)

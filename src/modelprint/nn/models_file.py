@@ -81,26 +81,26 @@ class ModelEntry(Record):
         Raises:
             ModelError: the entry names code, and the options do not trust it.
         """
-        said: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         if self.arch is not None:
             if runs_code(self.arch) and not options.trust_code:
                 raise ModelError(
                     f"{folder / MODELS_FILE} names code ({self.arch}): pass --trust-code if you trust it, or name "
                     "it with --arch"
                 )
-            said |= {"arch": located(self.arch, folder), "arch_args": self.arch_args}
+            changes |= {"arch": located(self.arch, folder), "arch_args": self.arch_args}
         elif self.arch_args is not None:
-            said["arch_args"] = self.arch_args
+            changes["arch_args"] = self.arch_args
         for name in ("mean", "std", "bgr", "head"):
             if getattr(self, name) is not None:
-                said[name] = getattr(self, name)
+                changes[name] = getattr(self, name)
         if self.size is not None:
-            said["size"] = (self.size, self.size) if isinstance(self.size, int) else self.size
+            changes["size"] = (self.size, self.size) if isinstance(self.size, int) else self.size
         if self.range is not None:
-            said["value_range"] = self.range
+            changes["value_range"] = self.range
         if self.weights is not None and self.weights != RAW:
-            said["weights"] = self.weights
-        return replace(options, **said)
+            changes["weights"] = self.weights
+        return replace(options, **changes)
 
 
 class ModelsFile(Record):
@@ -126,7 +126,7 @@ def read_models_file(folder: Path) -> ModelsFile:
     if not path.is_file():
         return ModelsFile()
     try:
-        said = ModelsFile.model_validate(tomllib.loads(read_regular(path).decode()))
+        models_file = ModelsFile.model_validate(tomllib.loads(read_regular(path).decode()))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -134,7 +134,7 @@ def read_models_file(folder: Path) -> ModelsFile:
         raise ModelError(f"{path}: {where + ': ' if where else ''}{first['msg']}; a model may have {known}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as TOML ({error}): mend the line that is named") from error
-    for name, entry in said.models.items():
+    for name, entry in models_file.models.items():
         if entry.url is None and not (folder / name).exists():
             raise ModelError(f"{path} names {name}, which {folder} does not hold: mend the name, or give a url")
-    return said
+    return models_file

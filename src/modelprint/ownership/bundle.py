@@ -27,7 +27,7 @@ NAMES = (EVIDENCE, COMMITMENT, MANIFEST, TENSORS, ANSWERS, VERDICT, REPORT)
 
 def bundle(
     fingerprint: Fingerprint,
-    found: Verification,
+    verification: Verification,
     *,
     commitment: bytes,
     key: Path,
@@ -40,7 +40,7 @@ def bundle(
 
     Args:
         fingerprint: the committed one, whose own calibration models gave the verdict.
-        found: what `examine` found with it.
+        verification: what `examine` found with it.
         key: the private key that sealed the commitment.
         budget, pool_kinds: that `examine` was given.
         report: HTML.
@@ -52,8 +52,8 @@ def bundle(
     """
     stated, _ = read_commitment(commitment, who="the commitment")
     check_committed(stated, fingerprint)
-    check_alpha(stated, found.verdict.alpha)
-    if found.fingerprint.identity != fingerprint.identity:
+    check_alpha(stated, verification.verdict.alpha)
+    if verification.fingerprint.identity != fingerprint.identity:
         raise UsageError(
             "this verdict was calibrated on other models than the committed ones: a judge brings his own to "
             "`check --negatives`"
@@ -62,13 +62,16 @@ def bundle(
     if encoded(public_bytes(private)) != stated.key:
         raise UsageError(f"{key} is not the key that sealed this commitment: a bundle is signed by the same one")
     answers = record(
-        fingerprint.queries, found.answers, suspect=found.verdict.suspect, fingerprint=fingerprint.identity
+        fingerprint.queries,
+        verification.answers,
+        suspect=verification.verdict.suspect,
+        fingerprint=fingerprint.identity,
     )
     parts = {
         COMMITMENT: commitment,
         **fingerprint.to_bytes(),
         ANSWERS: recording_bytes(answers),
-        VERDICT: canonical(found.verdict.model_dump(mode="json", by_alias=True)),
+        VERDICT: canonical(verification.verdict.model_dump(mode="json", by_alias=True)),
     }
     if report is not None:
         parts[REPORT] = report.encode()
@@ -76,8 +79,8 @@ def bundle(
         key=stated.key,
         stated=written(now()),
         parts={name: digest(data) for name, data in parts.items()},
-        access="scores" if Access.parse(found.verdict.access) >= Access.SCORES else "labels",
-        alpha=found.verdict.alpha,
+        access="scores" if Access.parse(verification.verdict.access) >= Access.SCORES else "labels",
+        alpha=verification.verdict.alpha,
         budget=budget,
         pool_kinds=pool_kinds,
     )

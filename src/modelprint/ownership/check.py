@@ -173,12 +173,12 @@ def _dates(commitment: Commitment, evidence: Evidence, stamp: datetime | None) -
 
 def _fingerprint(parts: Mapping[str, bytes]) -> Fingerprint:
     try:
-        found = Fingerprint.from_bytes(parts[MANIFEST], parts[TENSORS], who=Path("bundle"))
+        fingerprint = Fingerprint.from_bytes(parts[MANIFEST], parts[TENSORS], who=Path("bundle"))
     except ModelprintError as error:
         raise IntegrityError(f"the fingerprint does not fit together: {error}") from error
-    if found.to_bytes() != {MANIFEST: parts[MANIFEST], TENSORS: parts[TENSORS]}:
+    if fingerprint.to_bytes() != {MANIFEST: parts[MANIFEST], TENSORS: parts[TENSORS]}:
         raise IntegrityError("the fingerprint is not in canonical form: written again, it has other bytes")
-    return found
+    return fingerprint
 
 
 def _recording(data: bytes, fingerprint: Fingerprint, evidence: Evidence) -> Recording:
@@ -231,7 +231,7 @@ def _replayed(
         raise IntegrityError(f"no verdict follows from the answers: {error}") from error
 
 
-def _compare(stated: Verdict, found: Verdict) -> None:
+def _compare(stated: Verdict, rejudged: Verdict) -> None:
     """Nothing, if the stated verdict follows from the answers; one from before there were kinds does not list them.
 
     Details that this version adds are not in verdicts of before, and are not looked for.
@@ -240,25 +240,29 @@ def _compare(stated: Verdict, found: Verdict) -> None:
         IntegrityError: the first field that does not.
     """
     if stated.kinds is None:
-        found = found.model_copy(update={"kinds": None, "pooled": False})
-    one, other = (verdict.model_dump(mode="json", by_alias=True) for verdict in (stated, found))
+        rejudged = rejudged.model_copy(update={"kinds": None, "pooled": False})
+    one, other = (verdict.model_dump(mode="json", by_alias=True) for verdict in (stated, rejudged))
     other["details"] = {name: value for name, value in other["details"].items() if name in one["details"]}
     for name in [*other, *(name for name in one if name not in other)]:
-        said, follows = one.get(name), other.get(name)
-        if name == "message" and isinstance(said, str):
-            said = said.partition(NOTE)[0]  # what was seen of the suspect itself stands in no answers
-        if said != follows and not (name in _MEASURED and _close(said, follows)):
+        claimed, computed = one.get(name), other.get(name)
+        if name == "message" and isinstance(claimed, str):
+            claimed = claimed.partition(NOTE)[0]  # what was seen of the suspect itself stands in no answers
+        if claimed != computed and not (name in _MEASURED and _close(claimed, computed)):
             raise IntegrityError(
-                f"the verdict does not follow from the answers: {name} is {follows}, {VERDICT} says {said}"
+                f"the verdict does not follow from the answers: {name} is {computed}, {VERDICT} says {claimed}"
             )
 
 
-def _close(said: object, follows: object) -> bool:
+def _close(claimed: object, computed: object) -> bool:
     """Whether two JSON values are the same, but for fractions that are a little off."""
-    if isinstance(said, Mapping) and isinstance(follows, Mapping):
-        return said.keys() == follows.keys() and all(_close(said[name], follows[name]) for name in said)
-    if isinstance(said, list) and isinstance(follows, list):
-        return len(said) == len(follows) and all(map(_close, said, follows))
-    if isinstance(said, float | int) and isinstance(follows, float | int) and float in (type(said), type(follows)):
-        return bool(np.isclose(said, follows, rtol=SAME, atol=1e-9))
-    return said == follows
+    if isinstance(claimed, Mapping) and isinstance(computed, Mapping):
+        return claimed.keys() == computed.keys() and all(_close(claimed[name], computed[name]) for name in claimed)
+    if isinstance(claimed, list) and isinstance(computed, list):
+        return len(claimed) == len(computed) and all(map(_close, claimed, computed))
+    if (
+        isinstance(claimed, float | int)
+        and isinstance(computed, float | int)
+        and float in (type(claimed), type(computed))
+    ):
+        return bool(np.isclose(claimed, computed, rtol=SAME, atol=1e-9))
+    return claimed == computed

@@ -24,7 +24,7 @@ class Open(Record):
     option: str
 
 
-def shown(found: Checked, *, rederived: bool, page: bool | None) -> tuple[str, ...]:
+def shown(checked: Checked, *, rederived: bool, page: bool | None) -> tuple[str, ...]:
     """What was checked, in words.
 
     Args:
@@ -39,39 +39,39 @@ def shown(found: Checked, *, rederived: bool, page: bool | None) -> tuple[str, .
         "the verdict follows from the answers",
     ]
     conditional = [
-        (found.commitment.alpha is not None, "the accepted false positive rate is the committed one"),
-        (found.key_compared, "the key is the one that you named"),
-        (found.stamp_verified, "the time stamp is of a server that you trust"),
-        (found.rejudged is not None, "a second verdict is calibrated on your own models"),
+        (checked.commitment.alpha is not None, "the accepted false positive rate is the committed one"),
+        (checked.key_compared, "the key is the one that you named"),
+        (checked.stamp_verified, "the time stamp is of a server that you trust"),
+        (checked.rejudged is not None, "a second verdict is calibrated on your own models"),
         (rederived, "the published algorithm makes these queries of the committed source, data and seed"),
         (bool(page), "the report page is what these records give"),
     ]
     return (*fixed, *(text for true, text in conditional if true))
 
 
-def left_open(found: Checked, *, rederived: bool, page: bool | None) -> tuple[Open, ...]:
+def left_open(checked: Checked, *, rederived: bool, page: bool | None) -> tuple[Open, ...]:
     """What was not checked; arguments as of `shown`."""
     claims = [
         (
-            found.key_compared,
+            checked.key_compared,
             "whose key signed",
             "anybody can make a key",
             "--key FILE.pub, as you got it from its owner",
         ),
         (
-            found.stamp_verified,
+            checked.stamp_verified,
             "when the fingerprint was committed",
-            "the date is the signer's word" if found.stamped is None else "the time-stamping server was not verified",
-            "seal --timestamp URL before a dispute" if found.stamped is None else "--tsa-root FILE.pem",
+            "the date is the signer's word" if checked.stamped is None else "the time-stamping server was not verified",
+            "seal --timestamp URL before a dispute" if checked.stamped is None else "--tsa-root FILE.pem",
         ),
         (
-            found.commitment.alpha is not None,
+            checked.commitment.alpha is not None,
             "that the accepted false positive rate was chosen before the suspect was asked",
             "the commitment, of an earlier version, does not state it",
             "seal again with this version, before a dispute",
         ),
         (
-            found.rejudged is not None,
+            checked.rejudged is not None,
             "that the calibration models are independent, and answered so",
             "they are the owner's choice, and their answers his word",
             "--negatives FOLDER of your own",

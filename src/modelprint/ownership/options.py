@@ -53,7 +53,7 @@ class EnrollmentOptions(Record):
         True
         """
         plain = ModelOptions()
-        said = cls(
+        options = cls(
             train_data=_named(train_data),
             shadows=_named(shadows),
             negatives=_named(negatives),
@@ -67,7 +67,7 @@ class EnrollmentOptions(Record):
             recipe_settings={} if how is None else dict(how.settings),
             init=None if how is None else _named(how.init),
         )
-        return said if said != cls() else None
+        return options if options != cls() else None
 
     @field_validator("model")
     @classmethod

@@ -57,10 +57,10 @@ def read_commitment(data: bytes, *, who: str) -> tuple[Commitment, SealedCommitm
         IntegrityError: damaged, changed, or of an unknown version.
     """
     sealed: SealedCommitment = validated(SealedCommitment, parse(data, who=who), who=who)
-    found = opened(sealed.envelope, Commitment, who=who)
+    commitment = opened(sealed.envelope, Commitment, who=who)
     if sealed.timestamp is not None:
         claimed_time(decoded(sealed.timestamp, who=f"{who}'s time stamp"), stamped(sealed), who=f"{who}'s time stamp")
-    return found, sealed
+    return commitment, sealed
 
 
 def stamped(sealed: SealedCommitment) -> bytes:

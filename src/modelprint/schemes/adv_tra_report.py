@@ -75,6 +75,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         units=("trajectory", "trajectories"),
         sentence="It matches the source on {value}.",
         headline="Trajectories that match",
+        is_score=True,
     ),
     Quantity(
         key="mean_mutation_rate",
@@ -92,6 +93,7 @@ CRAFTING: tuple[Quantity, ...] = (
         title="Base images that ended in a trajectory",
         form="share",
         counts=("trajectories", "bases_tried"),
+        printed="{value:.1%} of bases succeeded",
     ),
     Quantity(key="path_length_linf", title="Mean path length, L-infinity (pixels from 0 to 1)"),
     Quantity(key="flips_per_trajectory", title="Mean changes of the answer along a trajectory"),

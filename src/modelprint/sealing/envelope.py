@@ -75,10 +75,10 @@ def opened(envelope: Any, kind: type[StatementT], *, who: str, version: int = 1)
     Raises:
         IntegrityError: damaged, signed by another key than it names, or of a version that this library does not know.
     """
-    found = validated(Envelope, envelope, who=who)
-    payload = decoded(found.payload, who=f"{who}'s payload")
+    parsed = validated(Envelope, envelope, who=who)
+    payload = decoded(parsed.payload, who=f"{who}'s payload")
     value = parse(payload, who=f"{who}'s payload")
-    (signature,) = found.signatures
+    (signature,) = parsed.signatures
     public = decoded(str(value.get("key")), who=f"{who}'s key")
     if signature.keyid != key_id(public):
         raise IntegrityError(

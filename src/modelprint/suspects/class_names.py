@@ -109,11 +109,11 @@ def ask_class_names(
     suspect = HttpSuspect.connect(url, replace(options, class_names=(), class_aliases={}, ledger=None))
     listening = _Listening()
     suspect.dialect.index = listening
-    told = suspect.ask(images, access=Access.LABELS)
-    numbers = told.labels[told.answered]
+    answers = suspect.ask(images, access=Access.LABELS)
+    numbers = answers.labels[answers.answered]
     heard = list(listening.heard) or [str(number) for number in range(int(numbers.max(initial=-1)) + 1)]
     counts = np.zeros((classes, max(classes, len(heard))), dtype=np.int64)
-    np.add.at(counts, (labels[told.answered], numbers), 1)
+    np.add.at(counts, (labels[answers.answered], numbers), 1)
     rows, columns = linear_sum_assignment(counts, maximize=True)
     of_class = np.maximum(1, np.bincount(labels, minlength=classes))
     shares = counts[rows, columns] / of_class

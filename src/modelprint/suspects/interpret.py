@@ -181,10 +181,10 @@ def answers_from_json(values: Any, count: int, *, index: ClassIndex, who: str) -
         return index.renumbered(answers, who=who)
     parts = [_one(row, index, who) for row in rows]
     labels = np.array([label for label, _ in parts], dtype=np.int64)
-    found = [row for _, row in parts if row is not None]
-    if len(found) < len(parts) or not found or len({len(row) for row in found}) != 1:
+    score_rows = [row for _, row in parts if row is not None]
+    if len(score_rows) < len(parts) or not score_rows or len({len(row) for row in score_rows}) != 1:
         return checked(Answers(labels=labels), who=who, classes=index.classes)
-    return checked(answers_from_scores(np.stack(found), who=who), who=who, classes=index.classes)
+    return checked(answers_from_scores(np.stack(score_rows), who=who), who=who, classes=index.classes)
 
 
 def _plain(row: Any) -> Any:

@@ -188,10 +188,10 @@ def read_mapping(path: Path | str) -> Mapping:
     except OSError as error:
         raise SuspectError(f"the mapping file {path} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
-        found = "; ".join(
+        mistakes = "; ".join(
             f"{'.'.join(str(part) for part in entry['loc']) or 'file'}: {entry['msg']}" for entry in error.errors()[:5]
         )
-        raise SuspectError(f"the mapping file {path} is not right: {found}") from error
+        raise SuspectError(f"the mapping file {path} is not right: {mistakes}") from error
     except ValueError as error:  # TOML, UTF-8
         raise SuspectError(f"the mapping file {path} is not TOML: {error}") from error
 
@@ -215,8 +215,8 @@ def at_path(value: Any, path: str, *, who: str) -> Any:
         return at_path(value[head], rest, who=who)
     elif isinstance(value, list) and head.isdigit() and int(head) < len(value):
         return at_path(value[int(head)], rest, who=who)
-    found = f"an object with {ascii(sorted(value))[:120]}" if isinstance(value, dict) else ascii(value)[:60]
-    raise SuspectError(f"{who}: the answer has nothing at {path!r}, but {found}: mend the mapping file's path")
+    reached = f"an object with {ascii(sorted(value))[:120]}" if isinstance(value, dict) else ascii(value)[:60]
+    raise SuspectError(f"{who}: the answer has nothing at {path!r}, but {reached}: mend the mapping file's path")
 
 
 def _holds(value: JsonValue, placeholder: str) -> bool:

@@ -129,9 +129,9 @@ class OpenInference(Dialect):
         try:
             outputs = _Response.model_validate(parsed).outputs
         except ValidationError as error:
-            said = ascii(parsed.get("error"))[:160] if isinstance(parsed, dict) else ascii(parsed)[:40]
+            reason = ascii(parsed.get("error"))[:160] if isinstance(parsed, dict) else ascii(parsed)[:40]
             raise SuspectError(
-                f"{self.endpoint} gave JSON without outputs ({said}): it does not speak the Open Inference Protocol, "
+                f"{self.endpoint} gave JSON without outputs ({reason}): it does not speak the Open Inference Protocol, "
                 "check --api"
             ) from error
         floats = [entry for entry in outputs if entry.datatype in _FLOATS and entry.shape[-1:] != (1,)]

@@ -97,8 +97,8 @@ class OnnxSuspect(Suspect):
             scores = [entry.name for entry in floats if not entry.shape]
         labels = [entry.name for entry in outputs if entry.type in ("tensor(int64)", "tensor(int32)")]
         if not scores and not labels:
-            found = ", ".join(f"{entry.name}: {entry.type} {entry.shape}" for entry in outputs)
-            raise ModelError(f"{self.path} gives {found}: expected scores (n, classes) or labels (n,)")
+            listed = ", ".join(f"{entry.name}: {entry.type} {entry.shape}" for entry in outputs)
+            raise ModelError(f"{self.path} gives {listed}: expected scores (n, classes) or labels (n,)")
         return str((scores or labels)[0])
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:

@@ -44,11 +44,11 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
     if suffix == ".toml":
         from modelprint.nn.spec_file import read_spec_file
 
-        said = read_spec_file(Path(reference))
-        if Path(said.weights).suffix.lower() == ".onnx":
+        spec = read_spec_file(Path(reference))
+        if Path(spec.weights).suffix.lower() == ".onnx":
             model = options.model
-            scale = replace(model, mean=model.mean or said.mean, std=model.std or said.std)
-            return _open_onnx(said.weights, replace(options, model=scale))
+            scale = replace(model, mean=model.mean or spec.mean, std=model.std or spec.std)
+            return _open_onnx(spec.weights, replace(options, model=scale))
     return _open_model(reference, options)
 
 

@@ -158,21 +158,21 @@ class RecordedSuspect(Suspect):
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         places = np.array([self._place.get(query, UNANSWERED) for query in stored_hashes(images)], dtype=np.int64)
-        found = places != UNANSWERED
+        recorded = places != UNANSWERED
         header = self.recording.header
         complete = len(self.recording.queries) == header.queries
-        if not found.all() and not self._same_set and (complete or not found.any()):
+        if not recorded.all() and not self._same_set and (complete or not recorded.any()):
             raise MisfitError(
-                f"{self.who} holds answers to other queries: {(~found).sum()} of these {len(images)} are not among the "
-                f"{header.queries} of {header.fingerprint or 'an unnamed set'} that it was recorded for. "
+                f"{self.who} holds answers to other queries: {(~recorded).sum()} of these {len(images)} are not among "
+                f"the {header.queries} of {header.fingerprint or 'an unnamed set'} that it was recorded for. "
                 "Use that fingerprint, or record again"
             )
         labels = np.full(len(images), UNANSWERED, dtype=np.int64)
-        labels[found] = self.recording.answers.labels[places[found]]
+        labels[recorded] = self.recording.answers.labels[places[recorded]]
         if self.recording.answers.scores is None:
             return Answers(labels=labels)
         scores = np.full((len(images), self.recording.answers.scores.shape[1]), np.nan, dtype=np.float32)
-        scores[found] = self.recording.answers.scores[places[found]]
+        scores[recorded] = self.recording.answers.scores[places[recorded]]
         return Answers(labels=labels, scores=scores)
 
 

@@ -23,13 +23,13 @@ def token() -> str:
     return os.environ.get(TOKEN_VARIABLE, "").strip()
 
 
-def without_token(said: bytes) -> bytes:
+def without_token(text: bytes) -> bytes:
     r"""What a server said, in case it echoes the token; tokens that could be part of a number are let be.
 
     An echo is found in the spellings of JSON, HTML and URLs, too: a\/b, a\u002fb, a&#47;b, a&#x2f;b, a%2fb.
     """
     secret = token()
-    return _echo(secret).sub(b"***", said) if len(secret) >= 8 and not secret.isdigit() else said
+    return _echo(secret).sub(b"***", text) if len(secret) >= 8 and not secret.isdigit() else text
 
 
 @lru_cache(maxsize=4)
@@ -93,8 +93,8 @@ def shown_reference(reference: str) -> str:
 class _Redacting(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, without secrets."""
-        said = _QUERY.sub(r"\1?...", record.getMessage())
-        record.msg, record.args = without_token(said.encode("utf-8", "replace")).decode(), ()
+        message = _QUERY.sub(r"\1?...", record.getMessage())
+        record.msg, record.args = without_token(message.encode("utf-8", "replace")).decode(), ()
         return True
 
 

@@ -101,8 +101,8 @@ class ServedModel:
         try:
             tensor = _Infer.model_validate(json.loads(body)).inputs[0]
         except ValidationError as error:
-            found = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()[:3])
-            raise DataError(f"not an inference request with one input: {found}") from error
+            mistakes = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()[:3])
+            raise DataError(f"not an inference request with one input: {mistakes}") from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"the request is not JSON: {error}") from error
         if tensor.shape[1:] != self.input_shape:

@@ -235,8 +235,8 @@ class Wire:
                 "name that address if you trust it",
                 status=status,
             )
-        said = _text(body[:400].decode("utf-8", "replace"))
-        message = f"{shown}: answered {status} {_phrase(status)}".rstrip() + (f" ({said})" if said else "")
+        reason = _text(body[:400].decode("utf-8", "replace"))
+        message = f"{shown}: answered {status} {_phrase(status)}".rstrip() + (f" ({reason})" if reason else "")
         if status in _RETRIED:
             raise LostError(message, wait=retry_after(response.headers.get("retry-after"), now=datetime.now(UTC)))
         raise StatusError(f"{message}: {_ADVICE.get(status, 'look at what the server says')}", status=status)

@@ -77,7 +77,7 @@ def spec_for(
     scale = normalisation(options.mean, options.std, who="the options")
     if scale is None:
         scale = Normalisation(mean=(0.0,), std=(1.0,)) if runs_code(arch) else _scale_of(data)
-    said = Description(
+    description = Description(
         who=f"a model for {data.name}",
         arch_args=arch_args or {},
         normalisation=scale,
@@ -90,7 +90,7 @@ def spec_for(
         resize_to=None if options.size in (None, (images.height, images.width)) else options.size,
         head=options.head,
     )
-    return complete_spec(said, ArchName(name=name, trusted=True), who=said.who)
+    return complete_spec(description, ArchName(name=name, trusted=True), who=description.who)
 
 
 def _scale_of(data: LabelledSet) -> Normalisation:

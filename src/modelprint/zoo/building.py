@@ -114,7 +114,7 @@ class _Build:
         self.progress = progress
         self.planned = store.plan.by_identity()
         self.started = time.perf_counter()
-        self.made = 0
+        self.built = 0
         self.to_make = 0
 
     def run(self, parts: set[str] | None) -> None:
@@ -180,7 +180,7 @@ class _Build:
                     seconds=outcome.seconds,
                 )
             )
-        self.made += 1
+        self.built += 1
         if self.progress is not None:
             elapsed = time.perf_counter() - self.started
             self.progress(
@@ -189,6 +189,6 @@ class _Build:
                     done=len(self.store.models),
                     total=len(self.store.plan.entries),
                     failed=len(self.store.failures),
-                    left=elapsed / self.made * (self.to_make - self.made),
+                    left=elapsed / self.built * (self.to_make - self.built),
                 )
             )

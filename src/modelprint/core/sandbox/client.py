@@ -87,7 +87,7 @@ class Room:
             raise SandboxError(f"{self.who}: it was ended at a limit before")
         try:
             send(self._stream, message, arrays)
-            answer, found = receive(self._stream, largest=self.limits.answer)
+            answer, received = receive(self._stream, largest=self.limits.answer)
         except TimeoutError as error:
             self.end()
             raise SandboxError(
@@ -112,7 +112,7 @@ class Room:
             self._refuse(str(answer["error"]), str(answer.get("kind")))
         self.no_network = bool(answer.get("no_network"))
         inner = answer.get("answer")
-        return (inner if isinstance(inner, dict) else {}), found
+        return (inner if isinstance(inner, dict) else {}), received
 
     def _refuse(self, text: str, kind: str) -> None:
         if kind == "memory":

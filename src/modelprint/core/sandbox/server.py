@@ -63,14 +63,14 @@ def _answered(
     handler: Handler, message: Mapping[str, Any], arrays: Arrays, *, alone: bool
 ) -> tuple[Mapping[str, Any], Arrays]:
     try:
-        answer, found = handler(message, arrays)
+        answer, returned = handler(message, arrays)
     except ModelprintError as error:
         return {"error": str(error), "kind": type(error).__name__}, {}
     except MemoryError:
         return {"error": "memory", "kind": "memory"}, {}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:500], "kind": "unexpected"}, {}
-    return {"answer": answer, "no_network": alone}, found
+    return {"answer": answer, "no_network": alone}, returned
 
 
 if __name__ == "__main__":

@@ -27,14 +27,14 @@ class Permutation(Evasion):
     def order(self, classes: int) -> Int[np.ndarray, " classes"]:
         """The number that each class is told under; no class keeps its own.
 
-        >>> told = Permutation(seed=1).order(5)
-        >>> sorted(told.tolist()) == list(range(5)), (told == np.arange(5)).any().item()
+        >>> order = Permutation(seed=1).order(5)
+        >>> sorted(order.tolist()) == list(range(5)), (order == np.arange(5)).any().item()
         (True, False)
         """
         ring = np.random.default_rng(self.seed).permutation(classes)
-        told = np.empty(classes, dtype=np.int64)
-        told[ring] = np.roll(ring, 1)
-        return told
+        order = np.empty(classes, dtype=np.int64)
+        order[ring] = np.roll(ring, 1)
+        return order
 
 
 class _Permuted(Reworded):
@@ -44,7 +44,7 @@ class _Permuted(Reworded):
 
     def _reword(self, images: np.ndarray, answers: Answers) -> Answers:
         assert answers.scores is not None
-        told = self.evasion.order(answers.scores.shape[1])
+        order = self.evasion.order(answers.scores.shape[1])
         scores = np.empty_like(answers.scores)
-        scores[:, told] = answers.scores
-        return Answers(labels=np.where(answers.answered, told[answers.labels], answers.labels), scores=scores)
+        scores[:, order] = answers.scores
+        return Answers(labels=np.where(answers.answered, order[answers.labels], answers.labels), scores=scores)
