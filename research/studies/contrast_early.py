@@ -55,16 +55,16 @@ def judged(fingerprint: Fingerprint, field: Field, entrant: Entrant, alpha: floa
     """Queries and verdicts of the source's suspects, by family or kind."""
     scheme = entrant.contender.configured()
     source = next(model for model in field.sources if model.id == entrant.enrolment.source)
-    asked: dict[str, list[int]] = defaultdict(list)
-    accused: dict[str, int] = defaultdict(int)
+    asked: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    derived: dict[tuple[str, bool], int] = defaultdict(int)
     changed = 0
     for meeting in field.suspects(source):
         if not meeting.model.same_classes:
             continue
         facts = meeting.judged
         copy = facts.role == "derived"
-        group = facts.counts_as if copy and facts.counts_as != "all" else facts.family if copy else facts.kind
-        group = f"stranger: {group}" if facts.third_party else str(group)
+        name = facts.counts_as if copy and facts.counts_as != "all" else facts.family if copy else facts.kind
+        group = str(name), facts.third_party
         loaded = meeting.model.load()
         suspect = TorchSuspect(loaded.module, identity=loaded.identity, classes=10)
         early, full = (
@@ -73,20 +73,22 @@ def judged(fingerprint: Fingerprint, field: Field, entrant: Entrant, alpha: floa
         verdicts = [concluded(scheme, fingerprint, interview, alpha=alpha).outcome for interview in (early, full)]
         changed += verdicts[0] != verdicts[1]
         asked[group].append(int(early.asked.sum()))
-        accused[group] += verdicts[0] == "derived"
+        derived[group] += verdicts[0] == "derived"
     return {
         "source": source.id,
         "alpha": alpha,
         "verdicts_changed_by_stopping": changed,
-        "groups": {
-            group: {
+        "groups": [
+            {
+                "name": name,
+                "third_party": third_party,
                 "models": len(queries),
-                "derived": accused[group],
+                "derived": derived[name, third_party],
                 "queries_mean": float(np.mean(queries)),
                 "queries_median": float(np.median(queries)),
             }
-            for group, queries in sorted(asked.items())
-        },
+            for (name, third_party), queries in sorted(asked.items(), key=lambda item: item[0])
+        ],
     }
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from statistics import median
-from typing import Any
 
 from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.bench.rows import rows_of
 from modelprint.results.records import ALL, Figure, Results, Row
+from modelprint.results.studies import EarlyStudy
 from modelprint.stats.intervals import clopper_pearson
 
 ZOOS = ("fashion", "cifar10-small")
@@ -140,33 +140,39 @@ def _early(zoo: str) -> Iterable[tuple[str, str]]:
     path = RESULTS / f"contrast_early_{zoo}.json"
     if not path.exists():
         return
-    study = json.loads(path.read_text())
-    largest = [max(source["at_most"].items(), key=lambda item: item[1]["share"] - float(item[0]))
-               for source in study["p_values"]]  # fmt: skip
-    alpha, share = max(largest, key=lambda item: item[1]["share"] - float(item[0]))
-    within = all(one["low"] <= float(level) for level, one in largest)
-    models = study["p_values"][0]["models"]
+    study = EarlyStudy.model_validate_json(path.read_bytes())
+    largest = [max(held.at_most.items(), key=lambda item: item[1].share - item[0]) for held in study.p_values]
+    alpha, share = max(largest, key=lambda item: item[1].share - item[0])
+    within = all(share.low <= level for level, share in largest)
+    models = study.p_values[0].models
     yield (
         "p-values of held-out models no smaller than uniform",
-        f"at most {alpha}: {share['share']:.3f} ({share['low']:.3f}-{share['high']:.3f}) of {models}, {_met(within)}",
+        f"at most {alpha}: {share.share:.3f} ({share.low:.3f}-{share.high:.3f}) of {models}, {_met(within)}",
     )
-    groups: list[tuple[str, dict[str, Any]]] = [item for source in study["early"] for item in source["groups"].items()]
+    groups = [group for source in study.early for group in source.groups]
     for label, chosen in (
-        ("all but third-party copies", [group for name, group in groups if name in KINDS]),
-        ("third-party copies", [group for name, group in groups if name.startswith("stranger:")]),
+        ("all but third-party copies", [group for group in groups if not group.third_party and group.name in KINDS]),
+        ("third-party copies", [group for group in groups if group.third_party]),
     ):
-        n, derived = (sum(group[key] for group in chosen) for key in ("models", "derived"))
+        n, derived = sum(group.models for group in chosen), sum(group.derived for group in chosen)
         if n:
             ends = clopper_pearson(derived, n)
             yield (
                 f"FPR under early stopping <= .05: {label}",
                 f"{derived} of {n} ({ends.low:.3f}-{ends.high:.3f}), {_met(derived <= 0.05 * n)}",
             )
-    changed = sum(source["verdicts_changed_by_stopping"] for source in study["early"])
-    yield "no verdict changed by stopping", f"{changed} of {sum(g['models'] for _, g in groups)}, {_met(changed == 0)}"
-    asked = [sum(group["queries_mean"] * group["models"] for name, group in source["groups"].items() if name in PLAIN)
-             / sum(group["models"] for name, group in source["groups"].items() if name in PLAIN)
-             for source in study["early"]]  # fmt: skip
+    changed = sum(source.verdicts_changed_by_stopping for source in study.early)
+    yield (
+        "no verdict changed by stopping",
+        f"{changed} of {sum(group.models for group in groups)}, {_met(changed == 0)}",
+    )
+    plain = [
+        [group for group in source.groups if not group.third_party and group.name in PLAIN] for source in study.early
+    ]
+    asked = [
+        sum(group.queries_mean * group.models for group in copies) / sum(group.models for group in copies)
+        for copies in plain
+    ]
     factors = [200 / queries for queries in asked]
     yield (
         "200 over the mean queries of plain copies, >= 5",

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from modelprint.core.records import Record
 from modelprint.results.records import Ends
+
+_OLD_THIRD_PARTY = "stranger: "
 
 
 class Share(Ends):
@@ -161,8 +163,15 @@ class SubspaceStudy(Record):
 
 
 class Asked(Record):
-    """Models of a family or kind: how many queries they were asked, and of how many the verdict is "derived"."""
+    """Models of a family or kind: how many queries they were asked, and of how many the verdict is "derived".
 
+    Attributes:
+        name: a family of attacks, a kind of independent models, or "worthless" or "transfer" (JudgedModel.counts_as).
+        third_party: whether they are the other sources and their copies.
+    """
+
+    name: str
+    third_party: bool = False
     models: int = Field(ge=1)
     derived: int = Field(ge=0)
     queries_mean: float
@@ -174,13 +183,24 @@ class EarlyVerdicts(Record):
 
     Attributes:
         verdicts_changed_by_stopping: against those of all queries.
-        groups: by family of attacks, or kind; other sources' copies under "stranger: ...".
+        groups: by family of attacks, or kind.
     """
 
     source: str
     alpha: float = Field(gt=0, lt=1)
     verdicts_changed_by_stopping: int = Field(ge=0)
-    groups: dict[str, Asked]
+    groups: tuple[Asked, ...]
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _as_before(cls, groups: Any) -> Any:
+        """Studies of before groups had names were mappings, in which a prefix marked copies of other sources."""
+        if not isinstance(groups, dict):
+            return groups
+        return [
+            {"name": name.removeprefix(_OLD_THIRD_PARTY), "third_party": name.startswith(_OLD_THIRD_PARTY), **group}
+            for name, group in groups.items()
+        ]
 
 
 class HeldOut(Record):

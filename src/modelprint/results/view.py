@@ -15,6 +15,7 @@ from jaxtyping import Float
 from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row, Run
 
 if TYPE_CHECKING:
+    from modelprint.core.quantities import Quantity
     from modelprint.schemes.base import ControlFigure
 
 NOT_MEASURED = "not measured"
@@ -27,6 +28,14 @@ def controls() -> dict[str, ControlFigure]:
     from modelprint.schemes import SCHEMES
 
     return {name: control for name in SCHEMES if (control := SCHEMES[name].control) is not None}
+
+
+@cache
+def score_quantities() -> tuple[Quantity, ...]:
+    """The quantities that schemes say are their score; runs do not say of which scheme their label is a variant."""
+    from modelprint.schemes import SCHEMES
+
+    return tuple(quantity for name in SCHEMES for quantity in SCHEMES[name].quantities if quantity.is_score)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,13 +232,15 @@ class View:
 
 
 def rate(run: Run, name: str) -> float | None:
-    """A suspect's score; for adv-tra the share of trajectories that match, without what breaks ties."""
+    """A suspect's score; where it is a share of what a scheme counts, that share, without what breaks ties."""
     details = run.details.get(name, {})
-    if details.get("trajectories"):
-        return details.get("matched", 0.0) / details["trajectories"]
+    for quantity in score_quantities():
+        if details.get(quantity.total):
+            return details.get(quantity.key, 0.0) / details[quantity.total]
     return run.scores.get(name)
 
 
 def is_rate(runs: Sequence[Run]) -> bool:
-    """Whether the scores of these runs are shares of trajectories that match."""
-    return any(details.get("trajectories") for run in runs for details in run.details.values())
+    """Whether the scores of these runs are shares of what a scheme counts."""
+    totals = [quantity.total for quantity in score_quantities()]
+    return any(details.get(total) for run in runs for details in run.details.values() for total in totals)

@@ -102,6 +102,19 @@ def early() -> EarlyStudy:
     )
 
 
+def test_groups_of_before_they_had_names_are_read() -> None:
+    named = early()
+    assert [(group.name, group.third_party) for group in named.early[0].groups] == [
+        ("pruning", False),
+        ("chain", False),
+        ("SAST", False),
+        ("extraction", True),
+        ("SHARED", False),
+        ("worthless", False),
+    ]
+    assert EarlyStudy.model_validate_json(named.model_dump_json()) == named
+
+
 def test_the_error_rate_and_the_queries_of_early_verdicts_are_drawn(few: Results) -> None:
     (section,) = study_sections(Studies(early=early()))
     assert "changed 2 of 42 verdicts" in section.reading

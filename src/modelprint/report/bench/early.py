@@ -7,7 +7,7 @@ from modelprint.report.drawing.figure import Figure
 from modelprint.report.drawing.line_chart import Axis, Line, LineChart, Point, draw, line_keys
 from modelprint.report.drawing.looks import Look
 from modelprint.report.drawing.text import counted, plain_name
-from modelprint.results.studies import EarlyStudy, EarlyVerdicts
+from modelprint.results.studies import Asked, EarlyStudy, EarlyVerdicts
 
 _UNIFORM = Look(colour="var(--calibration)", dash=[2, 3], shape="diamond", swatch="calibration dotted")
 _SOURCES = (
@@ -15,19 +15,20 @@ _SOURCES = (
     Look(colour="var(--s2)", dash=[7, 4], shape="square", swatch="s2 dashed"),
     Look(colour="var(--s3)", dash=[2, 3], shape="triangle-up", swatch="s3 dotted"),
 )
-_HONEST = ("SAST", "SADT", "DAST", "DADT")
+_INDEPENDENT = ("SAST", "SADT", "DAST", "DADT")
+_GROUPS = 4  # copies, copies of others, independent models, siblings: the places on the axis, from 0
 
 
 def early_section(study: EarlyStudy) -> StudySection:
     """The reliability of p-values, and the queries that copies and independent models are asked."""
     changed = sum(one.verdicts_changed_by_stopping for one in study.early)
-    judged = sum(group.models for one in study.early for group in one.groups.values())
-    accused, independent = _accused(study, "")
-    others_accused, others = _accused(study, "stranger: ")
+    judged = sum(group.models for one in study.early for group in one.groups)
+    derived, independent = _verdicts(study, 2)
+    others_derived, others = _verdicts(study, 1)
     reading = (
         f"Stopping as soon as the verdict at alpha = {study.early[0].alpha:g} is settled changed {changed} of {judged} "
-        f"verdicts. {accused} of {independent} independent models that are no siblings were accused, and "
-        f"{others_accused} of {others} copies of other sources."
+        f"verdicts. {derived} of {independent} independent models that are no siblings were accused, and "
+        f"{others_derived} of {others} copies of other sources."
     )
     return StudySection(
         title="Contrast: does its error rate hold, and how many queries does it take?",
@@ -37,13 +38,9 @@ def early_section(study: EarlyStudy) -> StudySection:
     )
 
 
-def _accused(study: EarlyStudy, prefix: str) -> tuple[int, int]:
-    groups = [
-        group
-        for one in study.early
-        for name, group in one.groups.items()
-        if (name.startswith(prefix) if prefix else name in _HONEST)
-    ]
+def _verdicts(study: EarlyStudy, place: int) -> tuple[int, int]:
+    """Verdicts "derived" on the groups of one place, and how many models these are."""
+    groups = [group for one in study.early for group in one.groups if _place(group) == place]
     return sum(group.derived for group in groups), sum(group.models for group in groups)
 
 
@@ -112,15 +109,15 @@ def _asked(study: EarlyStudy) -> Figure:
 
 def _means(one: EarlyVerdicts) -> list[float | None]:
     """Of copies, copies of others, independent models, siblings."""
-
-    def kind(name: str) -> int:
-        if name.startswith("stranger: "):
-            return 1
-        return 2 if name in _HONEST else 3 if name == "SHARED" else 0
-
     means: list[float | None] = []
-    for wanted in range(4):
-        groups = [group for name, group in one.groups.items() if kind(name) == wanted and name != "worthless"]
+    for place in range(_GROUPS):
+        groups = [group for group in one.groups if _place(group) == place and group.name != "worthless"]
         total = sum(group.models for group in groups)
         means.append(sum(group.models * group.queries_mean for group in groups) / total if total else None)
     return means
+
+
+def _place(group: Asked) -> int:
+    if group.third_party:
+        return 1
+    return 2 if group.name in _INDEPENDENT else 3 if group.name == "SHARED" else 0
