@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from modelprint.core.errors import DeviceError
 from modelprint.perturb.evaluate import Evaluator, frozen
 
 
@@ -54,3 +55,60 @@ def test_large_images_go_one_by_one_to_spare_gradients() -> None:
             counts[sparing] = (evaluator.forwards, evaluator.backwards)
             assert aim.sign.flatten(1).any(1).tolist() == [True, False, False]
     assert counts == {False: (3, 3), True: (3, 1)}
+
+
+class Small(nn.Module):
+    """A network that has memory for two points at once, in the forward or in the backward pass."""
+
+    def __init__(self, model: nn.Module, *, backward: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.backward = backward
+
+    def forward(self, points: torch.Tensor) -> torch.Tensor:
+        if self.backward and points.requires_grad:
+            points.register_hook(self.full)
+        elif not self.backward:
+            self.full(points)
+        return self.model(points)
+
+    @staticmethod
+    def full(values: torch.Tensor) -> None:
+        if len(values) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_batch_that_does_not_fit_is_halved_and_its_targets_are_drawn_once(backward: bool) -> None:
+    points = torch.rand(7, 1, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    asked: list[int] = []
+
+    def choose(part: slice, logits: np.ndarray) -> np.ndarray:
+        assert len(logits) == part.stop - part.start
+        asked.extend(range(part.start, part.stop))
+        return (logits.argmax(1) + 1) % 5
+
+    with frozen(network()) as model:
+        whole = Evaluator(model).aim(points, lambda part, logits: (logits.argmax(1) + 1) % 5)
+        evaluator = Evaluator(Small(model, backward=backward))
+        aim = evaluator.aim(points, choose)
+        labels = evaluator.labels(points)
+    assert asked == list(range(7))
+    assert (evaluator.forwards, evaluator.backwards) == (14, 7)
+    assert (aim.labels == whole.labels).all()
+    assert (labels == whole.labels).all()
+    np.testing.assert_allclose(aim.logits, whole.logits, rtol=1e-12)
+    assert (aim.sign == whole.sign).all()
+
+
+def test_a_point_that_never_fits_is_one_clear_error(points: torch.Tensor) -> None:
+    class Full(nn.Module):
+        def forward(self, points: torch.Tensor) -> torch.Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    for work in (
+        lambda evaluator: evaluator.labels(points),
+        lambda evaluator: evaluator.aim(points, lambda part, logits: logits.argmax(1)),
+    ):
+        with pytest.raises(DeviceError, match="the source model runs out of memory with a single input"):
+            work(Evaluator(Full()))

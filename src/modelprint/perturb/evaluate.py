@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -14,10 +13,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelprint.core.batches import GRADIENT_VALUES, images_at_once
+from modelprint.core.batches import GRADIENT_VALUES
+from modelprint.core.devices import in_parts, inputs_at_once
 
 TargetLoss = Literal["cross-entropy", "logit"]
 SPARING_VALUES = 2**18  # numbers of one pass: one image of 3 x 224 x 224, 85 of 3 x 32 x 32
+GRADIENT_PASSES = 4.0  # memory of a forward and backward pass relative to a forward pass alone
+WHO = "the source model"
 Choose = Callable[[slice, Float[np.ndarray, "k classes"]], Int[np.ndarray, " k"]]
 
 
@@ -42,7 +44,7 @@ class Evaluator:
     Args:
         model: in evaluation mode.
         loss: "cross-entropy" of the target, or "logit" (minus the target's logit).
-        sparing: large images go one by one, so that no gradient is computed that nobody wants.
+        sparing: large images go one by one on the CPU, so that no gradient is computed that nobody wants.
 
     Attributes:
         forwards, backwards: evaluations performed, in points.
@@ -59,8 +61,14 @@ class Evaluator:
     def labels(self, points: Float[Tensor, "n ..."]) -> Int[np.ndarray, " n"]:
         """Top-1 labels."""
         self.forwards += len(points)
-        step = images_at_once(points.shape[1:], most=max(1, len(points)))
-        labels: np.ndarray = torch.cat([self.model(part).argmax(1) for part in torch.split(points, step)]).cpu().numpy()
+        size = inputs_at_once(points.shape[1:], device=points.device, most=max(1, len(points)))
+
+        def ask(part: slice) -> Tensor:
+            top: Tensor = self.model(points[part]).argmax(1)
+            return top
+
+        parts = in_parts(ask, len(points), size=size, who=WHO) if len(points) else [ask(slice(0, 0))]
+        labels: np.ndarray = torch.cat(parts).cpu().numpy()
         return labels
 
     def aim(
@@ -72,12 +80,35 @@ class Evaluator:
 
         Args:
             choose: gets which of the points, and their logits; gives the targets of these, -1 where no gradient is
-                wanted. Large images go a few at a time; where none of these wants one, none is computed.
+                wanted. Large images go a few at a time; where none of these wants one, none is computed. It is asked
+                once for each point, also where a batch runs out of memory and is done again in halves.
+
+        Raises:
+            DeviceError: a single point is too large for the device's memory.
         """
         self.forwards += len(points)
-        step = images_at_once(points.shape[1:], most=max(1, len(points)), values=self.values)
-        parts = [slice(start, start + step) for start in range(0, len(points), step)]
-        aims = [self._aim(points[part], partial(choose, part)) for part in parts]
+        size = inputs_at_once(
+            points.shape[1:],
+            device=points.device,
+            most=max(1, len(points)),
+            values=self.values,
+            passes=GRADIENT_PASSES,
+        )
+        targets = np.full(len(points), -1, dtype=np.int64)
+        chosen = 0  # points whose targets are settled
+
+        def towards(part: slice) -> Aim:
+            def settle(logits: Float[np.ndarray, "k classes"]) -> Int[np.ndarray, " k"]:
+                nonlocal chosen
+                if part.stop > chosen:
+                    first = max(part.start, chosen)
+                    targets[first : part.stop] = choose(slice(first, part.stop), logits[first - part.start :])
+                    chosen = part.stop
+                return targets[part]
+
+            return self._aim(points[part], settle)
+
+        aims = in_parts(towards, len(points), size=size, who=WHO)
         if len(aims) == 1:
             return aims[0]
         return Aim(
@@ -100,8 +131,8 @@ class Evaluator:
             wanted = np.flatnonzero(targets >= 0)
             sign = torch.zeros_like(points)
             if len(wanted):
-                self.backwards += len(points)
                 sign = self._gradient(inputs, logits, targets, wanted).sign_()
+                self.backwards += len(points)
         return Aim(labels=labels, logits=values, sign=sign)
 
     def _gradient(
