@@ -43,15 +43,25 @@ class Respondent:
     Args:
         partner: the file of an independent model, where an evasion needs one.
         classes: how many it must tell apart, where that is known.
+        device: where the partner answers; the model answers where it lies.
 
     Attributes:
         forward_seconds: of processor time in the model's forward passes so far.
     """
 
-    def __init__(self, model: LoadedModel, *, who: str, partner: Path | None, classes: int | None = None) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        who: str,
+        partner: Path | None,
+        classes: int | None = None,
+        device: str = "cpu",
+    ) -> None:
         self.model = model
         self.plain = _Remembering(TorchSuspect(model.module, identity=who, classes=classes))
         self.partner = partner
+        self.device = device
 
     @property
     def forward_seconds(self) -> float:
@@ -67,7 +77,9 @@ class Respondent:
                 if isinstance(one, ChangedInputs)
                 else one
             )
-            suspect = remembering.wrap(suspect, _partner(self.partner) if self.partner is not None else None)
+            suspect = remembering.wrap(
+                suspect, _partner(self.partner, self.device) if self.partner is not None else None
+            )
         return suspect
 
 
@@ -119,5 +131,5 @@ def _transformed(transform: Transform, seed: int, batch: _Batch) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _partner(path: Path) -> _Remembering:
-    return _Remembering(TorchSuspect(load_model(path).module, identity=path.name))
+def _partner(path: Path, device: str) -> _Remembering:
+    return _Remembering(TorchSuspect(load_model(path, device=device).module, identity=path.name))

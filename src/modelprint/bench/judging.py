@@ -56,6 +56,7 @@ class CalibrateTask:
     Attributes:
         fingerprint: where it lies; `place`: where it is to be written with its calibration.
         alpha: the accepted rate of false positives.
+        device: where models answer.
     """
 
     enrolment: str
@@ -63,6 +64,7 @@ class CalibrateTask:
     place: Path
     members: tuple[Member, ...]
     alpha: float
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ class AskTask:
     Attributes:
         alpha: the accepted rate of false positives.
         partner: the file of an independent model, for an evasion that needs one.
+        device: where models answer.
     """
 
     suspect: str
@@ -110,6 +113,7 @@ class AskTask:
     cells: tuple[Asked, ...]
     alpha: float
     partner: Path | None = None
+    device: str = "cpu"
 
 
 def calibrate(_: None, task: CalibrateTask) -> Calibrated:
@@ -121,7 +125,7 @@ def calibrate(_: None, task: CalibrateTask) -> Calibrated:
     answers: list[Answers] = []
     for member in task.members:
         try:
-            cell, given = _calibrating(member, fingerprint, scheme)
+            cell, given = _calibrating(member, fingerprint, scheme, task.device)
         except Exception as error:  # recorded, as that of a suspect is
             reason = f"{type(error).__name__}: {error}"
             cells.append(CellResult(cell=member.cell, suspect=member.record.name, error=reason))
@@ -151,7 +155,7 @@ def calibrate(_: None, task: CalibrateTask) -> Calibrated:
 def ask(_: None, task: AskTask) -> list[CellResult]:
     """Load a suspect once and judge it by every fingerprint; one cell's failure does not touch the others."""
     try:
-        model = _suspect(task.model)
+        model = _suspect(task.model, task.device)
     except ModelprintError as error:
         return [CellResult(cell=asked.cell, suspect=task.suspect, error=f"{error}") for asked in task.cells]
     results: list[CellResult] = []
@@ -161,7 +165,9 @@ def ask(_: None, task: AskTask) -> list[CellResult]:
             judge = _judge(asked.fingerprint, asked.judged_by)
             classes = judge.fingerprint.manifest.input.classes
             if classes not in respondents:
-                respondents[classes] = Respondent(model, who=task.suspect, partner=task.partner, classes=classes)
+                respondents[classes] = Respondent(
+                    model, who=task.suspect, partner=task.partner, classes=classes, device=task.device
+                )
             results.append(_judged(asked, judge, respondents[classes], task))
         except Exception as error:  # recorded, so that hours of other cells are not lost
             results.append(CellResult(cell=asked.cell, suspect=task.suspect, error=f"{type(error).__name__}: {error}"))
@@ -229,10 +235,12 @@ def _refused(reason: str) -> Judgement:
     return Judgement(verdict="inconclusive", score=None, reason=reason)
 
 
-def _calibrating(member: Member, fingerprint: Fingerprint, scheme: Scheme) -> tuple[CellResult, Answers]:
+def _calibrating(member: Member, fingerprint: Fingerprint, scheme: Scheme, device: str) -> tuple[CellResult, Answers]:
     """What a calibration model answers, and its scores."""
     started, classes = time.process_time(), fingerprint.manifest.input.classes
-    respondent = Respondent(load_model(member.model), who=member.record.name, partner=None, classes=classes)
+    respondent = Respondent(
+        load_model(member.model, device=device), who=member.record.name, partner=None, classes=classes, device=device
+    )
     answers = respondent.behind(member.evasion).ask(fingerprint.queries, access=Access.SCORES)
     scores = {
         str(access): scheme.score(fingerprint.state, fingerprint.source, answers.restricted(access))
@@ -283,5 +291,5 @@ def _judge(place: Path, judged_by: str | None) -> _Judge:
 
 
 @lru_cache(maxsize=1)
-def _suspect(path: Path) -> LoadedModel:
-    return load_model(path)
+def _suspect(path: Path, device: str) -> LoadedModel:
+    return load_model(path, device=device)

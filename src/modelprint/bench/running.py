@@ -49,6 +49,7 @@ def run(
     zoo: Plan | None = None,
     zoo_folder: Path | None = None,
     executor: Executor | None = None,
+    device: str = "cpu",
     only: Sequence[str] | None = None,
     budgets: Sequence[int] | None = None,
     before: Results | None = None,
@@ -60,6 +61,8 @@ def run(
         folder: where fingerprints and cells are kept.
         zoo: the plan of a zoo that is not a named one.
         executor: one process unless given; the results do not depend on it.
+        device: where the executor's processes compute: auto, cpu, cuda, cuda:N or mps, as it stands there. The cells
+            are the same ones wherever they are computed; numbers may differ in their last digits.
         only, budgets: labels of the contenders, and caps on the queries, to run; what was finished of the others
             stands in the results all the same.
         before: earlier results, from which stands what is not finished here.
@@ -74,7 +77,7 @@ def run(
     Earlier(before, [field.suspects(source) for source in field.enrolled])  # refuses now, not after hours
     store = Store(folder)
     with locked(folder, "benchmark"):
-        _Run(field, store, executor or Processes(), progress or _silent).go(only, budgets)
+        _Run(field, store, executor or Processes(), device, progress or _silent).go(only, budgets)
         return summarise(field, store, before)
 
 
@@ -110,10 +113,11 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 class _Run:
-    def __init__(self, field: Field, store: Store, executor: Executor, progress: Progress) -> None:
+    def __init__(self, field: Field, store: Store, executor: Executor, device: str, progress: Progress) -> None:
         self.field = field
         self.store = store
         self.executor = executor
+        self.device = device
         self.progress = progress
         self.paths = {model.id: model.path for model in field.models}
 
@@ -149,6 +153,7 @@ class _Run:
                     )
                 },
                 place=self.store.fingerprint(identity),
+                device=self.device,
             )
             for identity, enrolment in missing.items()
         ]
@@ -182,6 +187,7 @@ class _Run:
                     for cell, member in members.items()
                 ),
                 alpha=self.field.bench.alpha,
+                device=self.device,
             )
         finished = 0
 
@@ -216,6 +222,7 @@ class _Run:
                 cells=tuple(cells),
                 evasions=tuple(cells.values()),
                 partner=self._partner(models[suspect], cells.values()),
+                device=self.device,
             )
             for suspect, cells in wanted.items()
         ]
@@ -262,6 +269,7 @@ class _Run:
                 cells=tuple(cells.values()),
                 alpha=self.field.bench.alpha,
                 partner=self._partner(models[suspect], (asked.evasion for asked in cells.values())),
+                device=self.device,
             )
             for (_, suspect), cells in wanted.items()
         ]

@@ -33,11 +33,13 @@ class CraftTask:
     Attributes:
         models: the files of the source and of the shadow models, under their ids.
         place: where it is to be written.
+        device: where it is made.
     """
 
     enrolment: Enrolment
     models: Mapping[str, Path]
     place: Path
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ class WeighTask:
         data: whose first `HELD_OUT` images it is measured on.
         cells: the identity of each cell; `evasions`: of that cell.
         partner: the file of an independent model, for an evasion that needs one.
+        device: where models answer.
     """
 
     suspect: str
@@ -56,6 +59,7 @@ class WeighTask:
     cells: tuple[str, ...]
     evasions: tuple[str, ...]
     partner: Path | None = None
+    device: str = "cpu"
 
 
 def craft(_: None, task: CraftTask) -> CraftRecord:
@@ -65,14 +69,14 @@ def craft(_: None, task: CraftTask) -> CraftRecord:
     scheme = SCHEMES[plan.scheme](**plan.parameters)
     try:
         fingerprint = enroll(
-            _model(task.models[plan.source]),
+            _model(task.models[plan.source], task.device),
             _data(plan.data),
             scheme=scheme,
             train_data=_data(plan.train_data) if scheme.needs.train_images else None,
             shadows=Shadows(
-                surrogates=tuple(_model(task.models[name]) for name in plan.surrogates),
-                references=tuple(_model(task.models[name]) for name in plan.references),
-                reference_copies=tuple(_model(task.models[name]) for name in plan.reference_copies),
+                surrogates=tuple(_model(task.models[name], task.device) for name in plan.surrogates),
+                references=tuple(_model(task.models[name], task.device) for name in plan.references),
+                reference_copies=tuple(_model(task.models[name], task.device) for name in plan.reference_copies),
             ),
             budget=plan.budget,
             seed=plan.seed,
@@ -114,7 +118,9 @@ def weigh(_: None, task: WeighTask) -> list[CellResult]:
     data = data.take(np.arange(min(HELD_OUT, len(data))))
     results: list[CellResult] = []
     try:
-        respondent = Respondent(load_model(task.model), who=task.suspect, partner=task.partner)
+        respondent = Respondent(
+            load_model(task.model, device=task.device), who=task.suspect, partner=task.partner, device=task.device
+        )
     except ModelprintError as error:
         return [CellResult(cell=cell, suspect=task.suspect, error=f"{error}") for cell in task.cells]
     for cell, evasion in zip(task.cells, task.evasions, strict=True):
@@ -139,5 +145,5 @@ def _data(reference: str) -> LabelledSet:
 
 
 @lru_cache(maxsize=32)
-def _model(path: Path) -> LoadedModel:
-    return load_model(path)
+def _model(path: Path, device: str) -> LoadedModel:
+    return load_model(path, device=device)

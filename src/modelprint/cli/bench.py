@@ -11,6 +11,7 @@ from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import Format
+from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
     from modelprint.bench.text_table import TextTable
@@ -52,6 +53,8 @@ def run(
     *,
     jobs: int = 1,
     executor: Literal["process", "ray"] = "process",
+    device: str = "cpu",
+    gpus_per_task: float | None = None,
     scheme: list[str] | None = None,
     budget: list[int] | None = None,
     folder: Path | None = None,
@@ -68,6 +71,11 @@ def run(
         Processes, of one thread each; the results do not depend on it.
     executor
         Processes of this machine, or a Ray cluster (RAY_ADDRESS, else a local one).
+    device
+        Where models are asked and fingerprints made: auto, cpu, cuda, cuda:N or mps; only the CPU gives the same
+        numbers everywhere. With Ray, of the machine that a task runs on.
+    gpus_per_task
+        GPUs that a task of --executor ray reserves, or the share of one: 0.25 has four tasks share a GPU.
     scheme
         Contenders to run, by label; all unless given. What is known of the others stays in the results, which then say
         what was kept, and from which revision.
@@ -83,7 +91,12 @@ def run(
     from modelprint.bench import bench_of, default_folder, default_results, find_results, write_results
     from modelprint.bench import executor as executor_named
     from modelprint.bench import run as run_bench
+    from modelprint.core.devices import resolve_device
 
+    if executor == "ray" and device.startswith("cuda") and gpus_per_task is None:
+        raise UsageError(
+            f"--device {device}: Ray hides GPUs from tasks that reserve none: say how many with --gpus-per-task"
+        )
     planned = bench_of(name)
     place = out_file or default_results(planned.bench.name)
     partly = scheme is not None or budget is not None
@@ -93,7 +106,8 @@ def run(
             folder=folder or default_folder(planned.bench.name),
             zoo=planned.plan,
             zoo_folder=zoo,
-            executor=executor_named(executor, jobs=jobs),
+            executor=executor_named(executor, jobs=jobs, gpus_per_task=gpus_per_task),
+            device=device if executor == "ray" else str(resolve_device(device)),
             only=scheme,
             budgets=budget,
             before=find_results(str(place)) if partly and place.is_file() else None,
