@@ -7,7 +7,9 @@ import pytest
 
 from modelprint.core.errors import IntegrityError, UsageError
 from modelprint.core.suspect import answers_from_scores
+from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.nn.options import ModelOptions
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.rederive import rederive
@@ -20,6 +22,10 @@ from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.ipguard import IPGuard
 from modelprint.schemes.uap import Uap
 from modelprint.training.loop import predict
+from modelprint.training.own_recipe import OwnRecipe
+from modelprint.training.recipes import AdamW
+from modelprint.training.train import spec_for, train_model
+from modelprint.zoo.reference_models.training import HowTrained
 from tests.conftest import Digits
 
 FREE = (  # of shadow models and training images
@@ -101,3 +107,49 @@ def test_shadow_models_that_were_kept_need_no_training(digits: Digits, tmp_path:
             enroll(
                 source, digits.queries, scheme=scheme, shadows=shadows, train_data=few, keep_shadows=where
             )  # fmt: skip
+
+
+FIT = """
+import torch
+
+def fit(model, data, *, seed, device, progress):
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for epoch in range(6):
+        for inputs, targets in data.batches(64, seed + epoch):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+"""
+
+
+def test_shadow_models_of_an_own_recipe_are_trained_by_it_again(digits: Digits, tmp_path: Path) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text(FIT)
+    spec = spec_for(digits.owner, "mlp", {"width": 16, "depth": 1})
+    module = train_model(digits.owner, spec, OwnRecipe.named(f"{code}:fit"), seed=1).model
+    source = LoadedModel(module=module, identity=weights_identity(module), spec=spec, card=None, path=None)
+    few, how = digits.owner.take(np.arange(400)), HowTrained(recipe=f"{code}:fit")
+    scheme = Contrast(queries=20, candidates=200)
+    made = enroll(source, digits.queries, scheme=scheme, seed=5, shadows=2, train_data=few, how=how)
+    assert rederive(made, source, digits.queries, shadows="2", train_data=few, how=how).exact
+    trusted = ModelOptions(trust_code=True)
+    assert rederive(made, source, digits.queries, shadows="2", train_data=few, options=trusted).exact
+    with pytest.raises(UsageError, match=r"names code, .*mine\.py:fit, as the recipe .*--recipe, or say --trust-code"):
+        rederive(made, source, digits.queries, shadows="2", train_data=few)
+    with pytest.raises(IntegrityError, match="shadow models are not the committed ones"):
+        rederive(made, source, digits.queries, shadows="2", train_data=few, how=HowTrained(recipe="sgd"))
+
+
+def test_recipe_settings_and_checkpoint_are_those_of_the_fingerprint(digits: Digits, tmp_path: Path) -> None:
+    start, spec = tmp_path / "public.safetensors", spec_for(digits.owner, "mlp", {"width": 16, "depth": 1})
+    trained = train_model(digits.owner, spec, AdamW(epochs=8, lr=0.01, batch_size=32, augment="none"), seed=1)
+    save_model(start, trained.model, trained.card)
+    module = trained.model
+    source = LoadedModel(module=module, identity=weights_identity(module), spec=spec, card=None, path=None)
+    few = digits.owner.take(np.arange(400))
+    how = HowTrained(recipe="sgd", settings={"epochs": "6", "lr": "0.05"}, init=start)
+    scheme = Contrast(queries=20, candidates=200)
+    made = enroll(source, digits.queries, scheme=scheme, seed=5, shadows=2, train_data=few, how=how)
+    assert rederive(made, source, digits.queries, shadows=2, train_data=few).exact
+    with pytest.raises(IntegrityError, match="shadow models are not the committed ones"):
+        rederive(made, source, digits.queries, shadows=2, train_data=few, how=HowTrained())

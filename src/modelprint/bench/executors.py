@@ -64,7 +64,8 @@ class Ray:
         if started:
             _start(ray, self.jobs)
         try:
-            self._check_gpus(ray)
+            if self.gpus_per_task:
+                self._check_gpus(ray)
             options = {"num_cpus": 1, "max_retries": 2, **self._gpus()}
             remote = ray.remote(**options)(_on_one_thread)
             waiting = {remote.remote(function, task): index for index, task in enumerate(tasks)}

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
-from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, suspect_options
+from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, settings, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, print_verdict
 from modelprint.core.errors import ModelprintError, UsageError
 
@@ -176,6 +176,9 @@ def check(
     data: str | None = None,
     train_data: str | None = None,
     shadow: str | None = None,
+    recipe: str | None = None,
+    recipe_set: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    init: Path | None = None,
     jobs: int = 1,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
@@ -203,6 +206,13 @@ def check(
         The source's training images, where enrollment had them.
     shadow
         The N or the folder of shadow models that enrollment had.
+    recipe
+        The recipe that enrollment had: sgd, adamw, or FILE.py:fit; what the fingerprint names unless given. Code that
+        it names runs with --trust-code only.
+    recipe_set
+        Hyper-parameters of --recipe sgd or adamw, key=value, as enrollment had them.
+    init
+        The public checkpoint that enrollment had; what the fingerprint names unless given.
     jobs
         Processes that train shadow models.
     """
@@ -225,7 +235,17 @@ def check(
         None
         if source is None
         else _rederived(
-            checked, how, compute, source=source, data=data, train_data=train_data, shadow=shadow, jobs=jobs
+            checked,
+            how,
+            compute,
+            source=source,
+            data=data,
+            train_data=train_data,
+            shadow=shadow,
+            recipe=recipe,
+            recipe_set=settings(recipe_set),
+            init=init,
+            jobs=jobs,
         )
     )
     page = _page_fits(checked)
@@ -244,11 +264,23 @@ def _rederived(
     data: str | None,
     train_data: str | None,
     shadow: str | None,
+    recipe: str | None,
+    recipe_set: dict[str, str],
+    init: Path | None,
     jobs: int,
 ) -> Rederived:
     from modelprint.data.splits import load_data
     from modelprint.ownership.rederive import rederive
+    from modelprint.zoo.reference_models.training import HowTrained
 
+    said = checked.fingerprint.manifest.enrollment
+    given = None
+    if recipe is not None or recipe_set or init is not None:
+        given = HowTrained(
+            recipe=recipe or (None if said is None else said.recipe),
+            settings=recipe_set or ({} if said is None or recipe is not None else said.recipe_settings),
+            init=init or (None if said is None else said.init),
+        )
     seeds = load_data(data or checked.fingerprint.manifest.data_name)
     trained_on = None if train_data is None else load_data(train_data)
     with progress() as bars, compute.computing(seeds.shape) as device:
@@ -259,6 +291,7 @@ def _rederived(
             seeds,
             train_data=trained_on,
             shadows=shadow,
+            how=given,
             options=how.options(),
             jobs=jobs,
             progress=bars,

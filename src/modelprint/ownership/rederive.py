@@ -20,7 +20,7 @@ from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
 from modelprint.ownership.fingerprint import Fingerprint, ShadowRecord, library
-from modelprint.ownership.shadows import NONE, AnyShadows, records, shadow_models
+from modelprint.ownership.shadows import NONE, AnyShadows, is_number, records, shadow_models
 from modelprint.schemes.base import Enrollment, Progress, State, silent
 from modelprint.zoo.reference_models.shadows import Shadows
 from modelprint.zoo.reference_models.training import HowTrained
@@ -53,7 +53,7 @@ def rederive(
     *,
     train_data: LabelledSet | None = None,
     shadows: AnyShadows = None,
-    how: HowTrained = HowTrained(),  # noqa: B008 - frozen
+    how: HowTrained | None = None,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     jobs: int = 1,
     progress: Progress = silent,
@@ -66,11 +66,13 @@ def rederive(
     inside (`research/studies/rederive_machines.py`).
 
     Args:
-        source, data, train_data, shadows, how, options: as `enroll` was given; each must have the committed hash.
+        source, data, train_data, shadows, options: as `enroll` was given; each must have the committed hash.
+        how: as `enroll` was given; None: recipe, its settings and checkpoint as the fingerprint names them. Code that a
+            fingerprint names runs only where the options trust it.
 
     Raises:
         IntegrityError: something has another hash than was committed, or the first query that does not come out.
-        UsageError: something is missing that this fingerprint was made from.
+        UsageError: something is missing that this fingerprint was made from, or it names code that nobody trusts.
     """
     manifest, scheme = fingerprint.manifest, scheme_of(fingerprint)
     if source.identity != manifest.source:
@@ -95,7 +97,7 @@ def rederive(
             train_data=train_data,
             seed=manifest.seed,
             options=options,
-            how=how,
+            how=(how or how_enrolled(fingerprint, shadows, options)).beside(source.module),
             jobs=jobs,
             progress=progress,
         )
@@ -114,6 +116,27 @@ def rederive(
         progress=progress,
     )
     return compared(fingerprint, craft(scheme, context, seed=manifest.seed))
+
+
+def how_enrolled(
+    fingerprint: Fingerprint,
+    shadows: AnyShadows,
+    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+) -> HowTrained:
+    """How a fingerprint says that its shadow models were trained.
+
+    Raises:
+        UsageError: by code, which a file cannot have run unasked, and models are to be trained.
+    """
+    said = fingerprint.manifest.enrollment
+    if said is None or not is_number(shadows):
+        return HowTrained()
+    if said.recipe is not None and ":" in said.recipe and not options.trust_code:
+        raise UsageError(
+            f"this fingerprint names code, {said.recipe}, as the recipe of its shadow models: name it yourself with "
+            "--recipe, or say --trust-code where you know it"
+        )
+    return HowTrained(recipe=said.recipe, settings=said.recipe_settings, init=said.init)
 
 
 def compared(fingerprint: Fingerprint, crafted: Crafted) -> Rederived:

@@ -63,7 +63,7 @@ def shadow_models(
         return NONE
     if isinstance(shadows, Shadows):
         models = shadows
-    elif isinstance(shadows, int) or str(shadows).isdecimal():
+    elif isinstance(shadows, int) or is_number(shadows):
         models = _trained(
             int(str(shadows)),
             source=source,
@@ -83,13 +83,22 @@ def shadow_models(
     return models
 
 
+def is_number(shadows: AnyShadows) -> bool:
+    """Whether shadow models are to be trained, as many as are named; else they lie somewhere, or there are none.
+
+    >>> is_number(4), is_number("4"), is_number("shadows/")
+    (True, True, False)
+    """
+    return isinstance(shadows, int) or (isinstance(shadows, str) and shadows.isdecimal())
+
+
 def check_place(folder: Path, shadows: AnyShadows) -> None:
     """Refuse, before hours of training, to keep shadow models that are not trained here, or where others lie.
 
     Raises:
         UsageError: shadow models lie in files already, or there are none; or the folder is not empty.
     """
-    if not (isinstance(shadows, int) or (isinstance(shadows, str) and shadows.isdecimal())):
+    if not is_number(shadows):
         raise UsageError("--keep-shadows keeps what --shadow N trains: here nothing is trained")
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty: name another folder for the shadow models")
