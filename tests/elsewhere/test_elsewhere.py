@@ -56,6 +56,14 @@ def test_every_attack_stays_on_the_device(kind, results):
     assert results[f"attack {kind}"] == "elsewhere:0"
 
 
+def test_a_bench_crafts_asks_and_weighs_there(results):
+    assert isinstance(results["bench"], list), results["bench"]
+    device, score, accuracy = results["bench"]
+    assert device == "elsewhere:0"
+    assert score >= 1.0
+    assert accuracy > 0.5
+
+
 @pytest.mark.parametrize("scheme", list(SCHEMES))
 def test_a_scheme_knows_the_source_again(scheme, results):
     assert isinstance(results[f"scheme {scheme}"], float), results[f"scheme {scheme}"]

@@ -6,6 +6,9 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from tests.elsewhere.device import install
 
@@ -33,8 +36,12 @@ def main() -> None:
 
     from modelprint.attacks import ATTACKS as KINDS
     from modelprint.attacks import run_attack
+    from modelprint.bench.judging import Asked, AskTask, ask
+    from modelprint.bench.plan import Enrolment
+    from modelprint.bench.work import CraftTask, WeighTask, _model, craft, weigh
     from modelprint.core.devices import device_of
     from modelprint.data.splits import load_data
+    from modelprint.nn.files import save_model
     from modelprint.ownership.enroll import enroll
     from modelprint.ownership.verify import verify
     from modelprint.training.recipes import AdamW
@@ -69,6 +76,42 @@ def main() -> None:
         fingerprint = enroll(source.model, queries, scheme=scheme, settings=SCHEMES[scheme], budget=40)
         return verify(fingerprint, source.model).score
 
+    def benched() -> object:
+        place: Any = device  # the bench is given a name, and this device has none that torch knows
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "source.safetensors"
+            save_model(file, on_cpu.model, on_cpu.card)
+            plan = Enrolment(
+                contender="akh",
+                source="source",
+                source_sha256="sha256:0",
+                scheme="akh",
+                parameters={},
+                data="digits:queries",
+                train_data="digits:owner",
+                seed=0,
+                budget=20,
+            )
+            fingerprint = Path(folder) / "fingerprint"
+            crafted = craft(None, CraftTask(enrolment=plan, models={"source": file}, place=fingerprint, device=place))
+            assert crafted.error is None, crafted.error
+            asked = Asked(cell="1", fingerprint=fingerprint, judged_by=None, evasion="none", regions=False)
+            (cell,) = ask(None, AskTask(suspect="source", model=file, cells=(asked,), alpha=0.05, device=place))
+            assert cell.error is None, cell.error
+            (weighed,) = weigh(
+                None,
+                WeighTask(
+                    suspect="source",
+                    model=file,
+                    data="digits:holdout",
+                    cells=("2",),
+                    evasions=("jpeg",),
+                    device=place,
+                ),
+            )
+            assert weighed.error is None, weighed.error
+            return [str(device_of(_model(file, place).module)), cell.scores["labels"], weighed.details["accuracy"]]
+
     for kind in KINDS:
         note(f"attack {kind}", lambda kind=kind: attacked(kind))
     for scheme in SCHEMES:
@@ -78,6 +121,7 @@ def main() -> None:
     def by_adamw(place: object) -> float:
         return train_model(owner, source.card.spec, recipe, seed=0, device=place).report.losses[-1]
 
+    note("bench", benched)
     note("adamw", lambda: [by_adamw(device), by_adamw("cpu")])
     json.dump(results, sys.stdout)
 
