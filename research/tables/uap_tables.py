@@ -26,7 +26,7 @@ READINGS = {
     "no_encoder": "scores, no encoder (raw cosine)",
     "no_encoder_labels_only": "labels only, no encoder",
     "shuffled_encoder": "scores, encoder shuffled at random",
-    "stolen_strangers": "scores, third-party copies among the shadow models",
+    "third_party_shadows": "scores, third-party copies among the shadow models",
 }
 
 

@@ -108,10 +108,10 @@ def _verdict(decision: Decision, adjusted: float, *, owners: int, alpha: float) 
 def _conclusion(candidates: Sequence[Candidate], alpha: float) -> tuple[Outcome, str]:
     """The verdict over all owners, and what it means."""
     compared = [one for one in candidates if one.verdict != "not-comparable"]
-    accused = [one for one in compared if one.verdict == "derived"]
+    derived = [one for one in compared if one.verdict == "derived"]
     unsure = [one for one in compared if one.verdict == "inconclusive"]
-    if accused:
-        return "derived", _accusation(accused, len(compared), alpha)
+    if derived:
+        return "derived", _accusation(derived, len(compared), alpha)
     if not compared:
         return "inconclusive", "none of the fingerprints can be compared with this suspect: it is of another task"
     if unsure:
@@ -122,14 +122,14 @@ def _conclusion(candidates: Sequence[Candidate], alpha: float) -> tuple[Outcome,
     )
 
 
-def _accusation(accused: Sequence[Candidate], owners: int, alpha: float) -> str:
-    first = accused[0]
+def _accusation(derived: Sequence[Candidate], owners: int, alpha: float) -> str:
+    first = derived[0]
     message = (
         f"answers like a model made from the source of {first.name} (p = {first.p_value:.3g}, "
         f"{first.adjusted_p_value:.3g} for {owners} owners); accepted error rate {alpha:g} over all of them"
     )
-    same = [one.name for one in accused[1:] if one.source == first.source]
-    others = [one.name for one in accused[1:] if one.source != first.source]
+    same = [one.name for one in derived[1:] if one.source == first.source]
+    others = [one.name for one in derived[1:] if one.source != first.source]
     if same:
         message += f". So says {', '.join(same)}, of the same source"
     if others:

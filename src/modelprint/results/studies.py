@@ -60,7 +60,7 @@ class SourceClaims(Record):
     no_encoder_labels_only: Groups = Field(alias="no encoder, labels only")
     shuffled_encoder: Groups = Field(alias="shuffled encoder")
     one_architecture: Groups = Field(alias="shadows of the source's architecture")
-    stolen_strangers: Groups = Field(alias="stolen strangers among the shadows")
+    third_party_shadows: Groups = Field(alias="stolen strangers among the shadows")
 
 
 class Control(Record):

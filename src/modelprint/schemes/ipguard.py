@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from modelprint.core.errors import FingerprintError
+from modelprint.core.quantities import Quantity
 from modelprint.core.suspect import Answers
 from modelprint.modalities.base import Labelled
 from modelprint.perturb.descent import Descent, descend
@@ -89,6 +90,14 @@ class IPGuard(Scheme):
         "Copies by extraction are missed: their boundaries run elsewhere, and they answer as independent models do.",
         "Models that were fine-tuned from the same public model as the source share boundaries with it: without such "
         "models among those that calibrate, they may be accused wrongly.",
+    )
+    crafting: ClassVar[tuple[Quantity, ...]] = (
+        Quantity(
+            key="success_rate",
+            title="Start points that reached the boundary",
+            form="share",
+            printed="{value:.1%} of start points reached the boundary",
+        ),
     )
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
     published: ClassVar[Published | None] = Published(

@@ -279,8 +279,8 @@ def test_wrong_verdicts_are_listed_by_name(results: Results, view: View, page: P
     assert accused
     errors = next(one for one in suspect_section(view).errors if one.name == "adv-tra")
     assert {name.split(" ")[0] for name in errors.missed} == missed
-    assert {name.split(" ")[0] for name in errors.accused} == accused
-    assert (errors.missed_of, errors.accused_of) == (18, 38)
+    assert {name.split(" ")[0] for name in errors.called_derived} == accused
+    assert (errors.missed_of, errors.called_of) == (18, 38)
     assert f"Copies missed, {len(missed)} of 18:" in page.words
     assert judged["test-sast-00"].verdicts == 4
     worthless = "test-source-1-adversarial-0.1"

@@ -61,11 +61,11 @@ def _setting(scheme: str, budget: int, cost: EvasionCost) -> Setting:
 def _cell(view: View, setting: Setting) -> Cell:
     """TPR at 1 % FPR; in the place of seeds, the verdict's share of innocents accused."""
     shown = cell(view.measured(setting, "tpr_at_1"))
-    accused = view.measured(setting, "fpr_verdict")
+    false_positives = view.measured(setting, "fpr_verdict")
     return Cell(
         value=shown.value,
         interval=shown.interval,
-        seeds="" if accused is None else f"accused {percent(accused.mean)}",
+        seeds="" if false_positives is None else f"accused {percent(false_positives.mean)}",
         heat=shown.heat,
     )
 

@@ -57,9 +57,7 @@ def _maps(view: View, regions: Regions) -> RegionMaps | None:
         maps.append(
             LabelledMap(title=_title(name, view.models.get(name)), map=region_map(slices[name]), caption=caption)
         )
-    derived, independent = (
-        [alike[name] for name in slices if judged[name][0] == innocent] for innocent in (False, True)
-    )
+    derived, independent = ([alike[name] for name in slices if judged[name][0] == side] for side in (False, True))
     return RegionMaps(
         reading=_reading(derived, independent),
         maps=maps,

@@ -60,9 +60,9 @@ class Errors:
     name: str
     control: bool
     missed: Sequence[str]
-    accused: Sequence[str]
+    called_derived: Sequence[str]
     missed_of: int
-    accused_of: int
+    called_of: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,17 +153,18 @@ def _errors(view: View, setting: Setting, judged: Mapping[str, Judged]) -> Error
         name=plain_name(setting.name),
         control=setting.control is not None,
         missed=wrong["derived"],
-        accused=wrong["independent"],
+        called_derived=wrong["independent"],
         missed_of=total["derived"],
-        accused_of=total["independent"],
+        called_of=total["independent"],
     )
 
 
 def _reading(view: View, errors: Sequence[Errors]) -> str:
     sentences = [
         f"{one.name} misses {len(one.missed):,} of {counted(one.missed_of, 'copy', 'copies')} under at least one "
-        f"fingerprint, and accuses {len(one.accused):,} of {counted(one.accused_of, 'independent model')} at least once"
+        f"fingerprint, and accuses {len(one.called_derived):,} of "
+        f"{counted(one.called_of, 'independent model')} at least once"
         for setting, one in zip(view.leading, errors, strict=True)
-        if not setting.control and (one.missed_of or one.accused_of)
+        if not setting.control and (one.missed_of or one.called_of)
     ]
     return ("; ".join(sentences) or "No scheme gave verdicts") + "."

@@ -60,7 +60,7 @@ def statement(case: Case, quantities: Sequence[Quantity], *, source: str, calibr
     if verdict.threshold is not None and verdict.p_value is not None and verdict.verdict != "inconclusive":
         reasons.append(_rule(verdict))
     if verdict.false_accusations is not None:
-        reasons.append(_accused(verdict.false_accusations))
+        reasons.append(_on_calibration_models(verdict.false_accusations))
     return Statement(
         lead=_lead(verdict, name, _models(verdict, calibration_models)),
         reasons=reasons,
@@ -123,7 +123,7 @@ def _rule(verdict: Verdict) -> str:
     )
 
 
-def _accused(accusations: FalseAccusations) -> str:
+def _on_calibration_models(accusations: FalseAccusations) -> str:
     return (
         f"The threshold would have accused {_none(accusations.count).lower()} of the {accusations.n:,} independent "
         f"models. With 95\u202f% confidence, it accuses at most {percent(accusations.upper_95)} of innocent models "
