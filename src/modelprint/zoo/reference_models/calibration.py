@@ -137,6 +137,7 @@ def course_of(
         recipe=how.from_scratch(train_data),
         init_recipe=None if how.init is None else how.from_init(train_data),
         attack_recipe=how.recipe,
+        attack_settings={} if how.recipe is None else how.settings,
         device=how.device,
         init=None if how.init is None else Path(how.init),
         source=source,

@@ -89,7 +89,7 @@ class Course:
     Attributes:
         spec: of the source: its architecture is that of what is trained, and of parents.
         recipe: of what is trained from scratch; `init_recipe`: of what starts from `init`.
-        attack_recipe: how attacks train, by name; none: as published.
+        attack_recipe: how attacks train, by name; none: as published. `attack_settings`: its fields, as text.
         init: the checkpoint.
         source: what attacks without a parent of their own attack.
         holdout: images that no model learns from; accuracy is measured on them.
@@ -102,6 +102,7 @@ class Course:
     device: str = "cpu"
     init_recipe: Recipe | None = None
     attack_recipe: str | None = None
+    attack_settings: Mapping[str, str] = field(default_factory=dict)
     init: Path | None = None
     source: Parent | None = None
     holdout: LabelledSet | None = None
@@ -153,7 +154,8 @@ def recipes(course: Course, tasks: Sequence[Task]) -> list[object]:
         if task.attack is not None:
             parent = task.parent or course.source
             assert parent is not None
-            own |= {"attack": task.attack.name, "settings": dict(task.attack.settings), "parent": parent.identity}
+            settings = {**course.attack_settings, **task.attack.settings}
+            own |= {"attack": task.attack.name, "settings": settings, "parent": parent.identity}
             own["recipe"] = _named_recipe(course.attack_recipe)
         else:
             own |= {"bootstrap": task.bootstrap, "init": init if task.from_init else None}
@@ -213,7 +215,7 @@ def _attacked(course: Course, task: Task, attack: AttackPlan) -> tuple[Normalize
     assert parent is not None
     attacked = run_attack(
         attack.name,
-        attack.settings,
+        {**course.attack_settings, **attack.settings},
         parent.opened(course.spec).to(course.device),
         course.spec,
         half(course.data, seed=task.seed),
