@@ -8,7 +8,10 @@ import pytest
 
 from modelprint.core.errors import UsageError
 from modelprint.core.identity import digest_json
+from modelprint.nn.loading import load_model
+from modelprint.zoo import build
 from modelprint.zoo.plans import plan_names, plan_of
+from modelprint.zoo.recipes import made_by
 
 # SHA-256 of each plan, and of the ids and recipes of its models, as they were when plans were Python
 PLANS = {
@@ -76,7 +79,7 @@ def test_a_file_is_a_plan(tmp_path: Path) -> None:
         ("[network]", "[net]", r"mine\.toml: network: Field required"),
         ('[[others]]\narch = "cnn"', "[[others]]", r"mine\.toml: others 1, arch: Field required"),
         ('training = "quick"\n\n[[', 'training = "fast"\n\n[[', "network: unknown training 'fast': use one of quick"),
-        ("epochs = 1\n", "epoch = 1\n", "training 'quick' has 'epoch': it may have epochs, lr"),
+        ("epochs = 1\n", "epoch = 1\n", "training 'quick' has 'epoch': it may have recipe, epochs, lr"),
         (
             'FTAL = { attack = "ftal" }',
             'FTAL = { attack = "x" }',
@@ -99,3 +102,87 @@ def test_no_such_plan(tmp_path: Path) -> None:
         plan_of(str(tmp_path / "gone.toml"))
     with pytest.raises(UsageError, match="unknown zoo 'safari': use one of cifar10, cifar10-small, digits"):
         plan_of("safari")
+
+
+OWN = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, channels, size, classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, 24), nn.GELU())
+        self.answer = nn.Linear(24, classes)
+
+    def forward(self, inputs):
+        return {"logits": self.answer(self.body(inputs))}
+
+
+def net(*, channels, size, classes):
+    return Net(channels, size, classes)
+
+
+def fit(model, data, *, seed, device, progress):
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for epoch in range(6):
+        for inputs, targets in data.batches(64, seed + epoch):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), targets).backward()
+            optimizer.step()
+"""
+OWN_PLAN = PLAN.replace(
+    'arch = "mlp"\narch_args = { width = 16 }\ntraining = "quick"', 'arch = "net.py:net"\ntraining = "own"'
+)
+OWN_PLAN += """
+[training.own]
+recipe = "net.py:fit"
+
+[training.warm]
+recipe = "adamw"
+epochs = 4
+lr = 0.003
+"""
+OWN_PLAN = OWN_PLAN.replace('arch = "cnn"\ntraining = "quick"', 'arch = "mlp"\ntraining = "warm"')
+
+
+def test_a_plan_may_name_own_code_and_recipes_which_run_where_they_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(OWN)
+    Path("mine.toml").write_text(OWN_PLAN)
+    with pytest.raises(UsageError, match=r"names code, net\.py:net: pass --trust-code"):
+        build("mine.toml", folder=tmp_path / "zoo")
+    state = build("mine.toml", folder=tmp_path / "zoo", trust_code=True)
+    assert (state.done, state.failures) == (state.total, ())
+    entries = {entry.id: entry for entry in plan_of("mine.toml").entries}
+    source = load_model(tmp_path / "zoo" / entries["source-1"].file, trust_code=True)
+    assert source.card is not None
+    assert source.card.recipe["recipe"] == "net.py:fit"
+    assert source.card.accuracy is not None
+    assert source.card.accuracy > 0.5
+    assert made_by(source.card, entries["source-1"].recipe)
+    other = load_model(tmp_path / "zoo" / entries["calibration-dast-01"].file)
+    assert other.card is not None
+    assert (other.card.recipe["recipe"], other.card.recipe["epochs"]) == ("adamw", 4)
+    copy = load_model(tmp_path / "zoo" / entries["test-source-1-ftal"].file, trust_code=True)
+    assert copy.card is not None
+    assert copy.card.recipe["source"] == source.identity
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'recipe = "adamw"\nmomentum = 0.5',
+            r"network: training 'quick' has 'momentum': it may have recipe, epochs, lr",
+        ),
+        ('recipe = "net.py:fit"\nepochs = 3', "'epochs': it may have nothing but recipe, which is your own code"),
+    ],
+)
+def test_fields_of_another_recipe_are_named(line: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(PLAN.replace("[training.quick]\nepochs = 1", f"[training.quick]\n{line}"))
+    with pytest.raises(UsageError, match=message):
+        plan_of(str(path))

@@ -26,6 +26,7 @@ def build(
     folder: Path | None = None,
     only: list[str] | None = None,
     device: str = "cpu",
+    trust_code: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Make the models of a zoo that are not there yet; may be killed at any moment and started again.
 
@@ -42,6 +43,8 @@ def build(
         Parts to make: shadow, calibration, test; sources are made in any case.
     device
         auto, cpu, cuda, cuda:N or mps; only the CPU makes the same weights everywhere.
+    trust_code
+        Run code that the plan names: an architecture or a recipe in a file.
     """
     from modelprint.zoo import build as make
 
@@ -50,7 +53,9 @@ def build(
         def show_step(step: Step) -> None:
             report(f"models ({step.failed} failed)", step.done, step.total)
 
-        state = make(name, jobs=jobs, folder=folder, only=only, device=device, progress=show_step)
+        state = make(
+            name, jobs=jobs, folder=folder, only=only, device=device, trust_code=trust_code, progress=show_step
+        )
     _print(state)
     for failure in state.failures:
         say(f"failed: {failure}")

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from modelprint.core.devices import resolve_device
+from modelprint.core.errors import UsageError
 from modelprint.core.files import locked, write_bytes
 from modelprint.core.identity import digest, digest_file
 from modelprint.nn.loading import load_model
@@ -49,6 +50,7 @@ def build(
     folder: Path | None = None,
     only: Iterable[str] | None = None,
     device: str = "cpu",
+    trust_code: bool = False,
     progress: Progress | None = None,
 ) -> Status:
     """Make the models of a zoo that are not there yet.
@@ -63,20 +65,24 @@ def build(
         only: parts ("test", "shadow" ...) to make; sources are made in any case.
         device: where they are made: auto, cpu, cuda, cuda:N or mps. A recipe names the same file wherever it is made,
             though only the CPU makes the same weights everywhere.
+        trust_code: whether code that the plan names (an architecture or a recipe in a file) may be run.
 
     Raises:
-        UsageError: no such zoo.
+        UsageError: no such zoo, or it names code that is not trusted.
         DeviceError: no such device here.
         ModelprintError: another build is at work there, the disk is full, or a worker process died.
     """
     plan = plan_of(name) if isinstance(name, str) else name
     chosen = str(resolve_device(device))
+    code = next((entry.recipe.code for entry in plan.entries if entry.recipe.code is not None), None)
+    if code is not None and not trust_code:
+        raise UsageError(f"the plan {plan.name} names code, {code}: pass --trust-code if you trust its maker")
     place = folder or default_folder(plan.name)
     parts = None if only is None else {*only, "source", "base"}
     store = Store(place, plan)
     with locked(store.folder, "build"):
         store.sweep()
-        _Build(store, jobs=jobs, device=chosen, progress=progress).run(parts)
+        _Build(store, jobs=jobs, device=chosen, trust_code=trust_code, progress=progress).run(parts)
         store.write()
     return status(plan, folder=place)
 
@@ -107,7 +113,8 @@ def adopt(name: str | Plan, models: Path, *, folder: Path | None = None) -> list
 
 
 class _Build:
-    def __init__(self, store: Store, *, jobs: int, device: str, progress: Progress | None) -> None:
+    def __init__(self, store: Store, *, jobs: int, device: str, trust_code: bool, progress: Progress | None) -> None:
+        self.trust_code = trust_code
         self.store = store
         self.jobs = jobs
         self.device = device
@@ -123,7 +130,12 @@ class _Build:
         ]
         self.to_make = sum(entry.identity not in self.store.models for stage in stages for entry in stage)
         plan = self.store.plan
-        ground = Ground(holdout=f"{plan.data}:holdout", dtype=getattr(torch, plan.dtype), device=self.device)
+        ground = Ground(
+            holdout=f"{plan.data}:holdout",
+            dtype=getattr(torch, plan.dtype),
+            device=self.device,
+            trust_code=self.trust_code,
+        )
         with TaskPool(perform, ground, jobs=self.jobs) as pool:
             for stage in stages:
                 self._run_stage([entry for entry in stage if entry.identity not in self.store.models], pool)

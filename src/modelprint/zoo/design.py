@@ -14,7 +14,7 @@ from typing import Literal
 
 from modelprint.attacks.base import ATTACKS
 from modelprint.data.splits import SPLITS, split_sizes
-from modelprint.training.loop import TrainRecipe
+from modelprint.training.recipes import Recipe
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.recipes import Entry, Kind, Part, Theft, Training, theft, training
 
@@ -35,7 +35,7 @@ class Network:
 
     arch: str
     arch_args: Mapping[str, int | float | bool | str] = field(default_factory=dict)
-    train: TrainRecipe
+    train: Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

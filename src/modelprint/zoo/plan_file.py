@@ -15,11 +15,13 @@ from pydantic import Field
 from modelprint.attacks.base import ATTACKS
 from modelprint.core.records import Record
 from modelprint.core.toml_files import Value, as_text, explained, read_toml
-from modelprint.training.loop import TrainRecipe
+from modelprint.training.own_recipe import OwnRecipe
+from modelprint.training.recipes import AdamW, TrainRecipe
 from modelprint.zoo.design import Copy, Design, Network
 from modelprint.zoo.recipes import Kind
 
 Copies = dict[str, dict[str, Value]]
+BUILT_IN: Mapping[str, type[TrainRecipe] | type[AdamW]] = {"sgd": TrainRecipe, "adamw": AdamW}
 _NOT_SETTINGS = ("attack", "data")
 
 
@@ -39,7 +41,7 @@ class PlanFile(Record):
     """The file, as it is written.
 
     Attributes:
-        training: the fields of a training recipe, by name.
+        training: the fields of a training recipe, by name; `recipe = "adamw"` or `"file.py:fit"` for another than sgd.
         attacks: settings of every copy by that attack, unless it says others.
         surrogates, rehearsal_copies, calibration_copies, test_copies, sweep: copies by label: `attack`, `data` where
             it is not the attacker's, and settings.
@@ -109,12 +111,16 @@ def _network(plan: PlanFile, entry: NetworkEntry, place: str) -> Network:
                 f"unknown training {entry.training!r}: use one of {', '.join(plan.training) or 'none'}, or add "
                 f"[training.{entry.training}]"
             )
-        settings = plan.training[entry.training]
-        known = [field.name for field in fields(TrainRecipe)]
+        settings = dict(plan.training[entry.training])
+        name = str(settings.pop("recipe", "sgd"))
+        known = BUILT_IN.get(name)
+        names = [] if known is None else [field.name for field in fields(known)]
         for key in settings:
-            if key not in known:
-                raise ValueError(f"training {entry.training!r} has {key!r}: it may have {', '.join(known)}")
-        return Network(arch=entry.arch, arch_args=entry.arch_args, train=TrainRecipe(**settings))
+            if key not in names:
+                may = ", ".join(["recipe", *names]) if names else "nothing but recipe, which is your own code"
+                raise ValueError(f"training {entry.training!r} has {key!r}: it may have {may}")
+        recipe = OwnRecipe.named(name) if known is None else known(**settings)
+        return Network(arch=entry.arch, arch_args=entry.arch_args, train=recipe)
 
 
 def _copies(plan: PlanFile, part: str, path: Path) -> tuple[Copy, ...]:

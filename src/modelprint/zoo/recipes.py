@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,8 +10,11 @@ from pydantic import Field
 from modelprint.attacks.base import ATTACKS, Attack
 from modelprint.core.identity import digest_json
 from modelprint.core.records import Record
+from modelprint.nn.arch_names import runs_code
 from modelprint.nn.files import ModelCard
-from modelprint.training.loop import TrainRecipe
+from modelprint.training.own_recipe import OwnRecipe
+from modelprint.training.recipes import AdamW, TrainRecipe
+from modelprint.training.recipes import Recipe as TrainingRecipe
 
 VERSION = 1  # raised when the same recipe would make another model
 Role = Literal["source", "base", "derived", "independent"]
@@ -25,7 +27,7 @@ class Training(Record):
 
     Attributes:
         data: "fashion-mnist:owner[0:20000]".
-        train: the fields of a TrainRecipe.
+        train: the fields of a TrainRecipe; of another recipe, its name under "recipe", and its fields.
     """
 
     make: Literal["train"] = "train"
@@ -35,9 +37,19 @@ class Training(Record):
     train: dict[str, Any]
     seed: int
 
-    def recipe(self) -> TrainRecipe:
+    def recipe(self) -> TrainingRecipe:
         """How it is trained."""
-        return TrainRecipe(**self.train)
+        fields = {name: value for name, value in self.train.items() if name != "recipe"}
+        name = self.train.get("recipe", "sgd")
+        if name == "sgd":
+            return TrainRecipe(**fields)
+        return AdamW(**fields) if name == "adamw" else OwnRecipe(code=name, sha256=fields["recipe_sha256"])
+
+    @property
+    def code(self) -> str | None:
+        """The code that making this model runs; None for what this library and those of models bring."""
+        own = self.train.get("recipe", "sgd")
+        return self.arch if runs_code(self.arch) else own if ":" in own else None
 
 
 class Theft(Record):
@@ -61,6 +73,12 @@ class Theft(Record):
         """The attack, with its parameters."""
         return ATTACKS[self.attack](**self.parameters)
 
+    @property
+    def code(self) -> str | None:
+        """The code that making this model runs, where a student has an architecture of its own."""
+        arch = self.parameters.get("arch")
+        return arch if isinstance(arch, str) and runs_code(arch) else None
+
 
 Recipe = Annotated[Training | Theft, Field(discriminator="make")]
 
@@ -71,10 +89,11 @@ def identity(recipe: Training | Theft) -> str:
 
 
 def training(
-    data: str, arch: str, arch_args: Mapping[str, int | float | bool | str], train: TrainRecipe, *, seed: int
+    data: str, arch: str, arch_args: Mapping[str, int | float | bool | str], train: TrainingRecipe, *, seed: int
 ) -> Training:
     """The record of a training."""
-    return Training(data=data, arch=arch, arch_args=dict(arch_args), train=asdict(train), seed=seed)
+    fields = {**train.card(), "recipe": train.code} if isinstance(train, OwnRecipe) else train.card()
+    return Training(data=data, arch=arch, arch_args=dict(arch_args), train=fields, seed=seed)
 
 
 def theft(source: Training | Theft, attack: str, settings: Mapping[str, str], data: str, *, seed: int) -> Theft:
@@ -91,7 +110,7 @@ def made_by(card: ModelCard, recipe: Training | Theft) -> bool:
     """Whether a model's card tells of this recipe (of an attack's source it tells the file, not the recipe)."""
     stated = card.recipe
     if isinstance(recipe, Training):
-        expected: dict[str, Any] = {"kind": "train", "data": recipe.data, "seed": recipe.seed, **recipe.train}
+        expected: dict[str, Any] = {"kind": "train", "data": recipe.data, "seed": recipe.seed, **recipe.recipe().card()}
         built = (card.spec.arch, dict(card.spec.arch_args)) == (recipe.arch, recipe.arch_args)
         return built and all(stated.get(key) == value for key, value in expected.items())
     expected = {"kind": recipe.attack, "data": recipe.data, "seed": recipe.seed, "parameters": recipe.parameters}

@@ -51,11 +51,13 @@ class Ground:
         holdout: a data reference.
         dtype: how weights are stored.
         device: where models are made and asked.
+        trust_code: whether code that the plan names may be run.
     """
 
     holdout: str
     dtype: torch.dtype
     device: str = "cpu"
+    trust_code: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +81,10 @@ def perform(ground: Ground, task: Task) -> Outcome:
     started = time.process_time()
     try:
         if task.measure_only is not None:
-            loaded = _model(task.measure_only, ground.device)
+            loaded = _model(task.measure_only, ground.device, ground.trust_code)
             accuracy, agreements = _worth(loaded.module, loaded.spec, task, ground)
             return Outcome(accuracy=accuracy, agreements=agreements)
-        model, card = _made(task, ground.device)
+        model, card = _made(task, ground)
         _round(model, ground.dtype)
         accuracy, agreements = _worth(model, card.spec, task, ground)
         card = card.model_copy(update={"accuracy": accuracy})
@@ -92,14 +94,14 @@ def perform(ground: Ground, task: Task) -> Outcome:
     return Outcome(weights=weights, accuracy=accuracy, agreements=agreements, seconds=time.process_time() - started)
 
 
-def _made(task: Task, device: str) -> tuple[Normalized, ModelCard]:
+def _made(task: Task, ground: Ground) -> tuple[Normalized, ModelCard]:
     recipe, data = task.recipe, _data(task.recipe.data)
     if isinstance(recipe, Training):
         spec = spec_for(data, recipe.arch, recipe.arch_args)
-        trained = train_model(data, spec, recipe.recipe(), seed=recipe.seed, device=device)
+        trained = train_model(data, spec, recipe.recipe(), seed=recipe.seed, device=ground.device)
         return trained.model, trained.card
     assert task.source is not None
-    source = _model(task.source, device)
+    source = _model(task.source, ground.device, ground.trust_code)
     if source.spec is None or not isinstance(source.module, Normalized):
         raise ModelError(f"{task.source} has no registered architecture: attacks of a zoo need one")
     attacked = make(
@@ -118,10 +120,7 @@ def _worth(
     accuracy = float((labels == torch.from_numpy(served.labels)).double().mean())
     if spec is None or spec.classes != holdout.classes:
         return accuracy, {}
-    agreements = {
-        name: float((labels == _labels(path, ground.holdout, ground.device)).double().mean())
-        for name, path in task.rivals.items()
-    }
+    agreements = {name: float((labels == _labels(path, ground)).double().mean()) for name, path in task.rivals.items()}
     return accuracy, agreements
 
 
@@ -139,10 +138,11 @@ def _data(reference: str) -> LabelledSet:
 
 
 @lru_cache(maxsize=8)
-def _model(path: Path, device: str) -> LoadedModel:
-    return load_model(path, device=device)
+def _model(path: Path, device: str, trust_code: bool) -> LoadedModel:
+    return load_model(path, device=device, trust_code=trust_code)
 
 
 @lru_cache(maxsize=8)
-def _labels(path: Path, holdout: str, device: str) -> Tensor:
-    return predict(_model(path, device).module, torch.from_numpy(_data(holdout).stored)).argmax(1).clone()
+def _labels(path: Path, ground: Ground) -> Tensor:
+    model = _model(path, ground.device, ground.trust_code).module
+    return predict(model, torch.from_numpy(_data(ground.holdout).stored)).argmax(1).clone()
