@@ -41,3 +41,13 @@ def test_attacks_train_as_published_where_no_recipe_is_named(how: HowTrained, tm
     save_model(tmp_path / "source.safetensors", trained.model, trained.card)
     course, _ = shadow_course(data, load_model(tmp_path / "source.safetensors"), 2, seed=0, how=how, holdout=None)
     assert (course.attack_recipe, dict(course.attack_settings)) == (None, {})
+
+
+def test_with_a_checkpoint_siblings_and_models_from_scratch_take_turns(tmp_path: Path) -> None:
+    data = load_data("digits:owner[0:100]")
+    trained = train_model(data, spec_for(data, "mlp", {"width": 32}), recipe_named("sgd", data, epochs=5), seed=0)
+    save_model(tmp_path / "source.safetensors", trained.model, trained.card)
+    source = load_model(tmp_path / "source.safetensors")
+    for init, expected in ((None, [False] * 4), (tmp_path / "source.safetensors", [True, False, True, False])):
+        _, tasks = shadow_course(data, source, 4, seed=0, how=HowTrained(init=init), holdout=None)
+        assert [task.from_init for task in tasks if task.attack is None] == expected

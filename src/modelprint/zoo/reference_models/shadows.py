@@ -117,9 +117,9 @@ def auto_shadows(
     """As many surrogates, half of them extracted, as references, for `--shadow N`.
 
     Each surrogate is made with a random half of the training data; every second reference learns from a bootstrap of
-    it, as independent models on request do. References start from the checkpoint of `how`, where there is one: they
-    are siblings of the source then, which a scheme has to tell from copies. Extracted surrogates that agree with the
-    source on less than 70 % of the holdout are left out.
+    it, as independent models on request do. Where `how` names a checkpoint, the other references start from it:
+    siblings of the source, which a scheme has to tell from copies. Extracted surrogates that agree with the source on
+    less than 70 % of the holdout are left out.
 
     Args:
         how: recipe and checkpoint.
@@ -169,7 +169,7 @@ def shadow_course(
         Task(
             seed=derived_seed("shadow stranger", seed, index),
             bootstrap=index % 2 == 1,
-            from_init=how.init is not None,
+            from_init=how.init is not None and index % 2 == 0,
         )
         for index in range(count)
     ]
