@@ -14,6 +14,7 @@ from modelprint.core.errors import ModelprintError
 from modelprint.core.identity import digest_json
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.fingerprint import CalibrationModel
+from modelprint.results.knobs import by_parameters
 from modelprint.results.records import Counted, JudgedModel
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel
@@ -297,6 +298,7 @@ def _half_extracted(copies: list[ZooModel]) -> list[ZooModel]:
 
 
 def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:
+    recipe = model.entry.recipe
     return JudgedModel(
         id=model.id,
         model=model.id,
@@ -305,6 +307,7 @@ def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:
         attack=model.attack,
         family=model.family,
         source=model.source,
+        turned=by_parameters(recipe.attack, recipe.parameters) if isinstance(recipe, Theft) else None,
         accuracy=model.accuracy,
         agreement=model.agreement,
         counts_as=counts_as,

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from modelprint.core.records import Record
 from modelprint.core.verdict import Outcome
+from modelprint.results.knobs import Turned, by_label
 
 Figure = Literal["auc", "tpr_at_1", "tpr_at_10", "tpr_verdict", "fpr_verdict", "f1"]
 Counted = Literal["all", "worthless", "transfer", "independent", "sweep"]
@@ -32,6 +33,7 @@ class JudgedModel(Record):
             is independent of these, and may stand here a second time as what it is.
         kind: SAST ... SHARED, of an independent model.
         attack, family, source: of a derived one.
+        turned: the knob of the attack that figures draw it by, where there is one.
         accuracy: on the holdout (of its own classes, after transfer).
         agreement: with its source, or with all sources on average, on the holdout's images.
         counts_as: "all": a derived model that keeps at least 85 % of its source's accuracy, and its classes;
@@ -46,6 +48,7 @@ class JudgedModel(Record):
     attack: str | None = None
     family: str | None = None
     source: str | None = None
+    turned: Turned | None = None
     accuracy: float
     agreement: float | None
     counts_as: Counted
@@ -53,11 +56,11 @@ class JudgedModel(Record):
     @model_validator(mode="before")
     @classmethod
     def _as_before(cls, fields: Any) -> Any:
-        """Results of before there were `model` and `third_party` told both by the id."""
+        """Results of before there were `model` and `third_party` told both by the id, and the knob by the label."""
         if not isinstance(fields, dict) or "model" in fields or not isinstance(fields.get("id"), str):
             return fields
         name = fields["id"].removeprefix(_OLD_THIRD_PARTY)
-        return {**fields, "model": name, "third_party": name != fields["id"]}
+        return {**fields, "model": name, "third_party": name != fields["id"], "turned": by_label(fields.get("attack"))}
 
     @property
     def family_of_models(self) -> str:

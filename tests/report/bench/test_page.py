@@ -12,7 +12,6 @@ from sklearn.metrics import roc_curve
 
 from modelprint.report.bench.boxes import grouped_scores
 from modelprint.report.bench.families import family_table
-from modelprint.report.bench.labels import turned
 from modelprint.report.bench.leaderboard import NOT_MEASURED, leaderboard
 from modelprint.report.bench.queries import query_lines
 from modelprint.report.bench.regions import slice_labels
@@ -20,6 +19,7 @@ from modelprint.report.bench.render import render_bench, write_bench_report
 from modelprint.report.bench.roc import scheme_curve
 from modelprint.report.bench.suspects import judgements, suspect_section
 from modelprint.report.bench.swept import swept_sections
+from modelprint.results.knobs import by_label
 from modelprint.results.records import JudgedModel, Results
 from modelprint.results.view import Setting, View
 from tests.report.bench.bench_results import bench_results
@@ -228,7 +228,7 @@ def test_boxes_hold_each_model_once_per_source(results: Results, view: View) -> 
     ],
 )
 def test_labels_of_attacks_are_read(label: str, told: tuple[str, str, float]) -> None:
-    found = turned(label)
+    found = by_label(label)
     assert found is not None
     assert (found.knob, found.line, found.value) == told
 
@@ -237,7 +237,7 @@ def test_labels_of_attacks_are_read(label: str, told: tuple[str, str, float]) ->
     "label", [None, "", "fine-pruned", "extracted, then pruned", "FTAL, 3 epochs, again", "prune %"]
 )
 def test_other_labels_have_no_knob(label: str | None) -> None:
-    assert turned(label) is None
+    assert by_label(label) is None
 
 
 def test_swept_charts_say_every_point(results: Results, view: View) -> None:

@@ -9,12 +9,12 @@ from statistics import fmean
 
 import numpy as np
 
-from modelprint.report.bench.labels import Knob, turned
 from modelprint.report.drawing.domains import close_domain
 from modelprint.report.drawing.figure import Figure
 from modelprint.report.drawing.line_chart import Axis, Band, Line, LineChart, Point, draw, line_keys
 from modelprint.report.drawing.looks import plain_look
 from modelprint.report.drawing.text import counted, number, percent
+from modelprint.results.knobs import Knob
 from modelprint.results.records import JudgedModel, Run
 from modelprint.results.view import Setting, View, is_rate, rate
 
@@ -54,7 +54,7 @@ def swept_sections(view: View) -> list[SweptSection]:
     sources = {model.source for model in view.results.swept} or set(view.results.sources)
     turned_models: dict[Knob, dict[str, dict[float, list[JudgedModel]]]] = defaultdict(lambda: defaultdict(dict))
     for model in view.models.values():
-        point = turned(model.attack) if model.role == "derived" and model.source in sources else None
+        point = model.turned if model.role == "derived" and model.source in sources else None
         if point is not None:
             turned_models[point.knob][point.line].setdefault(point.value, []).append(model)
     return [
