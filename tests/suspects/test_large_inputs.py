@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.test_named import has_cifar10
+
 CHECKOUT = Path(__file__).parents[2]
-pytestmark = pytest.mark.imagenet
+pytestmark = [
+    pytest.mark.imagenet,
+    pytest.mark.skipif(not has_cifar10(), reason="no cifar10.npz under $MODELPRINT_DATA"),
+]
 
 
 def test_copies_score_high_and_a_stranger_low_in_bounded_memory(tmp_path: Path) -> None:
