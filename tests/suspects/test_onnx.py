@@ -12,6 +12,8 @@ from scipy import special
 
 from modelprint.core.access import Access
 from modelprint.core.errors import ModelError, SuspectError
+from modelprint.nn.architectures import Normalized
+from modelprint.nn.options import ModelOptions
 from modelprint.suspects.onnx import OnnxSuspect
 
 WEIGHTS = np.random.default_rng(1).normal(size=(16, 3)).astype(np.float32)
@@ -68,9 +70,51 @@ def test_nhwc_colour_images_are_transposed(tmp_path: Path) -> None:
 
 
 def test_normalisation_is_applied(tmp_path: Path, images: np.ndarray) -> None:
-    suspect = OnnxSuspect(save(tmp_path / "m.onnx", ["n", 1, 4, 4]), mean=(0.5,), std=(0.25,))
+    suspect = OnnxSuspect(save(tmp_path / "m.onnx", ["n", 1, 4, 4]), model=ModelOptions(mean=(0.5,), std=(0.25,)))
     wanted = ((images.astype(np.float32) / 255 - 0.5) / 0.25).reshape(40, 16) @ WEIGHTS
     np.testing.assert_allclose(suspect.ask(images, access=Access.SCORES).scores, wanted, atol=1e-4)
+
+
+def test_preprocessing_is_that_of_a_checkpoint(tmp_path: Path) -> None:
+    """An average of each channel, in the file's order, of images that are resized, reversed, scaled and normalised."""
+    means = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[2, 3], keepdims=0)]
+    model = ModelOptions(mean=(90.0, 100.0, 110.0), std=(60.0, 50.0, 40.0), bgr=True, value_range=(0.0, 255.0))
+    colour = np.random.default_rng(0).integers(0, 256, (5, 3, 9, 7), dtype=np.uint8)
+    suspect = OnnxSuspect(save(tmp_path / "m.onnx", ["n", 3, 4, 6], nodes=means), model=model, shape=(3, 9, 7))
+    prepared = Normalized(
+        torch.nn.Identity(), (90.0, 100.0, 110.0), (60.0, 50.0, 40.0), bgr=True, value_range=(0.0, 255.0), size=(4, 6)
+    )
+    wanted = prepared(torch.from_numpy(colour) / 255).mean((2, 3))
+    np.testing.assert_allclose(suspect.ask(colour, access=Access.SCORES).scores, wanted, atol=1e-4)
+    assert suspect.notes == (f"{suspect.path} takes images of 4 x 6: those of 9 x 7 are resized to it",)
+
+
+@pytest.mark.parametrize("open_sizes", [["n", 3, "h", "w"], [None, "h", "w", 3]])
+def test_a_size_that_the_file_leaves_open_may_be_given(tmp_path: Path, open_sizes: list[object]) -> None:
+    axes = [2, 3] if open_sizes[1] == 3 else [1, 2]
+    sizes = [
+        helper.make_node("ReduceMean", ["x"], ["y"], axes=axes, keepdims=0),
+    ]
+    path = save(tmp_path / "m.onnx", open_sizes, nodes=sizes)
+    colour = np.random.default_rng(0).integers(0, 256, (5, 3, 9, 7), dtype=np.uint8)
+    given = OnnxSuspect(path, model=ModelOptions(size=(2, 2)), shape=(3, 9, 7))
+    halved = torch.nn.functional.interpolate(
+        torch.from_numpy(colour) / 255, (2, 2), mode="bilinear", antialias=True
+    ).mean((2, 3))
+    np.testing.assert_allclose(given.ask(colour, access=Access.SCORES).scores, halved, atol=1e-5)
+    assert "resized" in given.notes[0]
+    assert OnnxSuspect(path, shape=(3, 9, 7)).notes == ()
+
+
+def test_bytes_are_resized_and_reversed_too(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["f"], ["y"], axes=[1, 2], keepdims=0),
+    ]
+    path = save(tmp_path / "m.onnx", ["n", 2, 2, 3], nodes=nodes, dtype=TensorProto.UINT8)
+    flat = np.broadcast_to(np.array([10, 20, 30], np.uint8)[None, :, None, None], (4, 3, 8, 8)).copy()
+    scores = OnnxSuspect(path, model=ModelOptions(bgr=True)).ask(flat, access=Access.SCORES).scores
+    np.testing.assert_array_equal(scores, [[30, 20, 10]] * 4)
 
 
 def test_uint8_inputs_get_bytes(tmp_path: Path, images: np.ndarray) -> None:

@@ -42,10 +42,11 @@ def test_onnx_files_and_recordings_by_suffix(tmp_path: Path, images: np.ndarray)
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "m.ONNX")
     assert isinstance(open_suspect(str(tmp_path / "m.ONNX")), OnnxSuspect)
-    (tmp_path / "m.toml").write_text('weights = "m.ONNX"\nmean = [0.5]\nstd = [0.25]\n')
+    (tmp_path / "m.toml").write_text('weights = "m.ONNX"\nmean = [0.5]\nstd = [0.25]\nbgr = true\nrange = [0, 2]\n')
     described = open_suspect(str(tmp_path / "m.toml"))
     assert isinstance(described, OnnxSuspect)
-    assert (described.mean, described.std) == ((0.5,), (0.25,))
+    read = described.model
+    assert (read.mean, read.std, read.bgr, read.value_range) == ((0.5,), (0.25,), True, (0.0, 2.0))
     for name in ("a.jsonl", "a.npz"):
         write_recording(tmp_path / name, record(images, Answers(labels=np.zeros(40, np.int64)), suspect="s"))
         assert isinstance(open_suspect(str(tmp_path / name)), RecordedSuspect)

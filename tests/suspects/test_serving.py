@@ -13,6 +13,7 @@ import pytest
 
 from modelprint.core.access import Access
 from modelprint.core.errors import ModelprintError, SuspectError
+from modelprint.modalities.image.resizing import resized
 from modelprint.suspects.http import HttpSuspect
 from modelprint.suspects.local import CallableSuspect
 from modelprint.suspects.serving import create_app, serve
@@ -170,6 +171,15 @@ def test_other_images_and_classes_are_refused_before_any_image_is_sent(connect: 
         connect(scores_url, input_shape=(3, 32, 32))
     with pytest.raises(SuspectError, match="3 classes apart, expected 2"):
         connect(scores_url, class_names=("a", "b"))
+
+
+def test_images_of_another_size_are_resized_to_that_of_the_server(connect: Connect, scores_url: str) -> None:
+    larger = np.random.default_rng(0).integers(0, 256, (6, 1, 9, 7), dtype=np.uint8)
+    suspect = connect(scores_url, input_shape=(1, 9, 7))
+    smaller = resized(larger.astype(np.float32) / 255, (4, 4))
+    expected = connect(scores_url).ask(smaller, access=Access.SCORES).scores
+    np.testing.assert_allclose(suspect.ask(larger, access=Access.SCORES).scores, expected, atol=1e-6)
+    assert [note.split(" takes ")[1] for note in suspect.notes] == ["images of 4 x 4: those of 9 x 7 are resized to it"]
 
 
 METADATA = {"name": "m", "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, -1, -1, -1]}], "outputs": []}

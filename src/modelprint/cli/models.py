@@ -191,8 +191,7 @@ def _opened(
     if model.endswith(".onnx"):
         from modelprint.suspects.onnx import OnnxSuspect
 
-        flags = how.options()
-        onnx = OnnxSuspect(model, mean=flags.mean, std=flags.std, classes=classes)
+        onnx = OnnxSuspect(model, model=how.options(), classes=classes)
         return onnx, shape or onnx.input_shape, classes
     from modelprint.suspects.local import TorchSuspect
 

@@ -50,6 +50,9 @@ class Wire:
         dtype: Number = "float32",
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        size: tuple[int, int] | None = None,
+        bgr: bool = False,
+        value_range: tuple[float, float] = (0.0, 1.0),
     ) -> Encoder:
         """What makes a model's tensor.
 
@@ -57,13 +60,26 @@ class Wire:
             layout: the order of axes, where a modality has several.
             dtype: of the tensor.
             mean, std: taken off and divided by, where the model does not do that itself.
+            size, bgr, value_range: of pictures; as in `ModelOptions`.
 
         Raises:
             SuspectError: something that this modality does not have.
         """
-        if layout is not None or dtype != "float32" or mean is not None or std is not None:
-            raise SuspectError("these inputs are sent as floats as they are: leave layout, dtype, mean and std out")
+        said = layout or mean or std or size or bgr or value_range != (0.0, 1.0) or dtype != "float32"
+        if said:
+            raise SuspectError(
+                "these inputs are sent as floats as they are: leave layout, dtype, mean, std, size, bgr and range out"
+            )
         return PlainEncoder()
+
+    def size_taken(self, declared: Sequence[int | None], shape: tuple[int, ...]) -> tuple[int, int] | None:
+        """The size that a model takes, where it declares another one than inputs have and they can be resized.
+
+        Args:
+            declared: sizes, batch axis first; None or -1 where any is taken.
+            shape: of one stored input.
+        """
+        return None
 
     def layout(self, declared: Sequence[int | None], shape: tuple[int, ...], *, who: str) -> Layout | None:
         """The order of axes in which a model takes inputs, by the shape that it declares, batch axis first.

@@ -26,12 +26,14 @@ class Dialect(ABC):
         access: the most that it may give.
         largest_batch: images that one request may hold; None where that is open.
         index: the classes, as far as they are known.
+        notes: what the verdict should say of how images are sent.
     """
 
     url: str
     access: Access = Access.SCORES
     largest_batch: int | None = None
     index: ClassIndex
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> int | None:

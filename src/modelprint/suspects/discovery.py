@@ -12,6 +12,7 @@ from modelprint.suspects.interpret import class_index
 from modelprint.suspects.mapping import MappedApi, read_mapping
 from modelprint.suspects.oip import OpenInference, model_url, read_metadata
 from modelprint.suspects.options import SuspectOptions
+from modelprint.suspects.preparing import plain_encoder, resizing_note
 from modelprint.suspects.wire import Call, StatusError, Wire, extended, shown_url, with_path
 
 _NOT_HERE = frozenset({400, 404, 405, 406, 415, 422, 501})
@@ -39,9 +40,12 @@ def find_dialect(wire: Wire, url: str, options: SuspectOptions) -> Dialect:
         return ImagePost(url, index=index, kind=options.picture, wire=options.modality.wire)
     if api == "mlflow":
         address = url if urlsplit(url).path.endswith("/invocations") else extended(url, "/invocations")
-        mean, std = options.model.mean, options.model.std
-        tensors = options.modality.wire.encoder(layout=options.layout, mean=mean, std=std)
-        return Invocations(address, tensors=tensors, index=index)
+        tensors = plain_encoder(options.modality, options.model, layout=options.layout)
+        spoken = Invocations(address, tensors=tensors, index=index)
+        spoken.notes = resizing_note(
+            (), options.input_shape, modality=options.modality, model=options.model, who=spoken.endpoint
+        )
+        return spoken
     address = model_url(wire, url, options.model_name)
     return OpenInference(address, read_metadata(wire, address), options)
 

@@ -59,6 +59,7 @@ class HttpSuspect(Suspect):
         self.modality: Modality = modality
         self.identity = shown_url(url)
         self.access = dialect.access
+        self.notes = dialect.notes
         self.dialect = dialect
         self.wire = wire
         self.batch_size = min(batch_size, dialect.largest_batch or batch_size)

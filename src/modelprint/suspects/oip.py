@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import Answers
-from modelprint.modalities.wire import BYTES, Encoder
+from modelprint.modalities.wire import BYTES, FLOATS, Encoder
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import answers_from_array, answers_from_json, class_index
 from modelprint.suspects.options import SuspectOptions
+from modelprint.suspects.preparing import declared_encoder, resizing_note
 from modelprint.suspects.wire import Call, StatusError, Wire, extended, shown_url, with_path
 
 _MODEL_PATH = re.compile(r"^(?P<server>.*?)/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/infer)?/?$")
@@ -66,10 +67,10 @@ class OpenInference(Dialect):
     Args:
         url: of the model, ".../v2/models/NAME", perhaps with "/versions/V".
         metadata: what the server says of it.
-        options: class names, input shape, layout (where the metadata leave it open), mean and std.
+        options: class names, input shape, layout (where the metadata leave it open), preprocessing.
 
     Raises:
-        SuspectError: no image input, or another input size or number of classes than expected.
+        SuspectError: no image input, or other inputs or another number of classes than expected.
     """
 
     def __init__(self, url: str, metadata: ModelMetadata, options: SuspectOptions) -> None:
@@ -90,6 +91,13 @@ class OpenInference(Dialect):
             self.access = Access.LABELS
         if options.input_shape is not None:
             self._encoder(options.input_shape)
+        self.notes = resizing_note(
+            self._input.shape,
+            options.input_shape,
+            modality=options.modality,
+            model=options.model,
+            who=self.endpoint,
+        )
         if (
             self._scores is not None
             and options.expected_classes
@@ -160,13 +168,15 @@ class OpenInference(Dialect):
         return self.index.renumbered(answers, who=self.endpoint)
 
     def _encoder(self, shape: tuple[int, ...]) -> Encoder:
-        wire = self.options.modality.wire
-        layout = wire.layout(self._input.shape, shape, who=self.endpoint)
-        if self.options.layout is not None and all(size < 0 for size in self._input.shape[1:]):
-            layout = self.options.layout
-        if self._input.datatype == "UINT8":
-            return wire.encoder(layout=layout, dtype=BYTES)
-        return wire.encoder(layout=layout, mean=self.options.model.mean, std=self.options.model.std)
+        return declared_encoder(
+            self._input.shape,
+            shape,
+            modality=self.options.modality,
+            model=self.options.model,
+            dtype=BYTES if self._input.datatype == "UINT8" else FLOATS,
+            layout=self.options.layout,
+            who=self.endpoint,
+        )
 
 
 def model_url(wire: Wire, url: str, model: str | None) -> str:

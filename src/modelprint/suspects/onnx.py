@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,10 @@ from modelprint.core.suspect import Answers, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import BYTES, FLOATS, Number
+from modelprint.nn.options import ModelOptions
 from modelprint.suspects.interpret import answers_from_array, require_scores
 from modelprint.suspects.onnx_session import ConfinedSession, End
+from modelprint.suspects.preparing import declared_encoder, resizing_note
 
 _NUMBERS: dict[str, Number] = {"tensor(uint8)": BYTES}
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
@@ -30,7 +31,8 @@ class OnnxSuspect(Suspect):
 
     Args:
         path: the file.
-        mean, std: per channel on the [0, 1] scale, where normalisation is not part of the graph.
+        model: its preprocessing, where that is not part of the graph: `mean`, `std`, `size`, `bgr`, `value_range`.
+        shape: of the queries, where it is known: `notes` says when they are resized.
         batch_size: images per run, where the file leaves it open; None: what their size allows.
         threads: of onnxruntime.
         classes: how many it must tell apart, where that is known.
@@ -46,8 +48,8 @@ class OnnxSuspect(Suspect):
         self,
         path: Path | str,
         *,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        model: ModelOptions | None = None,
+        shape: tuple[int, ...] | None = None,
         batch_size: int | None = None,
         threads: int = 2,
         classes: int | None = None,
@@ -56,11 +58,12 @@ class OnnxSuspect(Suspect):
     ) -> None:
         self.modality: Modality = modality
         self.path = Path(path)
-        self.mean, self.std, self.classes = mean, std, classes
+        self.model, self.classes = model or ModelOptions(), classes
         self._session = ConfinedSession(self.path, threads=threads, seconds=seconds)
         self.identity = self._session.file.identity
         self._input = self._only_input()
         self._declared = list(self._input.shape)
+        self.notes = resizing_note(self._declared, shape, modality=modality, model=self.model, who=str(path))
         self._fixed_batch = self._declared[0] if self._declared else None
         self.batch_size = self._fixed_batch or batch_size
         self._output = self._best_output()
@@ -102,13 +105,13 @@ class OnnxSuspect(Suspect):
         return str((scores or labels)[0])
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
-        wire = self.modality.wire
-        layout = wire.layout(self._declared, images.shape[1:], who=str(self.path))
-        number = _NUMBERS.get(self._input.type, FLOATS)
-        encoder = (
-            wire.encoder(layout=layout, mean=self.mean, std=self.std)
-            if number == FLOATS
-            else wire.encoder(layout=layout, dtype=number)
+        encoder = declared_encoder(
+            self._declared,
+            images.shape[1:],
+            modality=self.modality,
+            model=self.model,
+            dtype=_NUMBERS.get(self._input.type, FLOATS),
+            who=str(self.path),
         )
         batch = self.batch_size or images_at_once(images.shape[1:], most=256)
         parts = [self._run(encoder.encode(images[start : start + batch])) for start in range(0, len(images), batch)]

@@ -47,8 +47,15 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
         spec = read_spec_file(Path(reference))
         if Path(spec.weights).suffix.lower() == ".onnx":
             model = options.model
-            scale = replace(model, mean=model.mean or spec.mean, std=model.std or spec.std)
-            return _open_onnx(spec.weights, replace(options, model=scale))
+            read = replace(
+                model,
+                mean=model.mean or spec.mean,
+                std=model.std or spec.std,
+                bgr=spec.bgr if model.bgr is None else model.bgr,
+                value_range=model.value_range or spec.value_range,
+                size=model.size or (None if spec.size is None else (spec.height or spec.size, spec.size)),
+            )
+            return _open_onnx(spec.weights, replace(options, model=read))
     return _open_model(reference, options)
 
 
@@ -69,8 +76,8 @@ def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
 
     return OnnxSuspect(
         path,
-        mean=options.model.mean,
-        std=options.model.std,
+        model=options.model,
+        shape=options.input_shape,
         batch_size=options.batch_size,
         classes=options.expected_classes,
         modality=options.modality,

@@ -33,7 +33,8 @@ class SuspectOptions:
         device: where models that are opened here compute: auto, cpu, cuda, cuda:N, mps; None: the CPU, and models that
             lie in memory where they lie.
 
-        model: how model files are read; its `mean` and `std` also normalise what ONNX files and servers of tensors get.
+        model: how model files are read; its `mean`, `std`, `size`, `bgr` and `value_range` hold for what
+            ONNX files and servers of tensors get, too.
 
         api: what a server speaks; "auto" asks it.
         mapping: the mapping file of an API of another kind.

@@ -12,6 +12,7 @@ from jaxtyping import Float, Shaped
 
 from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.modalities.image.picture import pil
+from modelprint.modalities.image.resizing import resized
 from modelprint.modalities.image.storage import LEVELS, as_unit, to_bytes
 from modelprint.modalities.wire import Layout, Number, Picture, Wire
 
@@ -45,6 +46,25 @@ def layout_of(declared: Sequence[int | None], shape: tuple[int, ...], *, who: st
     )
 
 
+def size_taken(declared: Sequence[int | None], shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """The (height, width) that a model declares, where images of the same channels have another one.
+
+    >>> size_taken([None, 3, 240, 240], (3, 224, 224)), size_taken([None, 224, 224, 3], (3, 224, 224))
+    ((240, 240), None)
+
+    Args:
+        declared: sizes, batch axis first; None or -1 where any is taken.
+        shape: (channels, height, width) of the images.
+    """
+    channels, *size = shape
+    sizes = [size or -1 for size in declared[1:]]
+    ways = [tuple(sizes[1:])] if sizes[:1] == [channels] else []
+    ways += [tuple(sizes[:2])] if sizes[2:] == [channels] else []
+    if tuple(size) in ways:
+        return None
+    return next(((way[0], way[1]) for way in ways if len(way) == 2 and min(way) > 0), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TensorFormat:
     """How images become a model's input tensor.
@@ -52,20 +72,33 @@ class TensorFormat:
     Attributes:
         layout: channels first or last.
         dtype: "float32" in [0, 1], or "uint8".
-        mean, std: per channel on the [0, 1] scale, taken off and divided by; none for "uint8".
+        mean, std: per channel on the scale of `value_range`, taken off and divided by; none for "uint8".
+        size: (height, width) that images of another size are resized to first; None: as they are.
+        bgr: whether channels go in reverse order.
+        value_range: what 0 and 1 become before they are normalised; of no meaning for "uint8".
     """
 
     layout: Layout = "nchw"
     dtype: Number = "float32"
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
+    size: tuple[int, int] | None = None
+    bgr: bool = False
+    value_range: tuple[float, float] = (0.0, 1.0)
 
     def encode(self, images: Shaped[np.ndarray, "n c h w"]) -> Shaped[np.ndarray, "n ..."]:
         """The tensor: of `dtype`, in `layout`."""
+        if self.size is not None and images.shape[2:] != self.size:
+            images = resized(as_unit(images), self.size)
+        if self.bgr:
+            images = images[:, ::-1]
         tensor = to_bytes(images) if self.dtype == "uint8" else self._normalised(as_unit(images))
         return np.ascontiguousarray(tensor.transpose(0, 2, 3, 1) if self.layout == "nhwc" else tensor)
 
     def _normalised(self, images: Float[np.ndarray, "n c h w"]) -> Float[np.ndarray, "n c h w"]:
+        low, high = self.value_range
+        if (low, high) != (0.0, 1.0):
+            images = np.float32(low) + np.float32(high - low) * images
         if self.mean is not None:
             images = images - np.asarray(self.mean, np.float32)[:, None, None]
         if self.std is not None:
@@ -101,9 +134,18 @@ class ImageWire(Wire):
         dtype: Number = "float32",
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        size: tuple[int, int] | None = None,
+        bgr: bool = False,
+        value_range: tuple[float, float] = (0.0, 1.0),
     ) -> TensorFormat:
         """A tensor's format; channels come first unless the layout says otherwise."""
-        return TensorFormat(layout=layout or "nchw", dtype=dtype, mean=mean, std=std)
+        return TensorFormat(
+            layout=layout or "nchw", dtype=dtype, mean=mean, std=std, size=size, bgr=bgr, value_range=value_range
+        )
+
+    def size_taken(self, declared: Sequence[int | None], shape: tuple[int, ...]) -> tuple[int, int] | None:
+        """(height, width), where the model fixes them and images have others."""
+        return size_taken(declared, shape)
 
     def layout(self, declared: Sequence[int | None], shape: tuple[int, ...], *, who: str) -> Layout:
         """Whether channels come first or last."""

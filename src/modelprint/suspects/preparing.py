@@ -1,0 +1,70 @@
+"""Queries as a foreign model takes them, by what it declares and what the user says: ONNX files, servers of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modelprint.modalities.base import Modality
+from modelprint.modalities.wire import BYTES, FLOATS, Encoder, Layout, Number
+from modelprint.nn.options import ModelOptions
+
+
+def declared_encoder(
+    declared: Sequence[int | None],
+    shape: tuple[int, ...],
+    *,
+    modality: Modality,
+    model: ModelOptions,
+    dtype: Number = FLOATS,
+    layout: Layout | None = None,
+    who: str,
+) -> Encoder:
+    """What makes the tensor of a model that declares a shape, batch axis first; images of another size are resized.
+
+    Args:
+        declared: sizes; None or -1 where any is taken.
+        shape: of one query.
+        dtype: of the tensor; bytes are not normalised.
+        layout: for models that leave every size open.
+
+    Raises:
+        MisfitError: queries of that shape do not fit.
+    """
+    wire = modality.wire
+    size = model.size or wire.size_taken(declared, shape)
+    read = wire.layout(declared, shape if size is None else (shape[0], *size), who=who)
+    if layout is not None and all(one is None or one < 0 for one in declared[1:]):
+        read = layout
+    return plain_encoder(modality, model, dtype=dtype, layout=read, size=size)
+
+
+def plain_encoder(
+    modality: Modality,
+    model: ModelOptions,
+    *,
+    dtype: Number = FLOATS,
+    layout: Layout | None = None,
+    size: tuple[int, int] | None = None,
+) -> Encoder:
+    """What makes the tensor of a model that declares nothing."""
+    size, bgr = size or model.size, bool(model.bgr)
+    if dtype == BYTES:
+        return modality.wire.encoder(layout=layout, dtype=dtype, size=size, bgr=bgr)
+    return modality.wire.encoder(
+        layout=layout,
+        mean=model.mean,
+        std=model.std,
+        size=size,
+        bgr=bgr,
+        value_range=model.value_range or (0.0, 1.0),
+    )
+
+
+def resizing_note(
+    declared: Sequence[int | None], shape: tuple[int, ...] | None, *, modality: Modality, model: ModelOptions, who: str
+) -> tuple[str, ...]:
+    """What the verdict says, where queries of a shape are resized."""
+    size = None if shape is None else model.size or modality.wire.size_taken(declared, shape)
+    if shape is None or size is None or size == shape[1:]:
+        return ()
+    return (f"{who} takes images of {size[0]} x {size[1]}: those of {shape[1]} x {shape[2]} are resized to it",)
