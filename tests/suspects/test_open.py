@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from onnx import TensorProto, helper
 from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.core.suspect import Answers
 from modelprint.nn.files import ModelCard, save_model
+from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.suspects.http import HttpSuspect
 from modelprint.suspects.local import TorchSuspect
@@ -67,6 +69,7 @@ def test_addresses_get_a_ledger_in_the_cache(
         assert place.exists()
         assert place == default_ledger(url, options)
         assert place != default_ledger(url, SuspectOptions(fingerprint="sha256:2"))
+        assert place != default_ledger(url, replace(options, model=ModelOptions(bgr=True)))
 
 
 @pytest.mark.parametrize(

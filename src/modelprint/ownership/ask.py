@@ -280,7 +280,7 @@ def _check_varied(labels: np.ndarray, source: np.ndarray, who: str) -> None:
     if len(heard) >= 20 and len(np.unique(heard)) == 1 and len(np.unique(source)) > 1:
         raise SuspectError(
             f"{who} answers class {heard[0]} to all of {len(heard)} queries: its outputs are constant. Is its "
-            "normalisation right (--mean, --std), and does it take inputs in [0, 1]?"
+            "normalisation right (--mean, --std), and does it take inputs in [0, 1] (--range)?"
         )
 
 

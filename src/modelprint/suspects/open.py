@@ -62,11 +62,16 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
 def default_ledger(url: str, options: SuspectOptions) -> Path:
     """Where the answers of a server are kept unless said otherwise: the user cache, named after what is asked.
 
-    The same command finds its own ledger again; another fingerprint, or another of the server's models, has another.
+    The same command finds its own ledger again; another fingerprint, another of the server's models, or images that are
+    prepared otherwise have another.
     """
     import pooch
 
-    asked = [url, options.model_name, options.fingerprint]
+    asked: list[object] = [url, options.model_name, options.fingerprint]
+    model = options.model
+    prepared = [model.mean, model.std, model.size, model.bgr, model.value_range]
+    if any(one is not None for one in prepared):
+        asked.append(prepared)
     name = f"{urlsplit(url).hostname or 'server'}-{digest_json(asked).removeprefix('sha256:')[:16]}.jsonl"
     return Path(pooch.os_cache("modelprint")) / "ledgers" / name
 
