@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import textwrap
@@ -18,6 +20,7 @@ import pytest
 
 from modelprint.core.errors import DataError
 from modelprint.core.sandbox import Limits, Room, SandboxError, available
+from modelprint.core.sandbox.frames import FrameError, receive
 
 pytestmark = pytest.mark.skipif(not available(), reason="this system cannot confine a child")
 HANDLER = "tests.core.sandbox_handlers:handler"
@@ -110,6 +113,31 @@ def test_answers_larger_than_allowed_are_refused() -> None:
         assert len(child.call({"do": "double"}, {"x": np.zeros(2**16)})[1]["x"]) == 2**16
         with pytest.raises(SandboxError):
             child.call({"do": "double"}, {"x": np.zeros(2**18)})
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ({"message": {}, "arrays": [["x", "|O", [1]]]}, bytes(8)),
+        ({"message": {}, "arrays": [["x", "<f8,<f8", [1]]]}, bytes(16)),
+        ({"message": {}, "arrays": [["x", "<f8", [-1]]]}, bytes(8)),
+        ({"message": {}, "arrays": [["x", "<f8", [2**62, 2**62]]]}, bytes(8)),
+        ({"message": {}, "arrays": [["x", "<f8", [True]]]}, bytes(8)),
+        ({"message": {}, "arrays": [["x", "|S999999999", [99]]]}, bytes(8)),
+        ({"message": {}, "arrays": [["x", "<f7", [1]]]}, bytes(7)),
+        ({"message": {}, "arrays": ["x"]}, b""),
+        ({"message": [], "arrays": []}, b""),
+        ({"arrays": []}, b""),
+        ([], b""),
+    ],
+)
+def test_garbled_messages_are_refused(text: object, body: bytes) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        data = json.dumps(text).encode()
+        one.sendall(struct.pack(">QQ", len(data), len(body)) + data + body)
+        with pytest.raises(FrameError):
+            receive(other, largest=2**20)
 
 
 def test_a_file_costs_little_after_the_first() -> None:

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe would wait for a writer
 FLOOR = 64 * 2**20  # an archive may always unpack to this many bytes
 
 
@@ -17,16 +18,31 @@ class BombError(ValueError):
     """An archive that unpacks to far more than it weighs, or to places outside."""
 
 
+def open_regular(path: Path) -> IO[bytes]:
+    """A regular file, open for reading; a symbolic link to one is followed.
+
+    Raises:
+        OSError: missing, unreadable, a directory, or a device, pipe or socket, which might never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _AT_ONCE)
+    try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file, but a device, a pipe or a socket", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 def read_regular(path: Path) -> bytes:
     """The bytes of a regular file; a symbolic link to one is followed.
 
     Raises:
-        OSError: missing, unreadable, or a device, pipe or socket, which might never end.
+        OSError: as `open_regular`.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would wait for a writer
-    with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file, but a device, a pipe or a socket", str(path))
+    with open_regular(path) as stream:
         return stream.read()
 
 

@@ -1,10 +1,10 @@
-"""Folders of images, one folder per class: read at once, or decoded by threads into an array on disk."""
+"""Folders of images, one folder per class: decoded in a confined child, into memory or into an array on disk."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,13 @@ import numpy as np
 from modelprint.core.errors import DataError
 from modelprint.core.identity import digest_json
 from modelprint.data.on_disk import block_rows, is_large, kept
-from modelprint.modalities.image.reading import IMAGE_SUFFIXES, read_picture, small_enough
+from modelprint.modalities.image.confined import PictureReader
+from modelprint.modalities.image.reading import IMAGE_SUFFIXES, Like
 from modelprint.modalities.image.storage import STORED
 
-_MOST_READERS = 8
+BATCHES, MOST_TOGETHER = 8, 1024  # messages of a block's bytes; pictures in one message
+FLOOR = 2**33  # bytes of pixels that a folder may always hold
+GROWTH = 200  # of larger ones: how many times the bytes of its files they may be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +62,20 @@ class ImageFolder:
 
     def _decode(self, files: Sequence[Path], target: np.ndarray) -> None:
         """Read files into the rows of an array."""
-        with small_enough(), ThreadPoolExecutor(max_workers=min(_MOST_READERS, os.cpu_count() or 1)) as readers:
-            together = block_rows(self.shape, target.dtype)
+        like = Like(shape=self.shape, name=str(self.files[0]))
+        together = max(1, min(MOST_TOGETHER, block_rows(self.shape, STORED) // BATCHES))
+        with PictureReader(str(self.root)) as reader:
             for start in range(0, len(files), together):
-                for place, picture in enumerate(readers.map(read_picture, files[start : start + together]), start):
-                    _check_shape(picture, files[place], self.shape, self.files[0])
-                    target[place] = picture
+                batch = files[start : start + together]
+                target[start : start + len(batch)] = reader.read(batch, like)
 
 
 def list_image_folder(root: Path) -> ImageFolder:
     """The images of a folder with one folder per class, sorted by name.
 
     Raises:
-        DataError: no class folders, or no images.
+        DataError: no class folders, no images, or pictures that unpack to far more than they weigh.
+        SandboxError: the first takes too much memory or time.
     """
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if len(folders) < 2:
@@ -84,8 +88,9 @@ def list_image_folder(root: Path) -> ImageFolder:
     ]
     if not files:
         raise DataError(f"{root}: no images (png, jpg ...) in its class folders")
-    with small_enough():
-        shape = read_picture(files[0][0]).shape
+    with PictureReader(str(root)) as reader:
+        shape = reader.first(files[0][0]).shape
+    _refuse_bombs(root, [path for path, _ in files], shape)
     return ImageFolder(
         root=root,
         files=tuple(path for path, _ in files),
@@ -105,20 +110,26 @@ def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ..
     return folder.read(np.arange(len(folder))), folder.labels, folder.class_names
 
 
-def _check_shape(picture: np.ndarray, path: Path, shape: tuple[int, ...], first: Path) -> None:
-    if picture.shape != shape:
+def _refuse_bombs(root: Path, files: Sequence[Path], shape: tuple[int, ...]) -> None:
+    """Refuse a folder whose pictures, all of one size, unpack to far more than they weigh."""
+    pixels = len(files) * math.prod(shape)
+    if pixels <= FLOOR:
+        return
+    weight = sum(_state(file).st_size for file in files)
+    if pixels > GROWTH * weight:
         raise DataError(
-            f"{path} is {_as_picture(picture.shape)} but {first} is {_as_picture(shape)}: "
-            "bring all images to one size and mode"
+            f"{root} is refused: its files have {weight:,} bytes but would unpack to {pixels:,}; use a part of it"
         )
 
 
-def _as_picture(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(h, w), or (h, w, c) of colour."""
-    return shape[1:] if shape[0] == 1 else (*shape[1:], shape[0])
+def _state(file: Path) -> os.stat_result:
+    try:
+        return file.stat()
+    except OSError as error:
+        raise DataError(f"{file} cannot be read as an image ({error.strerror}): remove it or make it again") from error
 
 
 def _key(files: Sequence[Path]) -> str:
     """A name for what files hold, by their places, sizes and times."""
-    states = [(str(file.resolve()), (state := file.stat()).st_size, state.st_mtime_ns) for file in files]
+    states = [(str(file.resolve()), (state := _state(file)).st_size, state.st_mtime_ns) for file in files]
     return digest_json(states).removeprefix("sha256:")[:32]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.data.arrays import read_npz_arrays
+from modelprint.data.arrays import read_own_npz
 from modelprint.modalities.image.reading import to_uint8_nchw
 from modelprint.modalities.image.storage import LEVELS, STORED
 
@@ -131,7 +131,7 @@ def load_cifar10() -> RawSet:
     for place in search_folders():
         path = place / "cifar10.npz"
         if path.exists():
-            arrays = read_npz_arrays(path)
+            arrays = read_own_npz(path)
             return RawSet(
                 train_images=to_uint8_nchw(arrays["x_train"], who=str(path)),
                 train_labels=arrays["y_train"].reshape(-1).astype(np.int64),

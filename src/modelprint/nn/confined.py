@@ -69,4 +69,4 @@ def _tensor(data: np.ndarray, kind: str, shape: list[int]) -> Tensor:
     dtype = getattr(torch, kind, None)
     if not isinstance(dtype, torch.dtype) or data.dtype != np.uint8:
         raise ModelError(f"a tensor of type {kind!r} cannot be read: save the weights as floats")
-    return torch.from_numpy(data).view(dtype).reshape(shape)
+    return torch.from_numpy(data).view(dtype).reshape(shape) if data.size else torch.empty(shape, dtype=dtype)

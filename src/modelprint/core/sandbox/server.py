@@ -6,6 +6,7 @@ socket, over which the new child talks to the parent.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from modelprint.core.sandbox.limits import Limits, confine
 
 Handler = Callable[[Mapping[str, Any], Arrays], tuple[Mapping[str, Any], Arrays]]
 LARGEST_ORDER = 2**16
-PRELOADED = ("numpy", "torch", "safetensors.torch", "PIL.Image")
+PRELOADED = ("numpy", "torch", "safetensors.torch", "PIL.Image")  # and each handler, with what it imports
 
 
 def serve(orders: socket.socket) -> None:
@@ -33,6 +34,8 @@ def serve(orders: socket.socket) -> None:
         data, descriptors, _, _ = socket.recv_fds(orders, LARGEST_ORDER, 1)
         if not data:
             return
+        with contextlib.suppress(Exception):  # the child will say what is wrong
+            import_module(json.loads(data)["handler"].partition(":")[0])
         child = os.fork()
         if child == 0:
             orders.close()

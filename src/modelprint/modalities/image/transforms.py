@@ -110,7 +110,7 @@ class Jpeg(Transform):
             stream = io.BytesIO()
             pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
             Image.fromarray(pixels).save(stream, format="JPEG", quality=self.quality)
-            decoded = np.asarray(Image.open(stream))
+            decoded = np.asarray(Image.open(stream, formats=("JPEG",)))
             read[place] = decoded[None] if len(image) == 1 else decoded.transpose(2, 0, 1)
         return as_unit(read)
 
