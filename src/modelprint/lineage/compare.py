@@ -1,0 +1,135 @@
+"""A suspect's weights compared with a source's: the way from files to a result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from modelprint.lineage.alignment import descended, upward
+from modelprint.lineage.figures import Products, mean_likeness, own_share, products, shares_of
+from modelprint.lineage.pairing import Pair, Pairing, paired
+from modelprint.lineage.permutation import named_p_value
+from modelprint.lineage.reading import Reader, agreeing, named_orders, sizes_of
+from modelprint.lineage.reference import LineageReference
+from modelprint.lineage.result import How, LeftOut, LineageResult, WeightFigure
+from modelprint.lineage.tensors import Tensors
+from modelprint.lineage.weights import UnreadableError
+
+LEAST = 0.5  # of the source's numbers, its last layer aside, that must be compared
+_SETTLED = 0.5  # likeness in the files' order from which on no other order is looked for
+
+
+def compare(
+    reference: LineageReference, suspect: Tensors, *, align: bool = True, p_value: bool = True
+) -> LineageResult:
+    """The score of a suspect's weights, and the figure of each.
+
+    Weights are paired by name, else by shape and position. They are compared in the order of the files, and with
+    channels matched from there; where these are not alike, with channels matched from the input upward, too. The order
+    in which the weights are most alike counts.
+
+    Args:
+        align: whether channels are matched; without, the order of the files counts.
+        p_value: whether that from permuted channels is computed.
+
+    Returns:
+        A result whose score is None, and that says why, where less than half of the source's numbers (its last layer
+        aside) have a counterpart, or the source has no part of its own.
+
+    Raises:
+        ModelError: a file that cannot be read any more.
+    """
+    reader = Reader(reference=reference, suspect=suspect)
+    pairing = paired(reference.layers, suspect)
+    pairs, left_out = readable(reader, pairing)
+    compared = sum(pair.layer.numel for pair in pairs) / reference.numel
+    if _too_few(reference, pairs):
+        return LineageResult(
+            score=None,
+            why=f"{compared:.0%} of the source's weights have a counterpart in the suspect: too few to compare",
+            compared=compared,
+            left_out=left_out,
+            extra=pairing.extra,
+        )
+    orders = best_orders(reader, pairs) if align else named_orders(sizes_of(pairs))
+    every = [products(reader, pair, orders, differences=True) for pair in pairs]
+    shares = shares_of(every)
+    return LineageResult(
+        score=None if shares is None else shares.source,
+        why=None if shares else "the source has no part of its own: it is what the shared models make up",
+        compared=compared,
+        weights=tuple(_figure(pair, product, orders) for pair, product in zip(pairs, every, strict=True)),
+        left_out=left_out,
+        extra=pairing.extra,
+        shares=shares,
+        named_p_value=named_p_value(reader, pairs) if p_value else None,
+    )
+
+
+def best_orders(reader: Reader, pairs: Sequence[Pair]) -> dict[int, Tensor]:
+    """The orders of channels, of those tried, in which the weights are most alike."""
+    start = named_orders(sizes_of(tuple(pairs)))
+    near = descended(reader, pairs, start)
+    best = _likeness(reader, pairs, near)
+    if best >= _SETTLED:
+        return near
+    far = descended(reader, pairs, upward(reader, pairs, start))
+    return far if _likeness(reader, pairs, far) > best else near
+
+
+def _likeness(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor]) -> float:
+    return mean_likeness([products(reader, pair, orders) for pair in pairs])
+
+
+def readable(reader: Reader, pairing: Pairing) -> tuple[tuple[Pair, ...], tuple[LeftOut, ...]]:
+    """The pairs that can be compared, and all weights of the source that cannot, with the reason."""
+    left_out = [LeftOut(name=name, why="the suspect has no such weight") for name in pairing.missing]
+    left_out += [
+        LeftOut(name=layer.name, why=f"shape {weight.shape} in the suspect, {layer.shape} in the source")
+        for layer, weight in pairing.other_shape
+    ]
+    pairs, misfits = agreeing(pairing.pairs)
+    left_out += [
+        LeftOut(name=pair.layer.name, why=f"its channels, {pair.weight.shape}, do not fit those of other weights")
+        for pair in misfits
+    ]
+    readable = []
+    orders = named_orders(sizes_of(pairs))
+    for pair in pairs:
+        try:
+            products(reader, pair, orders)
+            readable.append(pair)
+        except UnreadableError as error:
+            left_out.append(LeftOut(name=pair.layer.name, why=str(error)))
+    return tuple(readable), tuple(left_out)
+
+
+def _too_few(reference: LineageReference, pairs: Sequence[Pair]) -> bool:
+    """Whether less than half of the numbers below the last layer (of all, in a net of one layer) can be compared."""
+    below = [layer for layer in reference.layers if not layer.last] or list(reference.layers)
+    names = {pair.layer.name for pair in pairs}
+    return sum(layer.numel for layer in below if layer.name in names) < LEAST * sum(layer.numel for layer in below)
+
+
+def _figure(pair: Pair, product: Products, orders: dict[int, Tensor]) -> WeightFigure:
+    difference = product.difference
+    return WeightFigure(
+        name=pair.layer.name,
+        suspect_name=pair.weight.name,
+        numbers=pair.layer.numel,
+        matched=product.numbers / pair.layer.numel,
+        likeness=product.likeness,
+        own=own_share(product),
+        difference=None if difference is None else difference.size,
+        difference_rank=None if difference is None else difference.rank,
+        how=_how(pair, orders),
+    )
+
+
+def _how(pair: Pair, orders: dict[int, Tensor]) -> How:
+    groups = [group for group in (pair.layer.reads, pair.layer.writes) if group is not None]
+    if not groups:
+        return "not aligned"
+    named = named_orders({group: (len(orders[group]), len(orders[group])) for group in groups})
+    return "named order" if all(bool((orders[group] == named[group]).all()) for group in groups) else "aligned"
