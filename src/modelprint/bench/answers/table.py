@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int
 
 from modelprint.core.errors import DataError
-from modelprint.data.arrays import read_own_npz
+from modelprint.data.arrays import read_npz_arrays
 
 TRUTH = "ground_truth"
 _SHOWN = 4
@@ -84,7 +84,7 @@ def read_table(table: Path, families: Path) -> AnswerTable:
         DataError: a file is missing or garbled; labels that are no class numbers, or of different lengths; ids that
             stand in one file only; parents in a circle.
     """
-    arrays = read_own_npz(table)
+    arrays = read_npz_arrays(table)
     if TRUTH not in arrays:
         raise DataError(f"{table} holds no {TRUTH}: add the images' true labels under that name")
     truth = _as_labels(arrays.pop(TRUTH), who=f"{table}, {TRUTH}")
