@@ -18,6 +18,7 @@ import pytest
 from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
 from modelprint.suspects.http import HttpSuspect
+from modelprint.suspects.proxies import check_carriers
 from modelprint.suspects.wire import shown_url
 from tests.suspects.servers import Reply, Request, Scripted, mlflow_reply, truth
 
@@ -162,6 +163,74 @@ def test_each_failure_says_what_is_wrong_and_that_nothing_is_lost(
         assert text.startswith(f"{server.url}/invocations")
         assert text.endswith(f"16 of 40 answers are kept in {tmp_path}/ledger.jsonl: the same command resumes there")
         assert "\x1b" not in text
+
+
+def refusing(bad: set[int], status: int) -> Callable[[Request, int], Reply]:
+    """A server that answers 400 or the like to any batch that holds one of these images, by their first pixel."""
+
+    def script(request: Request, _: int) -> Reply:
+        first = np.rint(np.array(request.json["inputs"]).reshape(len(request.json["inputs"]), -1)[:, 0] * 255)
+        return Reply(b"bad image", status) if bad & set(first.astype(int).tolist()) else mlflow_reply(request)
+
+    return script
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_query_that_is_refused_stays_unanswered_and_the_others_do_not(
+    connect: Connect, images: np.ndarray, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Scripted(refusing({5, 30}, status)) as server:
+        suspect = connect(server.url + "/invocations", max_in_flight=2)
+        labels = suspect.ask(images).labels
+        assert np.flatnonzero(labels == -1).tolist() == [5, 30]
+        assert (labels[labels != -1] == truth(images)[labels != -1]).all()
+        assert f"refused 2 queries (status {status}), which count as unanswered" in suspect.notes[-1]
+        assert "refused 2 queries" in caplog.text
+        assert "--max-sent" not in caplog.text
+        assert len(server.posts) == 5 + 2 * 6  # each of the two batches in halves, quarters, one by one
+
+
+def test_a_server_that_refuses_everything_is_not_asked_for_long(connect: Connect, images: np.ndarray) -> None:
+    with Scripted(lambda request, _: Reply(b"no", 400)) as server:
+        with pytest.raises(SuspectError, match=r"answered 400 .*check its protocol .*0 of 40 answers are kept"):
+            connect(server.url + "/invocations").ask(images)
+        assert len(server.posts) <= 8
+
+
+def test_a_server_that_refuses_more_than_it_answers(connect: Connect, images: np.ndarray) -> None:
+    with Scripted(refusing(set(range(40)) - {0, 1, 2, 3, 4}, 422)) as server:
+        with pytest.raises(SuspectError, match=r"answered 422 .*5 of 40 answers are kept"):
+            connect(server.url + "/invocations").ask(images)
+        assert len(server.posts) <= 24
+
+
+def test_no_proxy_reads_the_token(
+    connect: Connect, images: np.ndarray, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with Scripted(lambda request, _: mlflow_reply(request)) as server:  # stands for the proxy
+        for name in ("http_proxy", "ALL_PROXY"):
+            with monkeypatch.context() as patch:
+                patch.setenv(name, server.url)
+                patch.setenv("MODELPRINT_API_TOKEN", SECRET)
+                with pytest.raises(
+                    SuspectError, match=r"would read the token .*https://, or name the host in NO_PROXY"
+                ):
+                    connect("http://models.example/invocations")
+                assert not server.requests
+                check_carriers("https://models.example/invocations")
+                patch.setenv("NO_PROXY", "models.example")
+                check_carriers("http://models.example/invocations")
+        assert "unencrypted" in caplog.text
+        caplog.clear()
+        monkeypatch.setenv("http_proxy", server.url)
+        monkeypatch.delenv("NO_PROXY")
+        suspect = connect(
+            "http://models.example/invocations", api="mlflow"
+        )  # without a token a proxy is the user's choice
+        assert (suspect.ask(images).labels == truth(images)).all()
+        assert not caplog.text
 
 
 def test_a_run_that_broke_half_way_resumes_and_asks_nothing_twice(connect: Connect, images: np.ndarray) -> None:

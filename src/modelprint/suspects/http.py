@@ -21,10 +21,13 @@ from modelprint.suspects.discovery import find_dialect
 from modelprint.suspects.interpret import require_scores
 from modelprint.suspects.ledger import Ledger
 from modelprint.suspects.options import SuspectOptions
-from modelprint.suspects.wire import LostError, Wire, shown_url
+from modelprint.suspects.proxies import check_carriers
+from modelprint.suspects.wire import LostError, StatusError, Wire, shown_url
 
 BATCH_SIZE = 32
 _SAMPLED = 20  # requests that are built to know how large they are
+_REFUSING = frozenset({400, 413, 422})  # what a server says that does not take one of a batch's images
+_MOST_REFUSED = 3  # queries; of more, as many must have been answered
 logger = logging.getLogger(__name__)
 
 
@@ -67,6 +70,7 @@ class HttpSuspect(Suspect):
         self.progress = progress
         self.ledger = Ledger(ledger, suspect=self.identity, endpoint=dialect.endpoint)
         self._counting = threading.Lock()
+        self._refused: dict[str, int] = {}  # the status of each query that was refused when it was sent alone
 
     @classmethod
     def connect(cls, url: str, options: SuspectOptions) -> Self:
@@ -75,6 +79,8 @@ class HttpSuspect(Suspect):
         Raises:
             SuspectError: no server there, none of the protocols, no such model, other images or classes.
         """
+        if options.send_token:
+            check_carriers(url)
         wire = Wire(
             timeout=options.timeout,
             retries=options.retries,
@@ -142,6 +148,7 @@ class HttpSuspect(Suspect):
             except KeyboardInterrupt:
                 logger.warning("%s: stopped. %s", self.identity, self._kept(queries, scores))
                 raise
+            self._note_refused()
             return self.ledger.answers(queries, scores=scores, classes=self.dialect.classes)
 
     def _collect(self, batches: list[tuple[np.ndarray, list[str]]], access: Access) -> None:
@@ -160,21 +167,54 @@ class HttpSuspect(Suspect):
                 for future in futures:
                     future.cancel()
                 raise  # the pool waits for requests on their way, whose answers are still kept
-        if done < total:
+        spent = total - done - sum(query in self._refused for _, queries in batches for query in queries)
+        if spent:
             logger.warning(
                 "%s: %s images were sent, the most allowed (--max-sent): %d queries stay unanswered",
                 self.identity,
                 self.max_sent,
-                total - done,
+                spent,
             )
 
     def _exchange(self, images: np.ndarray, queries: list[str], access: Access) -> int:
         """Ask one batch until it is answered and kept, or the run stops; how many of its images were answered."""
         try:
-            return self._repeat(images, queries, access)
+            return self._halved(images, queries, access)
         except BaseException:
             self.wire.stopped.set()  # here, so that no other thread begins a request meanwhile
             raise
+
+    def _halved(self, images: np.ndarray, queries: list[str], access: Access) -> int:
+        """Ask a batch; one that is refused is asked in halves, so that one image does not cost the others' answers."""
+        try:
+            return self._repeat(images, queries, access)
+        except StatusError as error:
+            if error.status not in _REFUSING:
+                raise
+            if len(queries) == 1:
+                self._leave(queries[0], error)
+                return 0
+        middle = len(queries) // 2
+        return sum(self._halved(images[part], queries[part], access) for part in (slice(middle), slice(middle, None)))
+
+    def _leave(self, query: str, error: StatusError) -> None:
+        """Leave a query unanswered that the server refuses.
+
+        Raises:
+            StatusError: it refuses more than it answers: the request is wrong, not the query.
+        """
+        with self._counting:
+            self._refused[query] = error.status
+            if len(self._refused) >= max(_MOST_REFUSED, len(self.ledger) + 1):
+                raise error
+
+    def _note_refused(self) -> None:
+        """Say in the verdict what was refused."""
+        if self._refused:
+            statuses = ", ".join(map(str, sorted(set(self._refused.values()))))
+            note = f"the server refused {len(self._refused)} queries (status {statuses}), which count as unanswered"
+            self.notes = (*self.dialect.notes, note)
+            logger.warning("%s: %s", self.identity, note)
 
     def _repeat(self, images: np.ndarray, queries: list[str], access: Access) -> int:
         attempt = 0
