@@ -34,6 +34,7 @@ class Own(nn.Module):
 def stubborn():
     return Own(10)
 """
+REGISTERED_ONLY = ("permute", "permute-rescale", "prune-channels")
 SETTINGS = {
     "prune": {"finetune_epochs": "1"},
     "removalnet": {"iterations": "3", "samples": "40"},
@@ -44,6 +45,7 @@ SETTINGS = {
     "noise": {},
     "quantise": {},
     "transfer": {"classes": "4", "epochs": "1"},
+    "head-swap": {"classes": "4", "epochs": "1"},
 }
 
 
@@ -71,7 +73,7 @@ def test_code_of_ones_own_takes_inputs_as_they_are(source: TrainedModel):
     assert spec.code is not None
 
 
-@pytest.mark.parametrize("kind", [name for name in ATTACKS if name != "permute"])
+@pytest.mark.parametrize("kind", [name for name in ATTACKS if name not in REGISTERED_ONLY])
 def test_attacks_make_files_that_are_read_again(kind: str, source: TrainedModel, tmp_path: Path):
     data = load_data("digits:attacker[0:80]")
     attack = ATTACKS[kind]()
@@ -111,6 +113,10 @@ def test_refusals(source: TrainedModel, place: Path):
     data = load_data("digits:attacker[0:80]")
     with pytest.raises(ModelError, match="registered architectures only"):
         run_attack("permute", {}, source.model, source.card.spec, data, seed=1)
+    with pytest.raises(ModelError, match="registered architectures only"):
+        run_attack("permute-rescale", {}, source.model, source.card.spec, data, seed=1)
+    with pytest.raises(ModelError, match="registered architectures only"):
+        run_attack("prune-channels", {}, source.model, source.card.spec, data, seed=1)
     spec = source.card.spec.model_copy(update={"arch": f"{place}/own.py:stubborn"})
     with pytest.raises(ModelError, match="always gives the same number of classes"):
         run_attack("transfer", {}, source.model, spec, data, seed=1)

@@ -31,7 +31,7 @@ from modelprint.training.run import train
 
 Family = Literal[
     "fine-tuning", "pruning", "adversarial", "quantisation", "noise", "permutation", "removal", "transfer",
-    "extraction", "chain",
+    "extraction", "chain", "averaging", "compression", "conversion",
 ]  # fmt: skip
 DECIDED = frozenset({"epochs", "lr", "batch_size", "momentum", "weight_decay", "augment"})  # by a chosen recipe
 Takes = Literal["same", "same-inputs", "any"]

@@ -49,7 +49,7 @@ class RemovalNet(Attack):
     def _run(self, loot: Loot) -> AttackResult:
         chosen = torch.randperm(len(loot.data), generator=loot.generator)[: self.samples]
         images, labels = loot.images[chosen], loot.labels[chosen]
-        student = _WithFeatures(loot.copy, head_of(loot.copy, loot.spec))
+        student = WithFeatures(loot.copy, head_of(loot.copy, loot.spec))
         before = predict(student, images).clone()  # of the source: nothing has moved yet
         batches = -(-len(chosen) // self.batch_size)
         recipe = TrainRecipe(
@@ -91,7 +91,7 @@ class RemovalNet(Attack):
         return loss
 
 
-class _WithFeatures(nn.Module):
+class WithFeatures(nn.Module):
     """A model that returns its logits and, beside them, what its last layer saw."""
 
     def __init__(self, model: Normalized, head: Head) -> None:
@@ -100,6 +100,7 @@ class _WithFeatures(nn.Module):
         self.head = head
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Logits, then features, in one row for each input."""
         with seen_by(self.head.layer) as features:
             logits = self.model(inputs)
         return torch.cat([logits, *(part.flatten(1) for part in features)], dim=1)

@@ -61,7 +61,7 @@ class Transfer(Attack):
     def _run(self, loot: Loot) -> AttackResult:
         task = self.task(loot.data)
         spec = loot.spec.model_copy(update={"classes": task.classes})
-        _check_builds(spec)
+        check_builds(spec)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(loot.seed)
             replace_head(loot.copy, head_of(loot.copy, loot.spec), task.classes)
@@ -77,7 +77,7 @@ class Transfer(Attack):
         return AttackResult(model=loot.copy, spec=spec, report={"losses": list(report.losses)})
 
 
-def _check_builds(spec: ModelSpec) -> None:
+def check_builds(spec: ModelSpec) -> None:
     """Refuse, before training, an architecture whose file could not be read again with other classes."""
     if runs_code(spec.arch) and head_of(build(spec), spec).classes != spec.classes:
         raise ModelError(
