@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from modelprint.core.errors import IntegrityError, UsageError
+from modelprint.core.errors import IntegrityError, ModelprintError, UsageError
 from modelprint.core.suspect import answers_from_scores
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.options import ModelOptions
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.rederive import rederive
+from modelprint.ownership.rederive import data_enrolled, rederive
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.schemes.akh import Akh
@@ -27,6 +28,7 @@ from modelprint.training.recipes import AdamW
 from modelprint.training.train import spec_for, train_model
 from modelprint.zoo.reference_models.training import HowTrained
 from tests.conftest import Digits
+from tests.sealing.world import fingerprint
 
 FREE = (  # of shadow models and training images
     AdvTra(trajectories=2, m=3),
@@ -150,6 +152,24 @@ def test_recipe_settings_and_checkpoint_are_those_of_the_fingerprint(digits: Dig
     how = HowTrained(recipe="sgd", settings={"epochs": "6", "lr": "0.05"}, init=start)
     scheme = Contrast(queries=20, candidates=200)
     made = enroll(source, digits.queries, scheme=scheme, seed=5, shadows=4, train_data=few, how=how)
-    assert rederive(made, source, digits.queries, shadows=4, train_data=few).exact
+    trusted = ModelOptions(trust_code=True)
+    assert rederive(made, source, digits.queries, shadows=4, train_data=few, options=trusted).exact
+    start.unlink()  # what an owner names is not even looked for
+    with pytest.raises(UsageError, match=r"names a file, .*public\.safetensors, as the checkpoint .*with --init"):
+        rederive(made, source, digits.queries, shadows=4, train_data=few)
     with pytest.raises(IntegrityError, match="shadow models are not the committed ones"):
         rederive(made, source, digits.queries, shadows=4, train_data=few, how=HowTrained())
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "../owner.npz", "photos:train", "digits.npz:queries[0:3]", ""])
+def test_data_that_an_owner_names_are_not_opened(name: str) -> None:
+    tiny = fingerprint()
+    manifest = tiny.manifest.model_copy(update={"data_name": name})
+    with pytest.raises(ModelprintError, match=r"name your copy of these images with --data|is not NAME"):
+        data_enrolled(replace(tiny, manifest=manifest))
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10:queries[0:500]", "fashion-mnist:test"])
+def test_published_sets_are_found_by_their_names(name: str) -> None:
+    tiny = fingerprint()
+    assert data_enrolled(replace(tiny, manifest=tiny.manifest.model_copy(update={"data_name": name}))) == name

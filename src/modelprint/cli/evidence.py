@@ -201,7 +201,8 @@ def check(
     source
         The source's model file, for --rederive.
     data
-        The images that queries were made of, for --rederive; by default what the fingerprint names.
+        The images that queries were made of, for --rederive; by default the published set that the
+        fingerprint names; a file or folder of its owner is not opened.
     train_data
         The source's training images, where enrollment had them.
     shadow
@@ -212,7 +213,7 @@ def check(
     recipe_set
         Hyper-parameters of --recipe sgd or adamw, key=value, as enrollment had them.
     init
-        The public checkpoint that enrollment had; what the fingerprint names unless given.
+        The public checkpoint that enrollment had; one that the fingerprint names is opened with --trust-code only.
     jobs
         Processes that train shadow models.
     """
@@ -270,7 +271,7 @@ def _rederived(
     jobs: int,
 ) -> Rederived:
     from modelprint.data.splits import load_data
-    from modelprint.ownership.rederive import rederive
+    from modelprint.ownership.rederive import data_enrolled, init_enrolled, rederive
     from modelprint.zoo.reference_models.training import HowTrained
 
     said = checked.fingerprint.manifest.enrollment
@@ -279,9 +280,9 @@ def _rederived(
         given = HowTrained(
             recipe=recipe or (None if said is None else said.recipe),
             settings=recipe_set or ({} if said is None or recipe is not None else said.recipe_settings),
-            init=init or (None if said is None else said.init),
+            init=init or init_enrolled(checked.fingerprint, how.options()),
         )
-    seeds = load_data(data or checked.fingerprint.manifest.data_name)
+    seeds = load_data(data or data_enrolled(checked.fingerprint))
     trained_on = None if train_data is None else load_data(train_data)
     with progress() as bars, compute.computing(seeds.shape) as device:
         model = how.load(source, shape=seeds.shape, classes=seeds.classes, device=device)

@@ -23,11 +23,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from modelprint.core.errors import ModelError
 from modelprint.core.records import Record
-from modelprint.core.untrusted import read_regular
+from modelprint.core.untrusted import is_plain, read_regular
 from modelprint.nn.arch_names import located, runs_code
 from modelprint.nn.options import RAW, ModelOptions
 from modelprint.nn.places import MODELS_FILE
@@ -44,7 +44,7 @@ class ModelEntry(Record):
         kind: of an independent model (docs/glossary.md).
         made_from: SHA-256 of the model that this one was made from, or "source".
         url: of a server, which is asked; api ... timeout: how, as in `modelprint verify`.
-        mapping, class_names: files, relative to the folder.
+        mapping, class_names: files in the folder, or in folders of it.
     """
 
     arch: str | None = None
@@ -68,6 +68,13 @@ class ModelEntry(Record):
     batch_size: int | None = None
     rate: float | None = None
     timeout: float = 30.0
+
+    @field_validator("mapping", "class_names")
+    @classmethod
+    def _in_the_folder(cls, value: str | None) -> str | None:
+        if value is not None and not is_plain(value):
+            raise ValueError(f"{value!r} leads out of the folder: put the file into it")
+        return value
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
@@ -135,6 +142,6 @@ def read_models_file(folder: Path) -> ModelsFile:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as TOML ({error}): mend the line that is named") from error
     for name, entry in models_file.models.items():
-        if entry.url is None and not (folder / name).exists():
+        if entry.url is None and not (is_plain(name) and (folder / name).exists()):
             raise ModelError(f"{path} names {name}, which {folder} does not hold: mend the name, or give a url")
     return models_file

@@ -11,6 +11,8 @@ from modelprint.core.errors import DataError, IntegrityError, UsageError
 from modelprint.core.identity import digest
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
+from modelprint.data.named import NAMED_SETS
+from modelprint.data.splits import parse_reference
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import model_bytes
 from modelprint.nn.loading import LoadedModel, weights_identity
@@ -126,7 +128,8 @@ def how_enrolled(
     """How a fingerprint says that its shadow models were trained.
 
     Raises:
-        UsageError: by code, which a file cannot have run unasked, and models are to be trained.
+        UsageError: by code or from a checkpoint, which a file cannot have run or opened unasked, and models are to be
+            trained.
     """
     said = fingerprint.manifest.enrollment
     if said is None or not is_number(shadows):
@@ -136,7 +139,37 @@ def how_enrolled(
             f"this fingerprint names code, {said.recipe}, as the recipe of its shadow models: name it yourself with "
             "--recipe, or say --trust-code where you know it"
         )
-    return HowTrained(recipe=said.recipe, settings=said.recipe_settings, init=said.init)
+    return HowTrained(recipe=said.recipe, settings=said.recipe_settings, init=init_enrolled(fingerprint, options))
+
+
+def init_enrolled(fingerprint: Fingerprint, options: ModelOptions) -> str | None:
+    """The checkpoint that a fingerprint says its shadow models started from.
+
+    Raises:
+        UsageError: it is a path of the owner's, which nobody named here or trusts.
+    """
+    said = fingerprint.manifest.enrollment
+    if said is None or said.init is None or options.trust_code:
+        return None if said is None else said.init
+    raise UsageError(
+        f"this fingerprint names a file, {said.init}, as the checkpoint of its shadow models: name your copy of it with "
+        "--init, or say --trust-code where you know it"
+    )
+
+
+def data_enrolled(fingerprint: Fingerprint) -> str:
+    """The published data set that a fingerprint says its queries were made of.
+
+    Raises:
+        UsageError: it is a path of the owner's: which file is opened here is for the judge to say.
+    """
+    name = fingerprint.manifest.data_name
+    if parse_reference(name)[0] not in NAMED_SETS:
+        raise UsageError(
+            f"this fingerprint was made of {name}, which is no published set: name your copy of these "
+            f"{fingerprint.modality.plural} with --data"
+        )
+    return name
 
 
 def compared(fingerprint: Fingerprint, crafted: Crafted) -> Rederived:
