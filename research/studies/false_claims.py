@@ -150,23 +150,52 @@ def forge(scheme: Scheme, true: Fingerprint, cast: Cast, friends: Modules, other
     return Forged(images=images, truth=picked.labels)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pull:
+    """A class that models are to give to each point, or not to give.
+
+    Attributes:
+        target: int64 (n,).
+        toward: whether they are to give it.
+    """
+
+    models: Modules
+    target: Tensor
+    toward: bool = True
+
+
 def adversarial(source: nn.Module, friends: Modules, others: Modules, images: np.ndarray) -> np.ndarray:
     """8-bit points at which source and friends give one class, not their first, and `others` do not."""
-    start = torch.from_numpy(images).float() / 255
     target = predict(source, torch.from_numpy(images)).topk(2, dim=1).indices[:, 1]
+    pulls = (Pull(models=(source, *friends), target=target), Pull(models=others, target=target, toward=False))
+    return steered(pulls, images)
+
+
+def steered(pulls: Sequence[Pull], images: np.ndarray) -> np.ndarray:
+    """8-bit points inside the epsilon ball around images, moved until models answer as the pulls say."""
+    start = torch.from_numpy(images).float() / 255
     generator = torch.Generator().manual_seed(0)
     points, velocity = start.clone(), torch.zeros_like(start)
     for _ in range(STEPS):
         points.requires_grad_(True)
         shown = _diverse(points, generator)
-        gain = sum(model(shown).log_softmax(1).gather(1, target[:, None]).sum() for model in (source, *friends))
-        for model in others:
-            gain = gain + (1 - model(shown).softmax(1).gather(1, target[:, None])).clamp(min=1e-6).log().sum()
+        gain = torch.zeros(())
+        for pull in pulls:
+            for model in pull.models:
+                gain = gain + _gain(model, shown, pull)
         (gradient,) = torch.autograd.grad(gain, points)
         velocity = MOMENTUM * velocity + gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
         moved = points.detach() + 2 * EPSILON / STEPS * velocity.sign()
         points = torch.minimum(torch.maximum(moved, start - EPSILON), start + EPSILON).clamp(0, 1)
     return (points.detach() * 255).round().to(torch.uint8).numpy()
+
+
+def _gain(model: nn.Module, points: Tensor, pull: Pull) -> Tensor:
+    """The sum over points of the log-probability of the class, or of any other class."""
+    logits, index = model(points), pull.target[:, None]
+    if pull.toward:
+        return logits.log_softmax(1).gather(1, index).sum()
+    return (1 - logits.softmax(1).gather(1, index)).clamp(min=1e-6).log().sum()
 
 
 def _diverse(points: Tensor, generator: torch.Generator) -> Tensor:
