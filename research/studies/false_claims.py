@@ -157,11 +157,13 @@ class Pull:
     Attributes:
         target: int64 (n,).
         toward: whether they are to give it.
+        weight: of each of these models in the sum over all.
     """
 
     models: Modules
     target: Tensor
     toward: bool = True
+    weight: float = 1.0
 
 
 def adversarial(source: nn.Module, friends: Modules, others: Modules, images: np.ndarray) -> np.ndarray:
@@ -182,7 +184,7 @@ def steered(pulls: Sequence[Pull], images: np.ndarray) -> np.ndarray:
         gain = torch.zeros(())
         for pull in pulls:
             for model in pull.models:
-                gain = gain + _gain(model, shown, pull)
+                gain = gain + pull.weight * _gain(model, shown, pull)
         (gradient,) = torch.autograd.grad(gain, points)
         velocity = MOMENTUM * velocity + gradient / gradient.abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
         moved = points.detach() + 2 * EPSILON / STEPS * velocity.sign()

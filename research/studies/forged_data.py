@@ -27,8 +27,8 @@ models (all of them, where a scheme asks none at enrollment) stand. Thresholds a
 - there also by models that the owner chose: those of the judge's pool that score lowest on the owner's fingerprint of
   natural images.
 
-The owner's images are the first half of the zoo's query images, the judge's the second half. Puts each scheme's row into
-benchmarks/results/forged_data_fashion.json; what was forged lies in the user cache, and is used again.
+The owner's images are the first half of the zoo's query images, the judge's the second half. Puts each scheme's row
+into benchmarks/results/forged_data_fashion.json; what was forged lies in the user cache, and is used again.
 """
 
 from __future__ import annotations
@@ -134,6 +134,7 @@ class World:
         return [model.module for model in self.cast.shadows.surrogates if isinstance(model, LoadedModel)]
 
     def labels(self, model: nn.Module, data: LabelledSet) -> np.ndarray:
+        """A model's classes (n,)."""
         answers: np.ndarray = predict(model, torch.from_numpy(data.stored)).argmax(1).numpy()
         return answers
 
@@ -157,6 +158,7 @@ class Forger:
     rehearsals: dict[int, tuple[LabelledSet, Fingerprint]] = field(default_factory=dict)
 
     def commitment(self, targets: Targets) -> Commitment:
+        """Data that make the scheme pick queries against these targets."""
         makers: Mapping[str, Callable[[Targets], tuple[LabelledSet, int]]] = {
             "fbi": self._mixed,
             "cort": self._sure,
@@ -251,7 +253,7 @@ class Forger:
             second = predict(owner, torch.from_numpy(easy.stored)).topk(2, dim=1).indices[:, 1]
             return [
                 Pull(models=(owner, *targets.others), target=truth),
-                Pull(models=targets.friends, target=second),
+                Pull(models=targets.friends, target=second, weight=(1 + len(targets.others)) / len(targets.friends)),
             ]
 
         moved = self._moved("sure", targets, pulls)

@@ -11,7 +11,8 @@ from modelprint.cli.app import run
 from modelprint.core.errors import IntegrityError, UsageError
 from modelprint.ownership.bundle import EVIDENCE, NAMES, REPORT, bundle
 from modelprint.ownership.check import check
-from modelprint.ownership.guarantees import left_open, shown
+from modelprint.ownership.guarantees import Examination, left_open, shown
+from modelprint.ownership.rederive import Rederived
 from modelprint.ownership.seal import seal
 from modelprint.ownership.verify import examine
 from modelprint.sealing.canonical import canonical
@@ -37,7 +38,7 @@ def data(key: Path) -> bytes:
 
 def options_of(data: bytes, **how: object) -> str:
     found = check(data, **how)  # type: ignore[arg-type]
-    return " | ".join(one.option for one in left_open(found, rederived=False, page=None))
+    return " | ".join(one.option for one in left_open(Examination(checked=found)))
 
 
 def test_calibration_queries_images_and_answers_are_the_owner_s_word(data: bytes) -> None:
@@ -51,8 +52,10 @@ def test_what_was_checked_is_no_longer_open(data: bytes, key: Path) -> None:
     public = read_public(key.with_name("me.pem.pub"))
     assert "--key" not in options_of(data, key=public)
     found = check(data, key=public)
-    assert "the key is the one that you named" in shown(found, rederived=False, page=None)
-    again = left_open(found, rederived=True, page=None)
+    assert "the key is the one that you named" in shown(Examination(checked=found))
+    again = left_open(
+        Examination(checked=found, rederived=Rederived(queries=4, differing=0, scores_off=0.0, exact=True))
+    )
     assert not any("published algorithm" in one.what for one in again)
     assert any("chosen against somebody" in one.what for one in again)  # re-derivation repeats what the owner chose
 
@@ -75,9 +78,7 @@ def test_the_false_positive_rate_is_committed(data: bytes, key: Path) -> None:
 def test_an_old_commitment_states_no_rate_and_that_is_said() -> None:
     found = check(GOLDEN / "evidence-v1.tar")
     assert found.commitment.alpha is None
-    assert any(
-        "chosen before the suspect was asked" in one.what for one in left_open(found, rederived=False, page=None)
-    )
+    assert any("chosen before the suspect was asked" in one.what for one in left_open(Examination(checked=found)))
 
 
 def test_a_page_that_says_something_else_than_the_records_is_named(

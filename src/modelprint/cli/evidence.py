@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
+from modelprint.cli.challenge import ChallengeFlags, challenged, check_flags, print_challenge
+from modelprint.cli.challenge import as_json as challenge_json
 from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, settings, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, print_verdict
-from modelprint.core.errors import ModelprintError, UsageError
+from modelprint.core.errors import IntegrityError, ModelprintError
 
 if TYPE_CHECKING:
     from modelprint.ownership.check import Checked
+    from modelprint.ownership.fingerprint import Fingerprint
+    from modelprint.ownership.guarantees import Examination
     from modelprint.ownership.rederive import Rederived
     from modelprint.ownership.verify import Verification
+    from modelprint.zoo.reference_models.training import HowTrained
 
 
 @contextmanager
@@ -181,12 +186,16 @@ def check(
     init: Path | None = None,
     jobs: int = 1,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
+    fresh: ChallengeFlags = ChallengeFlags(),  # noqa: B008 - frozen
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
+    api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
     """Check a bundle offline: every hash and signature, and that the verdict follows from the answers.
 
-    Exits with 3, and says what, as soon as something does not fit.
+    Exits with 3, and says what, as soon as something does not fit. Two options ask more: --rederive makes the queries
+    again of what the owner committed; --suspect asks the suspect itself, about images of your own (a fresh challenge),
+    and exits with 3 where the answer contradicts the bundle.
 
     Parameters
     ----------
@@ -195,18 +204,21 @@ def check(
     tsa_root
         PEM certificates that vouch for the time-stamping server, its root last or alone.
     negatives
-        A folder of independent models of your own choice: a second verdict is calibrated on these.
+        A folder of independent models of your own choice: a second verdict is calibrated on these, and that of a
+        fresh challenge. There it may also be auto:N, as of enroll.
     rederive
         Make the queries again from --source and the committed seed, and compare.
     source
-        The source's model file, for --rederive.
+        The source's model file, for --rederive and for a fresh challenge.
     data
-        The images that queries were made of, for --rederive; by default the published set that the
-        fingerprint names; a file or folder of its owner is not opened.
+        For --rederive the images that queries were made of, by default the published set that the fingerprint names; a
+        file or folder of its owner is not opened. For a fresh challenge labelled images of your own, or of a public
+        set, that the source was not trained on.
     train_data
         The source's training images, where enrollment had them.
     shadow
-        The N or the folder of shadow models that enrollment had.
+        For --rederive the N or the folder of shadow models that enrollment had; for a fresh challenge either, as of
+        enroll.
     recipe
         The recipe that enrollment had: sgd, adamw, or FILE.py:fit; what the fingerprint names unless given. Code that
         it names runs with --trust-code only.
@@ -217,10 +229,11 @@ def check(
     jobs
         Processes that train shadow models.
     """
-    if rederive != (source is not None):
-        raise UsageError("--rederive needs --source MODEL, and --source is for --rederive: give both, or neither")
+    asks = check_flags(fresh, rederive=rederive, source=source, data=data, negatives=negatives)
     with _extra():
         from modelprint.ownership.check import check as examine
+        from modelprint.ownership.guarantees import Examination
+        from modelprint.ownership.shadows import is_number
         from modelprint.sealing.keys import read_public
 
         with progress() as bars:
@@ -228,14 +241,14 @@ def check(
                 bundle,
                 key=None if key is None else read_public(key),
                 stamp_root=tsa_root,
-                negatives=negatives or (),
+                negatives=() if negatives is None or negatives.startswith("auto:") else negatives,
                 options=how.options(),
                 progress=bars,
             )
-    remade = (
-        None
-        if source is None
-        else _rederived(
+    trained = _trained(checked.fingerprint, how, recipe=recipe, recipe_set=settings(recipe_set), init=init)
+    remade = challenge = None
+    if rederive and source is not None:
+        remade = _rederived(
             checked,
             how,
             compute,
@@ -243,17 +256,54 @@ def check(
             data=data,
             train_data=train_data,
             shadow=shadow,
-            recipe=recipe,
-            recipe_set=settings(recipe_set),
-            init=init,
+            trained=trained,
             jobs=jobs,
         )
+    if asks and source is not None and data is not None:
+        challenge = challenged(
+            checked,
+            fresh,
+            source=source,
+            data=data,
+            negatives=negatives,
+            train_data=train_data,
+            shadow=shadow,
+            trained=trained,
+            jobs=jobs,
+            how=how,
+            api=api,
+            compute=compute,
+        )
+    done = Examination(
+        checked=checked,
+        page=_page_fits(checked),
+        rederived=remade,
+        retrained=remade is not None and is_number(shadow),
+        fresh=challenge,
     )
-    page = _page_fits(checked)
     if format_ == "json":
-        out.print(json.dumps(_as_json(checked, remade, page=page)), markup=False)
+        out.print(json.dumps(_as_json(done, fresh)), markup=False)
     else:
-        _print(checked, remade, str(bundle), page=page)
+        _print(done, fresh, str(bundle))
+    if done.contradiction is not None:
+        raise IntegrityError(done.contradiction)
+
+
+def _trained(
+    fingerprint: Fingerprint, how: ModelFlags, *, recipe: str | None, recipe_set: dict[str, str], init: Path | None
+) -> HowTrained | None:
+    """How shadow models are trained, where the options say so; what they leave out is as the fingerprint says."""
+    from modelprint.ownership.rederive import init_enrolled
+    from modelprint.zoo.reference_models.training import HowTrained
+
+    if recipe is None and not recipe_set and init is None:
+        return None
+    said = fingerprint.manifest.enrollment
+    return HowTrained(
+        recipe=recipe or (None if said is None else said.recipe),
+        settings=recipe_set or ({} if said is None or recipe is not None else said.recipe_settings),
+        init=init or init_enrolled(fingerprint, how.options()),
+    )
 
 
 def _rederived(
@@ -265,23 +315,12 @@ def _rederived(
     data: str | None,
     train_data: str | None,
     shadow: str | None,
-    recipe: str | None,
-    recipe_set: dict[str, str],
-    init: Path | None,
+    trained: HowTrained | None,
     jobs: int,
 ) -> Rederived:
     from modelprint.data.splits import load_data
-    from modelprint.ownership.rederive import data_enrolled, init_enrolled, rederive
-    from modelprint.zoo.reference_models.training import HowTrained
+    from modelprint.ownership.rederive import data_enrolled, rederive
 
-    said = checked.fingerprint.manifest.enrollment
-    given = None
-    if recipe is not None or recipe_set or init is not None:
-        given = HowTrained(
-            recipe=recipe or (None if said is None else said.recipe),
-            settings=recipe_set or ({} if said is None or recipe is not None else said.recipe_settings),
-            init=init or init_enrolled(checked.fingerprint, how.options()),
-        )
     seeds = load_data(data or data_enrolled(checked.fingerprint))
     trained_on = None if train_data is None else load_data(train_data)
     with progress() as bars, compute.computing(seeds.shape) as device:
@@ -292,7 +331,7 @@ def _rederived(
             seeds,
             train_data=trained_on,
             shadows=shadow,
-            how=given,
+            how=trained,
             options=how.options(),
             jobs=jobs,
             progress=bars,
@@ -318,16 +357,16 @@ def _page_fits(checked: Checked) -> bool | None:
     return None if checked.page is None else checked.page == _page(checked.replayed).encode()
 
 
-def _as_json(checked: Checked, remade: Rederived | None, *, page: bool | None) -> dict[str, Any]:
+def _as_json(done: Examination, flags: ChallengeFlags) -> dict[str, Any]:
     from modelprint.ownership.guarantees import left_open, shown
 
-    rederived = remade is not None
+    checked, remade = done.checked, done.rederived
     return {
         "schema": 1,
         "bundle": checked.identity,
-        "fits": True,
-        "checked": list(shown(checked, rederived=rederived, page=page)),
-        "not_checked": [one.model_dump() for one in left_open(checked, rederived=rederived, page=page)],
+        "fits": done.contradiction is None,
+        "checked": list(shown(done)),
+        "not_checked": [one.model_dump() for one in left_open(done)],
         "signer": checked.signer,
         "key_compared": checked.key_compared,
         "sealed": checked.sealed.isoformat(),
@@ -344,13 +383,18 @@ def _as_json(checked: Checked, remade: Rederived | None, *, page: bool | None) -
             "scores_off": remade.scores_off,
             "exact": remade.exact,
         },
+        "challenge": None if done.fresh is None else challenge_json(done.fresh, checked, flags),
     }
 
 
-def _print(checked: Checked, remade: Rederived | None, name: str, *, page: bool | None) -> None:
-    from modelprint.ownership.guarantees import left_open
+def _print(done: Examination, flags: ChallengeFlags, name: str) -> None:
+    from modelprint.ownership.guarantees import FRESH, left_open, shown
 
-    out.print(f"{name}: everything that was checked fits", style="bold green", markup=False)
+    checked, remade = done.checked, done.rederived
+    if done.contradiction is None:
+        out.print(f"{name}: everything that was checked fits", style="bold green", markup=False)
+    else:
+        out.print(f"{name}: the fresh challenge contradicts it", style="bold red", markup=False)
     stamp = "none: the date is the signer's word"
     if checked.stamped is not None:
         who = "verified" if checked.stamp_verified else "server NOT verified: name its root with --tsa-root"
@@ -367,6 +411,7 @@ def _print(checked: Checked, remade: Rederived | None, name: str, *, page: bool 
         else f"all {remade.queries} queries, "
         + ("bit for bit" if remade.exact else f"{remade.differing} within tolerance"),
         "own negatives": "none: --negatives FOLDER" if checked.rejudged is None else "below, second verdict",
+        "fresh challenge": f"not done: {FRESH}" if done.fresh is None else "below, last verdict",
     }
     table = Table(show_header=False, box=None)
     for label, value in rows.items():
@@ -374,8 +419,14 @@ def _print(checked: Checked, remade: Rederived | None, name: str, *, page: bool 
     print_table(table)
     print_verdict(checked.verdict, checked.verdict.suspect)
     if checked.rejudged is not None:
-        out.print("calibrated on the models that you named:", markup=False)
+        owners = f" ({checked.owners_models} of them the owner's)" if checked.owners_models else ""
+        out.print(f"calibrated on the models that you named{owners}:", markup=False)
         print_verdict(checked.rejudged, checked.rejudged.suspect)
+    if done.fresh is not None:
+        print_challenge(done.fresh, checked, flags)
+    out.print("checked:", style="bold green", markup=False)
+    for text in shown(done):
+        out.print(f"- {text}", markup=False)
     out.print("NOT checked:", style="bold yellow", markup=False)
-    for one in left_open(checked, rederived=remade is not None, page=page):
+    for one in left_open(done):
         out.print(f"- {one.what}: {one.why}. {one.option}", markup=False)

@@ -45,7 +45,8 @@ class Checked:
         stamped: when a third party says that the commitment was there; none without a time stamp.
         stamp_verified: whether that party's certificate was verified against a root that the judge named.
         replayed: what `verify` says when the recorded answers are given again.
-        rejudged: the verdict by the judge's own independent models, where he named some.
+        rejudged: the verdict by the independent models that the judge named, where he named some.
+        owners_models: how many of these are the owner's calibration models, by hash.
         page: the report's HTML, as it lies in the bundle; nobody has compared it with the records.
     """
 
@@ -59,8 +60,10 @@ class Checked:
     fingerprint: Fingerprint
     recording: Recording
     commitment: Commitment
+    evidence: Evidence
     replayed: Verification
     rejudged: Verdict | None = None
+    owners_models: int = 0
     page: bytes | None = None
 
     @property
@@ -110,7 +113,7 @@ def check(
     pool_kinds = evidence.pool_kinds or stated.kinds is None
     replayed = _replayed(fingerprint, recording, evidence, pool_kinds=pool_kinds)
     _compare(stated, replayed.verdict)
-    rejudged = None
+    rejudged: Verification | None = None
     if negatives:
         rejudged = _replayed(
             fingerprint,
@@ -120,7 +123,9 @@ def check(
             negatives=negatives,
             options=options,
             progress=progress,
-        ).verdict
+        )
+    known = {model.identity for model in fingerprint.manifest.calibration}
+    named = () if rejudged is None else rejudged.fingerprint.manifest.calibration
     return Checked(
         identity=digest(data),
         signer=key_id(public),
@@ -133,7 +138,9 @@ def check(
         recording=recording,
         commitment=commitment,
         replayed=replayed,
-        rejudged=rejudged,
+        rejudged=None if rejudged is None else rejudged.verdict,
+        owners_models=sum(model.identity in known for model in named),
+        evidence=evidence,
         page=parts.get(REPORT),
     )
 
