@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import modelprint
-from modelprint.cli.console import err, out, results_only
+from modelprint.cli.console import err, out, plain_logs, results_only, say
 from modelprint.core.errors import ModelprintError
 
 INTERRUPTED = 130
@@ -56,20 +56,20 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     words = [word for word in arguments if word != "--debug"]
     try:
-        with results_only():
+        with results_only(), plain_logs():
             code = app(
                 words,
                 exit_on_error=False,
-                print_error=True,
+                print_error=False,
                 console=out,
-                error_console=err,
                 result_action="return_value",
             )
-    except CycloptsError:
+    except CycloptsError as error:
+        err.print(f"error: {error}", style="bold red", markup=False, soft_wrap=True)
         return 2
     except ModelprintError as error:
         if debug:
-            traceback.print_exc()
+            say(traceback.format_exc().rstrip())
         err.print(f"error: {error}", style="bold red", markup=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:
@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            say(traceback.format_exc().rstrip())
         err.print(
             f"error: unexpected {type(error).__name__}: {error}\nrun again with --debug for the traceback",
             style="bold red",

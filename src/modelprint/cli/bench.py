@@ -12,6 +12,7 @@ from rich.table import Table
 from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import Format
 from modelprint.core.errors import UsageError
+from modelprint.core.printable import printable
 
 if TYPE_CHECKING:
     from modelprint.bench.text_table import TextTable
@@ -135,7 +136,7 @@ def show(name: str, *, format_: FormatOption = "table") -> None:
 
     results = find_results(name)
     if format_ == "json":
-        out.file.write(results.model_dump_json(by_alias=True) + "\n")
+        out.file.write(printable(results.model_dump_json(by_alias=True)) + "\n")
     else:
         _print(results)
 
@@ -182,7 +183,7 @@ def answers(
             progress=report,
         )
     if format_ == "json":
-        out.file.write(results.model_dump_json(by_alias=True) + "\n")
+        out.file.write(printable(results.model_dump_json(by_alias=True)) + "\n")
     else:
         _print_table(leaderboard(results))
 

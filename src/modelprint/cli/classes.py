@@ -35,11 +35,12 @@ def map_classes(
     """
     from modelprint.core.errors import UsageError
     from modelprint.core.files import write_text
+    from modelprint.core.redaction import is_address, shown_reference
     from modelprint.data.splits import load_data
     from modelprint.suspects.class_names import ask_class_names, per_class
 
-    if not suspect.lower().startswith(("http://", "https://")):
-        raise UsageError(f"{suspect} is no address: files and recordings number their classes themselves")
+    if not is_address(suspect):
+        raise UsageError(f"{shown_reference(suspect)} is no address: files and recordings number classes themselves")
     known = load_data(data)
     chosen = known.take(per_class(known.labels, images))
     options = suspect_options(how, api)

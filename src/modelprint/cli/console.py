@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from modelprint.core.durations import duration
 from modelprint.core.printable import printable
+from modelprint.core.redaction import hidden
 
 Report = Callable[[str, int, int], None]
 
 
 class PlainConsole(Console):
-    """A console that shows text as it is: no markup, no emoji codes, and no escape sequences of strangers."""
+    """A console that shows text as it is: no markup, no emoji codes, no escape sequences of strangers, no secrets."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text, every character seen; words in square brackets or between colons mean nothing."""
-        return super().render_str(printable(text), **{**options, "markup": False, "emoji": False})
+        return super().render_str(printable(hidden(text)), **{**options, "markup": False, "emoji": False})
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The pieces that reach the terminal: those of libraries' panels and bars, too, have every character seen."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
 
 
 out = PlainConsole(highlight=False, soft_wrap=True)
@@ -56,13 +64,13 @@ def progress() -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield Lines()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
+                tasks[stage] = bars.add_task(printable(stage), total=total)
             bars.update(tasks[stage], completed=done, total=total)
 
         yield report
@@ -91,6 +99,31 @@ class Lines:
         self._spoke = now
         left = "" if done <= before else f", about {duration((now - began) / (done - before) * (total - done))} left"
         say(f"{stage}: {done} of {total}{left}")
+
+
+class _OnConsole(logging.Handler):
+    """Writes what is logged to stderr, as everything else is written there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, and a traceback where the record has one."""
+        say(self.format(record))
+
+
+@contextmanager
+def plain_logs() -> Iterator[None]:
+    """Inside, warnings of the library and of Python reach stderr through the console, unless the caller logs them."""
+    handler = _OnConsole(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("modelprint", "py.warnings")]
+    reaches_somebody = bool(logging.getLogger().handlers)
+    for logger in loggers if not reaches_somebody else ():
+        logger.addHandler(handler)
+    logging.captureWarnings(not reaches_somebody)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 def say(text: str) -> None:

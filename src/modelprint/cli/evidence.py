@@ -130,7 +130,7 @@ def bundle(
     exit_code
         Exit with 10 when derived, 11 when inconclusive.
     """
-    from modelprint.suspects.redaction import shown_reference
+    from modelprint.core.redaction import shown_reference
 
     with _extra():
         from modelprint.ownership.bundle import bundle as make

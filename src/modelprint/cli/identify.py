@@ -50,9 +50,9 @@ def identify(
     exit_code
         Exit with 10 when derived, 11 when inconclusive.
     """
+    from modelprint.core.redaction import shown_reference
     from modelprint.ownership.identify import cost
     from modelprint.ownership.identify import identify as find
-    from modelprint.suspects.redaction import shown_reference
 
     options = suspect_options(how, api, device=compute.device)
     if dry_run:

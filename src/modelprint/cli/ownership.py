@@ -223,10 +223,10 @@ def verify(
     exit_code
         Exit with 10 when derived, 11 when inconclusive.
     """
+    from modelprint.core.redaction import shown_reference
     from modelprint.ownership.ask import cost
     from modelprint.ownership.fingerprint import Fingerprint
     from modelprint.ownership.verify import examine
-    from modelprint.suspects.redaction import shown_reference
 
     loaded = Fingerprint.load(fingerprint)
     options = suspect_options(how, api, device=compute.device)
@@ -316,7 +316,7 @@ def record(
 
 def print_cost(cost: Cost, suspect: str, format_: Format) -> None:
     """What asking would take, before anything is asked."""
-    from modelprint.suspects.redaction import shown_reference
+    from modelprint.core.redaction import shown_reference
 
     if format_ == "json":
         out.print(json.dumps({"suspect": shown_reference(suspect), **asdict(cost)}), markup=False)

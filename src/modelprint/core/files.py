@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from modelprint.core.errors import ModelprintError
+from modelprint.core.errors import ModelprintError, UsageError
+from modelprint.core.redaction import is_address, shown_reference
+
+
+def check_file_name(path: Path) -> None:
+    """Nothing, if a place to write is no address.
+
+    Raises:
+        UsageError: it is; nothing of it that may be secret becomes a file's name.
+    """
+    if is_address(str(path)):
+        raise UsageError(f"{shown_reference(str(path))} is an address: name a file or a folder to write")
 
 
 @contextmanager
@@ -30,7 +41,9 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     Raises:
         ModelprintError: the disk is full or the place cannot be written.
+        UsageError: the place is an address.
     """
+    check_file_name(path)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, data)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import DataError
+from modelprint.core.redaction import hidden
 from modelprint.data.arrays import read_own_npz
 from modelprint.modalities.image.reading import to_uint8_nchw
 from modelprint.modalities.image.storage import LEVELS, STORED
@@ -172,7 +173,7 @@ def _download(url: str, known_hash: str, folder: Path) -> Path:
         return Path(pooch.retrieve(url, known_hash=known_hash, fname=url.rsplit("/", 1)[-1], path=folder))
     except Exception as error:
         raise DataError(
-            f"could not download {url} ({error}): put the files under ${DATA_VARIABLE}, "
+            f"could not download {url} ({hidden(str(error))}): put the files under ${DATA_VARIABLE}, "
             "or install the Debian package dataset-fashion-mnist for fashion-mnist"
         ) from error
 

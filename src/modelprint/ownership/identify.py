@@ -15,6 +15,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, ModelError, UsageError
 from modelprint.core.identification import Identification
 from modelprint.core.identity import digest_json
+from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.modalities.base import InputSpec
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
@@ -22,7 +23,6 @@ from modelprint.ownership.attribution import Compared, attributed
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
-from modelprint.suspects.redaction import shown_reference
 
 
 def identify(

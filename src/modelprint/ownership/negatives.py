@@ -16,6 +16,7 @@ from torch import nn
 from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, ModelprintError
 from modelprint.core.identity import digest_json
+from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.data.labelled import LabelledSet
 from modelprint.modalities.base import Modality
@@ -30,7 +31,6 @@ from modelprint.ownership.origin import Origin, made_from, origin_of
 from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, open_suspect
-from modelprint.suspects.redaction import shown_reference
 from modelprint.training.loop import predict
 
 Negatives = str | Path | Sequence[nn.Module | LoadedModel | ModelRef]

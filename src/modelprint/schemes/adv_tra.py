@@ -84,6 +84,7 @@ class AdvTra(Scheme):
         "expected to be missed: their boundaries run elsewhere, and they answer as independent models do.",
         "Re-training all layers and heavy pruning weaken the trace: such copies may or may not be found.",
     )
+    counts_agreements: ClassVar[bool] = True
     crafting: ClassVar[tuple[Quantity, ...]] = CRAFTING
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single", "walk": 1}
     published: ClassVar[Published | None] = PUBLISHED

@@ -49,6 +49,7 @@ class Akh(Scheme):
         "Some inputs are hard for every model of the task. What independent models get wrong in the same way tells "
         "nothing.",
     )
+    counts_agreements: ClassVar[bool] = True
 
     queries: int = 100
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from modelprint.core.errors import UnscorableError
 from modelprint.core.suspect import Answers
@@ -23,6 +24,17 @@ def wanted_queries(budget: int | None, default: int) -> int:
 def crafting_report(count: int, wanted: int, **more: Any) -> Mapping[str, Any]:
     """The report of crafting: how many queries were wanted, and how many could be made."""
     return {"wanted": wanted, "made": count, **more}
+
+
+def disagreeing(source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> Answers:
+    """The answers, where each missing one is another class than the source's; of the missing no scores are given.
+
+    >>> source, heard = Answers(labels=np.array([0, 3, 1])), Answers(labels=np.array([-1, -1, 1]))
+    >>> disagreeing(source, heard, np.array([True, False, False])).labels.tolist()
+    [1, -1, 1]
+    """
+    other = np.where(source.labels == 0, 1, 0)
+    return Answers(labels=np.where(missing, other, answers.labels), scores=answers.scores)
 
 
 def answered_queries(source: Answers, answers: Answers, *, least: int = 1) -> np.ndarray:

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from modelprint.core.devices import device_of
-from modelprint.core.errors import FingerprintError, UsageError
+from modelprint.core.errors import FingerprintError, UnscorableError, UsageError
 from modelprint.core.quantities import Quantity
 from modelprint.core.registry import Registry
 from modelprint.core.sections import Exhibit, Section
@@ -29,6 +29,7 @@ from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.refs import ModelRef
+from modelprint.schemes.asked import disagreeing
 from modelprint.schemes.needs import Needs as Needs
 from modelprint.schemes.published import Published
 
@@ -153,6 +154,8 @@ class Scheme(ABC):
         lost_with_labels: what the scheme reads in scores and misses in labels alone, for the verdict to say.
         expect: names of transforms, with commas between them, that suspects are expected to put inputs through.
         separable: whether a query may be left out without touching the others.
+        counts_agreements: whether the score depends on nothing but which labels agree with the source's, and never
+            falls where one more does. A missing answer then counts as a disagreement.
         before_named: hyper-parameters of fingerprints from before these hyper-parameters existed, which do not name
             them.
         quantities: the figures that `details` gives, and the words for them.
@@ -174,6 +177,7 @@ class Scheme(ABC):
     )
     lost_with_labels: ClassVar[str | None] = None
     separable: ClassVar[bool] = True
+    counts_agreements: ClassVar[bool] = False
     before_named: ClassVar[Mapping[str, Any]] = {}
     quantities: ClassVar[tuple[Quantity, ...]] = ()
     crafting: ClassVar[tuple[Quantity, ...]] = ()
@@ -238,6 +242,33 @@ class Scheme(ABC):
     @abstractmethod
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """How alike suspect and source are, over the answered queries; higher = more likely derived."""
+
+    def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
+        """The lowest score that any answers to the missing queries could give, or less.
+
+        Whoever answers chooses what he leaves out. Calibration models answer everything, so a suspect that is
+        independent scores no higher by silence than by its answers, and the rate of false positives holds.
+
+        Args:
+            answers: -1 where a query was not asked or not answered.
+            missing: mask of the queries that were asked and not answered.
+
+        Raises:
+            UnscorableError: answers are missing, and the scheme does not say what that costs at most.
+        """
+        if not missing.any():
+            return self.score(state, source, answers)
+        if not self.counts_agreements:
+            raise UnscorableError(
+                f"{missing.sum()} queries were not answered, and scheme {self.name} does not say how much a missing "
+                "answer can hide: ask again until every query is answered"
+            )
+        return self.score(state, source, self.counted(source, answers, missing))
+
+    @final
+    def counted(self, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> Answers:
+        """The answers as reports show them: missing ones disagree, where the scheme counts agreements."""
+        return disagreeing(source, answers, missing) if self.counts_agreements else answers
 
     def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
         """The scheme's own figures of a verdict, as JSON; described by `quantities`."""

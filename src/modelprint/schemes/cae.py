@@ -74,6 +74,7 @@ class Cae(Scheme):
         "What carries over to the surrogates need not carry over to a copy that was made in a way which no surrogate "
         "shows.",
     )
+    counts_agreements: ClassVar[bool] = True
     before_named: ClassVar[Mapping[str, Any]] = {"precision": "single"}
     published: ClassVar[Published | None] = Published(
         name="CAE",

@@ -91,6 +91,7 @@ class Contrast(Scheme):
         "A model that was copied from another source in the same way can look like a copy of this one. Only "
         "calibration models that were made so tell how often.",
     )
+    counts_agreements: ClassVar[bool] = True
     before_named: ClassVar[Mapping[str, Any]] = {"delta": 0.0}
 
     queries: int = 200

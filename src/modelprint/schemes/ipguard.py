@@ -91,6 +91,7 @@ class IPGuard(Scheme):
         "Models that were fine-tuned from the same public model as the source share boundaries with it: without such "
         "models among those that calibrate, they may be accused wrongly.",
     )
+    counts_agreements: ClassVar[bool] = True
     crafting: ClassVar[tuple[Quantity, ...]] = (
         Quantity(
             key="success_rate",

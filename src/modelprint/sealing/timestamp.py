@@ -18,6 +18,7 @@ from rfc3161_client import (
 )
 
 from modelprint.core.errors import IntegrityError, ModelprintError, UsageError
+from modelprint.core.redaction import check_address, hidden, quiet_logs, shown_url
 
 LARGEST_TOKEN = 65536  # bytes
 
@@ -30,28 +31,40 @@ def fetch(url: str, message: bytes, *, timeout: float = 30.0) -> bytes:
     """
     wanted = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256)
     request = wanted.nonce(nonce=True).cert_request(cert_request=True).build()
-    headers = {"Content-Type": "application/timestamp-query"}
+    body, headers = request.as_bytes(), {"Content-Type": "application/timestamp-query"}
+    check_address(url)
+    server = shown_url(url)
     try:
-        with httpx.stream("POST", url, content=request.as_bytes(), headers=headers, timeout=timeout) as response:
+        with (
+            quiet_logs(),
+            httpx.stream("POST", url, content=body, headers=headers, timeout=timeout) as response,
+        ):
             response.raise_for_status()
             token = b""
             for part in response.iter_bytes():
                 token += part
                 if len(token) > LARGEST_TOKEN:
                     raise ModelprintError(
-                        f"{url} answered more than {LARGEST_TOKEN} bytes: it is no time-stamping server"
+                        f"{server} answered more than {LARGEST_TOKEN} bytes: it is no time-stamping server"
                     )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        raise ModelprintError(f"the time-stamping server {server} gave no stamp: it answered {status}") from None
+    except httpx.HTTPError as error:
+        reason = hidden(str(error)) or type(error).__name__
+        raise ModelprintError(f"the time-stamping server {server} gave no stamp: {reason}") from error
+    except (httpx.InvalidURL, ValueError, ImportError):  # of the environment's proxy; they hold pieces of its address
         raise ModelprintError(
-            f"the time-stamping server {url} gave no stamp: {error or type(error).__name__}"
-        ) from error
+            f"the time-stamping server {server} cannot be asked: HTTP_PROXY, HTTPS_PROXY and ALL_PROXY take "
+            "http://user:password@host:port"
+        ) from None
     try:
-        stamp = _decoded(token, who=f"the answer of {url}")
-        _check_subject(stamp, message, who=f"the answer of {url}")
+        stamp = _decoded(token, who=f"the answer of {server}")
+        _check_subject(stamp, message, who=f"the answer of {server}")
     except IntegrityError as error:
         raise ModelprintError(f"{error}: nothing was sealed, try another server") from error
     if stamp.tst_info.nonce != request.nonce:
-        raise ModelprintError(f"{url} answered another request than ours (another nonce): nothing was sealed")
+        raise ModelprintError(f"{server} answered another request than ours (another nonce): nothing was sealed")
     return token
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
+from modelprint.core.redaction import shown_url
 from modelprint.core.suspect import Answers
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import Encoder, Picture
 from modelprint.modalities.wire import Wire as Carrier
 from modelprint.suspects.interpret import ClassIndex, answers_from_json
-from modelprint.suspects.wire import Call, shown_url
+from modelprint.suspects.wire import Call
 
 
 class Dialect(ABC):

@@ -7,13 +7,14 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from modelprint.core.errors import SuspectError
+from modelprint.core.redaction import check_address, shown_url
 from modelprint.suspects.dialects import Dialect, ImagePost, Invocations
 from modelprint.suspects.interpret import class_index
 from modelprint.suspects.mapping import MappedApi, read_mapping
 from modelprint.suspects.oip import OpenInference, model_url, read_metadata
 from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.preparing import plain_encoder, resizing_note
-from modelprint.suspects.wire import Call, StatusError, Wire, extended, shown_url, with_path
+from modelprint.suspects.wire import Call, StatusError, Wire, extended, with_path
 
 _NOT_HERE = frozenset({400, 404, 405, 406, 415, 422, 501})
 
@@ -57,14 +58,8 @@ def check_url(url: str) -> None:
     Traceback (most recent call last):
     modelprint.core.errors.SuspectError: https://host/ was given with a user name or password: ...
     """
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise SuspectError(f"{url.rpartition('@')[2]!r} is not an address: use http://host:port or https://host/...")
-    if "@" in parts.netloc:
+    check_address(url)
+    if "@" in urlsplit(url).netloc:
         raise SuspectError(
             f"{shown_url(url)} was given with a user name or password: these would end in files and messages; "
             "set the environment variable MODELPRINT_API_TOKEN instead"

@@ -13,6 +13,7 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
+from modelprint.core.redaction import check_address, shown_url
 from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
@@ -22,7 +23,7 @@ from modelprint.suspects.interpret import require_scores
 from modelprint.suspects.ledger import Ledger
 from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.proxies import check_carriers
-from modelprint.suspects.wire import LostError, StatusError, Wire, shown_url
+from modelprint.suspects.wire import LostError, StatusError, Wire
 
 BATCH_SIZE = 32
 _SAMPLED = 20  # requests that are built to know how large they are
@@ -79,6 +80,7 @@ class HttpSuspect(Suspect):
         Raises:
             SuspectError: no server there, none of the protocols, no such model, other images or classes.
         """
+        check_address(url)
         if options.send_token:
             check_carriers(url)
         wire = Wire(

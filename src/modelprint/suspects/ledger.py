@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from modelprint.core.errors import SuspectError
+from modelprint.core.files import check_file_name
 from modelprint.core.identity import canonical_json
 from modelprint.core.records import Record
 from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers
@@ -207,6 +208,7 @@ class Ledger:
         """Read the whole file; cut a last line that a crash left half-written; begin an empty file."""
         if self.path is None:
             return
+        check_file_name(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = _open_locked(self.path)
         self._stream.seek(0)

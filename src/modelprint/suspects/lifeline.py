@@ -11,6 +11,13 @@ from typing import Any
 
 import httpx
 
+from modelprint.core.errors import SuspectError
+
+UNUSABLE_PROXY = (
+    "the proxy that the environment names cannot be used: HTTP_PROXY, HTTPS_PROXY and ALL_PROXY take "
+    "http://user:password@host:port"
+)
+
 
 class Lifeline:
     """A client for one thread. httpx limits each wait for bytes; this limits the whole request.
@@ -18,17 +25,23 @@ class Lifeline:
     Args:
         timeout: seconds for one request, from connecting to the last byte.
         tls: how certificates are checked.
+
+    Raises:
+        SuspectError: the environment names a proxy that cannot be used.
     """
 
     def __init__(self, *, timeout: float, tls: ssl.SSLContext) -> None:
         self.timeout = timeout
-        self.client = httpx.Client(
-            timeout=timeout,
-            headers={"user-agent": "modelprint", "accept": "application/json", "accept-encoding": "identity"},
-            limits=httpx.Limits(max_connections=1),
-            verify=tls,
-            follow_redirects=False,
-        )
+        try:
+            self.client = httpx.Client(
+                timeout=timeout,
+                headers={"user-agent": "modelprint", "accept": "application/json", "accept-encoding": "identity"},
+                limits=httpx.Limits(max_connections=1),
+                verify=tls,
+                follow_redirects=False,
+            )
+        except (ValueError, httpx.InvalidURL, ImportError):  # their messages hold pieces of the proxy's address
+            raise SuspectError(UNUSABLE_PROXY) from None
         self._socket: socket.socket | None = None
         self._cut = threading.Event()
 

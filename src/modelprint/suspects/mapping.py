@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -32,7 +33,7 @@ from modelprint.modalities.wire import Layout, Number, Picture
 from modelprint.modalities.wire import Wire as Carrier
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import ClassIndex, answers_from_json
-from modelprint.suspects.wire import Call, extended
+from modelprint.suspects.wire import Call, Said, extended
 
 ONE, MANY = "$image", "$images"
 
@@ -140,7 +141,13 @@ class MappedApi(Dialect):
             items = [_filled(request.item, {ONE: value}) for value in self._values(images)]
             filled = _filled(self._body(), {ONE: items[0], MANY: items})
             body, content_type = to_json(filled), "application/json"
-        return Call(url=self.url, method=self.mapping.method, body=body, content_type=content_type)
+        return Call(
+            url=self.url,
+            method=self.mapping.method,
+            body=body,
+            content_type=content_type,
+            said=tuple(_texts(request.model_dump(include={"form", "body", "item"}))),
+        )
 
     def answers(self, body: bytes, count: int, access: Access) -> Answers:
         """What stands at the path of scores, if these are wanted or all there is, else at that of labels."""
@@ -225,6 +232,18 @@ def _holds(value: JsonValue, placeholder: str) -> bool:
     if isinstance(value, list):
         return any(_holds(entry, placeholder) for entry in value)
     return value == placeholder
+
+
+def _texts(value: Any, name: str = "") -> Iterator[Said]:
+    """The texts in a JSON value, each with the name of its field."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _texts(entry, key)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry, name)
+    elif isinstance(value, str) and value not in (ONE, MANY):
+        yield Said(name=name, text=value)
 
 
 def _filled(value: Any, items: dict[str, Any]) -> Any:

@@ -15,13 +15,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
+from modelprint.core.redaction import shown_url
 from modelprint.core.suspect import Answers
 from modelprint.modalities.wire import BYTES, FLOATS, Encoder
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import answers_from_array, answers_from_json, class_index
 from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.preparing import declared_encoder, resizing_note
-from modelprint.suspects.wire import Call, StatusError, Wire, extended, shown_url, with_path
+from modelprint.suspects.wire import Call, StatusError, Wire, extended, with_path
 
 _MODEL_PATH = re.compile(r"^(?P<server>.*?)/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/infer)?/?$")
 _FLOATS = ("FP16", "FP32", "FP64")
@@ -31,7 +32,7 @@ _INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UI
 class _Foreign(BaseModel):
     """What other people's servers say; more fields than these are theirs to add."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class TensorMetadata(_Foreign):

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from modelprint.core.errors import SuspectError
 from modelprint.core.identity import digest_json
+from modelprint.core.redaction import check_address, is_address, shown_reference
 from modelprint.core.suspect import Suspect
 from modelprint.suspects.options import Api as Api
 from modelprint.suspects.options import SuspectOptions as SuspectOptions
 from modelprint.suspects.options import on_device as on_device
-from modelprint.suspects.redaction import check_address
 
 PATIENCE = 4  # times --timeout: for one run of a local model over a batch
 
@@ -27,12 +28,16 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
         ModelError: the file cannot be read as a model.
     """
     options = options or SuspectOptions()
-    if reference.lower().startswith(("http://", "https://")):
+    if is_address(reference) and not Path(reference).exists():
         from modelprint.suspects.http import HttpSuspect
 
         check_address(reference)
         return HttpSuspect.connect(
             reference, replace(options, ledger=options.ledger or default_ledger(reference, options))
+        )
+    if shown_reference(reference) != reference and not Path(reference).exists():
+        raise SuspectError(
+            f"{shown_reference(reference)} is neither a file nor an address: an address starts with http:// or https://"
         )
     suffix = Path(reference).suffix.lower()
     if suffix in (".jsonl", ".npz"):

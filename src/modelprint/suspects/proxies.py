@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from modelprint.core.errors import SuspectError
-from modelprint.suspects.redaction import TOKEN_VARIABLE, shown_url, token
+from modelprint.core.redaction import TOKEN_VARIABLE, shown_url, token
 
 logger = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
 class _Input(_Lenient):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import ssl
 import threading
@@ -19,14 +20,24 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from modelprint.core.errors import SuspectError
+from modelprint.core.errors import SuspectError, UsageError
+from modelprint.core.redaction import (
+    TOKEN_VARIABLE,
+    named_secrets,
+    names_secret,
+    quiet_logs,
+    secrets_in,
+    shown_reference,
+    shown_url,
+    token,
+    without,
+)
 from modelprint.suspects.bodies import TooLargeError, UnreadableError, read_body
 from modelprint.suspects.lifeline import Lifeline, tls_failure
-from modelprint.suspects.redaction import TOKEN_VARIABLE, quiet_logs, token, without_token
-from modelprint.suspects.redaction import shown_url as shown_url
 
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_PAUSE = 30.0
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.1
 _ADVICE = {
     400: "the server does not take such a request: check its protocol (--api) and input shape",
     401: f"set the environment variable {TOKEN_VARIABLE}",
@@ -41,13 +52,37 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
-    """A request."""
+class Said:
+    """A text that the user put into requests."""
 
-    url: str
+    name: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request.
+
+    Attributes:
+        said: texts in the body that the user wrote, some of which may be secret.
+    """
+
+    url: str = field(repr=False)
     method: str = "GET"
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
+    said: tuple[Said, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is hidden wherever the server says it."""
+        return (token(), *named_secrets(self.url), *(one.text for one in self.said if names_secret(one.name)))
+
+    def quoted(self, text: str) -> str:
+        """A piece of what the server said, fit for a message: nothing in it that was said to the server."""
+        data = without(text.encode("utf-8", "replace"), self.secrets)
+        data = without(data, (*secrets_in(self.url), *(one.text for one in self.said)), least=4)
+        return _text(data.decode("utf-8", "replace"))
 
 
 class LostError(Exception):
@@ -102,6 +137,8 @@ class Wire:
     token_header: str = "Authorization"  # noqa: S105 - a header's name, not a secret
 
     def __post_init__(self) -> None:
+        if not _HEADER.fullmatch(self.token_header):  # not repeated: it may hold the token
+            raise UsageError("--token-header takes the name of a header, such as X-API-Key, without its value")
         self.stopped = threading.Event()
         self.round_trip: float | None = None
         self._resume_at = 0.0
@@ -144,7 +181,7 @@ class Wire:
         began = time.monotonic()
         try:
             with self._lifeline().stream(call.method, call.url, call.body, headers) as response:
-                body = self._read(response, shown)
+                body = self._read(response, call)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             _refuse_bad_tls(error, shown)
             raise LostError(f"{shown}: no connection ({_text(str(error))})", sent=False) from error
@@ -152,12 +189,12 @@ class Wire:
             raise LostError(
                 f"{shown}: no answer in {self.timeout:g} s (raise --timeout, or lower --batch-size)"
             ) from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise SuspectError(f"{shown} is not an address that can be asked: use http://host:port/...") from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):  # their messages hold pieces of it
+            raise SuspectError(f"{shown} is not an address that can be asked: use http://host:port/...") from None
         except httpx.HTTPError as error:
             raise LostError(f"{shown}: the connection broke off ({type(error).__name__})") from error
         self.round_trip = time.monotonic() - began
-        return self._checked(response, without_token(body), shown)
+        return self._checked(response, without(body, call.secrets), call)
 
     def send(self, call: Call) -> bytes:
         """As `once`, tried again where that may help, but not for long: for questions before a run."""
@@ -212,7 +249,8 @@ class Wire:
             self._next_at = turn + 1 / self.rate
         self.stopped.wait(max(0.0, turn - time.monotonic()))
 
-    def _read(self, response: httpx.Response, shown: str) -> bytes:
+    def _read(self, response: httpx.Response, call: Call) -> bytes:
+        shown = shown_url(call.url)
         encoding = response.headers.get("content-encoding", "")
         try:
             return read_body(response.iter_raw(), encoding=encoding, limit=self.max_bytes)
@@ -222,20 +260,23 @@ class Wire:
                 "or check that this is a model's address"
             ) from error
         except UnreadableError as error:
-            raise SuspectError(f"{shown}: the answer {error}: check that this is a model's address") from error
+            raise SuspectError(
+                f"{shown}: the answer {call.quoted(str(error))}: check that this is a model's address"
+            ) from None
 
-    def _checked(self, response: httpx.Response, body: bytes, shown: str) -> bytes:
+    def _checked(self, response: httpx.Response, body: bytes, call: Call) -> bytes:
+        shown = shown_url(call.url)
         status = response.status_code
         if 200 <= status < 300:
             return body
         if 300 <= status < 400:
-            target = without_token(shown_url(response.headers.get("location", "nowhere")).encode()).decode()
+            target = call.quoted(shown_reference(response.headers.get("location", "nowhere")))
             raise StatusError(
-                f"{shown}: answered {status} and points to {_text(target)}: redirects are not followed, "
+                f"{shown}: answered {status} and points to {target}: redirects are not followed, "
                 "name that address if you trust it",
                 status=status,
             )
-        reason = _text(body[:400].decode("utf-8", "replace"))
+        reason = call.quoted(body[:20_000].decode("utf-8", "replace"))
         message = f"{shown}: answered {status} {_phrase(status)}".rstrip() + (f" ({reason})" if reason else "")
         if status in _RETRIED:
             raise LostError(message, wait=retry_after(response.headers.get("retry-after"), now=datetime.now(UTC)))

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from modelprint.core import errors
 from modelprint.core.errors import ModelprintError
+from modelprint.core.redaction import PROXY_VARIABLES, TOKEN_VARIABLE
 from modelprint.core.sandbox.frames import Arrays, FrameError, receive, send
 from modelprint.core.sandbox.limits import Limits
 from modelprint.core.sandbox.server import Handler
@@ -155,6 +156,9 @@ def room(handler: str, *, who: str, limits: Limits | None = None) -> Room | Unco
     return Room(handler, who=who, limits=limits) if available() else Unconfined(handler)
 
 
+_SECRET = frozenset({TOKEN_VARIABLE, *PROXY_VARIABLES})  # a child that reads a file has no use for these
+
+
 class _Server:
     """The fork server of this process, started when it is first needed."""
 
@@ -196,7 +200,7 @@ class _Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={name: value for name, value in os.environ.items() if name not in _SECRET} | {"OMP_NUM_THREADS": "1"},
         )
         other.close()
         self._orders, self._owner = mine, os.getpid()

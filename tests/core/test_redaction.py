@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from modelprint.core.errors import SuspectError
+from modelprint.core.redaction import TOKEN_VARIABLE, shown_reference, shown_url, without_token
 from modelprint.suspects.open import open_suspect
-from modelprint.suspects.redaction import TOKEN_VARIABLE, shown_reference, shown_url, without_token
 
 TOKEN = 'abc/d"e&f+g<h\\i=='
 SPELLINGS = {
