@@ -69,6 +69,8 @@ class Verdict(Record):
             the answers; the calibration models were matched in the same way.
         kinds: what each kind of calibration model says; null in verdicts from before kinds were listed.
         pooled: whether kinds of too few models were ranked with the most frequent kind; written where it is so.
+        remarks: what is to be known of the calibration models: joined families, weak models, copies of the source; null
+            in verdicts from before they were made.
         message: the verdict in plain words, with what is missing; not part of the printed object.
     """
 
@@ -88,6 +90,7 @@ class Verdict(Record):
     class_matching: tuple[int, ...] | None = None
     kinds: tuple[KindRate, ...] | None = None
     pooled: bool = False
+    remarks: tuple[str, ...] | None = None
     message: str = Field(default="", exclude=True)
 
     @model_validator(mode="before")
@@ -118,6 +121,8 @@ class Verdict(Record):
             fields.pop("kinds", None)
         if not self.pooled:
             fields.pop("pooled", None)
+        if self.remarks is None:
+            fields.pop("remarks", None)
         return {**fields, **{name: details[name] for name in BESIDE if name in details}, "details": details}
 
     def to_json(self) -> str:

@@ -248,6 +248,8 @@ def _compare(stated: Verdict, rejudged: Verdict) -> None:
     """
     if stated.kinds is None:
         rejudged = rejudged.model_copy(update={"kinds": None, "pooled": False})
+    if stated.remarks is None:
+        rejudged = rejudged.model_copy(update={"remarks": None})
     one, other = (verdict.model_dump(mode="json", by_alias=True) for verdict in (stated, rejudged))
     other["details"] = {name: value for name, value in other["details"].items() if name in one["details"]}
     for name in [*other, *(name for name in one if name not in other)]:

@@ -21,6 +21,7 @@ from modelprint.nn.trial import check_source
 from modelprint.ownership.auto import PREFIX, trained_negatives
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
+from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint, library
 from modelprint.ownership.negatives import (
     Inputs,
@@ -34,6 +35,7 @@ from modelprint.ownership.negatives import (
 from modelprint.ownership.options import EnrollmentOptions
 from modelprint.ownership.origin import Origin
 from modelprint.ownership.plane import anchors, labels_on
+from modelprint.ownership.remarks import remarks
 from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
@@ -152,7 +154,6 @@ def enroll(
             inputs=inputs,
             source=origin,
             seeds=seeds,
-            source_accuracy=float(right.mean()),
             options=options,
             notice=notice,
         )
@@ -174,6 +175,14 @@ def enroll(
     ]
     points = anchors(queries.stored, queries.group, crafted.source)
     answers = ask_negatives(calibrating, queries.stored, inputs, device=device_of(source.module), progress=progress)
+    calibration = calibration_records(
+        [one.record for one in calibrating],
+        answers,
+        [one.sketch for one in calibrating],
+        source=crafted.source,
+        source_sketch=origin.sketch,
+        classes=inputs.classes,
+    )
     fingerprint = Fingerprint.bind(
         {
             "scheme": chosen.name,
@@ -182,12 +191,13 @@ def enroll(
             "input": seeds.spec,
             "codec": seeds.modality.codec(queries.stored),
             "source": source.identity,
+            "source_values": origin.values,
             "bases": sorted(origin.bases),
             "source_accuracy": float(right.mean()),
             "data": seeds.identity,
             "data_name": seeds.name,
             "report": dict(queries.report),
-            "calibration": [one.record for one in calibrating],
+            "calibration": calibration,
             "shadows": records(learned),
             "budget": budget,
             "train_data": None if trained_on is None else trained_on.identity,
@@ -208,6 +218,8 @@ def enroll(
         calibration=answers,
         plane={"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)},
     )
+    for remark in remarks(fingerprint):
+        notice(remark)
     if out is not None:
         fingerprint.save(out)
     shelf.clear()

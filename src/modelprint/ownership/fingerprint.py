@@ -53,6 +53,30 @@ def _spec(value: Any) -> Any:
 AnyInputSpec = Annotated[SerializeAsAny[InputSpec], BeforeValidator(_spec)]
 
 
+LikenessBy = Literal["weights", "scores", "labels"]
+
+
+class Likeness(Record):
+    """What two models have in common that independent ones do not.
+
+    Attributes:
+        to: the name of the other model.
+        by: what was compared.
+        distance: of the weights or log-odds, relative to their size; 0 where labels are the same.
+        family: that the model belongs to for that reason; not written of a likeness to the source.
+    """
+
+    to: str
+    by: LikenessBy
+    distance: float
+    family: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value is not None}
+
+
 class CalibrationModel(Record):
     """An independent model whose answers calibrate the threshold.
 
@@ -64,6 +88,8 @@ class CalibrationModel(Record):
             known; COPY, if it was made from another model than the source.
         made_from: SHA-256 of that other model; not written where there is none.
         behind: the transform through which it was asked, where that is expected; not written where there is none.
+        joined: what makes it one family with an earlier model; not written where it is its own.
+        near_source: what it has in common with the source; not written where that is no more than others have.
     """
 
     name: str
@@ -72,10 +98,17 @@ class CalibrationModel(Record):
     kind: str | None = None
     made_from: str | None = None
     behind: str | None = None
+    joined: Likeness | None = None
+    near_source: Likeness | None = None
 
     @property
     def family(self) -> str:
-        """What its scores depend on: itself, or the model that it copies; siblings are drawn each for itself."""
+        """What its scores depend on: itself, or the model that it copies or nearly equals.
+
+        Siblings are drawn each for itself.
+        """
+        if self.joined is not None and self.joined.family is not None:
+            return self.joined.family
         return self.made_from or self.identity
 
     @property
@@ -86,9 +119,8 @@ class CalibrationModel(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        return {
-            name: value for name, value in fields.items() if value is not None or name not in ("made_from", "behind")
-        }
+        optional = ("made_from", "behind", "joined", "near_source")
+        return {name: value for name, value in fields.items() if value is not None or name not in optional}
 
 
 class ShadowRecord(Record):
@@ -112,6 +144,8 @@ class Manifest(Record):
         parameters: the scheme's hyper-parameters.
         input: what models of the task take, by modality; `codec`: in which of its types the queries are stored.
         source: SHA-256 of the source's file or weights.
+        source_values: SHA-256 over the values of its weights, whatever the form of their file (`nn.likeness`); not
+            written by versions that did not keep it, nor for models without weights.
         bases: SHA-256 of the checkpoints that the source was made from, which its siblings share; not written where
             none is known.
         source_accuracy: on the seeds.
@@ -132,6 +166,7 @@ class Manifest(Record):
     input: AnyInputSpec
     codec: str
     source: str
+    source_values: str | None = None
     bases: tuple[str, ...] = ()
     source_accuracy: float
     data: str
@@ -155,7 +190,7 @@ class Manifest(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        for name in ("bases", "shadows", "budget", "train_data", "enrollment"):
+        for name in ("source_values", "bases", "shadows", "budget", "train_data", "enrollment"):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields

@@ -22,6 +22,7 @@ from modelprint.data.labelled import LabelledSet
 from modelprint.modalities.base import Modality
 from modelprint.modalities.transform import Transform
 from modelprint.nn.folders import FolderModel, folder_models
+from modelprint.nn.likeness import WeightSketch, sketch_of, weight_distance
 from modelprint.nn.loading import LoadedModel, of_module, weights_identity
 from modelprint.nn.models_file import SOURCE
 from modelprint.nn.options import ModelOptions
@@ -36,7 +37,6 @@ from modelprint.training.loop import predict
 Negatives = str | Path | Sequence[nn.Module | LoadedModel | ModelRef]
 Notice = Callable[[str], None]
 COPY = "COPY"  # the kind of a calibration model that was made from another model
-MUCH_WEAKER = 0.1  # in accuracy, than the source
 CHANCE = 1.2  # times chance: what is no better has learned nothing
 
 
@@ -67,12 +67,14 @@ class Negative:
         model: a network of torch, or
         folder_model: something else that answers: an ONNX file, a recording, a server.
         transform: what inputs go through first, where suspects are expected to do that.
+        sketch: of its weights, where they were read from a file or lie in memory.
     """
 
     record: CalibrationModel
     model: ModelRef | None = None
     folder_model: FolderModel | None = None
     transform: Transform | None = None
+    sketch: WeightSketch | None = None
 
     @property
     def recorded(self) -> bool:
@@ -115,7 +117,6 @@ def negative_models(
     inputs: Inputs,
     source: Origin,
     seeds: LabelledSet | None = None,
-    source_accuracy: float | None = None,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     notice: Notice = unheard,
 ) -> list[Negative]:
@@ -124,7 +125,6 @@ def negative_models(
     Args:
         source: what is known of the enrolled model.
         seeds: labelled images, where they are at hand; accuracy is measured on them.
-        source_accuracy: of the source, on the same.
         options: what holds for every file of a folder that does not say it itself.
         notice: called with what the user should know.
 
@@ -134,18 +134,14 @@ def negative_models(
     """
     if not isinstance(negatives, str | Path):
         return [
-            _checked(
-                _of_memory(model), f"model-{number}", source=source, seeds=seeds, limit=source_accuracy, notice=notice
-            )
+            _checked(_of_memory(model), f"model-{number}", source=source, seeds=seeds)
             for number, model in enumerate(negatives)
         ]
     models: list[Negative] = []
     misfits: list[str] = []
     for one in folder_models(negatives, options):
         try:
-            models.append(
-                _of_folder(one, inputs=inputs, source=source, seeds=seeds, limit=source_accuracy, notice=notice)
-            )
+            models.append(_of_folder(one, inputs=inputs, source=source, seeds=seeds, notice=notice))
         except FingerprintError:
             raise
         except ModelprintError as error:
@@ -199,7 +195,6 @@ def _of_folder(
     inputs: Inputs,
     source: Origin,
     seeds: LabelledSet | None,
-    limit: float | None,
     notice: Notice,
 ) -> Negative:
     if one.is_torch and one.path is not None:
@@ -208,9 +203,9 @@ def _of_folder(
         )
         for note in opened.notes:
             notice(note)
-        negative = _checked(ref, one.name, source=source, seeds=seeds, limit=limit, notice=notice, opened=opened.module)
+        negative = _checked(ref, one.name, source=source, seeds=seeds, opened=opened.module)
     else:
-        negative = _answering(one, inputs=inputs, seeds=seeds, limit=limit, notice=notice)
+        negative = _answering(one, inputs=inputs, seeds=seeds, notice=notice)
     return _as_said(negative, one, source=source)
 
 
@@ -232,14 +227,12 @@ def _checked(
     *,
     source: Origin,
     seeds: LabelledSet | None,
-    limit: float | None,
-    notice: Notice,
     opened: nn.Module | None = None,
 ) -> Negative:
     """A network as a calibration model, unless it is no independent one; `opened`: it, where it is open already."""
     if opened is None:
         with ref.opened() as module:
-            return _checked(ref, name, source=source, seeds=seeds, limit=limit, notice=notice, opened=module)
+            return _checked(ref, name, source=source, seeds=seeds, opened=module)
     name = name if ref.path is None else ref.path.name
     recipe = ref.card.recipe if ref.card is not None else {}
     if seeds is not None and recipe.get("data_sha256") == seeds.identity:
@@ -247,15 +240,26 @@ def _checked(
             f"{name} was trained on {seeds.name}, the images that the queries are made of: "
             "it would make the threshold too low; leave it out"
         )
-    if source.identities & {ref.identity, weights_identity(opened)}:
+    sketch = sketch_of(opened)
+    if source.identities & {ref.identity, weights_identity(opened)} or _same_weights(sketch, source):
         raise FingerprintError(f"{name} is the source itself, no independent model: leave it out")
     accuracy = None
     if seeds is not None:
         predicted = predict(opened, torch.from_numpy(seeds.stored), modality=seeds.modality).argmax(1).numpy()
-        accuracy = _accuracy(name, predicted, seeds, limit=limit, notice=notice)
+        accuracy = _accuracy(name, predicted, seeds)
     kind, parent = kind_of_model(ref, name, source)
     record = CalibrationModel(name=name, identity=ref.identity, accuracy=accuracy, kind=kind, made_from=parent)
-    return Negative(record=record, model=ref)
+    return Negative(record=record, model=ref, sketch=sketch)
+
+
+def _same_weights(sketch: WeightSketch | None, source: Origin) -> bool:
+    """Whether these are the source's weights, whatever the names in their file and the format of their numbers."""
+    if sketch is None:
+        return False
+    if source.sketch is None:
+        return sketch.values == source.values
+    distance = weight_distance(sketch, source.sketch)
+    return distance is not None and distance.same
 
 
 def kind_of_model(model: ModelRef, name: str, source: Origin) -> tuple[str | None, str | None]:
@@ -279,7 +283,7 @@ def _of_the_source(name: str) -> FingerprintError:
     return FingerprintError(f"{name} was made from the source, it is no independent model: leave it out")
 
 
-def _accuracy(name: str, predicted: np.ndarray, seeds: LabelledSet, *, limit: float | None, notice: Notice) -> float:
+def _accuracy(name: str, predicted: np.ndarray, seeds: LabelledSet) -> float:
     """The share of seeds that are classified rightly.
 
     Raises:
@@ -293,17 +297,10 @@ def _accuracy(name: str, predicted: np.ndarray, seeds: LabelledSet, *, limit: fl
             "with no model and would make the threshold too low; look at its normalisation and class order, or leave "
             "it out"
         )
-    if limit is not None and right < limit - MUCH_WEAKER:
-        notice(
-            f"{name} classifies {right:.1%} of {seeds.name} rightly, the source {limit:.1%}: so weak a model agrees "
-            "less with the source for that reason alone, and may make the threshold too low"
-        )
     return right
 
 
-def _answering(
-    one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, limit: float | None, notice: Notice
-) -> Negative:
+def _answering(one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, notice: Notice) -> Negative:
     """What answers, but is no network of torch: accuracy is measured where asking is free."""
     suspect = _opened(one, inputs, asked_by="")
     accuracy = None
@@ -313,7 +310,7 @@ def _answering(
         notice(f"{shown_reference(one.reference)} is asked as a calibration model, as models.toml says")
     elif seeds is not None and not negative.recorded:
         predicted = suspect.ask(seeds.stored).labels
-        accuracy = _accuracy(one.name, predicted, seeds, limit=limit, notice=notice)
+        accuracy = _accuracy(one.name, predicted, seeds)
     return replace(negative, record=record.model_copy(update={"accuracy": accuracy}))
 
 

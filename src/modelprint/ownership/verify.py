@@ -25,6 +25,7 @@ from modelprint.ownership.ask import (
     scheme_of,
 )
 from modelprint.ownership.expect import expected_by
+from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.negatives import (
     Inputs,
@@ -37,6 +38,7 @@ from modelprint.ownership.negatives import (
 )
 from modelprint.ownership.origin import Origin
 from modelprint.ownership.plane import labels_on
+from modelprint.ownership.remarks import remarks
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device
 
@@ -148,6 +150,8 @@ def examine(
     message = decision.message
     if lowered:
         message += "; some calibration models give labels only, so that labels are compared"
+    calibration_remarks = remarks(calibrated)
+    message = "; ".join([message, *calibration_remarks])
     seen = [*respondent.notes, *([] if change is None else [change])]
     verdict = Verdict(
         verdict=decision.outcome,
@@ -163,6 +167,7 @@ def examine(
         suspect=respondent.identity,
         kinds=decision.kinds,
         pooled=decision.pooled,
+        remarks=calibration_remarks,
         message=message + NOTE + ". ".join(seen) if seen else message,
         class_matching=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
         details=decision.details,
@@ -192,7 +197,9 @@ def recalibrated(
     calibrating = negative_models(
         negatives,
         inputs=inputs,
-        source=Origin(identities=frozenset({manifest.source}), bases=frozenset(manifest.bases)),
+        source=Origin(
+            identities=frozenset({manifest.source}), bases=frozenset(manifest.bases), values=manifest.source_values
+        ),
         options=options,
         notice=notice,
     )
@@ -205,7 +212,15 @@ def recalibrated(
         ),
     ]
     answers = ask_negatives(calibrating, fingerprint.queries, inputs, device=device, progress=progress)
-    return fingerprint.recalibrated(tuple(one.record for one in calibrating), answers)
+    records = calibration_records(
+        [one.record for one in calibrating],
+        answers,
+        [one.sketch for one in calibrating],
+        source=fingerprint.source,
+        source_sketch=None,
+        classes=inputs.classes,
+    )
+    return fingerprint.recalibrated(records, answers)
 
 
 def _plane(fingerprint: Fingerprint, suspect: Suspect) -> np.ndarray | None:
