@@ -104,6 +104,16 @@ def test_other_shapes_have_no_distance_and_a_common_trunk_has_one() -> None:
     assert not trunk.same
 
 
+def test_networks_with_other_numbers_of_tensors_are_compared_where_they_are_alike() -> None:
+    torch.manual_seed(0)
+    trunk = nn.Linear(300, 300)
+    few, many = nn.Sequential(trunk), nn.Sequential(copy.deepcopy(trunk), *(nn.Linear(10, 10) for _ in range(20)))
+    assert len(sketched(few).samples[0]) > len(sketched(many).samples[0])
+    distance = weight_distance(sketched(few), sketched(many))
+    assert distance is not None
+    assert distance.overall == 0.0
+
+
 def test_networks_without_weights_or_of_zeros() -> None:
     assert sketch_of(nn.Flatten()) is None
     zero = copy.deepcopy(net(0))

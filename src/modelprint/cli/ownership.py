@@ -26,6 +26,7 @@ from modelprint.core.errors import UsageError
 if TYPE_CHECKING:
     from modelprint.core.suspect import Cost
     from modelprint.core.verdict import Verdict
+    from modelprint.ownership.fingerprint import Fingerprint
 
 DryRun = Annotated[
     bool,
@@ -139,7 +140,7 @@ def enroll(
         if quantity.printed and quantity.key in crafting
     ]
     out.print(f"{out_}: {len(fingerprint)} queries by {scheme}{''.join(facts)}", markup=False)
-    out.print(f"{len(fingerprint.calibration)} calibration models, {fingerprint.identity}", markup=False)
+    out.print(f"{_calibration(fingerprint)} calibration models, {fingerprint.identity}", markup=False)
 
 
 def inspect(
@@ -176,7 +177,7 @@ def inspect(
             "source": f"{manifest.source}, accuracy {manifest.source_accuracy:.4f}",
             "made from": f"{manifest.data_name} ({manifest.data}), seed {manifest.seed}",
             "crafting": ", ".join(f"{key} {_short(value)}" for key, value in manifest.report.items()),
-            "calibration": f"{len(manifest.calibration)} independent models",
+            "calibration": f"{_calibration(loaded)} independent models",
             "made by": manifest.library,
         }
         for key, value in rows.items():
@@ -357,6 +358,13 @@ def print_verdict(verdict: Verdict, name: str) -> None:
     for key, value in rows.items():
         table.add_row(key, value)
     print_table(table)
+
+
+def _calibration(fingerprint: Fingerprint) -> str:
+    """How many calibration models there are; where near-equal ones were joined, in how many families."""
+    models = fingerprint.manifest.calibration
+    joined = any(model.joined is not None for model in models)
+    return f"{len(set(fingerprint.families))} families of {len(models)}" if joined else f"{len(models)}"
 
 
 def _short(value: object) -> str:

@@ -57,10 +57,17 @@ class Answers:
             shares = np.eye(classes)[np.where(self.answered, self.labels, 0)]
         else:
             shares = self.scores.astype(np.float64)
-            answered_shares = shares[self.answered]
-            if not (np.all(answered_shares >= 0) and np.allclose(answered_shares.sum(axis=1), 1.0, atol=1e-3)):
+            if not self.gives_probabilities:
                 shares = special.softmax(shares, axis=1)
         return np.where(self.answered[:, None], shares, np.nan)
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the scores are probabilities, and no logits."""
+        if self.scores is None:
+            return False
+        answered = self.scores[self.answered].astype(np.float64)
+        return bool(np.all(answered >= 0) and np.allclose(answered.sum(axis=1), 1.0, atol=1e-3))
 
     def restricted(self, access: Access) -> Answers:
         """Only what this access level shows."""

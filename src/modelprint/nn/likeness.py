@@ -31,7 +31,8 @@ class WeightSketch:
     Attributes:
         values: SHA-256 over the values of all tensors, rounded to float16, whatever their names, order and format.
         names, shapes: of the tensors, in the network's order.
-        samples: float32, of each tensor: all of its numbers, or those at places that depend on its size alone.
+        samples: float32, of each tensor: its numbers at places whose order depends on its size alone, all of them or
+            the first.
     """
 
     values: str
@@ -107,7 +108,7 @@ def weight_distance(one: WeightSketch, other: WeightSketch) -> WeightDistance | 
     shared = sum(int(one.numbers[place]) for place, _ in pairs)
     if shared < LEAST_SHARED * max(int(one.numbers.sum()), int(other.numbers.sum())) or not shared:
         return None
-    squares = [_squares(one, other, place, counterpart) for place, counterpart in pairs]
+    squares = [_squares(one, other, pair) for pair in pairs]
     apart, mine, theirs = (sum(column) for column in zip(*squares, strict=True))
     overall = float(np.sqrt(apart / np.sqrt(mine * theirs))) if mine and theirs else float(np.sqrt(2))
     whole = len(pairs) == len(one.shapes) == len(other.shapes)
@@ -124,11 +125,22 @@ def _values_identity(tensors: object) -> str:
 
 def _sample(tensor: Tensor, quota: int) -> np.ndarray:
     numbers = tensor.reshape(-1)
-    if len(numbers) > quota:
-        places = np.random.default_rng(len(numbers)).integers(0, len(numbers), size=quota)
-        numbers = numbers[torch.from_numpy(places).to(numbers.device)]
-    sample: np.ndarray = numbers.cpu().float().numpy().copy()
+    places = torch.from_numpy(_places(len(numbers), quota)).to(numbers.device)
+    sample: np.ndarray = numbers[places].cpu().float().numpy()
     return sample
+
+
+def _places(size: int, quota: int) -> np.ndarray:
+    """Places in a tensor of this size; a smaller quota gets the first of those of a larger one."""
+    draw = np.random.default_rng(size)
+    return draw.permutation(size)[:quota] if size <= SAMPLE else draw.integers(0, size, size=quota)
+
+
+def _both(one: WeightSketch, other: WeightSketch, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """What both sketches hold of two tensors of the same shape."""
+    mine, theirs = one.samples[pair[0]], other.samples[pair[1]]
+    common = min(len(mine), len(theirs))
+    return mine[:common], theirs[:common]
 
 
 def _relative(mine: np.ndarray, theirs: np.ndarray, length: float, other_length: float) -> float:
@@ -139,15 +151,20 @@ def _relative(mine: np.ndarray, theirs: np.ndarray, length: float, other_length:
 
 def _worst(one: WeightSketch, other: WeightSketch, pairs: list[tuple[int, int]]) -> float:
     distances = []
-    for place, counterpart in pairs:
-        mine, theirs = one.samples[place], other.samples[counterpart]
+    for pair in pairs:
+        mine, theirs = _both(one, other, pair)
         distances.append(_relative(mine, theirs, float(np.linalg.norm(mine)), float(np.linalg.norm(theirs))))
     return max(distances)
 
 
-def _squares(one: WeightSketch, other: WeightSketch, place: int, counterpart: int) -> tuple[float, float, float]:
-    mine, theirs = one.samples[place], other.samples[counterpart]
-    weight = int(one.numbers[place]) / len(mine)
+def _apart(one: WeightSketch, other: WeightSketch, pair: tuple[int, int]) -> float:
+    mine, theirs = _both(one, other, pair)
+    return float(np.linalg.norm(mine - theirs))
+
+
+def _squares(one: WeightSketch, other: WeightSketch, pair: tuple[int, int]) -> tuple[float, float, float]:
+    mine, theirs = _both(one, other, pair)
+    weight = int(one.numbers[pair[0]]) / len(mine)
     return (
         weight * float(((mine - theirs) ** 2).sum()),
         weight * float((mine**2).sum()),
@@ -162,7 +179,7 @@ def _matched(one: WeightSketch, other: WeightSketch) -> list[tuple[int, int]]:
         mine = [place for place, same in enumerate(one.shapes) if same == shape]
         theirs = [place for place, same in enumerate(other.shapes) if same == shape]
         if theirs:
-            apart = np.array([[np.linalg.norm(one.samples[a] - other.samples[b]) for b in theirs] for a in mine])
+            apart = np.array([[_apart(one, other, (a, b)) for b in theirs] for a in mine])
             rows, columns = linear_sum_assignment(apart)
             pairs += [(mine[row], theirs[column]) for row, column in zip(rows, columns, strict=True)]
     return sorted(pairs)

@@ -17,6 +17,7 @@ from modelprint.core.identification import Candidate, Comparison, Identification
 from modelprint.core.verdict import Outcome
 from modelprint.ownership.decide import Decision
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.remarks import remarks
 from modelprint.stats.multiple import holm, needed_models_of
 
 
@@ -86,7 +87,7 @@ def _candidate(one: Compared, decision: Decision, adjusted: float, *, owners: in
         verdict=verdict,
         calibration=decision.ranked,
         queries=one.queries,
-        message="; ".join([message, *one.notes]),
+        message="; ".join([message, *one.notes, *remarks(one.fingerprint)]),
     )
 
 

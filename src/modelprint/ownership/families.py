@@ -18,7 +18,7 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.nn.likeness import WeightDistance, WeightSketch, weight_distance
 from modelprint.ownership.fingerprint import CalibrationModel, Likeness, LikenessBy
-from modelprint.stats.likeness import graded, kappas, label_differences, score_distances
+from modelprint.stats.likeness import ROUNDED, UNROUNDED, graded, kappas, label_differences, score_distances
 
 ONE_START = 0.55  # weights closer than this started from one network, and not only from one seed
 CLOSER = 0.5  # siblings that are closer than this share of the distance to the others are one family
@@ -71,6 +71,10 @@ def calibration_records(
         )
         for place, (record, one, sketch) in enumerate(zip(seen, heard, kept, strict=True))
     ]
+    near_source = [
+        near or _labels_of_source(place, seen, heard, source) if scores.between(place, len(seen)) is None else near
+        for place, near in enumerate(near_source)
+    ]
     links = [*_by_weights(seen, kept), *_by_answers(seen, heard, scores)]
     joined = _joined(seen, links)
     of_identity = {
@@ -81,25 +85,39 @@ def calibration_records(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Scores:
-    """Distances of the scores of models, where both have scores that say more than labels."""
+class _Compared:
+    """Distances of the scores of models; the row of each in them."""
 
     distances: np.ndarray
     rows: Mapping[int, int]
 
+
+@dataclass(frozen=True, kw_only=True)
+class _Scores:
+    """Distances of the scores of models, where both have scores that say more than labels.
+
+    Attributes:
+        compared: of logits as they are, then of all with what APIs round away left out.
+    """
+
+    compared: tuple[_Compared, ...]
+
     @classmethod
     def of(cls, answers: Sequence[Answers], classes: int) -> _Scores:
-        telling = [place for place, one in enumerate(answers) if graded(one, classes) >= LEAST_GRADED]
-        return cls(
-            distances=score_distances([answers[place] for place in telling], classes),
-            rows={place: row for row, place in enumerate(telling)},
-        )
+        logits = [place for place, one in enumerate(answers) if one.scores is not None and not one.gives_probabilities]
+        compared = []
+        for places, smallest in ((logits, UNROUNDED), (range(len(answers)), ROUNDED)):
+            telling = [p for p in places if graded(answers[p], classes, smallest=smallest) >= LEAST_GRADED]
+            distances = score_distances([answers[place] for place in telling], classes, smallest=smallest)
+            compared.append(_Compared(distances=distances, rows={place: row for row, place in enumerate(telling)}))
+        return cls(compared=tuple(compared))
 
     def between(self, one: int, other: int) -> float | None:
         """The distance of two models; None where the scores of either tell nothing."""
-        if one not in self.rows or other not in self.rows:
-            return None
-        return float(self.distances[self.rows[one], self.rows[other]])
+        for compared in self.compared:
+            if one in compared.rows and other in compared.rows:
+                return float(compared.distances[compared.rows[one], compared.rows[other]])
+        return None
 
 
 def _near_source(
@@ -125,9 +143,22 @@ def _near_source(
         return Likeness(to="the source", by="weights", distance=weights.overall)
     if distance is not None and distance <= NEAR_SCORES:
         return Likeness(to="the source", by="scores", distance=distance)
-    if distance is None and len(answers) and (answers.labels == source.labels).all():
-        return Likeness(to="the source", by="labels", distance=0.0)
     return None
+
+
+def _labels_of_source(
+    place: int, records: Sequence[CalibrationModel], answers: Sequence[Answers], source: Answers
+) -> Likeness | None:
+    """Whether a model gives the source's label to every query, and others of its kind do not."""
+    different = label_differences(np.stack([source.labels, *(one.labels for one in answers)]))[0, 1:]
+    others = [
+        count
+        for count, record in zip(different, records, strict=True)
+        if count and record.group == records[place].group
+    ]
+    if different[place] or not others or np.median(others) < LEAST_DIFFERENT:
+        return None
+    return Likeness(to="the source", by="labels", distance=0.0)
 
 
 def _by_weights(records: Sequence[CalibrationModel], sketches: Sequence[WeightSketch | None]) -> Iterator[_Link]:

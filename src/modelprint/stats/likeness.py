@@ -15,29 +15,34 @@ from jaxtyping import Float, Int
 
 from modelprint.core.suspect import Answers
 
-SMALLEST = 1e-4  # probabilities below are taken for it: what APIs round away counts in no model
+ROUNDED = 1e-4  # probabilities that are given are taken for no less: what APIs round away counts in no model
+UNROUNDED = 1e-12  # those that logits stand for
 BLOCK = 2**22  # numbers that are compared at a time
 
 
-def log_odds(answers: Answers, classes: int) -> Float[np.ndarray, "n classes"]:
+def log_odds(answers: Answers, classes: int, *, smallest: float = ROUNDED) -> Float[np.ndarray, "n classes"]:
     """Logarithms of the probabilities of answers with scores, those of each query around 0.
 
     >>> log_odds(Answers(labels=np.array([0]), scores=np.array([[0.5, 0.5]])), 2).tolist()
     [[0.0, 0.0]]
     """
-    logs = np.log(np.maximum(answers.probabilities(classes), SMALLEST))
+    logs = np.log(np.maximum(answers.probabilities(classes), smallest))
     centred: np.ndarray = logs - logs.mean(axis=1, keepdims=True)
     return centred
 
 
-def score_distances(answers: Sequence[Answers], classes: int) -> Float[np.ndarray, "k k"]:
-    """The relative distance of the log-odds of each two models, all of which answered all queries with scores."""
+def score_distances(answers: Sequence[Answers], classes: int, *, smallest: float = ROUNDED) -> Float[np.ndarray, "k k"]:
+    """The relative distance of the log-odds of each two models, all of which answered all queries with scores.
+
+    Args:
+        smallest: the probability that smaller ones are taken for.
+    """
     count, queries = len(answers), len(answers[0]) if answers else 0
     products = np.zeros((count, count))
     step = max(1, BLOCK // max(1, count * classes))
     for start in range(0, queries, step):
         index = np.arange(start, min(start + step, queries))
-        block = np.stack([log_odds(one.take(index), classes).ravel() for one in answers])
+        block = np.stack([log_odds(one.take(index), classes, smallest=smallest).ravel() for one in answers])
         products += block @ block.T
     squares = np.diag(products)
     sizes = np.sqrt(np.outer(squares, squares))
@@ -45,12 +50,12 @@ def score_distances(answers: Sequence[Answers], classes: int) -> Float[np.ndarra
     return np.sqrt(np.divide(apart, sizes, out=np.full_like(apart, np.inf), where=sizes > 0))
 
 
-def graded(answers: Answers, classes: int) -> int:
+def graded(answers: Answers, classes: int, *, smallest: float = ROUNDED) -> int:
     """To how many queries the scores say more than the label: the second class has a probability that counts."""
     if answers.scores is None:
         return 0
     second = np.sort(answers.probabilities(classes), axis=1)[:, -2]
-    return int((second > SMALLEST).sum())
+    return int((second > smallest).sum())
 
 
 def label_differences(labels: Int[np.ndarray, "k n"]) -> Int[np.ndarray, "k k"]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from modelprint.core.quantities import Quantity
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.remarks import remarks
 from modelprint.report.drawing.figure import Fact
 from modelprint.report.drawing.text import NONE, counted, number, percent, plain_name, value_text
 from modelprint.report.verdict.cases import Case
@@ -55,6 +56,7 @@ def fingerprint_facts(fingerprint: Fingerprint) -> list[Fact]:
         Fact(name="Accuracy of the source on them", value=percent(manifest.source_accuracy)),
         Fact(name="Seed", value=str(manifest.seed)),
         Fact(name="Calibration models", value=f"{len(manifest.calibration)}"),
+        *(Fact(name="Of these", value=plain_name(remark, longest=600)) for remark in remarks(fingerprint)),
         Fact(name="Fingerprint", value=fingerprint.identity, code=True),
         Fact(name="Its tensors", value=manifest.tensors, code=True),
         Fact(name="Source model", value=plain_name(manifest.source), code=True),
