@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,23 @@ from modelprint import enroll, verify
 from modelprint.attacks.make import run_attack
 from modelprint.core.errors import FingerprintError, ModelprintError
 from modelprint.core.suspect import Answers, answers_from_scores
-from modelprint.nn.likeness import sketch_of
+from modelprint.nn.likeness import SAME_WEIGHTS, sketch_of
 from modelprint.nn.loading import load_model
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import build
 from modelprint.ownership.ask import record_answers
-from modelprint.ownership.families import calibration_records
+from modelprint.ownership.families import NEAR_SCORES, ONE_START, SAME_SCORES, calibration_records
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.ownership.identify import identify
+from modelprint.ownership.remarks import remarks
+from modelprint.report.verdict.facts import fingerprint_facts
 from modelprint.suspects.options import SuspectOptions
 from modelprint.training.train import default_recipe, spec_for, train_model
+from modelprint.zoo.population import load as load_zoo
 from tests.conftest import Digits
 from tests.ownership.test_negatives import export
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 CODE = """
 import torch
 
@@ -320,3 +326,48 @@ def test_models_of_memory_and_of_a_file_are_sketched_alike(digits: Digits, tmp_p
     assert one is not None
     assert other is not None
     assert one.values == other.values
+
+
+def test_no_calibration_model_of_the_committed_zoo_is_joined_by_its_weights() -> None:
+    models = load_zoo("fashion", part="calibration")
+    by_id = {model.id: model for model in models}
+    records = [
+        CalibrationModel(
+            name=model.id,
+            identity=model.row.sha256,
+            accuracy=model.accuracy,
+            kind=model.kind if model.source is None else "COPY",
+            made_from=None if model.source is None else by_id[model.source].row.sha256,
+        )
+        for model in models
+    ]
+    draw = np.random.default_rng(0)
+    answers = [labelled(draw.integers(0, 10, size=20)) for _ in range(len(models) + 1)]
+    sketches = [sketch_of(load_model(model.path).module) for model in models]
+    source = load_model(load_zoo("fashion", part="source")[0].path).module
+    made = calibration_records(
+        records, answers[1:], sketches, source=answers[0], source_sketch=sketch_of(source), classes=10
+    )
+    assert len(made) == 149
+    assert not [model.name for model in made if model.joined is not None or model.near_source is not None]
+
+
+def test_the_study_joins_none_of_them_by_its_answers() -> None:
+    study = json.loads((CHECKOUT / "benchmarks" / "results" / "likeness_fashion.json").read_text())
+    for figures in study["schemes"].values():
+        assert figures["joined"] == figures["near the source"] == []
+        for kind in ("scores", "rounded scores"):
+            assert figures[kind]["independent"]["min"] > 2 * NEAR_SCORES
+            assert figures[kind]["siblings"]["min"] > 2 * NEAR_SCORES
+            assert figures[kind]["saved as float16"]["max"] < SAME_SCORES
+    assert study["weights"]["independent"]["min"] > 2 * ONE_START
+    assert study["weights"]["saved as bfloat16"]["largest_worst"] < SAME_WEIGHTS
+
+
+def test_the_report_and_the_record_of_the_fingerprint_name_the_family(digits: Digits) -> None:
+    made = calibrated(digits, [*digits.strangers, *resaved(digits.strangers[0], 1)])
+    facts = [fact.value for fact in fingerprint_facts(made) if fact.name == "Of these"]
+    assert facts == list(remarks(made))
+    assert facts[0].startswith("model-3 counts as one family with model-0, whose highest score stands")
+    found = identify(digits.source, [made], alpha=0.4)
+    assert "model-3 counts as one family" in found.candidates[0].message
