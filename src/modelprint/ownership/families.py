@@ -18,6 +18,7 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.nn.likeness import WeightDistance, WeightSketch, weight_distance
 from modelprint.ownership.fingerprint import CalibrationModel, Likeness, LikenessBy
+from modelprint.ownership.remarks import named
 from modelprint.stats.likeness import ROUNDED, UNROUNDED, graded, kappas, label_differences, score_distances
 
 ONE_START = 0.55  # weights closer than this started from one network, and not only from one seed
@@ -289,13 +290,3 @@ def _no_guesses(records: Sequence[CalibrationModel], answers: Sequence[Answers],
             f"models of one task: {LEAST_KAPPA:g} or more): it would make the threshold too low; look at its "
             "normalisation and class order, or leave it out"
         )
-
-
-def named(names: Sequence[str], *, most: int = 3) -> str:
-    """Names, at most so many of them.
-
-    >>> named(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

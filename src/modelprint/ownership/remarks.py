@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modelprint.nn.likeness import SAME_WEIGHTS
-from modelprint.ownership.families import named
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint, Likeness
 
 MUCH_WEAKER = 0.1  # in accuracy, than the source
+AS_GOOD_AS_ZERO = 0.005  # a distance that is not worth a number
+
+
+def named(names: Sequence[str], *, most: int = 3) -> str:
+    """Names, at most so many of them.
+
+    >>> named(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def remarks(fingerprint: Fingerprint) -> tuple[str, ...]:
@@ -42,7 +51,7 @@ def _why(likeness: Likeness) -> str:
             f"their scores are alike (log-odds differ by {likeness.distance:.2g} of their size, those of independent "
             "models by more than .1)"
         )
-    if likeness.distance <= SAME_WEIGHTS:
+    if likeness.distance <= AS_GOOD_AS_ZERO:
         return "their weights are the same"
     return (
         f"their weights differ by {likeness.distance:.2g} of their size, those of models trained apart by more than 1 "
