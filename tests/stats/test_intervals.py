@@ -1,5 +1,7 @@
 """Against scipy's exact binomial interval and its bootstrap."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,8 +34,9 @@ def test_bootstrap_agrees_with_scipys_percentile_interval(statistic):
     draw = np.random.default_rng(1)
     derived, independent = draw.normal(1, 1, 40), draw.normal(0, 1, 60)
     ours = bootstrap(derived, independent, statistic, generator=np.random.default_rng(2), resamples=3000)
+    seeded = {"rng" if "rng" in signature(stats.bootstrap).parameters else "random_state": draw}  # before scipy 1.15
     theirs = stats.bootstrap(
-        (derived, independent), statistic, n_resamples=3000, vectorized=False, method="percentile", rng=draw
+        (derived, independent), statistic, n_resamples=3000, vectorized=False, method="percentile", **seeded
     ).confidence_interval
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.03)
 

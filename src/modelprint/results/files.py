@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from modelprint.core.errors import ModelprintError
+from modelprint.core.errors import ModelprintError, first_line
 from modelprint.core.files import write_text
 from modelprint.results.kinds import with_kinds
 from modelprint.results.records import Results
@@ -57,8 +57,16 @@ def read_results(path: Path) -> Results:
             content[key] = list(_apart(content.get(key, []), *fields))
         results = Results.model_validate(content)
     except (ValidationError, ValueError, TypeError, AttributeError) as error:
-        raise ModelprintError(f"{path} does not hold results that this version reads: {error}") from error
+        raise ModelprintError(f"{path} does not hold results that this version reads: {_reason(error)}") from error
     return results.model_copy(update={"rows": with_kinds(results.rows, results.runs, results.suspects)})
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in one line: of many fields, the first."""
+    if not isinstance(error, ValidationError):
+        return first_line(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
 
 
 def _listed(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
