@@ -152,8 +152,8 @@ class ApiOptions:
     "The file type that image APIs get; JPEG changes pixels."
     token_header: Annotated[str, Parameter(group=_API)] = "Authorization"  # noqa: S105 - the header, not the token
     "The header that carries the token in the environment variable MODELPRINT_API_TOKEN."
-    timeout: Annotated[float, Parameter(group=_API)] = 30.0
-    "Seconds to wait for one answer."
+    timeout: Annotated[float | None, Parameter(group=_API)] = None
+    "Seconds to wait for one answer: of a server (30 unless given), or of a local model to one batch, and for its file."
     class_names: Annotated[Path | None, Parameter(group=_API)] = None
     "A TOML file of what the API calls the classes; map-classes writes one."
     max_sent: Annotated[int | None, Parameter(group=_API)] = None
@@ -213,7 +213,8 @@ def suspect_options(model: ModelFlags, api: ApiOptions, *, device: str | None = 
         mapping=api.mapping,
         model=model.options(),
         model_name=api.model_name,
-        timeout=api.timeout,
+        timeout=30.0 if api.timeout is None else api.timeout,
+        patience=api.timeout,
         batch_size=api.batch_size,
         max_in_flight=api.max_in_flight,
         retries=api.retries,

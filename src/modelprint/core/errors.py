@@ -33,6 +33,10 @@ class MisfitError(SuspectError):
     """A suspect takes other images, or tells other classes apart, than a fingerprint: they cannot be compared."""
 
 
+class SlowError(ModelprintError):
+    """Something took more time than the user allows."""
+
+
 class UnscorableError(ModelprintError):
     """The answers do not suffice for a score: a verdict on them is inconclusive."""
 

@@ -15,18 +15,20 @@ from modelprint.core.sandbox import Limits, room
 from modelprint.core.sandbox.frames import Arrays
 from modelprint.core.sandbox.server import Handler
 from modelprint.nn.checkpoints import Chosen
+from modelprint.nn.pickled import read_checkpoint
 
 HANDLER = "modelprint.nn.confined:handler"
 LEAST_MEMORY, MEMORY_PER_BYTE = 2**30, 24  # of the child: for small files; for each byte of a large one
-LEAST_SECONDS, BYTES_PER_SECOND = 60.0, 10 * 2**20
+LEAST_SECONDS, BYTES_PER_SECOND = 4.0, 10 * 2**20
 
 
-def confined_checkpoint(data: bytes, path: Path, which: str) -> Chosen:
+def confined_checkpoint(data: bytes, path: Path, which: str, *, seconds: float | None = None) -> Chosen:
     """The weights in the bytes of a checkpoint, read in a child with limits.
 
     Args:
         path: its place, for messages.
         which: "raw", "ema", or the key that the weights lie under.
+        seconds: that it may take; None: by its size.
 
     Raises:
         ModelError: truncated, holding pickled code, or no weights of that kind.
@@ -34,7 +36,7 @@ def confined_checkpoint(data: bytes, path: Path, which: str) -> Chosen:
     """
     limits = Limits(
         memory=max(LEAST_MEMORY, MEMORY_PER_BYTE * len(data)),
-        seconds=LEAST_SECONDS + len(data) / BYTES_PER_SECOND,
+        seconds=seconds or LEAST_SECONDS + len(data) / BYTES_PER_SECOND,
         answer=2**26 + 32 * len(data),
     )
     with room(HANDLER, who=str(path), limits=limits) as child:
@@ -45,7 +47,6 @@ def confined_checkpoint(data: bytes, path: Path, which: str) -> Chosen:
 
 def handler() -> Handler:
     """Answers with the weights of one checkpoint."""
-    from modelprint.nn.pickled import read_checkpoint
 
     def answer(message: Mapping[str, Any], arrays: Arrays) -> tuple[Mapping[str, Any], Arrays]:
         chosen = read_checkpoint(arrays["file"].tobytes(), Path(message["path"]), message["which"])

@@ -136,7 +136,7 @@ def open_model(
         of_files.append(by_spec_file(spec_file, path, options=options))
     weights = weights_of(weights)
     program = weights.suffix.lower() == ".pt2"
-    file = None if program else read_weights(weights, which=options.weights)
+    file = None if program else read_weights(weights, which=options.weights, seconds=options.seconds)
     if file is not None:
         of_files += _beside(file, weights, options)
     description, notes = _merged(

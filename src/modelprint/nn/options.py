@@ -25,6 +25,7 @@ class ModelOptions:
         head: the name of the layer that attacks on the last layer touch; None: the last linear layer that is used.
         weights: which weights of a checkpoint that holds several: "raw", "ema", or the key that they lie under.
         trust_code: whether a file may bring code: `.pt2`, or an architecture that a file names by its code.
+        seconds: for unpickling a checkpoint; None: by its size.
     """
 
     arch: str | None = None
@@ -37,6 +38,7 @@ class ModelOptions:
     head: str | None = None
     weights: str = RAW
     trust_code: bool = False
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:

@@ -61,11 +61,12 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def read_weights(path: Path, *, which: str = RAW) -> WeightFile:
+def read_weights(path: Path, *, which: str = RAW, seconds: float | None = None) -> WeightFile:
     """The tensors of a `.safetensors` file, a checkpoint of torch or of Lightning, or of shards named by an index.
 
     Args:
         which: of a checkpoint that holds several: "raw", "ema", or the key that they lie under.
+        seconds: for unpickling a checkpoint; None: by its size.
 
     Raises:
         ModelError: not such a file, truncated, holding pickled code, or metadata that are not a card.
@@ -73,7 +74,7 @@ def read_weights(path: Path, *, which: str = RAW) -> WeightFile:
     data = read_bytes(path)
     kind = path.suffix.lower()
     if path.name.endswith(INDEX):
-        return _read_shards(data, path)
+        return _read_shards(data, path, seconds)
     if kind == ".onnx":
         raise ModelError(
             f"{path} is an ONNX file, from which gradients are not available: it can be a suspect, but not a source; "
@@ -86,7 +87,7 @@ def read_weights(path: Path, *, which: str = RAW) -> WeightFile:
             "address, as a Python callable (modelprint.verify), or by its recorded answers (.jsonl, .npz)"
         )
     if kind in CHECKPOINT_SUFFIXES:
-        chosen = confined_checkpoint(data, path, which)
+        chosen = confined_checkpoint(data, path, which, seconds=seconds)
         return WeightFile(state=chosen.state, card=None, identity=digest(data), notes=chosen.notes)
     try:
         state = load_safetensors(data)
@@ -97,7 +98,7 @@ def read_weights(path: Path, *, which: str = RAW) -> WeightFile:
     return WeightFile(state=dequantised(state, who=str(path)), card=_read_card(data, path), identity=digest(data))
 
 
-def _read_shards(data: bytes, path: Path) -> WeightFile:
+def _read_shards(data: bytes, path: Path, seconds: float | None) -> WeightFile:
     """The tensors of several files, by the index that tells which tensor lies where."""
     try:
         places: Mapping[str, str] = json.loads(data)["weight_map"]
@@ -109,7 +110,7 @@ def _read_shards(data: bytes, path: Path) -> WeightFile:
     for name in files:
         if not is_plain(name) or name.endswith(INDEX):
             raise ModelError(f"{path} names {name!a}, which is no shard beside it: download it again")
-        shard = read_weights(path.parent / name)
+        shard = read_weights(path.parent / name, seconds=seconds)
         state.update({key: value for key, value in shard.state.items() if places.get(key) == name})
         hashes[name] = shard.identity
     absent = sorted(places.keys() - state.keys())

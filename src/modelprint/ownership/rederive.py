@@ -152,8 +152,8 @@ def init_enrolled(fingerprint: Fingerprint, options: ModelOptions) -> str | None
     if said is None or said.init is None or options.trust_code:
         return None if said is None else said.init
     raise UsageError(
-        f"this fingerprint names a file, {said.init}, as the checkpoint of its shadow models: name your copy of it with "
-        "--init, or say --trust-code where you know it"
+        f"this fingerprint names a file, {said.init}, as the checkpoint of its shadow models: name your copy of it "
+        "with --init, or say --trust-code where you know it"
     )
 
 

@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from modelprint.core.access import Access
+from modelprint.core.deadlines import within
+from modelprint.core.devices import device_of, inputs_at_once
 from modelprint.core.errors import MisfitError, ModelprintError, SuspectError, first_line
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.suspects.interpret import answers_from_array, checked, require_scores
-from modelprint.training.loop import predict
+from modelprint.training.loop import MOST_AT_ONCE, predict
 
 
 class TorchSuspect(Suspect):
@@ -28,6 +30,7 @@ class TorchSuspect(Suspect):
         classes: how many it must tell apart, where that is known.
         modality: of its inputs.
         notes: what a user should know of how it was read.
+        seconds: for each batch; None: any time.
     """
 
     access = Access.WEIGHTS
@@ -41,9 +44,11 @@ class TorchSuspect(Suspect):
         classes: int | None = None,
         modality: Modality = IMAGE,
         notes: tuple[str, ...] = (),
+        seconds: float | None = None,
     ) -> None:
         self.modality: Modality = modality
         self.notes = notes
+        self.seconds = seconds
         self.module = module.eval()
         self.identity = identity
         self.batch_size = batch_size
@@ -55,7 +60,10 @@ class TorchSuspect(Suspect):
         if not inputs.flags.writeable:  # torch would warn of it, though nothing here writes
             inputs = inputs.copy()
         try:
-            logits = predict(self.module, torch.from_numpy(inputs), modality=self.modality, batch_size=self.batch_size)
+            with within(self._allowed(inputs), self.identity):
+                logits = predict(
+                    self.module, torch.from_numpy(inputs), modality=self.modality, batch_size=self.batch_size
+                )
         except ModelprintError:
             raise
         except Exception as error:  # somebody's code may raise anything
@@ -65,6 +73,13 @@ class TorchSuspect(Suspect):
             ) from error
         answers = answers_from_scores(logits.float().numpy(), who=self.identity)
         return checked(answers, who=self.identity, classes=self.classes)
+
+    def _allowed(self, inputs: np.ndarray) -> float | None:
+        """Seconds for all batches of these inputs."""
+        if self.seconds is None:
+            return None
+        size = self.batch_size or inputs_at_once(inputs.shape[1:], device=device_of(self.module), most=MOST_AT_ONCE)
+        return self.seconds * max(1, -(-len(inputs) // size))
 
 
 class CallableSuspect(Suspect):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from modelprint.core.deadlines import within
 from modelprint.core.errors import SuspectError
 from modelprint.core.identity import digest_json
 from modelprint.core.redaction import check_address, is_address, shown_reference
@@ -14,7 +15,7 @@ from modelprint.suspects.options import Api as Api
 from modelprint.suspects.options import SuspectOptions as SuspectOptions
 from modelprint.suspects.options import on_device as on_device
 
-PATIENCE = 4  # times --timeout: for one run of a local model over a batch
+PATIENCE = 4  # times `timeout`: for one run of an ONNX file over a batch
 
 
 def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspect:
@@ -91,7 +92,7 @@ def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
         batch_size=options.batch_size,
         classes=options.expected_classes,
         modality=options.modality,
-        seconds=PATIENCE * options.timeout,
+        seconds=options.patience or PATIENCE * options.timeout,
     )
 
 
@@ -99,14 +100,15 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
     from modelprint.nn.loading import open_model
     from modelprint.suspects.local import TorchSuspect
 
-    loaded = open_model(
-        reference,
-        options.model,
-        shape=options.input_shape,
-        classes=options.expected_classes,
-        resize=True,
-        device=options.device or "cpu",
-    )
+    with within(options.patience, reference):
+        loaded = open_model(
+            reference,
+            replace(options.model, seconds=options.patience),
+            shape=options.input_shape,
+            classes=options.expected_classes,
+            resize=True,
+            device=options.device or "cpu",
+        )
     return TorchSuspect(
         loaded.module,
         loaded.identity,
@@ -114,4 +116,5 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         classes=options.expected_classes,
         modality=options.modality,
         notes=loaded.notes,
+        seconds=options.patience,
     )

@@ -42,6 +42,8 @@ class SuspectOptions:
         layout: of tensors, where the server does not say.
         picture: the file type that image APIs get; JPEG changes pixels.
         timeout: seconds for one request.
+        patience: seconds for reading a local model's file, and for each batch that it is asked; None: a file by its
+            size, an ONNX file four times `timeout`, a network of torch any time.
         retries: how often a request is tried again.
         backoff: seconds before the first of these, then doubled, with jitter.
         max_in_flight: requests at a time.
@@ -69,6 +71,7 @@ class SuspectOptions:
     layout: Layout | None = None
     picture: Picture = "png"
     timeout: float = 30.0
+    patience: float | None = None
     retries: int = 5
     backoff: float = 0.5
     max_in_flight: int = 4
@@ -84,7 +87,7 @@ class SuspectOptions:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise UsageError(f"{name} must be at least {least}, got {value}")
-        for name, seconds in (("timeout", self.timeout), ("rate", self.rate)):
+        for name, seconds in (("timeout", self.timeout), ("patience", self.patience), ("rate", self.rate)):
             if seconds is not None and not 0 < seconds < float("inf"):
                 raise UsageError(f"{name} must be more than 0 and finite, got {seconds:g}")
 

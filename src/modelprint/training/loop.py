@@ -26,6 +26,8 @@ from modelprint.training.recipes import Augment as Augment
 from modelprint.training.recipes import BuiltIn
 from modelprint.training.recipes import TrainRecipe as TrainRecipe
 
+MOST_AT_ONCE = 512  # inputs that a model is asked, where they are small
+
 Perturb = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
@@ -180,7 +182,7 @@ def predict(
         DeviceError: a single input does not fit into memory.
     """
     device = device_of(model)
-    size = batch_size or inputs_at_once(inputs.shape[1:], device=device, most=512)
+    size = batch_size or inputs_at_once(inputs.shape[1:], device=device, most=MOST_AT_ONCE)
 
     def ask(part: slice) -> Tensor:
         outputs: Tensor = model(as_taken(inputs[part], modality, device=device)).cpu()

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from modelprint.core import errors
-from modelprint.core.errors import ModelprintError
+from modelprint.core.errors import ModelprintError, first_line
 from modelprint.core.redaction import PROXY_VARIABLES, TOKEN_VARIABLE
 from modelprint.core.sandbox.frames import Arrays, FrameError, receive, send
 from modelprint.core.sandbox.limits import Limits
@@ -30,8 +30,8 @@ class SandboxError(ModelprintError):
 
 
 def available() -> bool:
-    """Whether this system can confine a child (Linux and its like: fork, descriptors over sockets, limits)."""
-    return hasattr(os, "fork") and hasattr(socket, "send_fds") and sys.platform != "win32"
+    """Whether this system can confine a child: Linux, whose kernel keeps the limits and ends children with parents."""
+    return sys.platform == "linux" and hasattr(os, "fork") and hasattr(socket, "send_fds")
 
 
 class Room:
@@ -131,7 +131,8 @@ class Unconfined:
 
     no_network = False
 
-    def __init__(self, handler: str) -> None:
+    def __init__(self, handler: str, *, who: str) -> None:
+        self.who = who
         place, _, name = handler.partition(":")
         self._handler: Handler = getattr(import_module(place), name)()
 
@@ -147,13 +148,27 @@ class Unconfined:
         """Nothing runs."""
 
     def call(self, message: Mapping[str, Any], arrays: Arrays | None = None) -> tuple[Mapping[str, Any], Arrays]:
-        """What the handler answers."""
-        return self._handler(message, arrays or {})
+        """What the handler answers.
+
+        Raises:
+            SandboxError: it needs more memory than there is, or fails.
+            ModelprintError: its own error.
+        """
+        try:
+            return self._handler(message, arrays or {})
+        except ModelprintError:
+            raise
+        except MemoryError as error:
+            raise SandboxError(f"{self.who}: there is too little memory to read it: refused") from error
+        except Exception as error:
+            raise SandboxError(
+                f"{self.who}: it cannot be read ({type(error).__name__}: {first_line(error)})"
+            ) from error
 
 
 def room(handler: str, *, who: str, limits: Limits | None = None) -> Room | Unconfined:
     """A confined child, where this system can make one; enter it with `with`."""
-    return Room(handler, who=who, limits=limits) if available() else Unconfined(handler)
+    return Room(handler, who=who, limits=limits) if available() else Unconfined(handler, who=who)
 
 
 _SECRET = frozenset({TOKEN_VARIABLE, *PROXY_VARIABLES})  # a child that reads a file has no use for these
@@ -181,6 +196,9 @@ class _Server:
                 except OSError as error:
                     if attempt:
                         raise SandboxError(f"no process could be started to read files in: {error}") from error
+                except BaseException:  # its answer would be taken for that to the next order
+                    self._forget()
+                    raise
                 self._forget()
         raise SandboxError("no process could be started to read files in: the fork server ended")
 

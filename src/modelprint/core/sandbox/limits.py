@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import math
 import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,11 @@ def confine(limits: Limits) -> bool:
     """Bind this process to limits, for good; whether it has lost the network, too."""
     import resource
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    alone = any(libc.unshare(what) == 0 for what in (_NEW_NETWORK, _NEW_USER | _NEW_NETWORK))
+    alone = False
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        alone = any(libc.unshare(what) == 0 for what in (_NEW_NETWORK, _NEW_USER | _NEW_NETWORK))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit fails, and is an error like others
     for kind, most in (
         (resource.RLIMIT_DATA, data_size() + limits.memory),
