@@ -21,6 +21,7 @@ class Agreement(Scheme):
     """The share of answered queries on which suspect and source agree."""
 
     name: ClassVar[str] = "agreement"
+    counts_agreements: ClassVar[bool] = True
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         raise AssertionError("not asked for")
@@ -67,13 +68,24 @@ def test_too_few_answers_are_inconclusive() -> None:
     assert "9 of 20" in decision.message
 
 
-def test_calibration_models_are_scored_on_what_the_suspect_answered() -> None:
+def test_silence_does_not_choose_what_calibration_models_are_scored_on() -> None:
+    """They agree only where the suspect was silent: their scores stand, and its silence counts against it."""
     labels = np.zeros(QUERIES, np.int64)
     labels[12:] = -1
-    late = Answers(labels=np.array([1] * 12 + [0] * 8))  # agrees only where the suspect was silent
+    late = Answers(labels=np.array([1] * 12 + [0] * 8))
     decision = decide(Agreement(), {}, SOURCE, Answers(labels=labels), [late] * 19, alpha=0.05, asked=ALL)
-    assert decision.outcome == "derived"
-    assert (decision.calibration_scores == 0).all()
+    assert (decision.calibration_scores == 0.4).all()
+    assert decision.score == 0.6
+    assert "8 of 20 queries were not answered and count against derivation; " in decision.message
+    assert "give --budget 12" in decision.message
+
+
+def test_answers_that_disagreed_may_not_be_left_out() -> None:
+    """A suspect that agrees on half of the queries does not become a copy when only those are shown."""
+    labels = np.array([0] * 10 + [-1] * 10)
+    decision = decide(Agreement(), {}, SOURCE, Answers(labels=labels), [agreeing(10)] * 19, alpha=0.05, asked=ALL)
+    assert decision.outcome == "not-shown"
+    assert decision.p_value == 1
 
 
 def test_message_says_how_many_models_are_missing() -> None:

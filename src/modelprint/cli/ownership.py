@@ -348,7 +348,7 @@ def print_verdict(verdict: Verdict, name: str) -> None:
         "false accusations": "not calibrated"
         if errors is None
         else f"{errors.count} of {errors.n} calibration models, rate at most {errors.upper_95:.3f} (95 %)",
-        "queries": f"{verdict.queries} ({verdict.access})",
+        "queries": f"{verdict.queries} ({verdict.access}){_unanswered(verdict)}",
     }
     for quantity in SCHEMES[verdict.scheme].quantities:
         if verdict.details.get(quantity.key) is not None:
@@ -365,6 +365,12 @@ def _calibration(fingerprint: Fingerprint) -> str:
     models = fingerprint.manifest.calibration
     joined = any(model.joined is not None for model in models)
     return f"{len(set(fingerprint.families))} families of {len(models)}" if joined else f"{len(models)}"
+
+
+def _unanswered(verdict: Verdict) -> str:
+    if verdict.answered is None or verdict.answered == verdict.asked:
+        return ""
+    return f", {verdict.answered} answered: the others count against derivation"
 
 
 def _short(value: object) -> str:

@@ -63,7 +63,8 @@ class Verdict(Record):
         alpha: the accepted rate of false accusations.
         threshold: the score that must be exceeded; null without enough calibration models.
         p_value: rank of the score among the calibration models; never 0; null without any.
-        queries: how many were asked.
+        queries: how many were asked; `asked`: the same, `answered`: how many of them were answered. The others count
+            against derivation. Null in verdicts from before these were told apart.
         details: the scheme's own figures; its `quantities` say what they are.
         class_matching: the source's class of each of the suspect's, where these have other numbers and were matched by
             the answers; the calibration models were matched in the same way.
@@ -83,6 +84,8 @@ class Verdict(Record):
     p_value: float | None = Field(gt=0, le=1)
     false_accusations: FalseAccusations | None
     queries: int = Field(ge=0)
+    asked: int | None = Field(default=None, ge=0)
+    answered: int | None = Field(default=None, ge=0)
     access: str
     fingerprint: str
     suspect: str
@@ -117,8 +120,9 @@ class Verdict(Record):
         details = fields.pop("details")
         if self.class_matching is None:
             fields.pop("class_matching", None)
-        if self.kinds is None:
-            fields.pop("kinds", None)
+        for name in ("kinds", "asked", "answered"):
+            if getattr(self, name) is None:
+                fields.pop(name, None)
         if not self.pooled:
             fields.pop("pooled", None)
         if self.remarks is None:

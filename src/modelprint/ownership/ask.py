@@ -154,8 +154,8 @@ def interrogate(
         batch = asker.next(heard, asked)
         if not len(batch):
             break
-        if limit is not None and _settled(scheme, fingerprint, heard, planned & ~asked, limit):
-            if looks_renamed(fingerprint.source, heard, fingerprint.calibration) is None:
+        if limit is not None and _settled(scheme, fingerprint, heard, asked=asked, planned=planned, limit=limit):
+            if looks_renamed(fingerprint.source, heard, fingerprint.calibration, asked) is None:
                 break
             limit = None  # classes are matched, and that takes every answer
         progress("queries", int(asked.sum()), asker.total)
@@ -207,18 +207,21 @@ def calibrated_limit(
     ).threshold
 
 
-def _settled(scheme: Scheme, fingerprint: Fingerprint, heard: Answers, rest: np.ndarray, limit: float) -> bool:
+def _settled(
+    scheme: Scheme, fingerprint: Fingerprint, heard: Answers, *, asked: np.ndarray, planned: np.ndarray, limit: float
+) -> bool:
     """Whether the score is above the threshold, or cannot get there even if the source itself answered the rest."""
     if not heard.answered.any():
         return False
     state, source = fingerprint.state, fingerprint.source
-    if scheme.score(state, source, heard) > limit:
+    missing, rest = asked & ~heard.answered, planned & ~asked
+    if scheme.least_score(state, source, heard, missing) > limit:
         return True
     labels = np.where(rest, source.labels, heard.labels)
     scores = None
     if heard.scores is not None and source.scores is not None:
         scores = np.where(rest[:, None], source.scores, heard.scores)
-    return scheme.score(state, source, Answers(labels=labels, scores=scores)) <= limit
+    return scheme.least_score(state, source, Answers(labels=labels, scores=scores), missing) <= limit
 
 
 def concluded(

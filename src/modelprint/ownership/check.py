@@ -239,7 +239,7 @@ def _replayed(
 
 
 def _compare(stated: Verdict, rejudged: Verdict) -> None:
-    """Nothing, if the stated verdict follows from the answers; one from before there were kinds does not list them.
+    """Nothing, if the stated verdict follows from the answers; an older one does not list kinds, or what was answered.
 
     Details that this version adds are not in verdicts of before, and are not looked for.
 
@@ -250,6 +250,8 @@ def _compare(stated: Verdict, rejudged: Verdict) -> None:
         rejudged = rejudged.model_copy(update={"kinds": None, "pooled": False})
     if stated.remarks is None:
         rejudged = rejudged.model_copy(update={"remarks": None})
+    if stated.asked is None and stated.answered is None:
+        rejudged = rejudged.model_copy(update={"asked": None, "answered": None})
     one, other = (verdict.model_dump(mode="json", by_alias=True) for verdict in (stated, rejudged))
     other["details"] = {name: value for name, value in other["details"].items() if name in one["details"]}
     for name in [*other, *(name for name in one if name not in other)]:

@@ -26,7 +26,7 @@ class Decision:
     """What the answers show.
 
     Attributes:
-        calibration_scores: of the calibration models, on the queries that the suspect answered.
+        calibration_scores: of the calibration models, by their answers to all queries that could have been asked.
         ranked: how many families stand in the smallest group that the p-value rests on.
         kinds: the rank in each group.
         pooled: whether a group of too few families was ranked with the most frequent one.
@@ -60,7 +60,7 @@ def only(answers: Answers, mask: np.ndarray) -> Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationScores:
-    """The scores of calibration models, which suspects that answered the same queries share.
+    """The scores of calibration models, which suspects that were asked the same queries share.
 
     Attributes:
         calibration: the answers of each model to every query.
@@ -76,7 +76,7 @@ class CalibrationScores:
         """The score of each model; computed once for each set of queries.
 
         Args:
-            queries: mask (n,) of those that count.
+            queries: mask (n,) of those that count; which of them a suspect answered has no part in it.
             shown: what is read of the answers.
             matched: whether the classes of each model are matched with the source's.
         """
@@ -105,13 +105,16 @@ def decide(
     pool_kinds: bool = False,
     shared: CalibrationScores | None = None,
 ) -> Decision:
-    """Score a suspect, and rank it among the calibration models on the queries that it answered.
+    """Score a suspect, and rank it among the calibration models.
+
+    Calibration models are scored by their own answers to all queries, whatever the suspect answered. A query that it
+    left unanswered takes the value that lowers its score most (`Scheme.least_score`): nobody gains by silence.
 
     Args:
         alpha: the accepted rate of false accusations.
         asked: mask of shape (n,), the queries that were put to the suspect.
         planned: mask of those that could have been, where a scheme stops early: the calibration models are ranked by
-            what they say to all of them but those that the suspect refused.
+            what they say to all of them.
         groups: of the calibration models; each that is large enough is ranked by itself, and the worst rank counts. No
             rate is known for the others.
         families: of the calibration models, whose scores depend on each other: the highest stands for all.
@@ -123,19 +126,22 @@ def decide(
     ranking = partial(ranked_by_kind, kinds=members, alpha=alpha / owners, families=families, pool=pool_kinds)
     unscored = ranking(np.zeros(len(calibration)))
     answered = asked & answers.answered
+    missing = asked & ~answers.answered
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
         return _unscored(
-            f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again", unscored
+            f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again"
+            f"{_shorter(asked, answered)}",
+            unscored,
         )
-    heard = only(answers, answered)
-    matching = looks_renamed(source, heard, calibration) if calibration and scheme.needs.same_classes else None
+    heard = only(answers, asked)
+    matching = looks_renamed(source, heard, calibration, asked) if calibration and scheme.needs.same_classes else None
     if matching is not None:
         heard = renamed(heard, matching)
     try:
-        score = scheme.score(state, source, heard)
+        score = scheme.least_score(state, source, heard, missing)
     except UnscorableError as error:
         return _unscored(str(error), unscored)
-    details = scheme.details(state, source, heard)
+    details = scheme.details(state, source, scheme.counted(source, heard, missing))
     if not calibration:
         return Decision(
             outcome="inconclusive",
@@ -148,7 +154,7 @@ def decide(
             details=details,
         )
     shown = Access.LABELS if answers.scores is None else Access.SCORES  # the same of every model that is ranked
-    path = answered if planned is None or not scheme.sequential else planned & ~(asked & ~answered)
+    path = asked if planned is None or not scheme.sequential else planned
     scores = shared or CalibrationScores(scheme=scheme, state=state, source=source, calibration=calibration)
     # where the suspect's classes were matched, calibration models get the same freedom, or the rate would not hold
     ranked = scores.on(path, shown, matched=matching is not None)
@@ -169,6 +175,11 @@ def decide(
     )
     if scheme.expect and all(group.behind is None for group in members):  # older fingerprints: all answered plainly
         lost += f"; the rate holds for suspects that answer plainly, not behind {scheme.expect}"
+    if missing.any():
+        lost += (
+            f"; {missing.sum()} of {asked.sum()} queries were not answered and count against derivation"
+            f"{_shorter(asked, answered)}"
+        )
     uncovered = _uncovered(rank, needed_models(alpha / owners))
     lost += uncovered
     if scheme.needs.shadows and all(group.kind != "COPY" for group in members):
@@ -198,6 +209,14 @@ def _matched(matching: Matching, named: float | None, limit: float | None) -> st
         f"by its answers, which agree on {matching.matched} of {matching.answered} queries so and on "
         f"{matching.as_named} as numbered; the calibration models were matched in the same way{cost}"
     )
+
+
+def _shorter(asked: np.ndarray, answered: np.ndarray) -> str:
+    """What to do where the answers are those to the first queries, as a smaller budget asks."""
+    first = int(answered.sum())
+    if np.flatnonzero(answered)[-1:].tolist() != [np.flatnonzero(asked)[first - 1]] or first == asked.sum():
+        return ""
+    return f"; if no more than the first {first} were asked, give --budget {first}"
 
 
 def _unscored(message: str, unscored: Ranking) -> Decision:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from scipy.optimize import linear_sum_assignment
 
 from modelprint.core.suspect import Answers
@@ -73,22 +73,29 @@ def rematched(source: Answers, answers: Answers) -> Answers:
     return renamed(answers, matching(source, answers))
 
 
-def looks_renamed(source: Answers, answers: Answers, calibration: Sequence[Answers]) -> Matching | None:
+def looks_renamed(
+    source: Answers, answers: Answers, calibration: Sequence[Answers], asked: Bool[np.ndarray, " n"] | None = None
+) -> Matching | None:
     """The matching, where the suspect's numbers cannot be the source's; None where they can.
 
     They cannot where it agrees with the source less than every calibration model does, and, once they are matched, more
     than twice as often as before and as one class alone could give. An innocent suspect with the source's numbers is so
-    with a chance of 1 / (n + 1) at most.
+    with a chance of 1 / (n + 1) at most. Queries that it left unanswered count as agreements by its own numbers, so
+    that nobody brings this about by leaving answers out: if it is so with some missing, it is so with all of them.
 
     Args:
         calibration: the answers of n independent models, at least one, to the same queries.
+        asked: mask of the queries that were put to the suspect; those that it answered unless given.
     """
     pairing = matching(source, answers)
-    heard = answers.answered & source.answered
-    if not heard.any() or pairing.matched <= 2 * max(pairing.as_named, np.bincount(source.labels[heard]).max()):
+    put = (answers.answered if asked is None else asked) & source.answered
+    if not pairing.answered:
         return None
-    fewest = min(int((other.labels[heard] == source.labels[heard]).sum()) for other in calibration)
-    return pairing if pairing.as_named < fewest else None
+    as_named = pairing.as_named + int((put & ~answers.answered).sum())
+    if pairing.matched <= 2 * max(as_named, np.bincount(source.labels[put]).max()):
+        return None
+    fewest = min(int((other.labels[put] == source.labels[put]).sum()) for other in calibration)
+    return pairing if as_named < fewest else None
 
 
 def _classes(source: Answers, answers: Answers) -> int:

@@ -162,6 +162,8 @@ def examine(
         p_value=decision.p_value,
         false_accusations=decision.false_accusations,
         queries=int(interview.asked.sum()),
+        asked=int(interview.asked.sum()),
+        answered=int((interview.asked & interview.answers.answered).sum()),
         access=str(level),
         fingerprint=print_.identity,
         suspect=respondent.identity,

@@ -12,8 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 
 from modelprint.core.suspect import Answers
+from modelprint.schemes.asked import disagreeing
 from modelprint.schemes.base import (
     SCHEMES,
     ControlFigure,
@@ -78,6 +80,15 @@ class Accuracy(Control):
         """1 minus the difference of the accuracies."""
         return float(1 - abs((suspect == truth).mean() - (source == truth).mean()))
 
+    def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
+        """With all missing answers right, or all wrong, whichever is further from the source's accuracy."""
+        asked, truth = answers.answered | missing, state["truth"]
+        ends = [
+            np.where(missing, label, answers.labels)[asked]
+            for label in (truth, disagreeing(Answers(labels=truth), answers, missing).labels)
+        ]
+        return min(self.likeness(truth[asked], source.labels[asked], labels) for labels in ends)
+
 
 @SCHEMES.register("agreement")
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +104,8 @@ class Agreement(Control):
         "better than.",
     )
     limits: ClassVar[tuple[str, ...]] = ("Good models of the task agree on most inputs, whoever made them.",)
+
+    counts_agreements: ClassVar[bool] = True
 
     def likeness(self, truth: np.ndarray, source: np.ndarray, suspect: np.ndarray) -> float:
         """The share of equal labels."""

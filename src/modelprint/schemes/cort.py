@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import special
 
 from modelprint.core.errors import FingerprintError
@@ -156,6 +156,24 @@ class CoRt(Scheme):
         if answers.scores is None or self.metric == "robd":
             return 1.0 - robd
         jsd = float(jensen_shannon(own.probabilities(classes), theirs.probabilities(classes)).mean())
+        return 1.0 - (jsd if self.metric == "jsd" else (robd + jsd) / 2)
+
+    def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
+        """Missing answers that bring RobD to one of its ends (all right, or all wrong), and have a JSD of 1 bit."""
+        if not missing.any():
+            return self.score(state, source, answers)
+        assert source.scores is not None
+        index, silent = answered_queries(source, answers), int(missing.sum())
+        asked, classes = len(index) + silent, source.scores.shape[1]
+        own, theirs, truth = source.take(index), answers.take(index), state["truth"]
+        both = answers.answered | missing
+        own_rob = robustness(source.labels[both], truth[both])
+        right = robustness(theirs.labels, truth[index]) * len(index)
+        robd = max(abs(right / asked - own_rob), abs((right + silent) / asked - own_rob))
+        if answers.scores is None or self.metric == "robd":
+            return 1.0 - robd
+        divergences = jensen_shannon(own.probabilities(classes), theirs.probabilities(classes))
+        jsd = float(divergences.sum() + silent) / asked
         return 1.0 - (jsd if self.metric == "jsd" else (robd + jsd) / 2)
 
 

@@ -19,13 +19,16 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
+from scipy import special
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 from modelprint.stats.labels import entropy, information_distance
+
+ROUNDING = 1e-12  # by which two ways of adding up entropies may differ
 
 
 @SCHEMES.register("fbi")
@@ -100,6 +103,67 @@ class Fbi(Scheme):
         k = 1 if answers.scores is None else self.k
         own, theirs = (ranks(model.take(index), state["truth"][index], k) for model in (source, answers))
         return float(1 - information_distance(own, theirs[None])[0])
+
+    def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
+        """The lowest score over all ways in which the missing answers might be right or wrong; with k > 1, or less.
+
+        What matters of the missing answers is how many are right where the source is, and where it is not: few enough
+        numbers to try all. With k > 1 both series are first reduced to right and wrong, which only lowers what they
+        share (data-processing inequality; T. M. Cover, J. A. Thomas, "Elements of Information Theory", 2006, theorem
+        2.8.1), and the source's own entropy is what it is divided by, no smaller than the lesser of both.
+        """
+        if not missing.any():
+            return self.score(state, source, answers)
+        asked = np.flatnonzero((answers.answered | missing) & source.answered)
+        truth, k = state["truth"][asked], 1 if answers.scores is None else self.k
+        own = ranks(source.take(asked), truth, 1)
+        theirs = ranks(Answers(labels=answers.labels[asked]), truth, 1)
+        silent = missing[asked]
+        counts = np.array([[np.sum(~silent & (own == one) & (theirs == other)) for other in (0, 1)] for one in (0, 1)])
+        free = [int(np.sum(silent & (own == one))) for one in (0, 1)]
+        first, second = (grid.ravel() for grid in np.meshgrid(*(np.arange(number + 1) for number in free)))
+        tables = np.stack(
+            [
+                counts[0, 0] + first,
+                counts[0, 1] + free[0] - first,
+                counts[1, 0] + second,
+                counts[1, 1] + free[1] - second,
+            ],
+            axis=1,
+        ).reshape(-1, 2, 2)
+        if k == 1:
+            return max(float(shared_share(tables).min()) - ROUNDING, 0.0)
+        whole = entropy(ranks(source.take(asked), truth, k)[None])[0]
+        return 0.0 if whole == 0 else max(float(shared_information(tables).min() / whole) - ROUNDING, 0.0)
+
+
+def shared_information(tables: Int[np.ndarray, "m 2 2"]) -> Float[np.ndarray, " m"]:
+    """I(u; v) = H(u) + H(v) - H(u, v), in bits, of two series by how often each pair of their values occurs.
+
+    >>> shared_information(np.array([[[2, 0], [0, 2]], [[1, 1], [1, 1]]])).tolist()
+    [1.0, 0.0]
+    """
+    marginal = _bits(tables.sum(2)) + _bits(tables.sum(1))
+    shared: Float[np.ndarray, " m"] = np.maximum(marginal - _bits(tables.reshape(len(tables), 4)), 0.0)
+    return shared
+
+
+def shared_share(tables: Int[np.ndarray, "m 2 2"]) -> Float[np.ndarray, " m"]:
+    """I(u; v) / min(H(u), H(v)), 0 where either is constant.
+
+    >>> shared_share(np.array([[[2, 0], [0, 2]], [[4, 0], [0, 0]]])).tolist()
+    [1.0, 0.0]
+    """
+    least = np.minimum(_bits(tables.sum(2)), _bits(tables.sum(1)))
+    share = np.divide(shared_information(tables), least, out=np.zeros_like(least), where=least > 0)
+    return share.clip(0.0, 1.0)
+
+
+def _bits(counts: Int[np.ndarray, "m v"]) -> Float[np.ndarray, " m"]:
+    """The entropy of each row of counts."""
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    bits: Float[np.ndarray, " m"] = (special.entr(shares) / np.log(2)).sum(axis=1)
+    return bits
 
 
 def ranks(answers: Answers, truth: Int[np.ndarray, " n"], k: int) -> Int[np.ndarray, " n"]:

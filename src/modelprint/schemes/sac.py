@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import special
 
 from modelprint.core.errors import FingerprintError
@@ -100,6 +100,24 @@ class Sac(Scheme):
         )
         return 1.0 - correlation_distance(own, theirs, kind=self.correlation)
 
+    def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
+        """Every correlation of a missing answer with another takes the end of its range that is off the most."""
+        if not missing.any():
+            return self.score(state, source, answers)
+        assert source.scores is not None
+        answered_queries(source, answers, least=2)
+        index, classes = np.flatnonzero((answers.answered | missing) & source.answered), source.scores.shape[1]
+        labels_only = answers.scores is None
+        own = self._outputs(source.take(index), classes, labels_only=labels_only)
+        theirs = np.zeros_like(own)
+        heard = ~missing[index]
+        theirs[heard] = self._outputs(answers.take(index[heard]), classes, labels_only=labels_only)
+        least = 0.0  # the cosine of two series of probabilities
+        if labels_only:
+            two = self._outputs(Answers(labels=np.arange(2)), classes, labels_only=True)
+            least = float(two[0] @ two[1])
+        return 1.0 - correlation_distance(own, theirs, kind=self.correlation, unknown=~heard, least=least)
+
     def _outputs(self, answers: Answers, classes: int, *, labels_only: bool) -> Float[np.ndarray, "n classes"]:
         shown = Answers(labels=answers.labels) if labels_only else answers
         outputs = shown.probabilities(classes)
@@ -110,9 +128,18 @@ class Sac(Scheme):
 
 
 def correlation_distance(
-    own: Float[np.ndarray, "n c"], theirs: Float[np.ndarray, "n c"], *, kind: Literal["cosine", "rbf"]
+    own: Float[np.ndarray, "n c"],
+    theirs: Float[np.ndarray, "n c"],
+    *,
+    kind: Literal["cosine", "rbf"],
+    unknown: Bool[np.ndarray, " n"] | None = None,
+    least: float = 0.0,
 ) -> float:
     """The mean of |C - C'| over all pairs of n outputs of norm 1, in [0, 1].
+
+    Args:
+        unknown: of which of theirs nothing is known but that its cosines with others lie between `least` and 1; the
+            mean is then the largest that there can be.
 
     >>> correlation_distance(np.eye(2), np.eye(2)[[0, 0]], kind="cosine")
     0.25
@@ -121,9 +148,19 @@ def correlation_distance(
     for begin in range(0, len(own), ROWS):
         rows = slice(begin, begin + ROWS)
         cosines = [part[rows] @ part.T for part in (own, theirs)]
-        correlations = [(1 - cos) / 2 if kind == "cosine" else np.exp(2 * cos - 2) for cos in cosines]
-        total += float(np.abs(correlations[0] - correlations[1]).sum())
+        correlations = [_correlation(cos, kind) for cos in cosines]
+        off = np.abs(correlations[0] - correlations[1])
+        if unknown is not None and unknown.any():
+            ends = _correlation(np.array([least, 1.0]), kind)
+            most = np.maximum(np.abs(correlations[0] - ends[0]), np.abs(correlations[0] - ends[1]))
+            off = np.where(unknown[rows, None] | unknown, most, off)
+            off[np.arange(len(off)), np.arange(begin, begin + len(off))] = 0.0  # of each with itself
+        total += float(off.sum())
     return total / len(own) ** 2
+
+
+def _correlation(cosines: np.ndarray, kind: Literal["cosine", "rbf"]) -> np.ndarray:
+    return (1 - cosines) / 2 if kind == "cosine" else np.exp(2 * cosines - 2)
 
 
 def _shared_mistakes(context: Enrollment, right: np.ndarray, generator: torch.Generator) -> np.ndarray:

@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from modelprint.core.devices import device_of
@@ -338,6 +338,20 @@ class Uap(Scheme):
                 f"none of {len(similarities)} views was answered whole: ask the queries that are missing again"
             )
         return float(np.nanmean(similarities))
+
+    def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
+        """The mean similarity, 0 for each view that was asked and not answered whole: no cosine here is below 0.
+
+        Raises:
+            UnscorableError: no view was answered whole.
+        """
+        if not missing.any():
+            return self.score(state, source, answers)
+        similarities = self.similarities(state, source, answers)
+        silent = whole_views(answers.answered | missing, state["group"]) & np.isnan(similarities)
+        if np.isnan(similarities).all():
+            raise UnscorableError(f"none of {silent.sum()} views was answered whole: ask the missing queries again")
+        return float(np.nanmean(np.where(silent, 0.0, similarities)))
 
     def asker(self, state: State, budget: int | None = None) -> Asker:
         """Whole views only."""

@@ -21,6 +21,7 @@ from modelprint.core.sections import (
     Rates,
     Strip,
 )
+from modelprint.core.suspect import Answers
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.drawing.figure import ClassKey, Fact, Figure, Key, class_keys, role_keys, rule_key
 from modelprint.report.drawing.text import plain_name, typeset
@@ -68,7 +69,7 @@ def scheme_sections(scheme: Scheme, fingerprint: Fingerprint, cases: Sequence[Ca
     exhibit = Exhibit(
         state=fingerprint.state,
         source=fingerprint.source,
-        models=[case.answers for case in cases],
+        models=[_counted(scheme, fingerprint, case) for case in cases],
         calibration=fingerprint.calibration,
         asked=max(case.cap or len(fingerprint) for case in cases),
         threshold=shared_threshold(cases),
@@ -85,6 +86,12 @@ def scheme_sections(scheme: Scheme, fingerprint: Fingerprint, cases: Sequence[Ca
         )
         for section in scheme.sections(exhibit)
     ]
+
+
+def _counted(scheme: Scheme, fingerprint: Fingerprint, case: Case) -> Answers:
+    """The answers as the score counts them: what was asked and not answered, against derivation."""
+    missing = (np.arange(len(case.answers)) < case.verdict.queries) & ~case.answers.answered
+    return scheme.counted(fingerprint.source, case.answers, missing)
 
 
 def _rows(parts: list[Part], *, paired: bool) -> list[list[Part]]:

@@ -140,9 +140,11 @@ def _missing(case: Case, calibration_models: int) -> list[str]:
             f"There {'is' if calibration_models == 1 else 'are'} {calibration_models or 'none'}: "
             f"{needed - calibration_models} more are needed (--negatives)."
         )
-    answered, total = int(case.answers.answered.sum()), len(case.answers)
-    if answered < total:
-        missing.append(f"Answers: {answered:,} of {total:,} queries were answered.")
+    answered, asked = int(case.answers.answered.sum()), case.verdict.queries
+    if answered < asked:
+        missing.append(
+            f"Answers: {answered:,} of {asked:,} queries were answered. The others count against derivation."
+        )
     if case.verdict.message:
         missing.append(f"Recorded with the verdict: {plain_name(case.verdict.message, longest=600)}")
     return missing
