@@ -156,7 +156,8 @@ def shared_share(tables: Int[np.ndarray, "m 2 2"]) -> Float[np.ndarray, " m"]:
     """
     least = np.minimum(_bits(tables.sum(2)), _bits(tables.sum(1)))
     share = np.divide(shared_information(tables), least, out=np.zeros_like(least), where=least > 0)
-    return share.clip(0.0, 1.0)
+    clipped: Float[np.ndarray, " m"] = share.clip(0.0, 1.0)
+    return clipped
 
 
 def _bits(counts: Int[np.ndarray, "m v"]) -> Float[np.ndarray, " m"]:
