@@ -27,7 +27,7 @@ from torch import nn
 from benchmarks.common import RESULTS, provenance, write_result
 from modelprint.core.errors import UnscorableError
 from modelprint.core.suspect import UNANSWERED, Answers
-from modelprint.ownership.decide import decide, only
+from modelprint.ownership.decide import CalibrationScores, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Scheme
@@ -76,6 +76,7 @@ def measured(name: str) -> dict[str, Any]:
     shown = enrolled(cast, scheme, 0)
     source, everything = shown.source, np.ones(len(shown), dtype=bool)
     calibration = labels_of(cast.judges, shown)
+    shared = CalibrationScores(scheme=scheme, state=shown.state, source=source, calibration=calibration)
     source_accuracy = next(model.accuracy for model in models if model.id == "source-1")
     copies = [
         model.load().module
@@ -93,7 +94,9 @@ def measured(name: str) -> dict[str, Any]:
             for number, answers in enumerate(suspects):
                 heard = only(answers, kept(source, answers, share, adversary=adversary, seed=number))
                 before.append(accused_before(scheme, shown, heard, calibration))
-                decision = decide(scheme, shown.state, source, heard, calibration, alpha=ALPHA, asked=everything)
+                decision = decide(
+                    scheme, shown.state, source, heard, calibration, alpha=ALPHA, asked=everything, shared=shared
+                )
                 now.append(decision.outcome == "derived")
             row[f"{title}: {share:.0%}"] = {"before": rate(np.array(before)), "now": rate(np.array(now))}
     return row
