@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint slow clean
+.PHONY: install demo test lint slow audit lowest clean
 
 install: .venv/.installed
 
@@ -26,6 +26,18 @@ test: lint
 
 slow: install
 	$(BIN)/python -m pytest -q -m slow
+
+# Known vulnerabilities in the tested versions; says "not checked" where no advisory service answers.
+audit:
+	$(PYTHON) .ci/audit
+
+# The suite with the lowest versions that pyproject.toml allows, in an environment of its own.
+lowest:
+	test -x build/lowest/bin/python || $(PYTHON) -m venv build/lowest
+	build/lowest/bin/pip install --quiet --disable-pip-version-check -c constraints-lowest.txt \
+		-e '.[onnx,serve,ray,evidence]' python-multipart pytest pytest-xdist hypothesis
+	build/lowest/bin/python -m pytest -q -n 2 -m 'not (slow or mlflow or mlserver or imagenet or timm or hf or cuda)' \
+		--ignore tests/test_wheel.py
 
 clean:
 	rm -rf .venv build demo

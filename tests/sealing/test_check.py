@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,19 @@ def test_a_whole_bundle_fits(data: bytes, key: Path) -> None:
 def test_bundles_of_the_first_format_are_read_for_ever() -> None:
     found = check(GOLDEN / "evidence-v1.tar", key=read_public(GOLDEN / "evidence-v1.pub"))
     assert (found.verdict.verdict, found.verdict.score) == ("derived", 1.0)
+
+
+def test_a_bound_that_another_scipy_gives_in_its_last_bits_fits(data: bytes, key: Path) -> None:
+    stated = json.loads(unpacked(data, NAMES, who="bundle")[VERDICT])
+    bound = stated["false_accusations"]["upper_95"]
+    for off, fits in ((math.nextafter(bound, 1), True), (bound + 0.001, False)):
+        stated["false_accusations"]["upper_95"] = off
+        changed = signed_again(data, key, {VERDICT: canonical(stated)})
+        if fits:
+            assert check(changed).verdict.verdict == "derived"
+        else:
+            with pytest.raises(IntegrityError, match="false_accusations"):
+                check(changed)
 
 
 @given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))

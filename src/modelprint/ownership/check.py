@@ -30,7 +30,13 @@ from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.recorded import RecordedSuspect, Recording, parse_recording
 
 SAME = 1e-6  # how far a score may be off, relative: other processors add in another order
-_MEASURED = ("score", "threshold", "details", *BESIDE)  # fields that hold fractions of the scheme's own
+_MEASURED = (
+    "score",
+    "threshold",
+    "false_accusations",
+    "details",
+    *BESIDE,
+)  # fractions, to the last bits
 
 
 @dataclass(frozen=True, kw_only=True)
