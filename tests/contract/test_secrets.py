@@ -14,15 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx
 import numpy as np
 import pytest
 
 from modelprint.cli.app import run as command
+from modelprint.core.access import Access
 from modelprint.ownership.seal import seal
 from modelprint.sealing.keys import make_key
+from modelprint.suspects.local import CallableSuspect
+from modelprint.suspects.serving import create_app
 from tests.contract.spellings import CORE, ENCODINGS, SECRET, leaking_files, leaks
 from tests.sealing.world import fingerprint
-from tests.suspects.servers import Reply, Request, Scripted, mlflow_reply
+from tests.suspects.servers import Reply, Request, Scripted, mlflow_reply, running
 
 TOKEN, WRITTEN = "MODELPRINT_API_TOKEN", quote(SECRET, safe="")
 QUICK = ("--retries", "0", "--timeout", "5")
@@ -314,6 +318,44 @@ def test_a_folder_of_calibration_models_that_names_addresses(
         code, printed = world.run(*words, "--debug")
         assert all("authorization" not in request.headers for request in server.posts if WRITTEN in request.path)
     assert code == (0 if address.startswith("{}") else 1), printed
+
+
+def test_a_fingerprint_whose_calibration_models_are_addresses(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN, SECRET)
+
+    def guessing(request: Request, number: int) -> Reply:
+        answers = np.random.default_rng(0).random((len(request.json["inputs"]), 10))
+        return Reply({"predictions": answers.tolist()})
+
+    world.run("train", "digits:owner", "--arch", "mlp", "--epochs", "1", "--out", "source.safetensors")
+    (world.folder / "others").mkdir()
+    with Scripted(guessing) as server:
+        url = f"{server.url}/invocations?key={WRITTEN}"
+        (world.folder / "others" / "models.toml").write_text(f'[models.rival]\nurl = "{url}"\napi = "mlflow"\n')
+        words = ("enroll", "source.safetensors", "digits:queries", "--scheme", "akh", "--negatives", "others")
+        code, printed = world.run(*words, "--out", "made", "--trust-code", "--set", "queries=20")
+    assert code == 0, printed
+    assert f"{server.url}/invocations?..." in (world.folder / "made" / "manifest.json").read_text()
+    assert world.run("inspect", "made", "--format", "json")[0] == 0
+
+
+def test_a_served_model_logs_nothing_of_what_clients_send(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    suspect = CallableSuspect(lambda images: np.zeros(len(images), dtype=np.int64))
+    app = create_app(suspect, name="m", input_shape=(1, 2, 2), classes=3, access=Access.LABELS)
+    headers = {"authorization": f"Bearer {SECRET}", "cookie": WRITTEN}
+    with running(app) as url, httpx.Client(headers=headers, params={"key": SECRET}, trust_env=False) as client:
+        statuses = [
+            client.get(f"{url}/v2/models/m").status_code,
+            client.get(f"{url}/v2/models/{WRITTEN}").status_code,
+            client.post(f"{url}/v2/models/m/infer", content=SECRET).status_code,
+            client.post(f"{url}/v2/models/m/infer", json={"inputs": [{"name": SECRET, "data": [SECRET]}]}).status_code,
+        ]
+    assert statuses == [200, 404, 400, 400]
+    served = [
+        line for line in world.logs.getvalue().splitlines() if "HTTP Request" not in line
+    ]  # these are the client's
+    printed = capfd.readouterr()
+    assert not leaks("\n".join([*served, printed.out, printed.err]).encode())
 
 
 PROXIES = (
