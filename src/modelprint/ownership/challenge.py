@@ -14,6 +14,7 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.errors import DataError, IntegrityError, UsageError
+from modelprint.core.redaction import shown_reference
 from modelprint.core.verdict import Verdict
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.named import NAMED_SETS
@@ -138,7 +139,9 @@ def challenge(
     if seed == manifest.seed:
         raise UsageError(f"seed {seed} is the one that the owner committed: choose another one, or none")
     if isinstance(suspect, str | Path) and Path(suspect).suffix.lower() in RECORDINGS:
-        raise UsageError(f"{suspect} answers no fresh query: name the suspect itself, a model or an address")
+        raise UsageError(
+            f"{shown_reference(str(suspect))} answers no fresh query: name the suspect itself, a model or an address"
+        )
     if manifest.shadows and shadows is None:
         raise UsageError(
             f"{scheme.name} learns from shadow models here: name them with --shadow N, trained on --train-data, or "
