@@ -201,6 +201,7 @@ def remarked(
         source=fingerprint.source,
         source_sketch=sketches[first],
         classes=10,
+        moved=False,
     )
     return {
         "joined": [record.name for record in judged if record.joined is not None],

@@ -210,6 +210,7 @@ def families(records: list[CalibrationModel], modules: list[nn.Module]) -> list[
         source=answers[0],
         source_sketch=None,
         classes=10,
+        moved=False,
     )
     return [model.family for model in made]
 
@@ -250,7 +251,13 @@ def test_the_same_labels_are_one_family_only_where_others_differ() -> None:
 
     def count(answers: list[Answers], kinds: list[str | None]) -> int:
         made = calibration_records(
-            records_of(*kinds), answers, [None] * len(answers), source=source, source_sketch=None, classes=10
+            records_of(*kinds),
+            answers,
+            [None] * len(answers),
+            source=source,
+            source_sketch=None,
+            classes=10,
+            moved=False,
         )
         return len({model.family for model in made})
 
@@ -258,7 +265,7 @@ def test_the_same_labels_are_one_family_only_where_others_differ() -> None:
     with pytest.raises(FingerprintError, match="guesses"):  # answers without anything in common
         calibration_records(
             [record.model_copy(update={"accuracy": None}) for record in records_of(*[None] * 4)],
-            twice, [None] * 4, source=source, source_sketch=None, classes=10,
+            twice, [None] * 4, source=source, source_sketch=None, classes=10, moved=False,
         )  # fmt: skip
     assert count(twice, [None] * 4) == 3
     boundary = [labelled(np.tile([3, 4], 50)) for _ in range(4)]
@@ -346,7 +353,7 @@ def test_no_calibration_model_of_the_committed_zoo_is_joined_by_its_weights() ->
     sketches = [sketch_of(load_model(model.path).module) for model in models]
     source = load_model(load_zoo("fashion", part="source")[0].path).module
     made = calibration_records(
-        records, answers[1:], sketches, source=answers[0], source_sketch=sketch_of(source), classes=10
+        records, answers[1:], sketches, source=answers[0], source_sketch=sketch_of(source), classes=10, moved=False
     )
     assert len(made) == 149
     assert not [model.name for model in made if model.joined is not None or model.near_source is not None]

@@ -182,6 +182,7 @@ def enroll(
         source=crafted.source,
         source_sketch=origin.sketch,
         classes=inputs.classes,
+        moved=chosen.needs.space == "continuous",
     )
     fingerprint = Fingerprint.bind(
         {

@@ -27,7 +27,11 @@ LEAST_OTHERS = 3  # siblings that this is measured by
 SAME_SCORES, NEAR_SCORES = 0.002, 0.05  # relative distance of log-odds: number formats; closer than siblings ever are
 LEAST_GRADED = 20  # queries at which scores must say more than a label
 LEAST_DIFFERENT = 20  # labels by which other models differ, before the same labels make one family
-LEAST_KAPPA, LEAST_ASKED = 0.1, 50  # agreement with the other models below which a model guesses; by how many queries
+LEAST_KAPPA, LEAST_KAPPA_MOVED = (
+    0.1,
+    0.03,
+)  # agreement with others below which a model guesses; on inputs that were moved
+LEAST_ASKED = 50  # queries that this is measured by
 _SIBLINGS = ("SHARED", "OTHER")
 
 
@@ -48,6 +52,7 @@ def calibration_records(
     source: Answers,
     source_sketch: WeightSketch | None,
     classes: int,
+    moved: bool,
 ) -> tuple[CalibrationModel, ...]:
     """The records of calibration models, with what was found of their likeness.
 
@@ -56,6 +61,7 @@ def calibration_records(
         answers: of each, to every query.
         sketches: of each one's weights, where they can be read.
         source: the source's answers; `source_sketch`: of its weights, where it is at hand.
+        moved: whether queries were moved towards a boundary of the source, where independent models agree less.
 
     Raises:
         FingerprintError: a model is the source, or answers as one that has learned nothing.
@@ -64,7 +70,7 @@ def calibration_records(
     seen = [records[place] for place in plain]
     heard = [answers[place] for place in plain]
     kept = [sketches[place] for place in plain]
-    _no_guesses(seen, heard, classes)
+    _no_guesses(seen, heard, classes, least=LEAST_KAPPA_MOVED if moved else LEAST_KAPPA)
     scores = _Scores.of([*heard, source], classes)
     near_source = [
         _near_source(
@@ -266,7 +272,7 @@ def _components(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
     return [int(label) for label in connected_components(graph, directed=False)[1]] if count else []
 
 
-def _no_guesses(records: Sequence[CalibrationModel], answers: Sequence[Answers], classes: int) -> None:
+def _no_guesses(records: Sequence[CalibrationModel], answers: Sequence[Answers], classes: int, *, least: float) -> None:
     """Nothing, unless models whose accuracy nobody measured answer as ones that have learned nothing.
 
     Raises:
@@ -280,13 +286,13 @@ def _no_guesses(records: Sequence[CalibrationModel], answers: Sequence[Answers],
     guessing = [
         (record.name, value)
         for record, value in zip(records, typical, strict=True)
-        if record.accuracy is None and value < LEAST_KAPPA
+        if record.accuracy is None and value < least
     ]
     if guessing:
         (first, value), others = guessing[0], [name for name, _ in guessing[1:]]
         more = f" (and {len(others)} more: {named(others)})" if others else ""
         raise FingerprintError(
             f"{first}{more} agrees with the other calibration models no more than guesses do (kappa {value:.2f}; "
-            f"models of one task: {LEAST_KAPPA:g} or more): it would make the threshold too low; look at its "
+            f"models of one task: {least:g} or more): it would make the threshold too low; look at its "
             "normalisation and class order, or leave it out"
         )

@@ -221,6 +221,7 @@ def recalibrated(
         source=fingerprint.source,
         source_sketch=None,
         classes=inputs.classes,
+        moved=scheme_of(fingerprint).needs.space == "continuous",
     )
     return fingerprint.recalibrated(records, answers)
 
