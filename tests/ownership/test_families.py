@@ -16,8 +16,10 @@ from torch import nn
 
 from modelprint import enroll, verify
 from modelprint.attacks.make import run_attack
+from modelprint.cli.app import run
 from modelprint.core.errors import FingerprintError, ModelprintError
 from modelprint.core.suspect import Answers, answers_from_scores
+from modelprint.nn.files import save_model
 from modelprint.nn.likeness import SAME_WEIGHTS, sketch_of
 from modelprint.nn.loading import load_model
 from modelprint.nn.options import ModelOptions
@@ -378,3 +380,20 @@ def test_the_report_and_the_record_of_the_fingerprint_name_the_family(digits: Di
     assert facts[0].startswith("model-3 counts as one family with model-0, whose highest score stands")
     found = identify(digits.source, [made], alpha=0.4)
     assert "model-3 counts as one family" in found.candidates[0].message
+
+
+def test_the_command_line_counts_families(digits: Digits, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    negatives = tmp_path / "negatives"
+    negatives.mkdir()
+    card = digits.trained.card.model_copy(update={"recipe": {}})
+    for number, model in enumerate([digits.strangers[0], *resaved(digits.strangers[0], 2)]):
+        save_model(negatives / f"{number}.safetensors", model, card)
+    save_model(tmp_path / "mine.safetensors", digits.source, digits.trained.card)
+    words = ["enroll", str(tmp_path / "mine.safetensors"), "digits:queries", "--scheme", "akh", "--out"]
+    assert run([*words, str(tmp_path / "fp"), "--negatives", str(negatives)]) == 0
+    said = capsys.readouterr()
+    assert "1 family of 3 calibration models" in said.out
+    assert "2.safetensors count as one family with 0.safetensors" in " ".join(said.err.split())
+    save_model(negatives / "again.safetensors", digits.source, card)
+    assert run(["verify", str(tmp_path / "fp"), str(negatives / "0.safetensors"), "--negatives", str(negatives)]) == 1
+    assert "again.safetensors is the source itself" in " ".join(capsys.readouterr().err.split())

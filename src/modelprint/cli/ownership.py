@@ -363,8 +363,10 @@ def print_verdict(verdict: Verdict, name: str) -> None:
 def _calibration(fingerprint: Fingerprint) -> str:
     """How many calibration models there are; where near-equal ones were joined, in how many families."""
     models = fingerprint.manifest.calibration
-    joined = any(model.joined is not None for model in models)
-    return f"{len(set(fingerprint.families))} families of {len(models)}" if joined else f"{len(models)}"
+    if all(model.joined is None for model in models):
+        return f"{len(models)}"
+    families = len(set(fingerprint.families))
+    return f"{families} {'family' if families == 1 else 'families'} of {len(models)}"
 
 
 def _unanswered(verdict: Verdict) -> str:
