@@ -28,6 +28,19 @@ def test_work_that_takes_too_long_is_stopped() -> None:
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
+def test_what_the_work_makes_of_the_alarm_does_not_matter() -> None:
+    def work() -> None:
+        with within(0.1, "x"):
+            try:
+                while True:
+                    pass
+            except SlowError as error:
+                raise ValueError("caught by somebody") from error
+
+    with pytest.raises(SlowError, match=r"x: it took more than 0\.1 s"):
+        work()
+
+
 @pytest.mark.parametrize("seconds", [None, 60.0])
 def test_work_in_time_is_left_alone(seconds: float | None) -> None:
     with within(seconds, "x"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -384,9 +385,21 @@ def test_a_tensor_that_claims_more_than_its_file_is_refused(tmp_path):
 
 
 def test_an_architecture_larger_than_its_weights_is_never_built(saved, model):
-    card = ModelCard(spec=SPEC.model_copy(update={"arch": "mlp", "arch_args": {"width": 10_000, "depth": 400}}))
-    save_model(saved, model, card)  # 160 GB of parameters, by the card
-    assert "does not fit architecture mlp(depth=400, width=10000)" in refused(saved)
+    card = ModelCard(spec=SPEC.model_copy(update={"arch": "mlp", "arch_args": {"width": 10_000, "depth": 20}}))
+    save_model(saved, model, card)  # 8 GB of parameters, by the card
+    assert "does not fit architecture mlp(depth=20, width=10000)" in refused(saved)
+
+
+@pytest.mark.parametrize(
+    ("arch", "arguments"),
+    [("wide", {"blocks": 10_000}), ("mobile", {"blocks": 10_000}), ("mlp", {"width": 2, "depth": 10_000})],
+)
+def test_a_card_of_ten_thousand_blocks_is_refused_at_once(saved, model, arch, arguments):
+    card = ModelCard(spec=SPEC.model_copy(update={"arch": arch, "arch_args": arguments}))
+    save_model(saved, model, card)
+    started = time.process_time()
+    assert "its weights do not fit" in refused(saved)
+    assert time.process_time() - started < 1  # it was 31 s
 
 
 def test_quantised_weights_are_refused(model, tmp_path):

@@ -29,20 +29,28 @@ def within(seconds: float | None, who: str) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    limit, began = seconds, time.monotonic()
+    began = time.monotonic()
+    late = SlowError(f"{who}: it took more than {seconds:g} s and was stopped: raise --timeout if you trust its maker")
+    rung = False
 
-    def over(number: int = 0, frame: FrameType | None = None) -> NoReturn:
-        raise SlowError(f"{who}: it took more than {limit:g} s and was stopped: raise --timeout if you trust its maker")
+    def over(number: int, frame: FrameType | None) -> NoReturn:
+        nonlocal rung
+        rung = True
+        raise late
 
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
-        if time.monotonic() - began > limit:
-            over()
+        if time.monotonic() - began > seconds:
+            raise late
         return
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
+    except Exception:
+        if rung:  # whatever the work made of it
+            raise late from None
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -35,6 +35,9 @@ class Assembled:
     notes: tuple[str, ...] = ()
 
 
+MOST_REPEATS = 200  # blocks or layers in a row: each takes a millisecond to be built, were there weights for it or not
+
+
 def assembled(state: Mapping[str, Tensor], description: Description, *, who: str, ema: bool = False) -> Assembled:
     """The network that is described, with these weights.
 
@@ -70,6 +73,14 @@ def assembled(state: Mapping[str, Tensor], description: Description, *, who: str
 
 def _refuse_misfits(state: Mapping[str, Tensor], spec: ModelSpec, *, who: str) -> None:
     """Build a registered architecture without memory first, so that claims of a file cost nothing."""
+    for name in ("blocks", "depth"):
+        repeats = spec.arch_args.get(name)
+        most = min(MOST_REPEATS, len(state))
+        if isinstance(repeats, int | float) and repeats > most:
+            raise ModelError(
+                f"{who}: its weights do not fit {spec.arch} with {name}={repeats}: it holds {len(state)} tensors, "
+                f"so that {name} can be {most} at most"
+            )
     try:
         with torch.device("meta"):
             skeleton = build(spec)

@@ -11,7 +11,7 @@ from torch import nn
 
 from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
-from modelprint.core.errors import FingerprintError, MisfitError, SuspectError
+from modelprint.core.errors import FingerprintError, MisfitError, ModelprintError, SuspectError, first_line
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
@@ -33,12 +33,44 @@ def scheme_of(fingerprint: Fingerprint) -> Scheme:
     Raises:
         FingerprintError: this version does not know the scheme or its parameters.
     """
+    if fingerprint.manifest.scheme not in SCHEMES:
+        raise FingerprintError(
+            f"the fingerprint is of scheme {fingerprint.manifest.scheme!r}, which is not known here: install the "
+            f"package that brings it; known are {', '.join(SCHEMES)}"
+        )
     try:
         scheme = SCHEMES[fingerprint.manifest.scheme]
         return scheme(**{**scheme.before_named, **fingerprint.manifest.parameters})
     except (TypeError, ValueError) as error:
         raise FingerprintError(
             f"the fingerprint's {fingerprint.manifest.scheme} parameters do not fit this version: {error}"
+        ) from error
+
+
+def rehearsed(scheme: Scheme, fingerprint: Fingerprint) -> None:
+    """Nothing, if a scheme can work with a fingerprint's tensors: it asks, and scores the source's own answers.
+
+    Raises:
+        FingerprintError: it cannot; the tensors are another scheme's, or make no sense.
+    """
+    state, source, total = fingerprint.state, fingerprint.source, len(fingerprint)
+    unheard = Answers(labels=np.full(total, UNANSWERED, dtype=np.int64))
+    try:
+        asker = scheme.asker(state)
+        batch = np.asarray(asker.next(unheard, np.zeros(total, dtype=bool)))
+        if not (0 <= asker.total <= total and batch.ndim == 1 and (batch < total).all() and (batch >= 0).all()):
+            raise ValueError(f"{asker.total} of {total} queries would be asked")
+        for answers in (source, *fingerprint.calibration[:1]):
+            score = scheme.score(state, source, answers)
+            scheme.details(state, source, answers)
+            if not np.isfinite(score):
+                raise ValueError(f"the score of the source's own answers is {score}")
+    except ModelprintError:
+        return  # such as too few answers: said where it matters
+    except Exception as error:  # whatever a scheme makes of arrays that are not its own
+        raise FingerprintError(
+            f"the fingerprint's tensors are none of scheme {scheme.name} ({type(error).__name__}: "
+            f"{first_line(error)}): it was put together by hand, or damaged before it was hashed"
         ) from error
 
 
@@ -138,6 +170,7 @@ def interrogate(
         FingerprintError: the budget holds not one unit of the scheme (a trajectory, a view).
     """
     scheme.needs.check_access(scheme.name, access)
+    rehearsed(scheme, fingerprint)
     total, classes = len(fingerprint), fingerprint.manifest.input.classes
     labels = np.full(total, UNANSWERED, dtype=np.int64)
     scores = np.full((total, classes), np.nan, dtype=np.float32) if access >= Access.SCORES else None

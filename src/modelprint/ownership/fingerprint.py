@@ -18,23 +18,22 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from modelprint.core.access import Access
-from modelprint.core.errors import FingerprintError, IntegrityError
+from modelprint.core.errors import FingerprintError, IntegrityError, first_line
 from modelprint.core.files import write_folder
 from modelprint.core.identity import canonical_json, digest
 from modelprint.core.records import Record
 from modelprint.core.suspect import Answers
 from modelprint.core.untrusted import read_inside
 from modelprint.modalities.base import InputSpec, Modality, modality_of, read_spec
+from modelprint.ownership.fingerprint_arrays import STATE, check_arrays
 from modelprint.ownership.kinds import Group, group_of
 from modelprint.ownership.options import EnrollmentOptions
 
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
-_STATE = "state."
 
 
 def library() -> str:
@@ -332,16 +331,25 @@ class Fingerprint:
         try:
             manifest = Manifest.model_validate_json(manifest_bytes)
         except ValidationError as error:
-            raise FingerprintError(f"{who / MANIFEST} is not a manifest this version reads: {error}") from error
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise FingerprintError(
+                f"{who / MANIFEST} is not a manifest this version reads: {where + ': ' if where else ''}{first['msg']}"
+            ) from error
         if manifest.tensors != "sha256:" + hashlib.sha256(tensor_bytes).hexdigest():
             raise IntegrityError(f"{who / TENSORS} was changed after enrollment: its SHA-256 is not the stated one")
         try:
             arrays = load(tensor_bytes)
             del tensor_bytes  # answers of many models take as much again
-            _check_shapes(manifest, arrays)
+            codec = np.dtype(modality_of(manifest.input).codecs[manifest.codec])
+            check_arrays(arrays, spec=manifest.input, codec=codec, models=len(manifest.calibration))
             return cls._from_arrays(manifest, arrays)
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise FingerprintError(f"{who / TENSORS} does not hold a fingerprint's tensors: {error}") from error
+        except KeyError as error:
+            raise FingerprintError(f"{who / TENSORS} does not hold a fingerprint's tensors: no {error}") from error
+        except Exception as error:  # of headers that make no sense, the reader raises nearly anything
+            raise FingerprintError(
+                f"{who / TENSORS} does not hold a fingerprint's tensors: {first_line(error)}"
+            ) from error
 
     @classmethod
     def _from_arrays(cls, manifest: Manifest, arrays: dict[str, np.ndarray]) -> Self:
@@ -357,35 +365,10 @@ class Fingerprint:
             queries=arrays["queries"],
             true_labels=arrays["true_labels"],
             source=Answers(labels=arrays["source.labels"].astype(np.int64), scores=arrays.get("source.scores")),
-            state={name[len(_STATE) :]: value for name, value in arrays.items() if name.startswith(_STATE)},
+            state={name[len(STATE) :]: value for name, value in arrays.items() if name.startswith(STATE)},
             calibration=calibration,
             plane=plane or None,
         )
-
-
-def _check_shapes(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse tensors that do not fit the manifest or each other.
-
-    Raises:
-        ValueError: the first misfit.
-    """
-    queries, calibrated = arrays["queries"], len(manifest.calibration)
-    n, classes = len(queries), manifest.input.classes
-    dtype = modality_of(manifest.input).codecs[manifest.codec]
-    if queries.shape[1:] != manifest.input.shape or queries.dtype != dtype:
-        raise ValueError(
-            f"queries are {queries.dtype} {queries.shape}, the manifest says {dtype} {manifest.input.shape} each"
-        )
-    shapes: dict[str, tuple[int, ...]] = {"true_labels": (n,), "source.labels": (n,)}
-    if "source.scores" in arrays:
-        shapes["source.scores"] = (n, classes)
-    if calibrated:
-        shapes["calibration.labels"] = (calibrated, n)
-        if "calibration.scores" in arrays:
-            shapes["calibration.scores"] = (calibrated, n, classes)
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has shape {arrays[name].shape}, {shape} were expected")
 
 
 def _flatten(  # noqa: PLR0917 - the parts of one folder, in order
@@ -400,7 +383,7 @@ def _flatten(  # noqa: PLR0917 - the parts of one folder, in order
         "queries": queries,
         "true_labels": true_labels.astype(np.int64),
         "source.labels": source.labels.astype(np.int64),
-        **{_STATE + name: value for name, value in state.items()},
+        **{STATE + name: value for name, value in state.items()},
         **{f"plane.{name}": value for name, value in (plane or {}).items()},
     }
     if source.scores is not None:

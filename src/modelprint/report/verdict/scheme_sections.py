@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from modelprint.core.errors import FingerprintError, first_line
 from modelprint.core.sections import (
     AgreedQueries,
     Block,
@@ -19,6 +20,7 @@ from modelprint.core.sections import (
     Plane,
     Profile,
     Rates,
+    Section,
     Strip,
 )
 from modelprint.core.suspect import Answers
@@ -84,7 +86,7 @@ def scheme_sections(scheme: Scheme, fingerprint: Fingerprint, cases: Sequence[Ca
                 for row in _rows([drawing.part(block) for block in blocks], paired=paired)
             ],
         )
-        for section in scheme.sections(exhibit)
+        for section in _sections(scheme, exhibit)
     ]
 
 
@@ -92,6 +94,20 @@ def _counted(scheme: Scheme, fingerprint: Fingerprint, case: Case) -> Answers:
     """The answers as the score counts them: what was asked and not answered, against derivation."""
     missing = (np.arange(len(case.answers)) < case.verdict.queries) & ~case.answers.answered
     return scheme.counted(fingerprint.source, case.answers, missing)
+
+
+def _sections(scheme: Scheme, exhibit: Exhibit) -> Sequence[Section]:
+    """The scheme's own sections.
+
+    Raises:
+        FingerprintError: it cannot draw them from this fingerprint's tensors.
+    """
+    try:
+        return scheme.sections(exhibit)
+    except (LookupError, ValueError, TypeError, ArithmeticError) as error:
+        raise FingerprintError(
+            f"scheme {scheme.name} cannot show this fingerprint's tensors ({type(error).__name__}: {first_line(error)})"
+        ) from error
 
 
 def _rows(parts: list[Part], *, paired: bool) -> list[list[Part]]:
