@@ -29,6 +29,22 @@ def test_the_wiring_of_a_residual_net_names_who_reads_what():
     assert wires["head.weight"].writes is None
 
 
+def test_the_shortcut_of_a_bottleneck_reads_what_its_block_reads():
+    shapes = {
+        "conv1": (64, 3, 7, 7),
+        "layer1.0.conv1": (64, 64, 1, 1),
+        "layer1.0.conv2": (64, 64, 3, 3),
+        "layer1.0.conv3": (256, 64, 1, 1),
+        "layer1.0.downsample.0": (256, 64, 1, 1),
+        "layer1.1.conv1": (64, 256, 1, 1),
+        "fc": (1000, 64),
+    }
+    wires = {layer.name: layer for layer in layers({f"{name}.weight": torch.empty(shapes[name]) for name in shapes})}
+    block = [wires[f"layer1.0.{part}.weight"] for part in ("conv1", "conv2", "conv3", "downsample.0")]
+    assert [layer.reads for layer in block] == [0, 1, 2, 0]
+    assert wires["layer1.1.conv1.weight"].reads == block[3].writes
+
+
 def test_a_linear_layer_after_flattening_reads_channels_of_several_places():
     head = layers(strided_state(0))[-1]
     assert (head.columns, head.kernel, head.run) == (32, 16, 16)

@@ -11,29 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from modelprint.lineage.assignment import best_match
+from modelprint.lineage.assignment import EXACT_UP_TO, best_match
 from modelprint.lineage.forms import Form
 from modelprint.lineage.pairing import Pair
 from modelprint.lineage.reading import Reader, arranged
 
-COORDINATES = 2048  # of a channel that are compared at most
-SWEEPS = 4
+COORDINATES, SAMPLED = 1024, 512  # of a channel: compared whole up to so many, else so many are drawn
+SWEEPS, LARGE_SWEEPS = 4, 1  # the second where a group is too large for exact assignments
 
 
-def descended(
-    reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], *, sweeps: int = SWEEPS
-) -> dict[int, Tensor]:
+def descended(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor]) -> dict[int, Tensor]:
     """Orders from which no single group can be improved, or those after the last sweep.
 
     Args:
         orders: where to start.
     """
     orders = dict(orders)
-    for _ in range(sweeps):
+    large = any(len(order) > EXACT_UP_TO for order in orders.values())
+    for _ in range(LARGE_SWEEPS if large else SWEEPS):
         changed = False
         for group in sorted(orders):
             order = _matched(reader, pairs, orders, group)
@@ -83,8 +81,8 @@ def likeness(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
             loose = {**orders, group: torch.arange(pair.rows if axis == 0 else pair.columns)}
             theirs = _channels(arranged(reader.balanced(pair), pair, loose), axis)
             ours, theirs = _sample(ours, theirs)
-            part = ours @ theirs.T / (len(ours) * ours.shape[1]) * pair.layer.numel**0.5
-            table = part if table is None else table + part
+            part = (ours * (pair.layer.numel**0.5 / ours.numel())) @ theirs.T
+            table = part if table is None else table.add_(part)
     assert table is not None
     return table
 
@@ -93,7 +91,7 @@ def _matched(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
     touching = [pair for pair in pairs if group in (pair.layer.writes, pair.layer.reads)]
     if not touching:
         return orders[group]
-    table = likeness(reader, touching, orders, group).numpy().astype(np.float32)
+    table = likeness(reader, touching, orders, group).numpy()
     return torch.from_numpy(best_match(table))
 
 
@@ -103,9 +101,9 @@ def _channels(form: Form, axis: int) -> Tensor:
 
 
 def _sample(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
-    """The same evenly drawn coordinates of both."""
+    """The same coordinates of both: all, or as many as are enough to tell channels apart."""
     count = ours.shape[1]
     if count <= COORDINATES:
         return ours, theirs
-    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(count))[:COORDINATES]
+    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(count))[:SAMPLED]
     return ours[:, drawn], theirs[:, drawn]

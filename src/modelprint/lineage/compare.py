@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from modelprint.lineage.alignment import descended, upward
-from modelprint.lineage.figures import Products, mean_likeness, own_share, products, shares_of
+from modelprint.lineage.figures import Products, difference, mean_likeness, own_share, products, shares_of
 from modelprint.lineage.pairing import Pair, Pairing, paired
 from modelprint.lineage.permutation import named_p_value
 from modelprint.lineage.reading import Reader, agreeing, named_orders, sizes_of
@@ -44,7 +44,7 @@ def compare(
     pairing = paired(reference.layers, suspect)
     pairs, left_out = readable(reader, pairing)
     compared = sum(pair.layer.numel for pair in pairs) / reference.numel
-    if _too_few(reference, pairs):
+    if too_few(reference, pairs):
         return LineageResult(
             score=None,
             why=f"{compared:.0%} of the source's weights have a counterpart in the suspect: too few to compare",
@@ -53,13 +53,13 @@ def compare(
             extra=pairing.extra,
         )
     orders = best_orders(reader, pairs) if align else named_orders(sizes_of(pairs))
-    every = [products(reader, pair, orders, differences=True) for pair in pairs]
+    every = [products(reader, pair, orders) for pair in pairs]
     shares = shares_of(every)
     return LineageResult(
         score=None if shares is None else shares.source,
         why=None if shares else "the source has no part of its own: it is what the shared models make up",
         compared=compared,
-        weights=tuple(_figure(pair, product, orders) for pair, product in zip(pairs, every, strict=True)),
+        weights=tuple(_figure(reader, pair, product, orders) for pair, product in zip(pairs, every, strict=True)),
         left_out=left_out,
         extra=pairing.extra,
         shares=shares,
@@ -95,25 +95,24 @@ def readable(reader: Reader, pairing: Pairing) -> tuple[tuple[Pair, ...], tuple[
         for pair in misfits
     ]
     readable = []
-    orders = named_orders(sizes_of(pairs))
     for pair in pairs:
         try:
-            products(reader, pair, orders)
+            reader.balanced(pair)
             readable.append(pair)
         except UnreadableError as error:
             left_out.append(LeftOut(name=pair.layer.name, why=str(error)))
     return tuple(readable), tuple(left_out)
 
 
-def _too_few(reference: LineageReference, pairs: Sequence[Pair]) -> bool:
+def too_few(reference: LineageReference, pairs: Sequence[Pair]) -> bool:
     """Whether less than half of the numbers below the last layer (of all, in a net of one layer) can be compared."""
     below = [layer for layer in reference.layers if not layer.last] or list(reference.layers)
     names = {pair.layer.name for pair in pairs}
     return sum(layer.numel for layer in below if layer.name in names) < LEAST * sum(layer.numel for layer in below)
 
 
-def _figure(pair: Pair, product: Products, orders: dict[int, Tensor]) -> WeightFigure:
-    difference = product.difference
+def _figure(reader: Reader, pair: Pair, product: Products, orders: dict[int, Tensor]) -> WeightFigure:
+    added = difference(reader, pair, product, orders)
     return WeightFigure(
         name=pair.layer.name,
         suspect_name=pair.weight.name,
@@ -121,8 +120,8 @@ def _figure(pair: Pair, product: Products, orders: dict[int, Tensor]) -> WeightF
         matched=product.numbers / pair.layer.numel,
         likeness=product.likeness,
         own=own_share(product),
-        difference=None if difference is None else difference.size,
-        difference_rank=None if difference is None else difference.rank,
+        difference=None if added is None else added.size,
+        difference_rank=None if added is None else added.rank,
         how=_how(pair, orders),
     )
 

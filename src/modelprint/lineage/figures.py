@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from modelprint.lineage.low_rank import Difference, difference_of
 from modelprint.lineage.pairing import Pair
 from modelprint.lineage.reading import Orders, Reader, arranged
 from modelprint.lineage.result import Shares
-from modelprint.lineage.weights import UnreadableError
 
 ALIKE = 0.5  # likeness from which on the difference is looked at
 _NOTHING = 1e-4  # of a weight's square: an own part below it is none
@@ -26,7 +26,6 @@ class Products:
         likeness: of the source and the suspect.
         own: of the source's own part and the suspect; `own_size` of that part with itself.
         shared: of the rest of the source and the suspect; `shared_size` of that rest with itself.
-        difference: None unless it was looked at.
     """
 
     numbers: int
@@ -35,7 +34,6 @@ class Products:
     own_size: float
     shared: float
     shared_size: float
-    difference: Difference | None = None
 
     @property
     def weight(self) -> float:
@@ -43,39 +41,55 @@ class Products:
         return float(self.numbers**0.5)
 
 
-def products(reader: Reader, pair: Pair, orders: Orders, *, differences: bool = False) -> Products:
-    """The products of one pair.
+def products(reader: Reader, pair: Pair, orders: Orders) -> Products:
+    """The products of one pair; all 0 where no channel has a counterpart.
 
     Raises:
         UnreadableError: the suspect's weight cannot be compared.
     """
     theirs = arranged(reader.balanced(pair), pair, orders)
-    ours, own = reader.source(pair), reader.reference.own(pair.layer)
-    rows, columns = theirs.abs().amax((1, 2)) > 0, theirs.abs().amax((0, 2)) > 0
+    ours = reader.source(pair)
+    own = reader.reference.own(pair.layer) if reader.reference.manifest.shared else ours
+    sizes = theirs[:, :, 0].abs() if theirs.shape[2] == 1 else theirs.abs().amax(2)
+    rows, columns = sizes.amax(1) > 0, sizes.amax(0) > 0
     numbers = int(rows.sum()) * int(columns.sum()) * theirs.shape[2]
-    if numbers < theirs.numel() or theirs.shape != ours.shape:
+    if numbers < theirs.numel():
         present = rows[:, None, None] & columns[None, :, None]
         ours, own = ours * present, own * present
-    size, their_size = float(ours.norm()), float(theirs.norm())
+    size, their_size = _dot(ours, ours) ** 0.5, _dot(theirs, theirs) ** 0.5
     if size == 0 or their_size == 0:
-        raise UnreadableError("no channel of it has a counterpart")
-    ours, own, theirs = ours / size, own / size, theirs / their_size
+        return Products(numbers=0, likeness=0.0, own=0.0, own_size=0.0, shared=0.0, shared_size=0.0)
+    likeness = _dot(ours, theirs) / (size * their_size)
+    if own is ours:
+        return Products(numbers=numbers, likeness=likeness, own=likeness, own_size=1.0, shared=0.0, shared_size=0.0)
     rest = ours - own
-    likeness = float((ours * theirs).sum())
-    difference = None
-    if differences and likeness >= ALIKE:
-        added = difference_of(*_in_own_scales(reader, pair, orders))
-        apart = difference_of(ours.flatten(1), theirs.flatten(1))
-        difference = min(added, apart, key=lambda each: each.size)  # the second where channels were rescaled
     return Products(
         numbers=numbers,
         likeness=likeness,
-        own=float((own * theirs).sum()),
-        own_size=float(own.square().sum()),
-        shared=float((rest * theirs).sum()),
-        shared_size=float(rest.square().sum()),
-        difference=difference,
+        own=_dot(own, theirs) / (size * their_size),
+        own_size=_dot(own, own) / size**2,
+        shared=_dot(rest, theirs) / (size * their_size),
+        shared_size=_dot(rest, rest) / size**2,
     )
+
+
+def difference(reader: Reader, pair: Pair, product: Products, orders: Orders) -> Difference | None:
+    """What was added to the source's weight; None unless both are alike.
+
+    In the source's own scales what was added keeps its rank; where channels were rescaled, balanced weights are closer.
+    """
+    if product.likeness < ALIKE:
+        return None
+    ours = reader.source(pair).flatten(1)
+    rows, columns = reader.reference.factors(pair.layer)
+    plain = arranged(reader.plain(pair), pair, orders)
+    scaled = (plain * rows[:, None, None] * columns[None, :, None]).flatten(1)
+    even = arranged(reader.balanced(pair), pair, orders).flatten(1)
+    return difference_of(ours, min(scaled, even, key=lambda theirs: float((theirs - ours).norm())))
+
+
+def _dot(one: Tensor, other: Tensor) -> float:
+    return float(torch.dot(one.reshape(-1), other.reshape(-1)))
 
 
 def own_share(product: Products) -> float | None:
@@ -106,10 +120,3 @@ def shares_of(every: Sequence[Products]) -> Shares | None:
         shared = sum(product.weight * product.shared for product in every) / shared_size
         explained += shared**2 * shared_size
     return Shares(source=source, shared=shared, rest=min(1.0, max(0.0, 1 - explained / total)))
-
-
-def _in_own_scales(reader: Reader, pair: Pair, orders: Orders) -> tuple[torch.Tensor, torch.Tensor]:
-    """Source and suspect, balanced by the factors of the source alone: what was added keeps its rank."""
-    rows, columns = reader.reference.factors(pair.layer)
-    plain = arranged(reader.plain(pair), pair, orders)
-    return reader.source(pair).flatten(1), (plain * rows[:, None, None] * columns[None, :, None]).flatten(1)

@@ -94,11 +94,11 @@ def balanced(form: Form) -> Balanced:
     >>> bool(torch.allclose(balanced(form).form, balanced(scaled).form, atol=1e-4))
     True
     """
-    peaks = form.abs().amax(2)
-    first_rows = _inverse(peaks.amax(1))
-    first_columns = _inverse((peaks * first_rows[:, None]).amax(0))
+    sizes = form[:, :, 0].abs() if form.shape[2] == 1 else form.abs().amax(2)
+    first_rows = _inverse(sizes.amax(1))
+    first_columns = _inverse((sizes * first_rows[:, None]).amax(0))
     form = form * first_rows[:, None, None] * first_columns[None, :, None]  # squares of far scales would underflow
-    squares = form.square().mean(2)
+    squares = form[:, :, 0].square() if form.shape[2] == 1 else form.square().mean(2)
     rows, columns = torch.ones(squares.shape[0]), torch.ones(squares.shape[1])
     for _ in range(_ITERATIONS):
         rows = _inverse(squares @ columns / squares.shape[1])

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 WHOLE_UP_TO = 512  # rows or columns; of larger weights the strongest directions are looked for
-DIRECTIONS = 64
+DIRECTIONS = 32
 _HELD = 0.9
 _ROUNDING = 2e-3  # relative size below which a difference is that of float16
 
@@ -24,7 +24,7 @@ class Difference:
 
     Attributes:
         size: its norm, relative to that of the source's weight.
-        rank: directions that hold nine tenths of its square; 0 where there is none, None where there are more than 64.
+        rank: directions that hold nine tenths of its square; 0 where there is none, None where there are more than 32.
     """
 
     size: float
@@ -47,7 +47,7 @@ def difference_of(source: Float[Tensor, "rows n"], suspect: Float[Tensor, "rows 
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            values = torch.svd_lowrank(added, q=DIRECTIONS, niter=2)[1]
+            values = torch.svd_lowrank(added, q=DIRECTIONS, niter=1)[1]
     held = values.square().cumsum(0) / added.square().sum()
     enough = (held >= _HELD - 1e-6).nonzero()
     return Difference(size=size, rank=int(enough[0]) + 1 if len(enough) else None)

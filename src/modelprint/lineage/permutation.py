@@ -39,7 +39,7 @@ def named_p_value(reader: Reader, pairs: Sequence[Pair]) -> float | None:
         if used & touching:
             continue
         used |= touching
-        tables.append(likeness(reader, pairs, orders, group).double().numpy())
+        tables.append(likeness(reader, pairs, orders, group).numpy())
     return permuted_rank(tables) if tables else None
 
 
@@ -68,7 +68,7 @@ def matched_p_value(reader: Reader, pairs: Sequence[Pair]) -> float | None:
         **downward(reader, pairs[place + 1 :], {group: start[group] for group in start if group >= writes}),
         **upward(reader, pairs[:place], {group: start[group] for group in start if group < writes}),
     }
-    table = likeness(reader, [held], orders, writes).double().numpy()
+    table = likeness(reader, [held], orders, writes).numpy()
     return permuted_rank([table[:, orders[writes].numpy()]])
 
 
@@ -79,12 +79,13 @@ def permuted_rank(tables: Sequence[Float[np.ndarray, "n n"]], *, draws: int = DR
     0.001
     """
     generator = np.random.default_rng(seed)
-    observed = sum(float(np.trace(table)) for table in tables)
+    observed = sum(float(np.trace(table, dtype=np.float64)) for table in tables)
     rows = [np.arange(len(table)) for table in tables]
     above = 0
     for _ in range(draws):
         drawn = sum(
-            float(table[row, generator.permutation(len(table))].sum()) for table, row in zip(tables, rows, strict=True)
+            float(table[row, generator.permutation(len(table))].sum(dtype=np.float64))
+            for table, row in zip(tables, rows, strict=True)
         )
         above += drawn >= observed - 1e-12 * max(1.0, abs(observed))
     return (1 + above) / (1 + draws)

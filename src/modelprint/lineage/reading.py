@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Int
@@ -16,14 +16,16 @@ from modelprint.lineage.tensors import Tensors
 from modelprint.lineage.weights import read_form
 
 Orders = Mapping[int, Int[Tensor, " channels"]]  # by group: the suspect's channel for each of the source's, -1 for none
+KEPT = 2**27  # numbers of a suspect that stay in memory, balanced, in single precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Reads pairs; nothing of a pair is kept after it was used."""
+    """Reads pairs. Of the suspect, balanced weights of half a gibibyte at most are kept, the first ones."""
 
     reference: LineageReference
     suspect: Tensors
+    _kept: dict[str, Form] = field(default_factory=dict, repr=False)
 
     def source(self, pair: Pair) -> Form:
         """The source's form, balanced."""
@@ -43,7 +45,13 @@ class Reader:
         Raises:
             UnreadableError: it cannot be compared.
         """
-        return balanced(self.plain(pair)).form
+        kept = self._kept.get(pair.layer.name)
+        if kept is not None:
+            return kept
+        form = balanced(self.plain(pair)).form
+        if sum(each.numel() for each in self._kept.values()) + form.numel() <= KEPT:
+            self._kept[pair.layer.name] = form
+        return form
 
 
 def arranged(form: Form, pair: Pair, orders: Orders) -> Form:

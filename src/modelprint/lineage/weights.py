@@ -85,7 +85,7 @@ def read_form(tensors: Tensors, weight: Weight, *, run: int) -> Form:
         ModelError: the file cannot be read.
     """
     plain = as_torch(_numbers(tensors, weight.name), weight.layout)
-    low, high = float(plain.min()), float(plain.max())
+    low, high = (float(end) for end in plain.aminmax())
     if not torch.isfinite(torch.tensor([low, high])).all():
         count = int((~torch.isfinite(plain)).sum())
         raise UnreadableError(f"{count} of its {plain.numel()} numbers are not finite")

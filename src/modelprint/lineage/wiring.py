@@ -1,16 +1,20 @@
 """Which weights share which channels: what one layer writes, a later one reads.
 
-Derived from shapes in the order of use alone. It is right for chains, and for residual nets as far as matching needs:
-the streams that a sum ties are taken for separate ones, each of which is matched by itself. A weight whose inputs no
-earlier layer gives (concatenated maps, attention) reads channels that are not aligned.
+Derived from shapes in the order of use, and from the names that libraries give shortcuts. It is right for chains, and
+for residual nets as far as matching needs: the streams that a sum ties are taken for separate ones, each of which is
+matched by itself. A weight whose inputs no earlier layer gives (concatenated maps, attention) reads channels that are
+not aligned.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from modelprint.core.records import Record
 from modelprint.lineage.weights import Weight
+
+_SHORTCUT = re.compile(r"(.*?)(?:downsample|shortcut|skip)\b")  # torchvision and timm, transformers, others
 
 
 class Wired(Record):
@@ -55,6 +59,8 @@ def wired(weights: Sequence[Weight]) -> tuple[Wired, ...]:
         latest = len(sizes) - 1
         depthwise = bool(sizes) and weight.inputs == 1 and weight.window > 1 and sizes[latest] == weight.rows
         reads, run = (None, 1) if depthwise else _read(sizes, weight)
+        if (start := _start_of_block(layers, weight)) is not None:
+            reads, run = start.reads, start.run
         writes: int | None = latest if depthwise else None
         if not depthwise and not last:
             writes = len(sizes)
@@ -73,6 +79,19 @@ def wired(weights: Sequence[Weight]) -> tuple[Wired, ...]:
             )
         )
     return tuple(layers)
+
+
+def _start_of_block(layers: Sequence[Wired], shortcut: Weight) -> Wired | None:
+    """Of a shortcut, the first weight of its block, which reads the same channels; None of any other weight.
+
+    >>> _SHORTCUT.match("layer1.0.downsample.0.weight")[1]
+    'layer1.0.'
+    """
+    name = _SHORTCUT.match(shortcut.name)
+    if name is None:
+        return None
+    start = next((layer for layer in layers if layer.name.startswith(name[1])), None)
+    return start if start is not None and start.shape[1] == shortcut.inputs else None
 
 
 def _read(sizes: list[int], weight: Weight) -> tuple[int | None, int]:
