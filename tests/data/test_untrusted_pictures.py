@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from modelprint.core.errors import DataError, ModelprintError
-from modelprint.core.sandbox import Limits, SandboxError, available
+from modelprint.core.errors import DataError, ModelError, ModelprintError
+from modelprint.core.sandbox import Limits, SandboxError, available, client
 from modelprint.data import arrays, folders
 from modelprint.data.arrays import read_npz_arrays, read_own_npz
 from modelprint.data.folders import read_image_folder
 from modelprint.data.splits import load_raw
 from modelprint.modalities.image import confined
 from modelprint.modalities.image.reading import Like, read_picture
+from modelprint.nn.weight_files import read_weights
 
 RAMP = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
 AS_BYTES = np.rint(RAMP / 257).astype(np.uint8)
@@ -141,6 +143,25 @@ def test_the_picture_that_takes_too_much_memory_is_named(tmp_path: Path, monkeyp
     monkeypatch.setattr(confined, "LIMITS", Limits(memory=2**26, seconds=60, answer=2**30))
     with pytest.raises(ModelprintError, match=r"a/!\.png: (it needs more than|reading it ended)"):
         read_image_folder(tmp_path)
+
+
+def test_without_a_child_the_same_files_are_read_and_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "available", lambda: False)
+    put(tmp_path / "pictures", "x.png", saved(Image.fromarray(RAMP), "PNG"))
+    images, _, _ = read_image_folder(tmp_path / "pictures")
+    assert np.array_equal(images[1, 0], AS_BYTES)
+    fifo(tmp_path / "pictures" / "b" / "y.png")
+    with pytest.raises(DataError, match=r"y\.png cannot be read as an image"):
+        read_image_folder(tmp_path / "pictures")
+    np.savez(tmp_path / "d.npz", x=np.arange(3))
+    assert read_npz_arrays(tmp_path / "d.npz")["x"].tolist() == [0, 1, 2]
+    torch.save({"w": torch.ones(2)}, tmp_path / "m.pt")
+    assert read_weights(tmp_path / "m.pt").state["w"].tolist() == [1, 1]
+    (tmp_path / "m.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(ModelError, match="not a whole PyTorch checkpoint"):
+        read_weights(tmp_path / "m.pt")
+    with pytest.raises(SandboxError, match="x: it cannot be read"):
+        client.room("tests.core.sandbox_handlers:handler", who="x").call({"do": "raise"})
 
 
 def test_members_without_npy_are_refused(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ class ServedModel:
             raise DataError(f"not an inference request with one input: {mistakes}") from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"the request is not JSON: {error}") from error
-        if tensor.shape[1:] != self.input_shape:
+        if tensor.shape[1:] != self.input_shape or tensor.shape[0] < 0:
             raise DataError(f"expected inputs of shape (n, {str(self.input_shape)[1:]}, got {tensor.shape}")
         try:
             values = np.asarray(tensor.data, dtype=np.float32).reshape(tensor.shape)
