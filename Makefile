@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint slow audit lowest clean
+.PHONY: install demo test lint hostile slow audit lowest clean
 
 install: .venv/.installed
 
@@ -21,8 +21,11 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -q -n 2 -m 'not (slow or mlflow or mlserver or imagenet or timm or hf or cuda)'
+	$(BIN)/python -m pytest -q -n 2 -m 'not (slow or hostile or mlflow or mlserver or imagenet or timm or hf or cuda)'
 	$(BIN)/python -m pytest -q -p no:cacheprovider --doctest-modules src/modelprint
+
+hostile: install
+	$(BIN)/python -m pytest -q -m hostile tests/hostile tests/fuzz
 
 slow: install
 	$(BIN)/python -m pytest -q -m slow

@@ -12,7 +12,15 @@ from PIL import Image
 
 from modelprint.core.errors import DataError
 from modelprint.data.labelled import LabelledSet, shared_inputs
-from modelprint.data.splits import SPLITS, fixed_order, load_data, load_raw, parse_reference, split_sizes
+from modelprint.data.splits import (
+    SPLITS,
+    fixed_order,
+    load_data,
+    load_raw,
+    parse_reference,
+    part_sizes,
+    split_sizes,
+)
 
 
 def numbered(path: Path, *, train: int, test: int, classes: int = 4) -> str:
@@ -210,3 +218,18 @@ def test_the_splits_of_digits_share_no_image():
     for number, part in enumerate(parts):
         for other in parts[number + 1 :]:
             assert shared_inputs(part, other) == 0
+
+
+def test_sizes_of_parts_are_those_of_the_parts(tmp_path: Path) -> None:
+    name = numbered(tmp_path / "set.npz", train=30, test=10)
+    sizes = part_sizes(name)
+    assert sizes == {split: len(load_data(f"{name}:{split}")) for split in ("train", "test", *SPLITS)}
+
+
+def test_a_set_too_small_for_some_part_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from modelprint.cli.app import run
+
+    name = numbered(tmp_path / "set.npz", train=3, test=0)
+    assert part_sizes(name)["test"] == 0
+    assert run(["data", name]) == 0
+    assert "test 0" in capsys.readouterr().out

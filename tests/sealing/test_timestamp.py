@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -145,3 +147,21 @@ def test_what_is_no_stamp_seals_nothing(server: tuple[str, Path]) -> None:
         fetch(server[0] + "/garbage", b"message")
     with pytest.raises(ModelprintError, match="gave no stamp"):
         fetch("http://127.0.0.1:9/", b"message")
+
+
+def test_a_server_that_drips_holds_nobody_longer_than_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                while True:
+                    connection.sendall(b"0")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(ModelprintError, match="gave no stamp"):
+            fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/", b"message", timeout=0.5)
+        assert time.monotonic() - began < 5

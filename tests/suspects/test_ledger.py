@@ -119,3 +119,19 @@ def test_a_full_disk_is_said(path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_said(path: Path) -> None:
     with pytest.raises(SuspectError, match="cannot be used"):
         ledger(path / "below-a-file.jsonl").__enter__()
+
+
+def test_a_file_of_somebody_else_s_is_not_cut(tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("one line that does not end")
+    with pytest.raises(SuspectError, match="is no ledger"):
+        ledger(other).__enter__()
+    assert other.read_text() == "one line that does not end"
+
+
+def test_a_date_that_is_a_path_names_no_file(path: Path) -> None:
+    text = path.read_text()
+    started = text.partition('"started":"')[2].partition('"')[0]
+    path.write_text(text.replace(started, "/../../elsewhere") + '{"complete":true}\n')
+    with pytest.raises(SuspectError, match="is no ledger"):
+        ledger(path).__enter__()

@@ -158,3 +158,15 @@ def test_missing_files_and_other_suffixes(tmp_path: Path, recording: Recording) 
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(SuspectError, match="no recording of answers"):
         read_recording(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize(("scores", "what"), [(np.zeros((2, 3, 2)), "shape"), (np.full((2, 3), 1e300), "infinite")])
+def test_scores_that_are_no_rows_of_floats(tmp_path: Path, scores: np.ndarray, what: str) -> None:
+    images = np.arange(8, dtype=np.uint8).reshape(2, 1, 2, 2)
+    whole = Answers(labels=np.array([0, 1]), scores=np.zeros((2, 3), np.float32))
+    write_recording(tmp_path / "a.npz", record(images, whole, suspect="s"))
+    with np.load(tmp_path / "a.npz") as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "a.npz", **{**arrays, "scores": scores})  # type: ignore[arg-type]
+    with pytest.raises(SuspectError, match=what):
+        read_recording(tmp_path / "a.npz")

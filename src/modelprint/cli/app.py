@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError
 import modelprint
 from modelprint.cli.console import err, out, plain_logs, results_only, say
 from modelprint.core.errors import ModelprintError
+from modelprint.core.printable import one_line
 
 INTERRUPTED = 130
 
@@ -81,12 +82,12 @@ def run(arguments: Sequence[str]) -> int:
                 result_action="return_value",
             )
     except CycloptsError as error:
-        err.print(f"error: {error}", style="bold red", markup=False, soft_wrap=True)
+        _refuse(f"{error}")
         return 2
     except ModelprintError as error:
         if debug:
             say(traceback.format_exc().rstrip())
-        err.print(f"error: {error}", style="bold red", markup=False, soft_wrap=True)
+        _refuse(f"{error}")
         return error.exit_code
     except KeyboardInterrupt:
         err.print("interrupted: files are whole or absent, and answers already received are kept", markup=False)
@@ -96,11 +97,20 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             say(traceback.format_exc().rstrip())
-        err.print(
-            f"error: unexpected {type(error).__name__}: {error}\nrun again with --debug for the traceback",
-            style="bold red",
-            markup=False,
-            soft_wrap=True,
-        )
+        _refuse_unforeseen(error)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _refuse_unforeseen(error: Exception) -> None:
+    """Say what nobody foresaw; where the system refused (too long a name, a full disk), its own words suffice."""
+    if isinstance(error, OSError):
+        _refuse(f"{error.strerror or error}: {error.filename}" if error.filename else f"{error}")
+        return
+    _refuse(f"unexpected {type(error).__name__}: {error}")
+    err.print("run again with --debug for the traceback", style="bold red", markup=False, soft_wrap=True)
+
+
+def _refuse(reason: str) -> None:
+    """Say in one line what is wrong."""
+    err.print(f"error: {one_line(reason)}", style="bold red", markup=False, soft_wrap=True)

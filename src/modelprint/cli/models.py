@@ -203,7 +203,7 @@ def _opened(
 
 def data(reference: str) -> None:
     """Show a data set: its size, classes, splits and hash."""
-    from modelprint.data.splits import SPLITS, load_data, parse_reference
+    from modelprint.data.splits import load_data, parse_reference, part_sizes
 
     images = load_data(reference)
     name, _, _, _ = parse_reference(reference)
@@ -211,7 +211,7 @@ def data(reference: str) -> None:
     out.print(f"{images.name}: {len(images)} {images.modality.plural} of {size}, {images.classes} classes")
     out.print(f"classes: {', '.join(images.class_names)}", markup=False)
     out.print(f"hash: {images.identity}")
-    sizes = ", ".join(f"{split} {len(load_data(f'{name}:{split}'))}" for split in ("train", "test", *SPLITS))
+    sizes = ", ".join(f"{split} {size}" for split, size in part_sizes(name).items())
     out.print(f"splits: {sizes}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 _KEPT = "\n\t"
+_LEFT_OUT = " ... "
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, formats, surrogates, unassigned, separators
 
 
@@ -17,6 +18,17 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_code(letter) if _unseen(letter) else letter for letter in text)
+
+
+def one_line(text: str, *, most: int = 1000) -> str:
+    r"""The text in one line of at most so many characters: line ends as codes, the middle of what is longer left out.
+
+    >>> one_line("a\nb"), one_line("abcdefghij" * 2, most=15)
+    ('a\\nb', 'abcde ... fghij')
+    """
+    line = "\\n".join(text.strip().splitlines())
+    kept = (most - len(_LEFT_OUT)) // 2
+    return line if len(line) <= most else line[:kept] + _LEFT_OUT + line[-kept:]
 
 
 def _unseen(letter: str) -> bool:

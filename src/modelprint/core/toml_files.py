@@ -28,7 +28,7 @@ def read_toml(path: Path, kind: type[R]) -> R:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tables within tables, numbers of thousands of digits
         raise UsageError(f"{path} is not TOML: {error}") from error
     try:
         return kind.model_validate(content)

@@ -81,6 +81,16 @@ def load_data(reference: str) -> LabelledSet:
     )
 
 
+def part_sizes(name: str) -> dict[str, int]:
+    """How many inputs each part of a whole set holds, by the part's name; 0 where the set is too small for it.
+
+    Raises:
+        DataError: there is no such set.
+    """
+    whole = _whole(name, "train")
+    return {split: len(_part_index(name, whole.labels, whole.trained, split)) for split in ("train", "test", *SPLITS)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Whole:
     """A whole set: its labels, and a way to read some of its inputs.

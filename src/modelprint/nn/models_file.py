@@ -18,6 +18,7 @@ api = "image"
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -130,7 +131,7 @@ def read_models_file(folder: Path) -> ModelsFile:
         ModelError: not TOML, with keys or values that it does not have, or of a file that is not there.
     """
     path = folder / MODELS_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return ModelsFile()
     try:
         models_file = ModelsFile.model_validate(tomllib.loads(read_regular(path).decode()))

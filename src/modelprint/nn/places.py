@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from modelprint.core.errors import ModelError
@@ -50,8 +51,8 @@ def model_files(path: str | Path, *, arch_known: bool = False, empty: bool = Fal
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder: name a folder of .safetensors files, or of .toml spec files")
     specs = sorted(file for file in folder.glob("*.toml") if file.name != MODELS_FILE)
-    named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
-    unnamed = [file for file in sorted(folder.iterdir()) if file.resolve() not in named]
+    named = {os.path.realpath(read_spec_file(spec).weights) for spec in specs}  # of links in a circle, too
+    unnamed = [file for file in sorted(folder.iterdir()) if os.path.realpath(file) not in named]
     checkpoints = [file for file in unnamed if file.suffix.lower() in CHECKPOINT_SUFFIXES]
     if checkpoints and not arch_known:
         raise ModelError(

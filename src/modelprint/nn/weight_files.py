@@ -108,7 +108,7 @@ def _read_shards(data: bytes, path: Path, seconds: float | None) -> WeightFile:
     state: dict[str, Tensor] = {}
     hashes = {path.name: digest(data)}
     for name in files:
-        if not is_plain(name) or name.endswith(INDEX):
+        if not isinstance(name, str) or not is_plain(name) or name.endswith(INDEX):
             raise ModelError(f"{path} names {name!a}, which is no shard beside it: download it again")
         shard = read_weights(path.parent / name, seconds=seconds)
         state.update({key: value for key, value in shard.state.items() if places.get(key) == name})

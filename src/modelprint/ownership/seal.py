@@ -6,6 +6,7 @@ from pathlib import Path
 
 from modelprint.core.errors import IntegrityError, ModelprintError, UsageError
 from modelprint.core.files import write_bytes
+from modelprint.core.untrusted import read_regular
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.sealing.canonical import LARGEST_JSON, canonical, parse
 from modelprint.sealing.envelope import opened, sign, validated
@@ -102,8 +103,7 @@ def read_file(path: Path) -> bytes:
         ModelprintError: it cannot be read.
     """
     try:
-        with path.open("rb") as stream:
-            return stream.read(LARGEST_JSON + 1)
+        return read_regular(path)[: LARGEST_JSON + 1]
     except OSError as error:
         raise ModelprintError(f"{path} cannot be read: {error.strerror or error}") from error
 

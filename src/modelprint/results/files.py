@@ -56,7 +56,7 @@ def read_results(path: Path) -> Results:
         for key, fields in _TOGETHER.items():
             content[key] = list(_apart(content.get(key, []), *fields))
         results = Results.model_validate(content)
-    except (ValidationError, ValueError, TypeError, AttributeError) as error:
+    except (ValidationError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelprintError(f"{path} does not hold results that this version reads: {_reason(error)}") from error
     return results.model_copy(update={"rows": with_kinds(results.rows, results.runs, results.suspects)})
 

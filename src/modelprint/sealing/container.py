@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modelprint.core.errors import IntegrityError, ModelprintError
+from modelprint.core.untrusted import read_regular
 
 LARGEST = 2**30  # bytes of a container; 3,700 queries of 32 x 32 x 3 and 200 calibration models have 0.04 of it
 _BLOCK = 512
@@ -76,8 +77,7 @@ def read(path: Path) -> bytes:
         IntegrityError: larger than any bundle.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST + 1) if path.stat().st_size <= LARGEST else None
+        data = read_regular(path) if path.stat().st_size <= LARGEST else None
     except OSError as error:
         raise ModelprintError(f"{path} cannot be read: {error.strerror or error}") from error
     if data is None or len(data) > LARGEST:

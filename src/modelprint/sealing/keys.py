@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from modelprint.core.errors import IntegrityError, ModelprintError, UsageError
 from modelprint.core.files import write_bytes
 from modelprint.core.identity import digest
+from modelprint.core.untrusted import read_regular
 
 LARGEST_KEY = 16384  # bytes of a PEM file
 _PRIME = 2**255 - 19
@@ -137,7 +138,6 @@ def decoded(text: str, *, who: str) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
-            return stream.read(LARGEST_KEY)
+        return read_regular(path)[:LARGEST_KEY]
     except OSError as error:
         raise UsageError(f"the key {path} cannot be read: {error.strerror or error}") from error

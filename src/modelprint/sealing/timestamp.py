@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from rfc3161_client import (
 )
 
 from modelprint.core.errors import IntegrityError, ModelprintError, UsageError
+from modelprint.core.lifeline import Lifeline
 from modelprint.core.redaction import check_address, hidden, quiet_logs, shown_url
+from modelprint.core.untrusted import read_regular
 
 LARGEST_TOKEN = 65536  # bytes
 
@@ -31,13 +34,14 @@ def fetch(url: str, message: bytes, *, timeout: float = 30.0) -> bytes:
     """
     wanted = TimestampRequestBuilder().data(message).hash_algorithm(HashAlgorithm.SHA256)
     request = wanted.nonce(nonce=True).cert_request(cert_request=True).build()
-    body, headers = request.as_bytes(), {"Content-Type": "application/timestamp-query"}
+    body, headers = request.as_bytes(), {"content-type": "application/timestamp-query", "accept": "*/*"}
     check_address(url)
     server = shown_url(url)
     try:
         with (
             quiet_logs(),
-            httpx.stream("POST", url, content=body, headers=headers, timeout=timeout) as response,
+            closing(Lifeline(timeout=timeout, tls=httpx.create_ssl_context())) as connection,
+            connection.stream("POST", url, body, headers) as response,
         ):
             response.raise_for_status()
             token = b""
@@ -90,7 +94,7 @@ def verified_time(token: bytes, message: bytes, root: Path, *, who: str) -> date
         UsageError: the root cannot be read.
     """
     try:
-        certificates = x509.load_pem_x509_certificates(root.read_bytes())
+        certificates = x509.load_pem_x509_certificates(read_regular(root))
     except (OSError, ValueError) as error:
         raise UsageError(f"{root} holds no PEM certificates: name the root of the time-stamping server") from error
     stamp = _decoded(token, who=who)

@@ -39,7 +39,7 @@ class LedgerHeader(Record):
     schema_version: Literal[1] = 1
     suspect: str
     endpoint: str
-    started: str
+    started: str = Field(pattern=r"^\d{8}T\d{6}Z$")  # it becomes a part of a file's name
 
 
 class LedgerAnswer(Record):
@@ -78,6 +78,7 @@ class KnownAnswers:
         return query in self.queries
 
 
+_BEGINNING = b"{"  # of a header, a half-written one, too
 _LINE: TypeAdapter[LedgerAnswer | LedgerSent | LedgerComplete] = TypeAdapter(LedgerAnswer | LedgerSent | LedgerComplete)
 
 
@@ -214,6 +215,8 @@ class Ledger:
         self._stream.seek(0)
         data = self._stream.read()
         whole = data[: data.rfind(b"\n") + 1]
+        if data and not data.startswith(_BEGINNING):  # whatever it is, it is somebody's
+            raise SuspectError(f"{self.path} is no ledger of answers: name another --ledger")
         if len(whole) < len(data):
             self._stream.truncate(len(whole))
         self._read(whole.splitlines())

@@ -199,7 +199,7 @@ def read_mapping(path: Path | str) -> Mapping:
             f"{'.'.join(str(part) for part in entry['loc']) or 'file'}: {entry['msg']}" for entry in error.errors()[:5]
         )
         raise SuspectError(f"the mapping file {path} is not right: {mistakes}") from error
-    except ValueError as error:  # TOML, UTF-8
+    except (ValueError, RecursionError) as error:  # TOML, UTF-8
         raise SuspectError(f"the mapping file {path} is not TOML: {error}") from error
 
 

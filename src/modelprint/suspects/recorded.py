@@ -219,7 +219,7 @@ def parse_recording(data: bytes, path: Path) -> Recording:
         labels=np.array([entry.label for entry in entries], dtype=np.int64),
         scores=None
         if header.access == "labels"
-        else np.array(rows, dtype=np.float32).reshape(len(rows), len(rows[0] or ()) if rows else 0),
+        else _as_floats(np.array(rows, dtype=np.float64)).reshape(len(rows), len(rows[0] or ()) if rows else 0),
     )
 
 
@@ -246,13 +246,19 @@ def _read_npz(path: Path) -> Recording:
             index=arrays["index"].astype(np.int64, casting="safe"),
             queries=queries,
             labels=arrays["label"].astype(np.int64, casting="safe"),
-            scores=arrays["scores"].astype(np.float32, casting="same_kind") if header.access == "scores" else None,
+            scores=_as_floats(arrays["scores"]) if header.access == "scores" else None,
         )
     except DataError as error:
         raise SuspectError(str(error)) from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise SuspectError(f"{path} is no recording of answers ({reason}): it is garbled, record again") from error
+
+
+def _as_floats(scores: np.ndarray) -> np.ndarray:
+    """The scores as float32; those that are too large for it become infinite, and are refused as these are."""
+    with np.errstate(over="ignore"):
+        return scores.astype(np.float32, casting="same_kind")
 
 
 def _assembled(
@@ -268,6 +274,8 @@ def _assembled(
     count = len(queries)
     if index.shape != (count,) or labels.shape != (count,) or (scores is not None and len(scores) != count):
         raise SuspectError(f"{path}: {count} queries, but {len(index)} indices and {len(labels)} labels")
+    if scores is not None and scores.ndim != 2:
+        raise SuspectError(f"{path}: scores are of shape {scores.shape}, expected a row of classes for each answer")
     if count and (index.min() < 0 or index.max() >= header.queries or len(np.unique(index)) != count):
         raise SuspectError(f"{path}: indices must be distinct and below the {header.queries} queries of its header")
     top = np.inf if scores is None else scores.shape[1] - 1

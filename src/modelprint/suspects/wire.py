@@ -21,6 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from modelprint.core.errors import SuspectError, UsageError
+from modelprint.core.lifeline import Lifeline, tls_failure
 from modelprint.core.redaction import (
     TOKEN_VARIABLE,
     named_secrets,
@@ -33,7 +34,6 @@ from modelprint.core.redaction import (
     without,
 )
 from modelprint.suspects.bodies import TooLargeError, UnreadableError, read_body
-from modelprint.suspects.lifeline import Lifeline, tls_failure
 
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_PAUSE = 30.0
