@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.core.records import Record
+from modelprint.core.untrusted import read_regular
 
 R = TypeVar("R", bound=Record)
 Value = str | int | float | bool | dict[str, Any]
@@ -25,7 +26,7 @@ def read_toml(path: Path, kind: type[R]) -> R:
         UsageError: no such file, not TOML, or keys and values that the record does not have; the message says which.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(path).decode())
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # tables within tables, numbers of thousands of digits

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError, first_line
+from modelprint.core.untrusted import read_regular
 
 _PLAIN = re.compile(r"[\w.\-]+")
 _NEVER = frozenset({
@@ -155,7 +156,7 @@ def read_json(file: Path) -> dict[str, Any]:
         ModelError: it is none.
     """
     try:
-        value = json.loads(file.read_text())
+        value = json.loads(read_regular(file))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file} cannot be read as JSON ({first_line(error)}): copy or download it again") from error
     if not isinstance(value, dict):

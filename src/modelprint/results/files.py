@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from modelprint.core.errors import ModelprintError, first_line
 from modelprint.core.files import write_text
+from modelprint.core.untrusted import read_regular
 from modelprint.results.kinds import with_kinds
 from modelprint.results.records import Results
 
@@ -48,7 +49,7 @@ def read_results(path: Path) -> Results:
         ModelprintError: the file holds something else.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
         met = content.pop(_MET, [])
         for run in (run for key in _RUNS for run in content.get(key, [])):
             if isinstance(run["scores"], list):

@@ -24,6 +24,7 @@ from modelprint.core.files import check_file_name
 from modelprint.core.identity import canonical_json
 from modelprint.core.records import Record
 from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers
+from modelprint.core.untrusted import read_regular
 
 
 class LedgerHeader(Record):
@@ -143,7 +144,7 @@ class Ledger:
         """
         if self.path is not None and self._stream is None and self.path.exists():
             try:
-                data = self.path.read_bytes()
+                data = read_regular(self.path)
             except OSError as error:
                 raise SuspectError(f"the ledger {self.path} cannot be used: {error.strerror or error}") from error
             self._read(data[: data.rfind(b"\n") + 1].splitlines())

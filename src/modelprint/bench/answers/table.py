@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int
 
 from modelprint.core.errors import DataError
+from modelprint.core.untrusted import read_regular
 from modelprint.data.arrays import read_npz_arrays
 
 TRUTH = "ground_truth"
@@ -121,10 +122,10 @@ def _as_labels(array: np.ndarray, *, who: str) -> np.ndarray:
 
 def _read_families(path: Path) -> dict[str, str]:
     try:
-        families = json.loads(path.read_bytes())
+        families = json.loads(read_regular(path))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if not isinstance(families, dict) or not families:
         raise DataError(f"{path} is no JSON object from each model's id to the id of the one that it came from")
