@@ -208,6 +208,18 @@ def test_archives_are_unpacked_within_limits(tmp_path: Path, monkeypatch: pytest
         read_npz_arrays(tmp_path / "d.npz")
 
 
+@pytest.mark.parametrize("dtype", ["|V0", "<U0", "|S0"])
+def test_values_of_no_bytes_are_refused(dtype: str, tmp_path: Path) -> None:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (9999999999999,), }}".encode()
+    header += b" " * (118 - len(header) - 1) + b"\n"
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
+        archive.writestr("x_train.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
+    started = time.monotonic()
+    with pytest.raises(DataError, match="holds values of no bytes"):
+        read_npz_arrays(tmp_path / "d.npz")
+    assert time.monotonic() - started < 10
+
+
 def test_a_header_that_lies_about_the_size(tmp_path: Path) -> None:
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (9999999999999,), }"
     header += b" " * (118 - len(header) - 1) + b"\n"

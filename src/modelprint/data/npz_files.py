@@ -145,6 +145,8 @@ def _checked_headers(stream: IO[bytes]) -> dict[str, Header]:
                 except Exception as error:  # of a damaged header, numpy's reader raises nearly anything
                     raise ValueError(f"{entry.filename} has no readable header") from error
                 claimed = part.tell() + header.bytes
+            if not header.dtype.itemsize:
+                raise ValueError(f"{entry.filename} holds values of no bytes, of which there may be any number")
             if claimed != entry.file_size and not header.dtype.hasobject:
                 raise ValueError(f"{entry.filename} claims {claimed:,} bytes but has {entry.file_size:,}")
             headers[name] = header
