@@ -36,6 +36,8 @@ KEYS = {
     "mean_mutation_rate",
     "details",
     "kinds",
+    "asked",
+    "answered",
 }
 
 

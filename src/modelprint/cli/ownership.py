@@ -53,6 +53,7 @@ def enroll(
     init: Path | None = None,
     budget: int | None = None,
     expect: str = "",
+    from_scratch: Annotated[bool, Parameter(negative="")] = False,
     seed: int = 0,
     jobs: int = 1,
     set_: Settings = None,
@@ -99,6 +100,9 @@ def enroll(
     expect
         What suspects may do to images before they answer: flip, noise, blur, jpeg, bit-depth, resize, with commas
         between them. Queries are made to survive it.
+    from_scratch
+        Declare that the source was trained from no checkpoint. A verdict from weights rests on this word where there
+        are too few calibration models.
     jobs
         Processes that train independent and shadow models.
     set_
@@ -126,6 +130,7 @@ def enroll(
             how=HowTrained(recipe=recipe, settings=settings(recipe_set), init=init),
             budget=budget,
             expect=expect,
+            from_scratch=from_scratch,
             options=how.options(),
             seed=seed,
             jobs=jobs,
@@ -193,7 +198,7 @@ def verify(
     suspect: str,
     *,
     negatives: str | None = None,
-    access: Literal["labels", "scores"] = "labels",
+    access: Literal["labels", "scores", "weights"] | None = None,
     budget: int | None = None,
     alpha: float = 0.05,
     pool_kinds: PoolKinds = False,
@@ -214,7 +219,7 @@ def verify(
     negatives
         A folder of independent models to calibrate on, in place of those of the fingerprint.
     access
-        labels: only top-1 is used.
+        The most that is used of the suspect. labels: only top-1; weights: its file. What the scheme needs unless given.
     budget
         The most queries to ask.
     alpha
@@ -232,7 +237,7 @@ def verify(
     loaded = Fingerprint.load(fingerprint)
     options = suspect_options(how, api, device=compute.device)
     if dry_run:
-        print_cost(cost(loaded, suspect, access=access, budget=budget, options=options), suspect, format_)
+        print_cost(cost(loaded, suspect, access=access or "labels", budget=budget, options=options), suspect, format_)
         return 0
     with progress() as bars, compute.computing():
         verification = examine(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -29,6 +30,7 @@ class Exhibit:
         calibration: answers of the calibration models, to every query.
         asked: the most queries that any of the models could have been asked.
         threshold: the score that the verdicts ask for, where all ask for the same.
+        details: the scheme's own figures of each verdict.
     """
 
     state: Mapping[str, np.ndarray]
@@ -37,6 +39,7 @@ class Exhibit:
     calibration: Sequence[Answers]
     asked: int
     threshold: float | None = None
+    details: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,7 @@ class Verdict(Record):
                 fields.pop(name, None)
         if not self.pooled:
             fields.pop("pooled", None)
-        if self.remarks is None:
+        if not self.remarks:
             fields.pop("remarks", None)
         return {**fields, **{name: details[name] for name in BESIDE if name in details}, "details": details}
 

@@ -75,10 +75,14 @@ class LineageReference:
         """What rows and columns of the source's weight were multiplied by to balance it."""
         return self.tensors.read(_ROWS + layer.name), self.tensors.read(_COLUMNS + layer.name)
 
+    def to_bytes(self) -> bytes:
+        """One safetensors file; the same reference always gives the same bytes."""
+        state = {name: self.tensors.read(name).contiguous() for name in self.tensors.shapes}
+        return save(state, {"lineage": self.manifest.model_dump_json()})
+
     def save(self, path: Path) -> None:
         """Write one safetensors file, atomically."""
-        state = {name: self.tensors.read(name).contiguous() for name in self.tensors.shapes}
-        write_bytes(path, save(state, {"lineage": self.manifest.model_dump_json()}))
+        write_bytes(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: Path) -> LineageReference:

@@ -11,7 +11,14 @@ from torch import nn
 
 from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
-from modelprint.core.errors import FingerprintError, MisfitError, ModelprintError, SuspectError, first_line
+from modelprint.core.errors import (
+    FingerprintError,
+    MisfitError,
+    ModelprintError,
+    SuspectError,
+    UsageError,
+    first_line,
+)
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
@@ -169,6 +176,8 @@ def interrogate(
         UsageError: the scheme needs more access.
         FingerprintError: the budget holds not one unit of the scheme (a trajectory, a view).
     """
+    if not scheme.needs.asks:
+        raise UsageError(f"scheme {scheme.name} asks no queries: `verify` reads the suspect's model file")
     scheme.needs.check_access(scheme.name, access)
     rehearsed(scheme, fingerprint)
     total, classes = len(fingerprint), fingerprint.manifest.input.classes

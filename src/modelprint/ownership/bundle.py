@@ -50,6 +50,11 @@ def bundle(
         UsageError: another key than the commitment's, or a verdict by other calibration models.
         ModelprintError: too large, or the place cannot be written.
     """
+    if fingerprint.manifest.weights is not None:
+        raise UsageError(
+            f"scheme {fingerprint.manifest.scheme} compares model files, which a bundle does not hold: give a judge "
+            "the fingerprint and both files, for `verify`, or bundle the evidence of a scheme that asks queries"
+        )
     stated, _ = read_commitment(commitment, who="the commitment")
     check_committed(stated, fingerprint)
     check_alpha(stated, verification.verdict.alpha)

@@ -254,7 +254,7 @@ def _compare(stated: Verdict, rejudged: Verdict) -> None:
     """
     if stated.kinds is None:
         rejudged = rejudged.model_copy(update={"kinds": None, "pooled": False})
-    if stated.remarks is None:
+    if stated.remarks is None and stated.asked is None:
         rejudged = rejudged.model_copy(update={"remarks": None})
     if stated.asked is None and stated.answered is None:
         rejudged = rejudged.model_copy(update={"asked": None, "answered": None})

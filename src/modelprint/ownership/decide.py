@@ -128,7 +128,7 @@ def decide(
     answered = asked & answers.answered
     missing = asked & ~answers.answered
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
-        return _unscored(
+        return unscored_decision(
             f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again"
             f"{_shorter(asked, answered)}",
             unscored,
@@ -140,12 +140,12 @@ def decide(
     try:
         score = scheme.least_score(state, source, heard, missing)
     except UnscorableError as error:
-        return _unscored(str(error), unscored)
+        return unscored_decision(str(error), unscored)
     details = scheme.details(state, source, scheme.counted(source, heard, missing))
     if not calibration:
         return Decision(
             outcome="inconclusive",
-            message=_missing(unscored, alpha),
+            message=missing_models(unscored, alpha),
             score=score,
             p_value=None,
             threshold=None,
@@ -180,7 +180,7 @@ def decide(
             f"; {missing.sum()} of {asked.sum()} queries were not answered and count against derivation"
             f"{_shorter(asked, answered)}"
         )
-    uncovered = _uncovered(rank, needed_models(alpha / owners))
+    uncovered = uncovered_kinds(rank, needed_models(alpha / owners))
     lost += uncovered
     if scheme.needs.shadows and all(group.kind != "COPY" for group in members):
         lost += f"; no rate is known for {Group(kind='COPY')}: calibrate on some (--negatives)"
@@ -193,7 +193,7 @@ def decide(
         false_accusations=errors,
         calibration_scores=ranked,
         ranked=min(rank.sizes.values()),
-        kinds=_rates(rank),
+        kinds=rates(rank),
         pooled=any(one.pooled_with is not None for one in rank.kinds),
         details=details,
         matching=matching,
@@ -219,7 +219,8 @@ def _shorter(asked: np.ndarray, answered: np.ndarray) -> str:
     return f"; if no more than the first {first} were asked, give --budget {first}"
 
 
-def _unscored(message: str, unscored: Ranking) -> Decision:
+def unscored_decision(message: str, unscored: Ranking) -> Decision:
+    """No verdict, and why; `unscored`: the calibration models by kind."""
     return Decision(
         outcome="inconclusive",
         message=message,
@@ -228,11 +229,12 @@ def _unscored(message: str, unscored: Ranking) -> Decision:
         threshold=None,
         false_accusations=None,
         calibration_scores=np.zeros(0),
-        kinds=_rates(unscored),
+        kinds=rates(unscored),
     )
 
 
-def _rates(rank: Ranking) -> tuple[KindRate, ...]:
+def rates(rank: Ranking) -> tuple[KindRate, ...]:
+    """What each kind of calibration model says."""
     return tuple(
         KindRate(kind=one.kind.kind, behind=one.kind.behind, n=one.n, p_value=one.p_value, covered=one.covered)
         for one in rank.kinds
@@ -242,7 +244,7 @@ def _rates(rank: Ranking) -> tuple[KindRate, ...]:
 
 def _outcome(rank: Ranking, alpha: float) -> tuple[Outcome, str]:
     if rank.threshold is None or rank.p_value is None:
-        return "inconclusive", _missing(rank, alpha)
+        return "inconclusive", missing_models(rank, alpha)
     sizes = [f"among {size} {group}" for group, size in rank.sizes.items()]
     worst = "" if len(sizes) == 1 else f"the worst of ranks {', '.join(sizes[:-1])} and "
     chance = f"p = {rank.p_value:.3g}, {worst or 'rank '}{sizes[-1]}"
@@ -254,7 +256,7 @@ def _outcome(rank: Ranking, alpha: float) -> tuple[Outcome, str]:
     return "not-shown", f"no more like the source than independent models are ({chance}); that is no proof of innocence"
 
 
-def _uncovered(rank: Ranking, need: int) -> str:
+def uncovered_kinds(rank: Ranking, need: int) -> str:
     """The kinds that the verdict does not rest on, where it rests on others."""
     if rank.threshold is None:
         return ""
@@ -262,7 +264,8 @@ def _uncovered(rank: Ranking, need: int) -> str:
     return "".join(f"; no rate is known for {one}" for one in missing)
 
 
-def _missing(rank: Ranking, alpha: float) -> str:
+def missing_models(rank: Ranking, alpha: float) -> str:
+    """How many calibration models there are, and how many are needed."""
     need = needed_models(alpha)
     counts = [f"{one.n} {one.kind}" for one in rank.kinds]
     given = " and ".join(counts) if len(counts) > 1 else f"{rank.n} calibration models"

@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from modelprint.core.devices import device_of, resolve_device
-from modelprint.core.errors import DataError
+from modelprint.core.errors import DataError, UsageError
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
 from modelprint.modalities.base import Modality
 from modelprint.nn.loading import LoadedModel, of_module, open_model
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.trial import check_source
+from modelprint.ownership import weights
 from modelprint.ownership.auto import PREFIX, trained_negatives
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
@@ -61,6 +62,7 @@ def enroll(
     how: HowTrained = HowTrained(),  # noqa: B008 - frozen
     budget: int | None = None,
     expect: str = "",
+    from_scratch: bool = False,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     seed: int = 0,
     jobs: int = 1,
@@ -86,6 +88,8 @@ def enroll(
         how: recipe and checkpoint of the models that are trained: from the checkpoint that the source started from,
             these are its siblings.
         budget: the most queries that the fingerprint may hold.
+        from_scratch: the owner's declaration that the source was trained from no checkpoint; evidence from weights
+            alone rests on it where there are too few calibration models.
         expect: transforms that suspects may put inputs through ("jpeg,resize"); queries are made to survive them.
         options: how model files are read: the source's where it is a path, and those of folders where they do not say.
         seed: of every random choice.
@@ -101,6 +105,10 @@ def enroll(
     seeds = data if isinstance(data, LabelledSet) else load_data(data)
     source = _opened(model, seeds, options, device)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
+    if from_scratch and how.init is not None:
+        raise UsageError(
+            "--from-scratch says that the source started from no checkpoint, --init names one: give one of them"
+        )
     if expect:
         transforms_named(expect, seeds.modality)  # refuses what there is not, before hours of work
         chosen = replace(chosen, expect=expect)
@@ -184,6 +192,17 @@ def enroll(
         classes=inputs.classes,
         moved=chosen.needs.space == "continuous",
     )
+    held = None
+    if not chosen.needs.asks:
+        held = weights.reference(
+            source,
+            checkpoint=None if how.init is None else Path(how.init),
+            siblings=() if how.init is None else learned.references,
+        )
+        scores = weights.calibration_scores(held, calibrating, progress=progress)
+        calibration = tuple(
+            record.model_copy(update={"weights": score}) for record, score in zip(calibration, scores, strict=True)
+        )
     fingerprint = Fingerprint.bind(
         {
             "scheme": chosen.name,
@@ -209,6 +228,7 @@ def enroll(
                 model=options,
                 device=str(device_of(source.module)),
                 how=how,
+                from_scratch=from_scratch,
             ),
             "library": library(),
         },
@@ -218,6 +238,7 @@ def enroll(
         state=crafted.state,
         calibration=answers,
         plane={"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)},
+        weights=held,
     )
     for remark in remarks(fingerprint):
         notice(remark)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -32,8 +32,12 @@ from modelprint.ownership.fingerprint_arrays import STATE, check_arrays
 from modelprint.ownership.kinds import Group, group_of
 from modelprint.ownership.options import EnrollmentOptions
 
+if TYPE_CHECKING:
+    from modelprint.lineage import LineageReference
+
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
+WEIGHTS = "weights.safetensors"
 
 
 def library() -> str:
@@ -89,6 +93,7 @@ class CalibrationModel(Record):
         behind: the transform through which it was asked, where that is expected; not written where there is none.
         joined: what makes it one family with an earlier model; not written where it is its own.
         near_source: what it has in common with the source; not written where that is no more than others have.
+        weights: the score of its weights against the source's; not written where they were not compared, or cannot be.
     """
 
     name: str
@@ -99,6 +104,7 @@ class CalibrationModel(Record):
     behind: str | None = None
     joined: Likeness | None = None
     near_source: Likeness | None = None
+    weights: float | None = None
 
     @property
     def family(self) -> str:
@@ -118,7 +124,7 @@ class CalibrationModel(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        optional = ("made_from", "behind", "joined", "near_source")
+        optional = ("made_from", "behind", "joined", "near_source", "weights")
         return {name: value for name, value in fields.items() if value is not None or name not in optional}
 
 
@@ -156,6 +162,8 @@ class Manifest(Record):
             inputs that were named; whoever makes the queries again needs both. Not written where there are none.
         enrollment: what else the owner said; not written by versions that did not keep it, nor where nothing was said.
         tensors: SHA-256 of the tensors file.
+        weights: SHA-256 of the file that holds the source's weights, for schemes that compare them; not written
+            without one.
     """
 
     schema_version: Literal[1] = 1
@@ -178,6 +186,7 @@ class Manifest(Record):
     enrollment: EnrollmentOptions | None = None
     library: str
     tensors: str
+    weights: str | None = None
 
     @model_validator(mode="after")
     def _stores_what_the_modality_stores(self) -> Self:
@@ -189,7 +198,7 @@ class Manifest(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        for name in ("source_values", "bases", "shadows", "budget", "train_data", "enrollment"):
+        for name in ("source_values", "bases", "shadows", "budget", "train_data", "enrollment", "weights"):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields
@@ -207,6 +216,7 @@ class Fingerprint:
         calibration: the answers of each calibration model to every query.
         plane: a planar slice for the report: "anchors" (3, ...), the queries it goes through, and "labels" (k, k)
             of the source; may be absent.
+        weights: of the source, for schemes that compare them; absent from bundles, which show them to nobody.
     """
 
     manifest: Manifest
@@ -216,6 +226,7 @@ class Fingerprint:
     state: Mapping[str, np.ndarray]
     calibration: tuple[Answers, ...] = ()
     plane: Mapping[str, np.ndarray] | None = None
+    weights: LineageReference | None = None
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -241,10 +252,12 @@ class Fingerprint:
         state: Mapping[str, np.ndarray],
         calibration: tuple[Answers, ...] = (),
         plane: Mapping[str, np.ndarray] | None = None,
+        weights: LineageReference | None = None,
     ) -> Self:
-        """A fingerprint whose manifest binds its tensors; `manifest` holds every field but `tensors`."""
+        """A fingerprint whose manifest binds its files; `manifest` holds every field but their hashes."""
         data = save(_flatten(queries, true_labels, source, state, calibration, plane))
-        record = Manifest.model_validate({**manifest, "tensors": digest(data)})
+        bound = {"tensors": digest(data), "weights": None if weights is None else digest(weights.to_bytes())}
+        record = Manifest.model_validate({**manifest, **bound})
         return cls(
             manifest=record,
             queries=queries,
@@ -253,6 +266,7 @@ class Fingerprint:
             state=state,
             calibration=calibration,
             plane=plane,
+            weights=weights,
         )
 
     @property
@@ -273,7 +287,7 @@ class Fingerprint:
 
     def recalibrated(self, models: tuple[CalibrationModel, ...], answers: tuple[Answers, ...]) -> Fingerprint:
         """The same queries with other calibration models (its identity changes)."""
-        fields = self.manifest.model_dump(mode="json", exclude={"tensors", "calibration"})
+        fields = self.manifest.model_dump(mode="json", exclude={"tensors", "weights", "calibration"})
         return Fingerprint.bind(
             {**fields, "calibration": [model.model_dump(mode="json") for model in models]},
             queries=self.queries,
@@ -282,6 +296,7 @@ class Fingerprint:
             state=self.state,
             calibration=answers,
             plane=self.plane,
+            weights=self.weights,
         )
 
     def save(self, path: Path | str) -> None:
@@ -290,10 +305,11 @@ class Fingerprint:
         Raises:
             ModelprintError: the place cannot be written.
         """
-        write_folder(Path(path), {**self.to_bytes(), "SHA256": self.identity.encode()})
+        weights = {} if self.weights is None else {WEIGHTS: self.weights.to_bytes()}
+        write_folder(Path(path), {**self.to_bytes(), **weights, "SHA256": self.identity.encode()})
 
     def to_bytes(self) -> dict[str, bytes]:
-        """Manifest and tensors, as they are written."""
+        """Manifest and tensors, as they are written and bundled."""
         tensors = save(_flatten(self.queries, self.true_labels, self.source, self.state, self.calibration, self.plane))
         return {MANIFEST: canonical_json(self.manifest.model_dump(mode="json")), TENSORS: tensors}
 
@@ -318,7 +334,19 @@ class Fingerprint:
             raise IntegrityError(f"{folder} is no folder of its own files: {error}; copy it with cp -L") from error
         if stated != digest(manifest_bytes).encode():
             raise IntegrityError(f"{folder / MANIFEST} was changed after enrollment: its SHA-256 is not the stated one")
-        return cls.from_bytes(manifest_bytes, tensor_bytes, who=folder)
+        loaded = cls.from_bytes(manifest_bytes, tensor_bytes, who=folder)
+        if loaded.manifest.weights is None:
+            return loaded
+        try:
+            if digest(read_inside(folder, WEIGHTS)) != loaded.manifest.weights:
+                raise IntegrityError(
+                    f"{folder / WEIGHTS} was changed after enrollment: its SHA-256 is not the stated one"
+                )
+        except OSError as error:
+            raise IntegrityError(f"{folder} is incomplete: {error}") from error
+        from modelprint.lineage import LineageReference
+
+        return replace(loaded, weights=LineageReference.load(folder / WEIGHTS))
 
     @classmethod
     def from_bytes(cls, manifest_bytes: bytes, tensor_bytes: bytes, *, who: Path) -> Self:

@@ -198,6 +198,10 @@ def _ask(
 ) -> Compared:
     """Ask one fingerprint's queries, and score and rank the answers as `verify` does."""
     scheme = scheme_of(fingerprint)
+    if not scheme.needs.asks:
+        return Compared(
+            path=path, fingerprint=fingerprint, misfit=f"scheme {scheme.name} compares model files: use `verify`"
+        )
     try:
         interview = interrogate(
             fingerprint, scheme, suspect, access=min(access, fingerprint.access), budget=budget, progress=progress

@@ -23,6 +23,7 @@ class EnrollmentOptions(Record):
         model: the fields of `ModelOptions` that were given, which say how the source's file was read.
         device: where models computed; None: on the CPU.
         recipe, recipe_settings, init: how surrogates, reference and calibration models were trained.
+        from_scratch: whether the owner declared that the source was trained from no checkpoint.
     """
 
     train_data: str | None = None
@@ -33,6 +34,7 @@ class EnrollmentOptions(Record):
     recipe: str | None = None
     recipe_settings: dict[str, str] = Field(default_factory=dict)
     init: str | None = None
+    from_scratch: bool = False
 
     @classmethod
     def of(
@@ -44,6 +46,7 @@ class EnrollmentOptions(Record):
         model: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
         how: HowTrained | None = None,
         device: str = "cpu",
+        from_scratch: bool = False,
     ) -> Self | None:
         """The record of what was given, or None where nothing was.
 
@@ -66,6 +69,7 @@ class EnrollmentOptions(Record):
             recipe=None if how is None else _named(how.recipe),
             recipe_settings={} if how is None else dict(how.settings),
             init=None if how is None else _named(how.init),
+            from_scratch=from_scratch,
         )
         return options if options != cls() else None
 

@@ -10,10 +10,12 @@ import torch
 
 from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
-from modelprint.core.errors import UsageError
-from modelprint.core.suspect import Answers, Suspect
+from modelprint.core.errors import FingerprintError, UsageError
+from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.core.verdict import Verdict
+from modelprint.lineage import compare
 from modelprint.nn.options import ModelOptions
+from modelprint.ownership import weights
 from modelprint.ownership.ask import (
     NOTE,
     TWICE,
@@ -67,7 +69,7 @@ def verify(
     fingerprint: str | Path | Fingerprint,
     suspect: AnySuspect,
     *,
-    access: str | Access = Access.LABELS,
+    access: str | Access | None = None,
     alpha: float = 0.05,
     budget: int | None = None,
     negatives: Negatives = (),
@@ -81,7 +83,7 @@ def verify(
     Args:
         suspect: a file, URL or recording; a module; or any callable from stored inputs (images: uint8 (n, c, h, w)) to
             labels (n,) or scores (n, classes).
-        access: "labels" or "scores"; no more than that leaves the suspect.
+        access: "labels", "scores" or "weights"; no more than that leaves the suspect. None: what the scheme needs.
         alpha: the accepted rate of false accusations.
         budget: the most queries to ask.
         negatives: independent models to calibrate on, in place of those of the fingerprint.
@@ -109,7 +111,7 @@ def examine(
     fingerprint: str | Path | Fingerprint,
     suspect: AnySuspect,
     *,
-    access: str | Access = Access.LABELS,
+    access: str | Access | None = None,
     alpha: float = 0.05,
     budget: int | None = None,
     negatives: Negatives = (),
@@ -124,13 +126,16 @@ def examine(
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
     scheme = scheme_of(print_)
-    level = Access.parse(access) if isinstance(access, str) else access
-    respondent = opened(suspect, print_, options)
+    level = scheme.needs.suspect if access is None else Access.parse(access) if isinstance(access, str) else access
+    scheme.needs.check_access(scheme.name, level)
+    respondent = opened(suspect, print_, options) if scheme.needs.asks else None
     calibrated = print_
     if negatives:
         files = options.model if options is not None else ModelOptions()
         place = None if options is None or options.device is None else resolve_device(options.device)
         calibrated = recalibrated(print_, negatives, options=files, device=place, notice=notice, progress=progress)
+    if respondent is None:
+        return _by_weights(print_, calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
     lowered = level > calibrated.access
     level = min(level, calibrated.access)
     interview = interrogate(
@@ -184,6 +189,52 @@ def examine(
     )
 
 
+def _by_weights(
+    fingerprint: Fingerprint, calibrated: Fingerprint, suspect: AnySuspect, *, alpha: float, pool_kinds: bool
+) -> Verification:
+    """The verdict of a scheme that compares weights.
+
+    Raises:
+        FingerprintError: the fingerprint holds no weights.
+        ModelprintError: the suspect shows no weights, or its file cannot be read.
+    """
+    if calibrated.weights is None:
+        raise FingerprintError("this fingerprint holds no weights of the source: it comes from a bundle; enroll again")
+    tensors, identity = weights.tensors_of(suspect)
+    result = compare(calibrated.weights, tensors)
+    decision = weights.decide_by_weights(result, calibrated, alpha=alpha, pool_kinds=pool_kinds)
+    calibration_remarks = remarks(calibrated)
+    nothing = np.full(len(calibrated), UNANSWERED, dtype=np.int64)
+    verdict = Verdict(
+        verdict=decision.outcome,
+        scheme=fingerprint.manifest.scheme,
+        score=decision.score,
+        alpha=alpha,
+        threshold=decision.threshold,
+        p_value=decision.p_value,
+        false_accusations=decision.false_accusations,
+        queries=0,
+        asked=0,
+        answered=0,
+        access=str(Access.WEIGHTS),
+        fingerprint=fingerprint.identity,
+        suspect=identity,
+        kinds=decision.kinds,
+        pooled=decision.pooled,
+        remarks=calibration_remarks,
+        message="; ".join([decision.message, *calibration_remarks]),
+        details=decision.details,
+    )
+    return Verification(
+        verdict=verdict,
+        fingerprint=calibrated,
+        answers=Answers(labels=nothing),
+        calibration_scores=decision.calibration_scores,
+        plane_labels=None,
+        cap=0,
+    )
+
+
 def recalibrated(
     fingerprint: Fingerprint,
     negatives: Negatives,
@@ -223,6 +274,11 @@ def recalibrated(
         classes=inputs.classes,
         moved=scheme_of(fingerprint).needs.space == "continuous",
     )
+    if fingerprint.weights is not None:
+        scores = weights.calibration_scores(fingerprint.weights, calibrating, progress=progress)
+        records = tuple(
+            record.model_copy(update={"weights": score}) for record, score in zip(records, scores, strict=True)
+        )
     return fingerprint.recalibrated(records, answers)
 
 

@@ -45,6 +45,11 @@ class Needs:
     same_classes: bool = True
 
     @property
+    def asks(self) -> bool:
+        """Whether suspects are asked queries; those that are judged by their weights alone are not."""
+        return self.suspect < Access.WEIGHTS
+
+    @property
     def learns(self) -> bool:
         """Whether surrogates and reference models are used where they are at hand."""
         return self.shadows or self.shadows_welcome
@@ -86,7 +91,7 @@ class Needs:
         Raises:
             FingerprintError: it does not.
         """
-        if self.source in ("gradients", "weights") and not gives_gradients(source, seeds):
+        if self.source == "gradients" and not gives_gradients(source, seeds):
             raise FingerprintError(
                 f"scheme {scheme} follows the gradients of the source, which gives none: enroll the model before it "
                 "was quantised or compiled, or use a scheme that reads labels alone"

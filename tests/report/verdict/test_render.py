@@ -229,11 +229,11 @@ def test_what_each_answer_adds_is_drawn_for_schemes_that_weigh_answers(other_sch
     case = other_scheme.copy()
     asked = np.arange(len(weighed)) < 30
     heard = Answers(labels=np.where(asked, case.answers.labels, -1))
-    verdict = case.verdict.model_copy(update={"details": {}})
+    verdict = case.verdict.model_copy(update={"details": {}, "queries": 30})
     told = [replace(case, verdict=verdict, answers=heard, cap=60)]
     html = render_report(weighed, told, calibration_scores=other_scheme.scores)
     agreed = int((heard.labels == weighed.source.labels)[:30].sum())
-    assert f"At the end: {0.25 * agreed - 0.5 * (30 - agreed):.2f} after 30 queries" in html
+    assert f"At the end: {0.25 * agreed - 0.5 * (30 - agreed):.2f} at 30" in html
     assert html.count("A query, answered ") == 12
     assert "Evidence against queries asked" in Page(html).words
     assert "Query by query" not in Page(render(other_scheme, [replace(case, verdict=verdict)])).words

@@ -62,7 +62,7 @@ def test_inconclusive_says_how_many_answers_are_missing_and_repeats_the_record(r
     labels = np.where(np.arange(len(case.answers)) < 30, case.answers.labels, -1)
     verdict = case.verdict.model_copy(update={"verdict": "inconclusive", "score": None, "message": "server stopped\n"})
     text = said(replace(case, verdict=verdict, answers=Answers(labels=labels)))
-    assert "Answers: 30 of 204 queries were answered." in text.missing
+    assert "Answers: 30 of 204 queries were answered. The others count against derivation." in text.missing
     assert "Recorded with the verdict: server stopped\\n" in text.missing
 
 

@@ -18,11 +18,11 @@ _MOST_ENDS = 6  # named in the text for those who cannot see the chart
 def course_figure(course: Course, cases: Sequence[Case]) -> Figure:
     """The chart with its words."""
     others = len(course.calibration)
-    grey = f"{counted(others, 'independent model')}, asked all that could be." if others else "none were asked."
+    grey = f" Grey: {counted(others, 'independent model')}, asked all that could be." if others else ""
     return Figure(
         title=course.title,
         svg=_chart(course, cases),
-        caption=f"{course.caption} Grey: {grey}",
+        caption=course.caption + grey,
         keys=[
             *role_keys((case.role for case in cases), form="line"),
             *([Key(text="calibration models", role="calibration", form="line")] if others else []),
@@ -50,7 +50,7 @@ def _chart(course: Course, cases: Sequence[Case]) -> Markup:
     layers = [grey.encode(x, y, detail="model:N"), drawn.encode(x, y, colour, dash, detail="model:N")]
     if course.threshold is not None:
         layers.append(dashed("y", course.threshold, y))
-    ends = ", ".join(f"{path[-1][1]:.2f} after {path[-1][0]:g} queries" for path in course.models[:_MOST_ENDS])
+    ends = ", ".join(f"{path[-1][1]:.2f} at {path[-1][0]:g}" for path in course.models[:_MOST_ENDS] if path)
     return to_svg(layers, label=f"{course.title}. At the end: {ends}", height=260)
 
 

@@ -75,6 +75,7 @@ def scheme_sections(scheme: Scheme, fingerprint: Fingerprint, cases: Sequence[Ca
         calibration=fingerprint.calibration,
         asked=max(case.cap or len(fingerprint) for case in cases),
         threshold=shared_threshold(cases),
+        details=[case.verdict.details for case in cases],
     )
     drawing = _Drawing(fingerprint, cases)
     return [
