@@ -86,7 +86,7 @@ def innocent(digits: Digits) -> tuple[nn.Module, ...]:
 
 
 def test_every_registered_scheme_has_a_row() -> None:
-    assert {row.scheme for row in ROWS.values()} == set(SCHEMES)
+    assert {row.scheme for row in ROWS.values()} == {name for name in SCHEMES if SCHEMES[name]().needs.asks}
 
 
 @ROW
