@@ -89,3 +89,14 @@ def test_a_keras_file_is_paired_by_its_own_layout():
 
 def test_another_architecture_has_few_pairs():
     assert not paired(layers(strided_state(0)), StateTensors(mlp_state(0))).pairs
+
+
+def test_a_net_of_half_the_width_is_paired_layer_by_layer():
+    pairing = paired(layers(strided_state(0, width=8)), StateTensors(strided_state(0, width=4)))
+    assert [(pair.layer.name, pair.rows) for pair in pairing.pairs] == [
+        ("features.0.0.weight", 4),
+        ("features.1.0.weight", 8),
+        ("features.2.0.weight", 16),
+        ("head.weight", 10),
+    ]
+    assert all(pair.weight.name == pair.layer.name for pair in pairing.pairs)

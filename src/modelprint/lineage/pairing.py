@@ -54,17 +54,17 @@ def paired(layers: Sequence[Wired], tensors: Tensors) -> Pairing:
 
 
 def _paired(layers: Sequence[Wired], weights: Sequence[Weight]) -> Pairing:
-    """Equal shapes by name, then by position; in nets of the same kinds of layers, then other numbers of channels.
+    """Equal shapes by name, then by position; in a net with other numbers of channels each weight in its place.
 
-    A net from which channels were removed has as many weights as before, each of its kind and in its place; a net of
-    another architecture has not, and its weights of other shapes are not compared.
+    A net of another architecture has other layers, and its weights of other shapes are not compared.
     """
     partner: dict[int, int] = {}
     _by_name(partner, layers, weights)
-    _by_position(partner, layers, weights)
-    if [_kind(layer.shape) for layer in layers] == [_kind(weight.shape) for weight in weights]:
+    if _narrowed(layers, weights):
         free = set(range(len(weights))) - set(partner.values())
         partner.update({place: place for place in range(len(layers)) if place not in partner and place in free})
+    else:
+        _by_position(partner, layers, weights)
     pairs, other = [], []
     for place in sorted(partner):
         layer, weight = layers[place], weights[partner[place]]
@@ -78,6 +78,12 @@ def _paired(layers: Sequence[Wired], weights: Sequence[Weight]) -> Pairing:
         extra=tuple(weight.name for place, weight in enumerate(weights) if place not in partner.values()),
         other_shape=tuple(other),
     )
+
+
+def _narrowed(layers: Sequence[Wired], weights: Sequence[Weight]) -> bool:
+    """Whether the suspect has the source's layers, one for one, but other numbers of channels."""
+    ours, theirs = [layer.shape for layer in layers], [weight.shape for weight in weights]
+    return sorted(ours) != sorted(theirs) and [_kind(shape) for shape in ours] == [_kind(shape) for shape in theirs]
 
 
 def _kind(shape: tuple[int, ...]) -> tuple[int, ...]:
