@@ -17,6 +17,7 @@ from modelprint.core.errors import DataError
 from modelprint.data.arrays import read_npz_arrays
 from modelprint.data.folders import read_image_folder
 from modelprint.data.named import read_idx
+from modelprint.data.splits import load_data
 from modelprint.modalities.image.reading import to_uint8_nchw
 
 nchw = arrays_of.arrays(
@@ -171,3 +172,9 @@ def test_folders_without_classes_or_images_are_refused(tmp_path):
     (tmp_path / "b").mkdir()
     with pytest.raises(DataError, match="no images"):
         read_image_folder(tmp_path)
+
+
+def test_images_of_no_pixels_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x_train=np.zeros((12, 0, 0), np.uint8), y_train=np.arange(12) % 3)
+    with pytest.raises(DataError, match="images of no pixels"):
+        load_data(str(tmp_path / "d.npz"))

@@ -29,7 +29,7 @@ def to_uint8_nchw(images: Shaped[np.ndarray, ...], *, who: str) -> UInt8[np.ndar
     (2, 3, 4, 4)
 
     Raises:
-        DataError: a float outside [0, 1], another type, or no axis of 1 or 3 channels.
+        DataError: a float outside [0, 1], another type, no axis of 1 or 3 channels, or no pixels.
     """
     if images.ndim == 3:
         images = images[:, None]
@@ -37,6 +37,8 @@ def to_uint8_nchw(images: Shaped[np.ndarray, ...], *, who: str) -> UInt8[np.ndar
         images = images.transpose(0, 3, 1, 2)
     elif images.ndim != 4 or images.shape[1] not in (1, 3):
         raise DataError(f"{who}: expected NHWC, NHW or NCHW images with 1 or 3 channels, got shape {images.shape}")
+    if 0 in images.shape[1:]:
+        raise DataError(f"{who}: images of no pixels, of shape {images.shape[1:]}: save them again")
     if images.dtype == STORED:
         return np.ascontiguousarray(images)
     if not np.issubdtype(images.dtype, np.floating):
