@@ -69,4 +69,9 @@ def damaged(
 
 
 def _of(whole: Whole, damage: Damage, name: str) -> Callable[[Place], bytes]:
-    return lambda place: damage(whole(place), random.Random(name))
+    def data(place: Place) -> bytes:
+        honest, draw = whole(place), random.Random(name)
+        broken = damage(honest, draw)
+        return broken if broken != honest else flipped(honest, draw)  # zeros over zeros are no damage
+
+    return data
