@@ -144,7 +144,8 @@ def enroll(
         for quantity in chosen.crafting
         if quantity.printed and quantity.key in crafting
     ]
-    out.print(f"{out_}: {len(fingerprint)} queries by {scheme}{''.join(facts)}", markup=False)
+    held = f"{len(fingerprint)} queries by" if chosen.needs.asks else "the source's weights, by"
+    out.print(f"{out_}: {held} {scheme}{''.join(facts)}", markup=False)
     out.print(f"{_calibration(fingerprint)} calibration models, {fingerprint.identity}", markup=False)
 
 

@@ -170,7 +170,8 @@ def _by_permutation(
         message = (
             f"{result.score:.0%} of the source's own weights are in it, channel by channel in its order (p = "
             f"{p_value:.3g} against an independent initialisation, exact by permuting channels). The owner declared "
-            f"that the source was trained from scratch; otherwise a common parent could be why. {missing}"
+            f"that the source was trained from scratch; otherwise a common parent could be why. "
+            f"No rate was measured on independent models: {missing}"
         )
     else:
         hint = "" if from_scratch else "; or enroll with --from-scratch, if the source was trained from no checkpoint"

@@ -2,8 +2,9 @@
 
 Channels are matched first, one to one, so that their order and scale hide nothing (S. Ainsworth, J. Hayase, S.
 Srinivasa, "Git Re-Basin: Merging Models modulo Permutation Symmetries", ICLR 2023). Training moves weights little: what
-was fine-tuned, pruned, quantised or averaged from the source keeps most of them. What the source has in common with its public checkpoint, and with siblings
-tuned from it, is taken away first. `modelprint.lineage` has the arithmetic, docs/design/0013-lineage.md the figures.
+was fine-tuned, pruned, quantised or averaged from the source keeps most of them. What the source has in common with its
+public checkpoint, and with siblings tuned from it, is taken away first. `modelprint.lineage` has the arithmetic,
+docs/design/0013-lineage.md the figures.
 
 Differs from the paper: it merges models; here the likeness of the matched weights is the score, and independent models
 rank it.
