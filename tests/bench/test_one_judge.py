@@ -12,6 +12,7 @@ from modelprint.bench.judging import POOL_KINDS
 from modelprint.bench.plan import Bench, Contender
 from modelprint.bench.running import run
 from modelprint.bench.store import Judgement, Store
+from modelprint.core.access import Access
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.verify import verify
 from modelprint.results.records import Results
@@ -24,6 +25,7 @@ SETTINGS = {
     "adv-tra": {"trajectories": "5", "m": "3"},
     "uap": {"points": "15", "views": "3", "images": "200", "epsilon": "0.3", "least_fooling": "0", "steps": "10"},
     "contrast": {"candidates": "1000"},
+    "residual": {"components": "1", "candidates": "100"},
 }
 BUDGETS = {"adv-tra": 100, "uap": 100, "ipguard": 40, "cae": 40, "cort": 40}
 RENAMED, SILENT, SILENCED = "permutation", "detector:least=10,delta=1", "detector:least=20,delta=0.97"
@@ -78,6 +80,9 @@ def test_a_cell_holds_what_verify_says(scheme: str, judged: Results, field: Fiel
         for name in SUSPECTS:
             cell = cells[field.cell(entrant, models[name])]
             for access in ("labels", "scores"):
+                if Access.parse(access) < SCHEMES[scheme]().needs.suspect:
+                    assert access not in cell.judged
+                    continue
                 suspect = TorchSuspect(models[name].load().module, identity=name)
                 for evasion in evasions(entrant.evasion) if entrant.evasion != "none" else ():
                     suspect = evasion.wrap(suspect)  # type: ignore[assignment]

@@ -16,6 +16,7 @@ from torch import nn
 
 from modelprint.attacks import run_attack
 from modelprint.core.access import Access
+from modelprint.core.errors import UnscorableError
 from modelprint.core.sections import Exhibit
 from modelprint.modalities.image import IMAGE
 from modelprint.ownership.craft import Crafted, craft
@@ -56,6 +57,7 @@ ROWS = {
     "fbi": Row("fbi", {}),
     "cort": Row("cort", {"epsilon": "0.2"}),
     "contrast": Row("contrast", {"candidates": "2000"}),
+    "residual": Row("residual", {"components": "1", "candidates": "100"}),
     "cae": Row("cae", {"epsilon": "0.25", "rate": "0.01", "steps": "30"}),
 }
 ROW = pytest.mark.parametrize("name", ROWS)
@@ -128,6 +130,10 @@ def test_the_source_scores_highest_and_a_permuted_copy_as_high(
     access: Access,
 ) -> None:
     scheme, made = configured(name), fingerprints[name]
+    if access < scheme.needs.suspect:
+        with pytest.raises(UnscorableError, match="labels alone"):
+            score(scheme, made, made.source.restricted(access))
+        return
     own = score(scheme, made, made.source.restricted(access))
     others = [score(scheme, made, told(model, made).restricted(access)) for model in innocent]
     assert np.isfinite([own, *others]).all()
