@@ -114,7 +114,7 @@ def test_tensors_that_make_no_sense(
 def test_tensors_of_another_scheme(scheme: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, or a verdict where both schemes keep the same tensors."""
     rehash(folder, scheme=scheme, parameters={})
-    assert run(["verify", "fp", "a.jsonl"]) in (0, 1)
+    assert run(["verify", "fp", "a.jsonl"]) in (0, 1, 2)  # 2: the scheme needs scores, and the recording has none
     error = capsys.readouterr().err
     assert "error: unexpected" not in error
     assert len(error.splitlines()) <= 1
