@@ -18,7 +18,7 @@ from modelprint.modalities.image.reading import IMAGE_SUFFIXES, Like
 from modelprint.modalities.image.storage import STORED
 
 BATCHES, MOST_TOGETHER = 8, 1024  # messages of a block's bytes; pictures in one message
-FLOOR = 2**33  # bytes of pixels that a folder may always hold
+FLOOR = 2**30  # bytes of pixels that a folder may always hold
 GROWTH = 200  # of larger ones: how many times the bytes of its files they may be
 
 

@@ -185,6 +185,10 @@ def _raw_from_npz(path: Path) -> RawSet:
     if "x_test" in arrays and "y_test" in arrays:
         test = _images(arrays["x_test"], f"{path}: x_test")
         test_labels = _labels(arrays["y_test"], len(test), path)
+        if test.shape[1:] != train.shape[1:]:
+            raise DataError(
+                f"{path}: images of x_test are {test.shape[1:]}, those of x_train {train.shape[1:]}: one size"
+            )
     names = arrays.get("class_names")
     classes = int(max(train_labels.max(initial=0), test_labels.max(initial=0))) + 1
     class_names = tuple(map(str, names)) if names is not None else tuple(str(label) for label in range(classes))

@@ -81,6 +81,9 @@ def _refuse_misfits(state: Mapping[str, Tensor], spec: ModelSpec, *, who: str) -
                 f"{who}: its weights do not fit {spec.arch} with {name}={repeats}: it holds {len(state)} tensors, "
                 f"so that {name} can be {most} at most"
             )
+    empty = [name for name, value in spec.arch_args.items() if value == 0 and name in ("width", "channels", "size")]
+    if empty:
+        raise ModelError(f"{who}: {spec.arch} with {empty[0]}=0 has layers without numbers: its card is damaged")
     try:
         with torch.device("meta"):
             skeleton = build(spec)
