@@ -17,7 +17,7 @@ from benchmarks.common import RESULTS
 from modelprint.core.files import write_text
 from research.studies.detection_rates import table
 from research.tables.evasion_pages import areas, evasion_rates, expected, verdicts
-from research.tables.false_claims_table import false_claims
+from research.tables.false_claims_table import false_claims, forged_data
 from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
@@ -115,7 +115,7 @@ def main() -> None:
         "expect": expected("fashion-evasion", "fashion-expect"),
     }
     _fill("evasion.md", evaded)
-    _fill("threat-model.md", {"false claims": false_claims()})
+    _fill("threat-model.md", {"false claims": false_claims(), "forged data": forged_data()})
     _fill("evidence.md", {"rederived": rederived()})
     aims = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
     if (RESULTS / "cifar10-small.json").exists():

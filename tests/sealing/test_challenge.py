@@ -14,8 +14,9 @@ import torch
 from modelprint.core.errors import DataError, IntegrityError, UsageError
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
+from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import save_model
-from modelprint.nn.loading import LoadedModel, weights_identity
+from modelprint.nn.loading import LoadedModel, load_model, weights_identity
 from modelprint.ownership.challenge import Challenge, challenge
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
@@ -40,18 +41,24 @@ def folder(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_model(place / f"{name}.safetensors", model, card)
     words = ("--arch", "cnn", "--arch-args", '{"width": 8}', "--epochs", "10", "--seed", "9")
     run("train", "digits:owner", *words, "--out", "judge/2.safetensors", cwd=place)
+    (place / "owner").mkdir()
+    for path in (place / "judge").iterdir():  # the owner's are the same networks in other files
+        opened = load_model(path)
+        assert isinstance(opened.module, Normalized)
+        card = digits.trained.card.model_copy(update={"recipe": {"kind": "train", "seed": f"owner {path.stem}"}})
+        save_model(place / "owner" / path.name, opened.module, card)
     run("attack", "source.safetensors", "digits:attacker", "--kind", "ftll", "--set", "epochs=1",
-        "--out", "copy.safetensors", cwd=place)  # fmt: skip
-    for name, data in {"forged": forged(digits), "judges": own_images(digits)}.items():
+        "--out", "suspect.safetensors", cwd=place)  # fmt: skip
+    for name, data in {"owner": forged(digits), "judge": own_images(digits), "training": digits.owner}.items():
         np.savez(place / f"{name}.npz", x_train=data.stored.transpose(0, 2, 3, 1), y_train=data.labels,
                  x_test=data.stored[:0].transpose(0, 2, 3, 1), y_test=data.labels[:0])  # fmt: skip
-    run("enroll", "source.safetensors", "forged.npz", "--scheme", "akh", "--set", f"queries={FORGED}",
-        "--negatives", "judge", "--out", "mine.fp", cwd=place)  # fmt: skip
+    run("enroll", "source.safetensors", "owner.npz", "--scheme", "akh", "--set", f"queries={FORGED}",
+        "--negatives", "owner", "--out", "mine.fp", cwd=place)  # fmt: skip
     run("key", "--out", "me.pem", cwd=place)
     run("seal", "mine.fp", "--key", "me.pem", "--out", "mine.commitment", "--alpha", ALPHA, cwd=place)
-    for suspect in ("victim", "copy"):
+    for suspect, bundle in {"victim": "victim.tar", "suspect": "evidence.tar"}.items():
         run("bundle", "mine.fp", f"{suspect}.safetensors", "--commitment", "mine.commitment", "--key", "me.pem",
-            "--alpha", ALPHA, "--out", f"{suspect}.tar", cwd=place)  # fmt: skip
+            "--alpha", ALPHA, "--out", bundle, cwd=place)  # fmt: skip
     return place
 
 
@@ -93,18 +100,18 @@ def own_images(digits: Digits) -> LabelledSet:
     )  # fmt: skip
 
 
-FRESH = ("--source", "source.safetensors", "--data", "judges.npz", "--negatives", "judge", "--seed", "41")
+FRESH = ("--source", "source.safetensors", "--data", "judge.npz", "--negatives", "judge", "--seed", "41")
 
 
 def test_forged_data_pass_re_derivation_and_the_judge_s_models_and_a_fresh_challenge_contradicts(folder: Path) -> None:
-    again = ("--rederive", "--source", "source.safetensors", "--data", "forged.npz", "--negatives", "judge")
+    again = ("--rederive", "--source", "source.safetensors", "--data", "owner.npz", "--negatives", "judge")
     passed = json.loads(run("check", "victim.tar", *again, "--format", "json", cwd=folder).stdout)
     assert passed["rederived"]["exact"]
     assert passed["verdict"]["verdict"] == passed["rejudged"]["verdict"] == "derived"  # of an independent model
     images = next(one for one in passed["not_checked"] if "images and seed" in one["what"])
     assert "--suspect SUSPECT" in images["option"]
 
-    done = run("check", "victim.tar", *FRESH, "--suspect", "victim.safetensors", "--owner-data", "forged.npz",
+    done = run("check", "victim.tar", *FRESH, "--suspect", "victim.safetensors", "--owner-data", "owner.npz",
                "--format", "json", cwd=folder, code=3)  # fmt: skip
     printed = json.loads(done.stdout)
     assert printed["fits"] is False
@@ -113,25 +120,51 @@ def test_forged_data_pass_re_derivation_and_the_judge_s_models_and_a_fresh_chall
     assert printed["challenge"]["verdict"]["verdict"] == "not-shown"
 
 
+def test_the_documented_commands_run_as_they_stand(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text()
+    part = page[page.index("## What a judge does") : page.index("## How it is made")].replace("\\\n", " ")
+    lines = [line.split()[1:] for line in part.splitlines() if line.strip().startswith("modelprint check")]
+    assert len(lines) == 3
+    printed = []
+    for words in lines:
+        known = [word for word in words if word not in ("--tsa-root", "tsa.pem")]  # no server stamps here
+        printed.append(json.loads(run(*known, "--format", "json", cwd=folder).stdout))
+    first, second, third = printed
+    assert all(one["fits"] and one["verdict"]["verdict"] == "derived" for one in printed)
+    assert first["rejudged"]["verdict"] == "derived"
+    assert second["rederived"]["exact"]
+    assert third["challenge"]["verdict"]["verdict"] == "derived"
+    open_after_all = set.intersection(*({one["what"] for one in each["not_checked"]} for each in printed))
+    assert open_after_all == {
+        "when the fingerprint was committed",
+        "that these answers are the suspect's",
+    }
+
+
 def test_of_a_copy_both_say_derived_and_whose_everything_is(folder: Path, digits: Digits) -> None:
-    done = run("check", "copy.tar", *FRESH, "--suspect", "copy.safetensors", "--owner-data", "forged.npz",
+    done = run("check", "evidence.tar", *FRESH, "--suspect", "suspect.safetensors", "--owner-data", "owner.npz",
                "--train-data", "digits:owner", "--format", "json", cwd=folder)  # fmt: skip
     printed = json.loads(done.stdout)
     fresh = printed["challenge"]
     assert printed["fits"] is True
     assert fresh["verdict"]["verdict"] == "derived"
-    count = len(load_data(str(folder / "judges.npz")))
+    count = len(load_data(str(folder / "judge.npz")))
     assert (fresh["seed"], fresh["contradicts"], fresh["same_suspect"]) == (41, None, True)
-    assert fresh["images"] == {"name": "judges.npz", "count": count, "left_out": 0, "whose": "judge"}
-    assert fresh["models"] == {"count": 3, "whose": "owner"}  # here they are those that the owner committed
+    assert fresh["images"] == {"name": "judge.npz", "count": count, "left_out": 0, "whose": "judge"}
+    assert fresh["models"] == {"count": 3, "whose": "judge"}
     assert fresh["alpha"] == {"value": 0.25, "whose": "commitment"}
-    assert any("on judges.npz with seed 41" in text for text in printed["checked"])
+    assert any("on judge.npz with seed 41" in text for text in printed["checked"])
     claims = {one["what"]: one for one in printed["not_checked"]}
     assert not any("images and seed" in what or "none of your images" in what for what in claims)
-    assert "owner's choice" in claims["that the calibration models are independent, and answered so"]["why"]
+    assert "that the calibration models are independent, and answered so" not in claims
 
-    words = ("check", "copy.tar", "--source", "source.safetensors", "--data", "judges.npz")
-    table = run(*words, "--suspect", "copy.safetensors", cwd=folder)
+    named = ("--negatives", "owner", "--format", "json")
+    printed = json.loads(run("check", "evidence.tar", *named, cwd=folder).stdout)
+    claims = {one["what"]: one for one in printed["not_checked"]}
+    assert claims["that the calibration models are independent, and answered so"]["why"].endswith("owner's choice")
+
+    words = ("check", "evidence.tar", "--source", "source.safetensors", "--data", "judge.npz")
+    table = run(*words, "--suspect", "suspect.safetensors", cwd=folder)
     assert "fresh challenge with seed" in table.stderr  # drawn
     for text in ("inconclusive", "the owner's", "yours", "NOT checked", "--owner-data DATA", "--train-data DATA"):
         assert text in table.stdout
@@ -139,31 +172,31 @@ def test_of_a_copy_both_say_derived_and_whose_everything_is(folder: Path, digits
 
 
 def test_images_of_the_owner_or_of_training_are_refused(folder: Path, digits: Digits) -> None:
-    words = ("check", "copy.tar", "--source", "source.safetensors", "--suspect", "copy.safetensors", "--data")
-    assert "is the set that the owner committed" in run(*words, "forged.npz", cwd=folder, code=1).stderr
+    words = ("check", "evidence.tar", "--source", "source.safetensors", "--suspect", "suspect.safetensors", "--data")
+    assert "is the set that the owner committed" in run(*words, "owner.npz", cwd=folder, code=1).stderr
     assert "stand in the training data" in run(*words, "digits:train", "--train-data", "digits:owner",
                                                cwd=folder, code=1).stderr  # fmt: skip
     assert "is what the source was trained on" in run(*words, "digits:owner", cwd=folder, code=1).stderr
-    assert "stand in the owner's image set" in run(*words, "digits:queries", "--owner-data", "forged.npz",
+    assert "stand in the owner's image set" in run(*words, "digits:queries", "--owner-data", "owner.npz",
                                                    cwd=folder, code=1).stderr  # fmt: skip
-    assert "the owner committed" in run(*words, "judges.npz", "--owner-data", "digits:queries", cwd=folder,
+    assert "the owner committed" in run(*words, "judge.npz", "--owner-data", "digits:queries", cwd=folder,
                                         code=3).stderr  # fmt: skip
-    assert "the one that the owner committed" in run(*words, "judges.npz", "--seed", "0", cwd=folder, code=2).stderr
+    assert "the one that the owner committed" in run(*words, "judge.npz", "--seed", "0", cwd=folder, code=2).stderr
 
 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--suspect", "copy.safetensors"), "needs --source MODEL, --data DATA and --suspect"),
-        (("--source", "source.safetensors", "--data", "judges.npz"), "name the --suspect, too"),
+        (("--suspect", "suspect.safetensors"), "needs --source MODEL, --data DATA and --suspect"),
+        (("--source", "source.safetensors", "--data", "judge.npz"), "name the --suspect, too"),
         (("--seed", "3"), "are for a fresh challenge"),
-        (("--rederive", *FRESH, "--suspect", "copy.safetensors"), "run check twice"),
+        (("--rederive", *FRESH, "--suspect", "suspect.safetensors"), "run check twice"),
         (("--negatives", "auto:4"), "name a folder here"),
         ((*FRESH, "--suspect", "answers.jsonl"), "answers no fresh query"),
     ],
 )
 def test_options_that_do_not_go_together(folder: Path, words: tuple[str, ...], text: str) -> None:
-    assert text in run("check", "copy.tar", *words, cwd=folder, code=2).stderr
+    assert text in run("check", "evidence.tar", *words, cwd=folder, code=2).stderr
 
 
 def loaded(digits: Digits) -> LoadedModel:

@@ -40,7 +40,7 @@ _COMMANDS = {
     "key": ("evidence:key", "Make a key pair to seal with."),
     "seal": ("evidence:seal", "Commit to a fingerprint before any dispute."),
     "bundle": ("evidence:bundle", "Verify a suspect, and keep all evidence in one signed file."),
-    "check": ("evidence:check", "Check a bundle offline; make its queries again (--rederive)."),
+    "check": ("evidence:check", "Check a bundle; make its queries again (--rederive); ask a --suspect anew."),
     "serve-model": ("models:serve_model", "Serve a model over the Open Inference Protocol."),
     "data": ("models:data", "Show a data set and its splits."),
     "bench": ("bench:bench", "Judge every scheme on a zoo; show the results beside the published figures."),
