@@ -36,7 +36,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -77,6 +77,7 @@ from research.studies.false_claims import (
 )
 
 BUDGET = 100
+BUDGETS: Mapping[str, int] = {"cae": 50}  # its ensembles of sixteen models take minutes for a hundred
 CANDIDATES = 160  # images that are moved, of which the best are kept
 MIXED = 75  # of either half of FBI's data
 CHOSEN = 38  # models that the owner chooses among the judge's
@@ -87,7 +88,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "contrast": {"candidates": "4000"},
     "ipguard": {"target": "least-likely"},
 }
-REHEARSED: Mapping[str, tuple[int, int]] = {"ipguard": (700, 130), "cae": (320, 150), "adv-tra": (240, 36)}  # chosen of
+REHEARSED: Mapping[str, tuple[int, int]] = {"ipguard": (700, 130), "cae": (192, 90), "adv-tra": (240, 36)}  # chosen of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,7 +316,7 @@ def enrolled(world: World, scheme: Scheme, data: Commitment, *, seed: int, budge
         data.seeds,
         scheme=scheme,
         seed=seed,
-        budget=None if scheme.name in TRAJECTORIES else budget,
+        budget=None if scheme.name in TRAJECTORIES or budget is None else BUDGETS.get(scheme.name, budget),
         shadows=shadows(world, scheme, data),
         train_data=data.train_data if scheme.needs.train_images else None,
     )
@@ -339,8 +340,8 @@ def comes_out_again(world: World, scheme: Scheme, data: Commitment, fingerprint:
     ).exact
 
 
-def measured(name: str, world: World) -> dict[str, Any]:
-    """A scheme's row."""
+def measured(name: str, world: World) -> Iterator[dict[str, Any]]:
+    """A scheme's row, as soon as there is one, and again with each further model that is aimed at."""
     scheme, cast = SCHEMES[name]().with_settings(SETTINGS.get(name, {})), world.cast
     references = tuple(model for model in cast.shadows.references if isinstance(model, LoadedModel))
     half = len(references) // 2
@@ -397,10 +398,10 @@ def measured(name: str, world: World) -> dict[str, Any]:
         unguarded.append(scores(scheme, forged, [victim])[0] > shown_limit)
         challenged.append(accused(scheme, enrolled(world, scheme, data, seed=1), [victim], cast.judges)[0])
         print(name, number, judged[-1], unguarded[-1], challenged[-1], flush=True)
-    row["aimed, no guard"] = rate(np.array(unguarded))
-    row["aimed, judge's models"] = rate(np.array(judged))
-    row["aimed, fresh seed on the owner's images"] = rate(np.array(challenged))
-    return row
+        row["aimed, no guard"] = rate(np.array(unguarded))
+        row["aimed, judge's models"] = rate(np.array(judged))
+        row["aimed, fresh seed on the owner's images"] = rate(np.array(challenged))
+        yield row
 
 
 def forger_s(scheme: Scheme, data: Commitment) -> LabelledSet:
@@ -434,13 +435,13 @@ def main() -> None:
     path = RESULTS / RESULT
     for name in sys.argv[1:] or FIELD:
         started = time.process_time()
-        row = measured(name, world)
-        rows = json.loads(path.read_text())["rows"] if path.exists() else {}
-        rows[name] = {**row, "cpu_seconds": round(time.process_time() - started), "provenance": provenance()}
+        for row in measured(name, world):
+            rows = json.loads(path.read_text())["rows"] if path.exists() else {}
+            rows[name] = {**row, "cpu_seconds": round(time.process_time() - started), "provenance": provenance()}
+            counts = {key: len(getattr(world.cast, key)) for key in ("surrogates", "judges", "innocents")}
+            ordered = {each: rows[each] for each in FIELD if each in rows}
+            write_result(RESULT, {"alpha": ALPHA, **counts, "chosen": CHOSEN, "rows": ordered})
         say(name, rows[name])
-        counts = {key: len(getattr(world.cast, key)) for key in ("surrogates", "judges", "innocents")}
-        ordered = {each: rows[each] for each in FIELD if each in rows}
-        write_result(RESULT, {"alpha": ALPHA, **counts, "chosen": CHOSEN, "rows": ordered})
 
 
 if __name__ == "__main__":

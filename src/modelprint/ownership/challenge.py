@@ -256,15 +256,11 @@ def _others(
 def _same_named_set(reference: str, data: LabelledSet) -> LabelledSet | None:
     """Another part of the named set that the judge's images are of, which therefore is at hand.
 
-    A path that a file names is never opened.
+    A path that a file names is never opened, and a part that does not exist is no part.
     """
-    named, own = (_name(text) for text in (reference, data.name))
-    return load_data(reference) if named == own and named in NAMED_SETS else None
-
-
-def _name(reference: str) -> str | None:
     try:
-        return parse_reference(reference)[0]
+        named, own = (parse_reference(text)[0] for text in (reference, data.name))
+        return load_data(reference) if named == own and named in NAMED_SETS else None
     except DataError:
         return None
 
