@@ -77,10 +77,11 @@ def likeness(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
         for axis, own in ((0, pair.layer.writes), (1, pair.layer.reads)):
             if own != group:
                 continue
-            ours = _channels(reader.source(pair), axis)
+            ours = reader.source(pair)
             loose = {**orders, group: torch.arange(pair.rows if axis == 0 else pair.columns)}
-            theirs = _channels(arranged(reader.balanced(pair), pair, loose), axis)
-            ours, theirs = _sample(ours, theirs)
+            theirs = arranged(reader.balanced(pair), pair, loose)
+            drawn = _drawn(ours.numel() // ours.shape[axis])
+            ours, theirs = _channels(ours, axis, drawn), _channels(theirs, axis, drawn)
             part = (ours * (pair.layer.numel**0.5 / ours.numel())) @ theirs.T
             table = part if table is None else table.add_(part)
     assert table is not None
@@ -95,15 +96,16 @@ def _matched(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
     return torch.from_numpy(best_match(table))
 
 
-def _channels(form: Form, axis: int) -> Tensor:
-    """One row for each channel."""
-    return form.movedim(axis, 0).reshape(form.shape[axis], -1)
-
-
-def _sample(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
-    """The same coordinates of both: all, or as many as are enough to tell channels apart."""
-    count = ours.shape[1]
+def _drawn(count: int) -> Tensor | None:
+    """Which coordinates of a channel are compared: enough to tell channels apart; None for all."""
     if count <= COORDINATES:
-        return ours, theirs
-    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(count))[:SAMPLED]
-    return ours[:, drawn], theirs[:, drawn]
+        return None
+    return torch.randperm(count, generator=torch.Generator().manual_seed(count))[:SAMPLED]
+
+
+def _channels(form: Form, axis: int, drawn: Tensor | None) -> Tensor:
+    """One row for each channel, of all its coordinates or those drawn."""
+    if drawn is None:
+        return form.movedim(axis, 0).reshape(form.shape[axis], -1)
+    places, kernel = drawn // form.shape[2], drawn % form.shape[2]
+    return form[:, places, kernel] if axis == 0 else form[places, :, kernel].T

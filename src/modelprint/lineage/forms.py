@@ -97,7 +97,9 @@ def balanced(form: Form) -> Balanced:
     sizes = form[:, :, 0].abs() if form.shape[2] == 1 else form.abs().amax(2)
     first_rows = _inverse(sizes.amax(1))
     first_columns = _inverse((sizes * first_rows[:, None]).amax(0))
-    form = form * first_rows[:, None, None] * first_columns[None, :, None]  # squares of far scales would underflow
+    form = (form * first_rows[:, None, None]).mul_(
+        first_columns[None, :, None]
+    )  # squares of far scales would underflow
     squares = form[:, :, 0].square() if form.shape[2] == 1 else form.square().mean(2)
     rows, columns = torch.ones(squares.shape[0]), torch.ones(squares.shape[1])
     for _ in range(_ITERATIONS):
@@ -105,7 +107,7 @@ def balanced(form: Form) -> Balanced:
         columns = _inverse(rows @ squares / squares.shape[0])
     scale_rows, scale_columns = rows.sqrt(), columns.sqrt()
     return Balanced(
-        form=form * scale_rows[:, None, None] * scale_columns[None, :, None],
+        form=form.mul_(scale_rows[:, None, None]).mul_(scale_columns[None, :, None]),
         rows=scale_rows * first_rows,
         columns=scale_columns * first_columns,
     )
