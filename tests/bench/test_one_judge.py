@@ -29,6 +29,7 @@ SETTINGS = {
 }
 BUDGETS = {"adv-tra": 100, "uap": 100, "ipguard": 40, "cae": 40, "cort": 40}
 RENAMED, SILENT, SILENCED = "permutation", "detector:least=10,delta=1", "detector:least=20,delta=0.97"
+ASKING = [name for name in SCHEMES if SCHEMES[name]().needs.asks]
 BENCH = Bench(
     name="judged",
     zoo="tiny",
@@ -40,7 +41,7 @@ BENCH = Bench(
             budgets=(BUDGETS.get(name, 60),),
             evasions=(RENAMED, SILENT, SILENCED),
         )
-        for name in SCHEMES
+        for name in ASKING
     ),
     budgets=(60,),
     seeds=(0,),
@@ -66,10 +67,10 @@ def field(models: Path) -> Field:
 
 def test_every_scheme_is_enrolled(judged: Results) -> None:
     assert not judged.provenance["fingerprints_broken"]
-    assert {one.scheme for one in judged.runs} == set(SCHEMES)
+    assert {one.scheme for one in judged.runs} == set(ASKING)
 
 
-@pytest.mark.parametrize("scheme", list(SCHEMES))
+@pytest.mark.parametrize("scheme", ASKING)
 def test_a_cell_holds_what_verify_says(scheme: str, judged: Results, field: Field, place: Path) -> None:
     store = Store(place)
     cells = store.cells()
@@ -99,7 +100,8 @@ def test_a_cell_holds_what_verify_says(scheme: str, judged: Results, field: Fiel
                 if early:
                     continue  # the same verdict from a score on fewer queries
                 if judgement.verdict == "inconclusive":
-                    assert (judgement.score, judgement.reason) == (verdict.score, verdict.message)
+                    assert judgement.score == verdict.score
+                    assert "; ".join([str(judgement.reason), *(verdict.remarks or ())]) == verdict.message
                 else:
                     assert _figures(judgement) == (verdict.score, verdict.threshold, verdict.p_value)
                     assert row.scores[name] == pytest.approx(verdict.score, abs=1e-6)

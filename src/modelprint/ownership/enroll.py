@@ -192,6 +192,7 @@ def enroll(
         classes=inputs.classes,
         moved=chosen.needs.space == "continuous",
     )
+    plane = {"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)}
     held = None
     if not chosen.needs.asks:
         held = weights.reference(
@@ -237,7 +238,7 @@ def enroll(
         source=crafted.source,
         state=crafted.state,
         calibration=answers,
-        plane={"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)},
+        plane=plane if chosen.needs.asks else None,
         weights=held,
     )
     for remark in remarks(fingerprint):

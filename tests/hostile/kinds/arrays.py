@@ -243,7 +243,7 @@ def references() -> Iterator[HostileInput]:
         "rich": "digits:[/x]",
         "brackets": "[" * 5000,
         "long": "x" * 100_000,
-        "folder": "/",
+        "folder": "/etc",
         "proc": "/proc/self",
     }
     for name, word in words.items():

@@ -30,8 +30,8 @@ LIMITS: Mapping[Outcome, Sequence[str]] = {
 }
 
 CALIBRATED = (
-    "What score is high enough is not decided by taste: the same queries go to independent models, made without the "
-    "source, and a suspect is called derived only if it scores higher than nearly all of them."
+    "What score is high enough is not decided by taste: independent models, made without the source, go "
+    "through the same test, and a suspect is called derived only if it scores higher than nearly all of them."
 )
 
 _LIMITS_ALWAYS = (

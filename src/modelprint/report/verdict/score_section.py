@@ -46,7 +46,7 @@ def score_section(fingerprint: Fingerprint, cases: Sequence[Case], calibration: 
         return None
     caption = (
         f"Every grey dot is one of {counted(len(calibration), 'independent model')}; dots at about the same score are "
-        "stacked. The further right, the more the answers are like those of the source."
+        "stacked. The further right, the more a model is like the source."
         if len(calibration)
         else "No independent models were asked, so nothing says which scores are high."
     )

@@ -55,7 +55,13 @@ def statement(case: Case, quantities: Sequence[Quantity], *, source: str, calibr
     """
     verdict, name = case.verdict, plain_name(case.name, longest=60)
     reasons = [*_same_file(verdict, source), *_figures(verdict, quantities)]
-    if verdict.p_value is not None and (verdict.false_accusations is not None or calibration_models):
+    ranked = verdict.threshold is not None or verdict.access != "weights"
+    if verdict.p_value is not None and not ranked:
+        reasons.append(
+            f"At most {percent(verdict.p_value)} of random orders of its channels are as close to the source's "
+            "as its own. A model that was trained from an independent initialisation has no order of its own."
+        )
+    elif verdict.p_value is not None and (verdict.false_accusations is not None or calibration_models):
         reasons.append(_rank(verdict.p_value, _models(verdict, calibration_models), name))
     if verdict.threshold is not None and verdict.p_value is not None and verdict.verdict != "inconclusive":
         reasons.append(_rule(verdict))
@@ -78,8 +84,18 @@ def _lead(verdict: Verdict, name: str, n: int) -> str:
         return f"Nothing can be said about “{name}”: the evidence does not allow a verdict."
     if verdict.verdict == "not-shown":
         return f"It was not shown that “{name}” was made from the source."
+    if verdict.threshold is None:
+        return (
+            f"“{name}” holds the source's weights, channel by channel in its order. No independent model ranks this: "
+            "an exact test of permuted channels calls it derived from the source."
+        )
     as_high = _as_high(verdict.p_value, n)
     than = f"all {n:,}" if not as_high else f"all but {as_high:,} of {n:,}"
+    if verdict.access == "weights":
+        return (
+            f"“{name}” holds more of the source's weights than {than} independent models do. By the rule of this test "
+            "it is called derived from the source."
+        )
     return (
         f"“{name}” answers the fingerprint more like the source than {than} independent models do. By the rule of this "
         "test it is called derived from the source."
