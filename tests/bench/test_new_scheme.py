@@ -33,7 +33,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 @pytest.fixture(scope="module", autouse=True)
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The scheme, as pip would install it: a module, and metadata with an entry point."""
-    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    code = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)[0]
     (entry,) = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
     assert entry.startswith('[project.entry-points."modelprint.schemes"]\ntwin = "twin_scheme"')
     place = tmp_path_factory.mktemp("site-packages")

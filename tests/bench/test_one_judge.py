@@ -106,18 +106,21 @@ def test_a_cell_holds_what_verify_says(scheme: str, judged: Results, field: Fiel
                     assert _figures(judgement) == (verdict.score, verdict.threshold, verdict.p_value)
                     assert row.scores[name] == pytest.approx(verdict.score, abs=1e-6)
         queries = len(fingerprint)
-    assert (SILENT, "inconclusive", False) in outcomes or queries <= 20  # it refuses from the tenth on
+    if queries > 20 and not SCHEMES[scheme]().sequential:  # it refuses from the tenth on
+        assert (SILENT, "inconclusive", False) in outcomes
     assert ("none", "inconclusive", False) not in outcomes
 
 
-def test_classes_are_matched_and_refusals_get_thresholds_of_their_own(judged: Results) -> None:
+def test_classes_are_matched_and_refusals_change_no_threshold(judged: Results) -> None:
     matched = {(one.scheme, name) for one in judged.runs for name, v in one.verdicts.items() if v.matched}
     assert {scheme for scheme, _ in matched} > {"akh", "agreement"}
     assert RENAMED in {one.evasion for one in judged.runs if any(v.matched for v in one.verdicts.values())}
     some = [v for one in judged.runs if one.evasion == SILENCED for v in one.verdicts.values()]
-    assert any(v.threshold is not None and not v.matched for v in some)
+    assert some
     for one in judged.runs:
         for name, verdict in one.verdicts.items():
+            if not verdict.matched and verdict.threshold is not None:
+                assert verdict.threshold == one.threshold
             if one.evasion == "none" and not verdict.matched and one.scores[name] is not None:
                 assert verdict.threshold == one.threshold  # rounding alone sets it apart
 

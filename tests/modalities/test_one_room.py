@@ -29,6 +29,8 @@ ALLOWED: dict[str, dict[str, str]] = {
     },
     "sealing/keys.py": {"255": "the prime of Curve25519"},
     "nn/confined.py": {"uint8": "the bytes of a file and of its tensors, handed to and from a child process"},
+    "core/sandbox/frames.py": {"uint8": "the bytes of any array, handed to and from a child process"},
+    "lineage/onnx_tensors.py": {"uint8": "the bytes of a file, and a type of quantised weights"},
     "suspects/onnx_session.py": {"uint8": "the bytes of a file, handed to a child process"},
 }
 
