@@ -15,7 +15,6 @@ import torch
 
 from modelprint.core.errors import ModelprintError
 from modelprint.core.sandbox import available
-from modelprint.nn import confined
 from modelprint.nn.pickled import read_checkpoint
 from modelprint.nn.weight_files import read_weights
 
@@ -57,14 +56,14 @@ def nested_key(depth: int) -> bytes:
     return body + b"K\x01s."  # the value 1, set, stop
 
 
-def test_a_key_that_takes_for_ever_to_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_takes_for_ever_to_hash(tmp_path: Path) -> None:
+    """Processor time ends it, so that a busy machine neither waits longer nor refuses good files."""
     if not available():
         pytest.skip("this system cannot confine a child")
-    monkeypatch.setattr(confined, "LEAST_SECONDS", 1.5)
     path = pickled(tmp_path / "m.pt", nested_key(60))
     assert path.stat().st_size < 2000
     started = time.monotonic()
-    with pytest.raises(ModelprintError, match=r"m\.pt: it took more than 1\.5\d* s and was stopped"):
+    with pytest.raises(ModelprintError, match=r"m\.pt: reading it ended .* more than 1 s of processor time"):
         read_weights(path)
     assert time.monotonic() - started < 6
 

@@ -11,12 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
-from modelprint.attacks.base import ATTACKS, AttackResult, Loot
-from modelprint.attacks.transfer import Transfer, check_builds
-from modelprint.nn.heads import head_of, replace_head
-from modelprint.training.loop import TrainRecipe
+from modelprint.attacks.base import ATTACKS
+from modelprint.attacks.transfer import Transfer
 
 
 @ATTACKS.register("head-swap")
@@ -25,22 +21,4 @@ class HeadSwap(Transfer):
     """A new head, on features that stay."""
 
     name: ClassVar[str] = "head-swap"
-
-    def _run(self, loot: Loot) -> AttackResult:
-        task = self.task(loot.data)
-        spec = loot.spec.model_copy(update={"classes": task.classes})
-        check_builds(spec)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(loot.seed)
-            replace_head(loot.copy, head_of(loot.copy, loot.spec), task.classes)
-        recipe = TrainRecipe(epochs=self.epochs, lr=self.lr, schedule="constant", augment="none", bn_eval=True)
-        report = self.train(
-            loot,
-            loot.copy,
-            torch.from_numpy(task.stored),
-            torch.from_numpy(task.labels),
-            recipe,
-            classes=task.classes,
-            parameters=head_of(loot.copy, spec).layer.parameters(),
-        )
-        return AttackResult(model=loot.copy, spec=spec, report={"losses": list(report.losses)})
+    trunk_stays: ClassVar[bool] = True

@@ -46,13 +46,17 @@ class Prune(Attack):
         loot.copy.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch.prune views weights
         weights = [(module, "weight") for module in prunable(loot.copy)]
         prune.global_unstructured(weights, prune.L1Unstructured, amount=self.rate)
-        losses: list[float] = []
-        if self.finetune_epochs:
-            recipe = TrainRecipe(epochs=self.finetune_epochs, lr=self.lr, schedule="constant", augment="none")
-            losses += self.train(loot, loot.copy, loot.images, loot.labels, recipe).losses
+        losses = self._finetuned(loot, loot.copy)
         for module, name in weights:
             prune.remove(module, name)  # type: ignore[no-untyped-call]
         return AttackResult(model=loot.copy, spec=loot.spec, report={"losses": losses, "sparsity": sparsity(loot.copy)})
+
+    def _finetuned(self, loot: Loot, model: Normalized) -> list[float]:
+        """The losses of training on true labels, if any."""
+        if not self.finetune_epochs:
+            return []
+        recipe = TrainRecipe(epochs=self.finetune_epochs, lr=self.lr, schedule="constant", augment="none")
+        return list(self.train(loot, model, loot.images, loot.labels, recipe).losses)
 
 
 def prunable(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:

@@ -17,19 +17,19 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
+from modelprint.attacks.base import ATTACKS, AttackResult, Loot
+from modelprint.attacks.prune import Prune
 from modelprint.core.devices import device_of
 from modelprint.core.errors import ModelError
 from modelprint.nn.architectures import ARCHITECTURES, Net, Residual
 from modelprint.nn.spec import ModelSpec, build
-from modelprint.training.loop import TrainRecipe
 
 Kept = Int[Tensor, " channels"]
 
 
 @ATTACKS.register("prune-channels")
 @dataclass(frozen=True, kw_only=True)
-class PruneChannels(Attack):
+class PruneChannels(Prune):
     """Removal of whole channels.
 
     Attributes:
@@ -38,15 +38,8 @@ class PruneChannels(Attack):
     """
 
     name: ClassVar[str] = "prune-channels"
-    family: ClassVar[Family] = "pruning"
 
     rate: float = 0.25
-    finetune_epochs: int = 0
-    lr: float = 0.001
-
-    def __post_init__(self) -> None:
-        if not 0 < self.rate < 1:
-            raise ValueError(f"rate must lie between 0 and 1, got {self.rate}")
 
     def _run(self, loot: Loot) -> AttackResult:
         spec = _narrower(loot.spec, self.rate)
@@ -57,10 +50,7 @@ class PruneChannels(Attack):
         with torch.no_grad():
             kept = _copy(old.features, new.features, torch.arange(spec.channels))
             _copy_layer(old.head, new.head, kept, torch.arange(spec.classes))
-        losses: list[float] = []
-        if self.finetune_epochs:
-            recipe = TrainRecipe(epochs=self.finetune_epochs, lr=self.lr, schedule="constant", augment="none")
-            losses += self.train(loot, model, loot.images, loot.labels, recipe).losses
+        losses = self._finetuned(loot, model)
         return AttackResult(model=model, spec=spec, report={"losses": losses})
 
 

@@ -29,12 +29,14 @@ class Transfer(Attack):
     """Transfer to other classes.
 
     Attributes:
+        trunk_stays: whether nothing but the new layer is trained.
         classes: the first so many classes of the images are the new task; all of them when none is given.
     """
 
     name: ClassVar[str] = "transfer"
     family: ClassVar[Family] = "transfer"
     takes: ClassVar[Takes] = "same-inputs"
+    trunk_stays: ClassVar[bool] = False
 
     classes: int | None = 5
     epochs: int = 10
@@ -65,7 +67,9 @@ class Transfer(Attack):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(loot.seed)
             replace_head(loot.copy, head_of(loot.copy, loot.spec), task.classes)
-        recipe = TrainRecipe(epochs=self.epochs, lr=self.lr, schedule="constant", augment="none")
+        recipe = TrainRecipe(
+            epochs=self.epochs, lr=self.lr, schedule="constant", augment="none", bn_eval=self.trunk_stays
+        )
         report = self.train(
             loot,
             loot.copy,
@@ -73,6 +77,7 @@ class Transfer(Attack):
             torch.from_numpy(task.labels),
             recipe,
             classes=task.classes,
+            parameters=head_of(loot.copy, spec).layer.parameters() if self.trunk_stays else None,
         )
         return AttackResult(model=loot.copy, spec=spec, report={"losses": list(report.losses)})
 

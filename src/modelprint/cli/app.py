@@ -18,6 +18,7 @@ from modelprint.core.errors import ModelprintError
 from modelprint.core.printable import one_line
 
 INTERRUPTED = 130
+_READ_IN_A_CHILD = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".onnx", ".npz")
 
 app = App(
     name="modelprint",
@@ -70,6 +71,7 @@ def _leave(code: int) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; its exit code."""
+    _warm(arguments)
     debug = "--debug" in arguments
     words = [word for word in arguments if word != "--debug"]
     try:
@@ -100,6 +102,14 @@ def run(arguments: Sequence[str]) -> int:
         _refuse_unforeseen(error)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _warm(arguments: Sequence[str]) -> None:
+    """Start the process that reads untrusted files while the libraries load, where a file of that kind is named."""
+    if any(word.lower().endswith(_READ_IN_A_CHILD) for word in arguments):
+        from modelprint.core.sandbox import warm
+
+        warm()
 
 
 def _refuse_unforeseen(error: Exception) -> None:

@@ -20,6 +20,7 @@ from modelprint.nn.pickled import read_checkpoint
 HANDLER = "modelprint.nn.confined:handler"
 LEAST_MEMORY, MEMORY_PER_BYTE = 2**30, 24  # of the child: for small files; for each byte of a large one
 LEAST_SECONDS, BYTES_PER_SECOND = 4.0, 10 * 2**20
+LEAST_PROCESSOR = 1.0  # seconds of processor time; a small file takes a tenth of one, however busy the machine is
 
 
 def confined_checkpoint(data: bytes, path: Path, which: str, *, seconds: float | None = None) -> Chosen:
@@ -37,6 +38,7 @@ def confined_checkpoint(data: bytes, path: Path, which: str, *, seconds: float |
     limits = Limits(
         memory=max(LEAST_MEMORY, MEMORY_PER_BYTE * len(data)),
         seconds=seconds or LEAST_SECONDS + len(data) / BYTES_PER_SECOND,
+        processor=seconds or LEAST_PROCESSOR + len(data) / BYTES_PER_SECOND,
         answer=2**26 + 32 * len(data),
     )
     with room(HANDLER, who=str(path), limits=limits) as child:

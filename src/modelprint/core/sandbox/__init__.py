@@ -10,4 +10,5 @@ from modelprint.core.sandbox.client import SandboxError as SandboxError
 from modelprint.core.sandbox.client import Unconfined as Unconfined
 from modelprint.core.sandbox.client import available as available
 from modelprint.core.sandbox.client import room as room
+from modelprint.core.sandbox.client import warm as warm
 from modelprint.core.sandbox.limits import Limits as Limits

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 import signal
 import sys
 from dataclasses import dataclass
@@ -20,12 +19,14 @@ class Limits:
 
     Attributes:
         memory: bytes of data beyond what the libraries have when it begins; address space is not counted.
-        seconds: for one message, of wall time; of processor time over its whole life ten times as much.
+        seconds: for one message, of wall time.
+        processor: seconds of processor time over its whole life, rounded to whole ones; None: ten times `seconds`.
         answer: bytes of one answer, at most.
     """
 
     memory: int = 4 * 2**30
     seconds: float = 60.0
+    processor: float | None = None
     answer: int = 2**32
 
 
@@ -41,7 +42,7 @@ def confine(limits: Limits) -> bool:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit fails, and is an error like others
     for kind, most in (
         (resource.RLIMIT_DATA, data_size() + limits.memory),
-        (resource.RLIMIT_CPU, math.ceil(10 * limits.seconds) + 1),
+        (resource.RLIMIT_CPU, max(1, round(limits.processor or 10 * limits.seconds + 1))),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 256),
