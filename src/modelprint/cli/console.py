@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -62,7 +64,8 @@ def results_only() -> Iterator[None]:
 def progress() -> Iterator[Report]:
     """A callback (stage, done, total) that draws a bar per stage with the time left; `Lines` without a terminal."""
     if not sys.stderr.isatty():
-        yield Lines()
+        with Lines().beating() as lines:
+            yield lines
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as bars:
@@ -76,29 +79,85 @@ def progress() -> Iterator[Report]:
         yield report
 
 
+@dataclass(kw_only=True)
+class _Stage:
+    """How far a stage is: when it began and with how much of it done, and what was said of it last."""
+
+    name: str
+    began: float
+    first: int
+    done: int
+    total: int
+    said: int
+
+
 class Lines:
-    """Progress where there is no terminal: a line now and then, for a log.
+    """Progress where there is no terminal: plain lines, for a log.
+
+    A line comes when `every` seconds have passed since the last one, whether or not anything was finished meanwhile,
+    and earlier, but not before `least` seconds, when another tenth of the stage is done.
 
     Args:
-        every: seconds between two lines; what is over sooner leaves none.
+        every: the most seconds between two lines; what is over sooner than `least` leaves none.
+        least: the fewest seconds between two lines.
         clock: seconds that only grow.
     """
 
-    def __init__(self, every: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, every: float = 30.0, least: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.every = every
+        self.least = least
         self.clock = clock
-        self._stages: dict[str, tuple[float, int]] = {}  # when each began, and with how much of it done
+        self._stages: dict[str, _Stage] = {}
+        self._current: _Stage | None = None
         self._spoke = clock()
+        self._lock = threading.Lock()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Take note of how much of a stage is done."""
-        now = self.clock()
-        began, before = self._stages.setdefault(stage, (now, done))
-        if now - self._spoke < self.every:
-            return
+        with self._lock:
+            now = self.clock()
+            current = self._stages.setdefault(
+                stage, _Stage(name=stage, began=now, first=done, done=done, total=total, said=done)
+            )
+            current.done, current.total = done, total
+            self._current = None if done >= total else current
+            further = 10 * (done - current.said) >= total
+            if now - self._spoke >= (self.least if further else self.every):
+                self._say(current, now)
+
+    def beat(self) -> None:
+        """A line where none came for long, though nothing was finished."""
+        with self._lock:
+            now = self.clock()
+            if self._current is not None and now - self._spoke >= self.every:
+                self._say(self._current, now)
+
+    @contextmanager
+    def beating(self) -> Iterator[Lines]:
+        """Inside, `beat` is called every second."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(1.0):
+                self.beat()
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            ended.set()
+            thread.join()
+
+    def _say(self, stage: _Stage, now: float) -> None:
         self._spoke = now
-        left = "" if done <= before else f", about {duration((now - began) / (done - before) * (total - done))} left"
-        say(f"{stage}: {done} of {total}{left}")
+        stage.said = stage.done
+        spent = now - stage.began
+        if stage.done > stage.first:
+            rest = f", about {duration(spent / (stage.done - stage.first) * (stage.total - stage.done))} left"
+        else:
+            rest = f", {duration(spent)} so far" if spent else ""
+        say(f"{stage.name}: {stage.done} of {stage.total}{rest}")
 
 
 class _OnConsole(logging.Handler):

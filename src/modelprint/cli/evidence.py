@@ -119,7 +119,7 @@ def bundle(
     access
         labels: only top-1 is used.
     budget
-        The most queries to ask.
+        The most queries to ask; 200 of an address, else all, unless given.
     alpha
         The accepted rate of false accusations.
     report
@@ -149,6 +149,7 @@ def bundle(
                 budget=budget,
                 pool_kinds=pool_kinds,
                 options=suspect_options(how, api, device=compute.device),
+                notice=say,
                 progress=bars,
                 slice_plane=False,
             )
@@ -158,7 +159,7 @@ def bundle(
             verification,
             commitment=sealed,
             key=key,
-            budget=budget,
+            budget=verification.budget,
             pool_kinds=pool_kinds,
             report=page,
             out=out_,

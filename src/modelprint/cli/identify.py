@@ -43,7 +43,7 @@ def identify(
     access
         labels: only top-1 is used.
     budget
-        The most queries to ask for each fingerprint.
+        The most queries to ask for each fingerprint; 200 of an address, else all, unless given.
     alpha
         The accepted chance of accusing anybody falsely, over all owners together: p-values are corrected for their
         number (Holm), and k owners need k / alpha - 1 calibration models each.
@@ -67,6 +67,7 @@ def identify(
             budget=budget,
             pool_kinds=pool_kinds,
             options=options,
+            notice=say,
             progress=bars,
         )
     if format_ == "json":

@@ -222,7 +222,7 @@ def verify(
     access
         The most that is used of the suspect. labels: only top-1; weights: its file. What the scheme needs unless given.
     budget
-        The most queries to ask.
+        The most queries to ask; 200 of an address, whose owner may charge for each, else all, unless given.
     alpha
         The accepted rate of false accusations.
     report
@@ -299,6 +299,8 @@ def record(
     ----------
     out_
         answers.jsonl or answers.npz.
+    budget
+        The most queries to ask; 200 of an address, else all, unless given. `verify` judges by as many.
     """
     from modelprint.ownership.ask import cost, record_answers
     from modelprint.ownership.fingerprint import Fingerprint
@@ -316,6 +318,7 @@ def record(
             access=access,
             budget=budget,
             options=options,
+            notice=say,
             progress=bars,
         )
     out.print(f"{out_}: {count} answers ({access})", markup=False)

@@ -112,12 +112,14 @@ class Suspect(ABC):
         identity: "sha256:..." of what was asked, or its URL.
         access: the most that it can give.
         free: whether asking costs nothing (a local model), so that figures may ask more.
+        budget: the most queries that it is asked where nobody says otherwise; None: as many as there are.
         notes: what a user should know of how it was opened.
     """
 
     identity: str
     access: Access = Access.SCORES
     free: bool = True
+    budget: int | None = None
     notes: tuple[str, ...] = ()
     modality: Inputs | None = None
 

@@ -21,6 +21,7 @@ from modelprint.core.errors import (
 )
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel, of_module
+from modelprint.ownership.ahead import Notice, announce_asking, asker_within, unheard
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.matching import looks_renamed
@@ -168,6 +169,7 @@ def interrogate(
     """Ask a suspect.
 
     Args:
+        budget: the most queries to ask; None: what suits the suspect.
         alpha: of the verdict that is to be settled, for schemes that stop early; None asks everything.
         pool_kinds: of that verdict, as of `decide`.
 
@@ -184,9 +186,7 @@ def interrogate(
     labels = np.full(total, UNANSWERED, dtype=np.int64)
     scores = np.full((total, classes), np.nan, dtype=np.float32) if access >= Access.SCORES else None
     asked = np.zeros(total, dtype=bool)
-    asker = scheme.asker(fingerprint.state, budget)
-    if not asker.total:
-        raise FingerprintError(f"a budget of {budget} is less than this fingerprint can use: raise it")
+    asker = asker_within(scheme, fingerprint.state, suspect, budget)
     planned = np.arange(total) < asker.total
     limit = None
     if alpha is not None and scheme.sequential and fingerprint.calibration:
@@ -228,8 +228,9 @@ def cost(
         ModelprintError: the suspect does not fit, or its server does not say what it speaks.
     """
     level = Access.parse(access) if isinstance(access, str) else access
-    asked = scheme_of(fingerprint).asker(fingerprint.state, budget).total
-    return opened(suspect, fingerprint, options).cost(fingerprint.queries[:asked], access=level)
+    respondent = opened(suspect, fingerprint, options)
+    asked = asker_within(scheme_of(fingerprint), fingerprint.state, respondent, budget).total
+    return respondent.cost(fingerprint.queries[:asked], access=level)
 
 
 def calibrated_limit(
@@ -337,6 +338,7 @@ def record_answers(
     access: str | Access = Access.LABELS,
     budget: int | None = None,
     options: SuspectOptions | None = None,
+    notice: Notice = unheard,
     progress: Progress = silent,
 ) -> int:
     """Ask a suspect now, write its answers to `out` (.jsonl or .npz) to judge later; how many answers there are.
@@ -346,10 +348,16 @@ def record_answers(
     """
     level = Access.parse(access) if isinstance(access, str) else access
     respondent = opened(suspect, fingerprint, options)
-    answers = interrogate(
+    announce_asking(fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget, notice=notice)
+    interview = interrogate(
         fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget, progress=progress
-    ).answers
-    write_recording(
-        out, record(fingerprint.queries, answers, suspect=respondent.identity, fingerprint=fingerprint.identity)
     )
-    return int(answers.answered.sum())
+    recording = record(
+        fingerprint.queries,
+        interview.answers,
+        suspect=respondent.identity,
+        fingerprint=fingerprint.identity,
+        budget=None if interview.planned.all() else int(interview.planned.sum()),
+    )
+    write_recording(out, recording)
+    return int(interview.answers.answered.sum())

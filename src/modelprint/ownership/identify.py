@@ -18,6 +18,7 @@ from modelprint.core.identity import digest_json
 from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.modalities.base import InputSpec
+from modelprint.ownership.ahead import Notice, announce_asking, asker_within, unheard
 from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.attribution import Compared, attributed
 from modelprint.ownership.fingerprint import Fingerprint
@@ -35,6 +36,7 @@ def identify(
     pool_kinds: bool = False,
     device: str | None = None,
     options: SuspectOptions | None = None,
+    notice: Notice = unheard,
     progress: Progress = silent,
 ) -> Identification:
     """Which of the enrolled models a suspect was made from, if any.
@@ -46,7 +48,7 @@ def identify(
         fingerprints: one or more, of each owner, calibrated.
         access: "labels" or "scores"; no more than that leaves the suspect.
         alpha: the accepted chance of accusing anybody falsely, over all owners together.
-        budget: the most queries to ask for each fingerprint.
+        budget: the most queries to ask for each fingerprint; None: 200 of an address, else all.
         pool_kinds: rank kinds of too few calibration models with the most frequent kind, in place of no rate for them.
         device: where models compute: auto, cpu, cuda, cuda:N or mps; as of `options` unless given.
 
@@ -75,6 +77,7 @@ def identify(
                     alpha=alpha,
                     owners=len(prints),
                     pool_kinds=pool_kinds,
+                    notice=notice,
                     progress=progress,
                 )
             )
@@ -108,7 +111,7 @@ def cost(
     for _, fingerprint in prints:
         respondent = party[fingerprint.manifest.input]
         if isinstance(respondent, _Shared):
-            asked = scheme_of(fingerprint).asker(fingerprint.state, budget).total
+            asked = asker_within(scheme_of(fingerprint), fingerprint.state, respondent, budget).total
             costs.append(respondent.inner.cost(fingerprint.queries[:asked], access=level))
     seconds = [one.seconds for one in costs]
     return Cost(
@@ -132,7 +135,11 @@ class _Shared(Suspect):
     def __init__(self, inner: Suspect) -> None:
         self.inner = inner
         self.identity, self.access, self.free = inner.identity, inner.access, inner.free
-        self.notes = inner.notes
+        self.notes, self.budget = inner.notes, inner.budget
+
+    def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
+        """The inner suspect's."""
+        return self.inner.cost(inputs, access=access)
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         return self.inner.ask(images, access=access)
@@ -194,6 +201,7 @@ def _ask(
     alpha: float,
     owners: int,
     pool_kinds: bool,
+    notice: Notice,
     progress: Progress,
 ) -> Compared:
     """Ask one fingerprint's queries, and score and rank the answers as `verify` does."""
@@ -202,10 +210,10 @@ def _ask(
         return Compared(
             path=path, fingerprint=fingerprint, misfit=f"scheme {scheme.name} compares model files: use `verify`"
         )
+    level = min(access, fingerprint.access)
     try:
-        interview = interrogate(
-            fingerprint, scheme, suspect, access=min(access, fingerprint.access), budget=budget, progress=progress
-        )
+        announce_asking(fingerprint, scheme, suspect, access=level, budget=budget, notice=notice)
+        interview = interrogate(fingerprint, scheme, suspect, access=level, budget=budget, progress=progress)
     except MisfitError as error:
         return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
     decision = concluded(scheme, fingerprint, interview, alpha=alpha, owners=owners, pool_kinds=pool_kinds)

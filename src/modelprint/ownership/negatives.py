@@ -5,7 +5,7 @@ A model is opened when it is asked, and let go: however many there are, one lies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from modelprint.nn.loading import LoadedModel, of_module, weights_identity
 from modelprint.nn.models_file import SOURCE
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.refs import ModelRef, stored_model
+from modelprint.ownership.ahead import Notice as Notice
+from modelprint.ownership.ahead import unheard as unheard
 from modelprint.ownership.fingerprint import CalibrationModel
 from modelprint.ownership.origin import Origin, made_from, origin_of
 from modelprint.perturb.expectation import Behind, transforms_named
@@ -35,13 +37,8 @@ from modelprint.suspects.open import SuspectOptions, open_suspect
 from modelprint.training.loop import predict
 
 Negatives = str | Path | Sequence[nn.Module | LoadedModel | ModelRef]
-Notice = Callable[[str], None]
 COPY = "COPY"  # the kind of a calibration model that was made from another model
 CHANCE = 1.2  # times chance: what is no better has learned nothing
-
-
-def unheard(text: str) -> None:
-    """A notice that nobody reads."""
 
 
 @dataclass(frozen=True, kw_only=True)

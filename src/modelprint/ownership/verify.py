@@ -16,6 +16,7 @@ from modelprint.core.verdict import Verdict
 from modelprint.lineage import compare
 from modelprint.nn.options import ModelOptions
 from modelprint.ownership import weights
+from modelprint.ownership.ahead import announce_asking, budget_of
 from modelprint.ownership.ask import (
     NOTE,
     TWICE,
@@ -55,6 +56,7 @@ class Verification:
         calibration_scores: of the calibration models, on the queries that were answered.
         plane_labels: the suspect's labels (k, k) on the fingerprint's planar slice, where it was free to ask.
         cap: the most queries that could have been asked.
+        budget: that was given, or that suits the suspect; None: none.
     """
 
     verdict: Verdict
@@ -63,6 +65,7 @@ class Verification:
     calibration_scores: np.ndarray
     plane_labels: np.ndarray | None
     cap: int
+    budget: int | None
 
 
 def verify(
@@ -85,7 +88,7 @@ def verify(
             labels (n,) or scores (n, classes).
         access: "labels", "scores" or "weights"; no more than that leaves the suspect. None: what the scheme needs.
         alpha: the accepted rate of false accusations.
-        budget: the most queries to ask.
+        budget: the most queries to ask; None: 200 of an address, whose owner may charge for each, else all.
         negatives: independent models to calibrate on, in place of those of the fingerprint.
         pool_kinds: rank kinds of too few calibration models with the most frequent kind, in place of no rate for them.
         device: where models compute: auto, cpu, cuda, cuda:N or mps; as of `options` unless given.
@@ -138,6 +141,7 @@ def examine(
         return _by_weights(print_, calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
     lowered = level > calibrated.access
     level = min(level, calibrated.access)
+    announce_asking(calibrated, scheme, respondent, access=level, budget=budget, notice=notice)
     interview = interrogate(
         calibrated,
         scheme,
@@ -186,6 +190,7 @@ def examine(
         calibration_scores=decision.calibration_scores,
         plane_labels=_plane(print_, respondent) if slice_plane and respondent.free else None,
         cap=int(interview.planned.sum()),
+        budget=budget_of(respondent, budget),
     )
 
 
@@ -232,6 +237,7 @@ def _by_weights(
         calibration_scores=decision.calibration_scores,
         plane_labels=None,
         cap=0,
+        budget=None,
     )
 
 

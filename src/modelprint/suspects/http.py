@@ -26,6 +26,7 @@ from modelprint.suspects.proxies import check_carriers
 from modelprint.suspects.wire import LostError, StatusError, Wire
 
 BATCH_SIZE = 32
+BUDGET = 200  # queries, unless a user says otherwise: whoever answers may charge for each
 _SAMPLED = 20  # requests that are built to know how large they are
 _REFUSING = frozenset({400, 413, 422})  # what a server says that does not take one of a batch's images
 _MOST_REFUSED = 3  # queries; of more, as many must have been answered
@@ -47,6 +48,7 @@ class HttpSuspect(Suspect):
     """
 
     free = False
+    budget = BUDGET
 
     def __init__(
         self,

@@ -13,10 +13,10 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from modelprint.core.access import Access
 from modelprint.core.errors import DataError, MisfitError, SuspectError
@@ -39,6 +39,8 @@ class RecordingHeader(Record):
         suspect: who answered, "sha256:..." or a URL.
         fingerprint: whose queries were asked, where they are a fingerprint's.
         queries: how many were to be asked; fewer answers mean that some are missing.
+        budget: the most queries of these that were put, where not all were: judged by, too, unless a user says
+            otherwise.
     """
 
     format: Literal["modelprint-answers"] = "modelprint-answers"
@@ -47,6 +49,13 @@ class RecordingHeader(Record):
     suspect: str
     fingerprint: str | None = None
     queries: int = Field(ge=0)
+    budget: int | None = Field(default=None, ge=1)
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was added to the format later stands in a file only where it says something."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "budget" or value is not None}
 
 
 class RecordedAnswer(Record):
@@ -80,8 +89,19 @@ class Recording:
     answers: Answers
 
 
-def record(images: np.ndarray, answers: Answers, *, suspect: str, fingerprint: str | None = None) -> Recording:
-    """The recording of the answers to stored inputs (n, ...); unanswered ones are left out."""
+def record(
+    images: np.ndarray,
+    answers: Answers,
+    *,
+    suspect: str,
+    fingerprint: str | None = None,
+    budget: int | None = None,
+) -> Recording:
+    """The recording of the answers to stored inputs (n, ...); unanswered ones are left out.
+
+    Args:
+        budget: the most queries that were put, where that is not all.
+    """
     index = np.flatnonzero(answers.answered)
     return Recording(
         header=RecordingHeader(
@@ -89,6 +109,7 @@ def record(images: np.ndarray, answers: Answers, *, suspect: str, fingerprint: s
             suspect=suspect,
             fingerprint=fingerprint,
             queries=len(images),
+            budget=budget,
         ),
         index=index,
         queries=tuple(stored_hashes(images[index])),
@@ -154,6 +175,7 @@ class RecordedSuspect(Suspect):
         self.who = who
         self.identity = recording.header.suspect
         self.access = Access.parse(recording.header.access)
+        self.budget = recording.header.budget
         self._place = {query: place for place, query in reversed(list(enumerate(recording.queries)))}
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:

@@ -57,7 +57,7 @@ class Evading(Suspect):
         self.suspect = suspect
         self.identity = suspect.identity
         self.access = min(suspect.access, Access.SCORES)
-        self.free = suspect.free
+        self.free, self.budget = suspect.free, suspect.budget
         self.modality = suspect.modality
 
     def points(self, inputs: np.ndarray) -> np.ndarray:
