@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelprint.core.suspect import Answers
+from modelprint.core.suspect import ABSTAINED, UNANSWERED, Answers
 from modelprint.ownership.decide import decide, only
 from modelprint.schemes.base import Enrollment, Queries, Scheme, State
 
@@ -78,6 +78,30 @@ def test_silence_does_not_choose_what_calibration_models_are_scored_on() -> None
     assert decision.score == 0.6
     assert "8 of 20 queries were not answered and count against derivation; " in decision.message
     assert "give --budget 12" in decision.message
+
+
+def test_abstentions_count_as_silence_does_and_are_told_apart() -> None:
+    """The same score and rank as of a suspect that left these queries unanswered."""
+    silent, abstaining = np.zeros(QUERIES, np.int64), np.zeros(QUERIES, np.int64)
+    silent[[2, 5, 7]], abstaining[[2, 5, 7]] = UNANSWERED, ABSTAINED
+    decisions = [
+        decide(Agreement(), {}, SOURCE, Answers(labels=labels), [agreeing(17)] * 19, alpha=0.05, asked=ALL)
+        for labels in (silent, abstaining)
+    ]
+    assert [(one.outcome, one.score, one.p_value) for one in decisions] == [("not-shown", 0.85, 1.0)] * 2
+    assert [dict(one.details) for one in decisions] == [{}, {"abstained": 3}]
+    assert "3 of 20 queries were not answered and count against derivation" in decisions[1].message
+    assert "(to 3 the suspect answered that it names no class)" in decisions[1].message
+
+
+def test_a_suspect_that_mostly_abstains_is_inconclusive_and_says_what_mends_it() -> None:
+    labels = np.array([0] * 9 + [ABSTAINED] * 11)
+    decision = decide(Agreement(), {}, SOURCE, Answers(labels=labels), [agreeing(3)] * 40, alpha=0.05, asked=ALL)
+    assert decision.outcome == "inconclusive"
+    assert "only 9 of 20 queries were answered" in decision.message
+    assert "to 11 the suspect answered that it names no class" in decision.message
+    assert "lower confidence" in decision.message
+    assert "ask again" not in decision.message.replace("asking again", "")
 
 
 def test_answers_that_disagreed_may_not_be_left_out() -> None:

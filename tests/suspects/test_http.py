@@ -17,6 +17,7 @@ import pytest
 
 from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
+from modelprint.core.suspect import ABSTAINED
 from modelprint.suspects.http import HttpSuspect
 from modelprint.suspects.proxies import check_carriers
 from modelprint.suspects.wire import shown_url
@@ -322,6 +323,26 @@ def test_labels_are_kept_when_scores_were_asked_for(connect: Connect, images: np
             connect(server.url + "/invocations").ask(images[:8], access=Access.SCORES)
         assert (connect(server.url + "/invocations").ask(images[:8]).labels == truth(images[:8])).all()
         assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize("access", [Access.LABELS, Access.SCORES])
+def test_abstentions_are_kept_and_not_asked_again(connect: Connect, images: np.ndarray, access: Access) -> None:
+    def script(request: Request, _: int) -> Reply:
+        rows = np.eye(4)[truth(np.array(request.json["inputs"]))]
+        return Reply({"predictions": [[] if row[3] else row.tolist() for row in rows]})
+
+    with Scripted(script) as server:
+        for _ in range(2):
+            answers = connect(server.url + "/invocations").ask(images, access=access)
+            assert (answers.labels == np.where(truth(images) == 3, ABSTAINED, truth(images))).all()
+        assert set(asked(server.posts).values()) == {1}
+
+
+def test_a_server_that_abstains_always_gives_no_answer(connect: Connect, images: np.ndarray) -> None:
+    with Scripted(lambda request, _: Reply({"predictions": [None] * len(request.json["inputs"])})) as server:
+        answers = connect(server.url + "/invocations", classes=4).ask(images, access=Access.SCORES)
+    assert answers.abstained.all()
+    assert np.isnan(answers.scores).all()
 
 
 def test_progress_is_told(connect: Connect, images: np.ndarray) -> None:

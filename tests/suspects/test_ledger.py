@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modelprint.core.errors import SuspectError
-from modelprint.core.suspect import Answers
+from modelprint.core.suspect import ABSTAINED, Answers
 from modelprint.suspects.ledger import Ledger
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
@@ -45,6 +45,20 @@ def test_scores_are_asked_again_where_only_labels_are_known(path: Path) -> None:
         answers = book.answers([A, B], scores=True)
         assert answers.labels.tolist() == [0, -1]
         np.testing.assert_array_equal(answers.scores, np.array([[0.9, 0.1], [np.nan, np.nan]], np.float32))
+
+
+def test_an_abstention_is_an_answer_that_is_kept(path: Path) -> None:
+    with ledger(path) as book:
+        book.keep([C], Answers(labels=np.array([ABSTAINED]), scores=np.full((1, 2), np.nan, np.float32)))
+    assert '{"abstained":true,"query":"' + C in path.read_text()
+    with ledger(path) as book:
+        assert book.knows(C, scores=False)
+        assert book.knows(C, scores=True)
+        assert book.answers([A, C], scores=False).labels.tolist() == [3, ABSTAINED]
+        book.keep([A], Answers(labels=np.array([0]), scores=np.array([[0.9, 0.1]], np.float32)))
+        answers = book.answers([A, C, B], scores=True)
+        assert answers.labels.tolist() == [0, ABSTAINED, -1]
+        assert np.isnan(answers.scores[1:]).all()
 
 
 def test_every_answer_is_on_disk_before_the_next_is_asked(path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from modelprint.core.access import Access
 from modelprint.core.errors import ModelprintError, SuspectError
-from modelprint.core.suspect import Answers
+from modelprint.core.suspect import ABSTAINED, UNANSWERED, Answers
 from modelprint.suspects.recorded import RecordedSuspect, Recording, read_recording, record, write_recording
 
 FINGERPRINT = "sha256:" + "f" * 64
@@ -31,7 +31,7 @@ def recordings(draw: st.DrawFn) -> tuple[np.ndarray, Answers]:
         scores[missing] = np.nan
     else:
         scores, labels = None, draw(hnp.arrays(np.int64, count, elements=st.integers(0, 1000)))
-    labels[missing] = -1
+    labels[missing] = draw(st.sampled_from([UNANSWERED, ABSTAINED]))
     return images, Answers(labels=labels, scores=scores)
 
 
@@ -108,7 +108,7 @@ def test_a_truncated_file_names_the_line(tmp_path: Path, recording: Recording) -
         (1, {"queries": 5}, "below the 5 queries"),
         (1, {"access": "scores"}, "line 2: its scores do not fit"),
         (3, {"label": -4}, "line 3 is no answer .*label"),
-        (3, {"label": None}, "line 3 is no answer .*label"),
+        (3, {"label": "one"}, "line 3 is no answer .*label"),
         (3, {"query": "abc"}, "line 3 is no answer .*query"),
         (3, {"index": 0}, "indices must be distinct"),
         (3, {"extra": 1}, "line 3 is no answer .*extra"),

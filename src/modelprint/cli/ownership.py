@@ -381,7 +381,9 @@ def _calibration(fingerprint: Fingerprint) -> str:
 def _unanswered(verdict: Verdict) -> str:
     if verdict.answered is None or verdict.answered == verdict.asked:
         return ""
-    return f", {verdict.answered} answered: the others count against derivation"
+    abstained = verdict.details.get("abstained")
+    silent = "" if abstained is None else f", {abstained} abstained"
+    return f", {verdict.answered} answered{silent}: the others count against derivation"
 
 
 def _short(value: object) -> str:

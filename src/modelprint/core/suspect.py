@@ -13,6 +13,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import DataError, SuspectError
 
 UNANSWERED = -1
+ABSTAINED = -2
 LARGEST_LABEL = 2**31 - 1
 
 
@@ -21,7 +22,8 @@ class Answers:
     """What a model said to n queries.
 
     Attributes:
-        labels: top-1 labels, int64 of shape (n,); -1 where there was no answer.
+        labels: top-1 labels, int64 of shape (n,); -1 where there was no answer, -2 where the model abstained: it
+            answered, but named no class (an API whose every class fell below its threshold).
         scores: probabilities or logits as given, float32 of shape (n, classes), NaN rows where there was no
             answer; None when only labels were asked for.
     """
@@ -31,8 +33,18 @@ class Answers:
 
     @property
     def answered(self) -> np.ndarray:
-        """A mask of shape (n,): which queries were answered."""
-        mask: np.ndarray = self.labels != UNANSWERED
+        """A mask of shape (n,): which queries were answered with a class.
+
+        >>> Answers(labels=np.array([3, UNANSWERED, ABSTAINED])).answered.tolist()
+        [True, False, False]
+        """
+        mask: np.ndarray = self.labels >= 0
+        return mask
+
+    @property
+    def abstained(self) -> np.ndarray:
+        """A mask of shape (n,): to which queries the model answered that it names no class."""
+        mask: np.ndarray = self.labels == ABSTAINED
         return mask
 
     def __len__(self) -> int:

@@ -257,6 +257,7 @@ def _settled(
     if not heard.answered.any():
         return False
     state, source = fingerprint.state, fingerprint.source
+    heard = only(heard, heard.answered)
     missing, rest = asked & ~heard.answered, planned & ~asked
     if scheme.least_score(state, source, heard, missing) > limit:
         return True
@@ -322,7 +323,7 @@ def _check(answers: Answers, classes: int, who: str) -> None:
 
 
 def _check_varied(labels: np.ndarray, source: np.ndarray, who: str) -> None:
-    heard = labels[labels != UNANSWERED]
+    heard = labels[labels >= 0]
     if len(heard) >= 20 and len(np.unique(heard)) == 1 and len(np.unique(source)) > 1:
         raise SuspectError(
             f"{who} answers class {heard[0]} to all of {len(heard)} queries: its outputs are constant. Is its "
@@ -360,4 +361,4 @@ def record_answers(
         budget=None if interview.planned.all() else int(interview.planned.sum()),
     )
     write_recording(out, recording)
-    return int(interview.answers.answered.sum())
+    return int((interview.answers.answered | interview.answers.abstained).sum())

@@ -19,6 +19,7 @@ from modelprint.schemes.base import Scheme, State
 from modelprint.stats.calibration import Ranking, needed_models, ranked_by_kind, upper_bound
 
 LEAST_ANSWERED = 0.5
+ABSTENTIONS = "abstained"  # of a verdict's details: how many queries the suspect answered without naming a class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +130,11 @@ def decide(
     missing = asked & ~answers.answered
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
         return unscored_decision(
-            f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: ask again"
-            f"{_shorter(asked, answered)}",
+            f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: "
+            f"{_more(answers, asked)}{_shorter(asked, answered | answers.abstained)}",
             unscored,
         )
-    heard = only(answers, asked)
+    heard = only(answers, answered)
     matching = looks_renamed(source, heard, calibration, asked) if calibration and scheme.needs.same_classes else None
     if matching is not None:
         heard = renamed(heard, matching)
@@ -142,6 +143,9 @@ def decide(
     except UnscorableError as error:
         return unscored_decision(str(error), unscored)
     details = scheme.details(state, source, scheme.counted(source, heard, missing))
+    abstained = int((asked & answers.abstained).sum())
+    if abstained:
+        details = {**details, ABSTENTIONS: abstained}
     if not calibration:
         return Decision(
             outcome="inconclusive",
@@ -178,7 +182,7 @@ def decide(
     if missing.any():
         lost += (
             f"; {missing.sum()} of {asked.sum()} queries were not answered and count against derivation"
-            f"{_shorter(asked, answered)}"
+            f"{_abstentions(abstained)}{_shorter(asked, answered | answers.abstained)}"
         )
     uncovered = uncovered_kinds(rank, needed_models(alpha / owners))
     lost += uncovered
@@ -208,6 +212,21 @@ def _matched(matching: Matching, named: float | None, limit: float | None) -> st
         f"its classes have other numbers than the source's: {matching.moved} of {len(matching.classes)} were matched "
         f"by its answers, which agree on {matching.matched} of {matching.answered} queries so and on "
         f"{matching.as_named} as numbered; the calibration models were matched in the same way{cost}"
+    )
+
+
+def _abstentions(count: int) -> str:
+    return f" (to {count} the suspect answered that it names no class)" if count else ""
+
+
+def _more(answers: Answers, asked: np.ndarray) -> str:
+    """What to do about answers that are missing."""
+    abstained = int((asked & answers.abstained).sum())
+    if not abstained:
+        return "ask again"
+    return (
+        f"to {abstained} the suspect answered that it names no class, which asking again will not change: have it "
+        "answer at a lower confidence (a parameter of the request in many APIs)"
     )
 
 

@@ -65,7 +65,9 @@ def renamed(answers: Answers, pairing: Matching) -> Answers:
     if answers.scores is not None:
         scores = np.empty_like(answers.scores)
         scores[:, pairing.classes] = answers.scores
-    return Answers(labels=np.where(answers.answered, pairing.classes[answers.labels], answers.labels), scores=scores)
+    heard = answers.answered
+    labels = np.where(heard, pairing.classes[np.where(heard, answers.labels, 0)], answers.labels)
+    return Answers(labels=labels, scores=scores)
 
 
 def rematched(source: Answers, answers: Answers) -> Answers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
-from modelprint.core.suspect import LARGEST_LABEL, Answers, answers_from_scores
+from modelprint.core.suspect import ABSTAINED, LARGEST_LABEL, Answers, answers_from_scores
+from modelprint.suspects.entries import PLAIN, Entries, Reading, entries, is_number, name_key
 from modelprint.suspects.options import SuspectOptions
 
 
@@ -157,14 +158,19 @@ def checked(answers: Answers, *, who: str, classes: int | None) -> Answers:
     return answers
 
 
-def answers_from_json(values: Any, count: int, *, index: ClassIndex, who: str) -> Answers:
+def answers_from_json(values: Any, count: int, *, index: ClassIndex, who: str, reading: Reading = PLAIN) -> Answers:
     """Answers made from a JSON list with one entry per image.
 
     An entry is a label (number or name), a list of scores, an object of scores by class name, an object with a label,
-    or a list of {"label", "score"}. Scores are kept only where every class has one.
+    or a list of {"label", "score"}; one that names nothing ([], {}, null, "") says that the model abstained. Scores are
+    kept only where every class has one.
 
-    >>> answers_from_json([[{"label": "dog", "score": 0.9}]], 1, index=ClassIndex(names=("cat", "dog")), who="api")
-    Answers(labels=array([1]), scores=None)
+    >>> index = ClassIndex(names=("cat", "dog"))
+    >>> answers_from_json([[{"label": "cat", "p": 0.8}], []], 2, index=index, who="api")
+    Answers(labels=array([ 0, -2]), scores=None)
+
+    Args:
+        reading: what the user says of the entries.
 
     Raises:
         SuspectError: too few answers, NaN, unknown classes, or none of these forms.
@@ -173,25 +179,47 @@ def answers_from_json(values: Any, count: int, *, index: ClassIndex, who: str) -
         raise SuspectError(f"{who} gave {_shown(values)}: expected a list with one answer per image")
     if len(values) != count:
         raise SuspectError(f"{who} gave {len(values)} answers to {count} images: nothing tells which are missing")
-    rows = [_plain(row) for row in values]
+    rows = [_plain(row, reading) for row in values]
+    named = np.array([row is not None and row not in ([], {}, "") for row in rows], dtype=bool)
+    answers = _named([row for row, names in zip(rows, named, strict=True) if names], index, who, reading)
+    return _spread(answers, named)
+
+
+def _named(rows: list[Any], index: ClassIndex, who: str, reading: Reading) -> Answers:
+    """The answers of rows that name something."""
     if rows and all(_numbers(row) for row in rows):
         if len({len(row) for row in rows}) != 1:
             raise SuspectError(f"{who} gave different numbers of scores for images of one request")
         answers = answers_from_array(_matrix(rows, who), who=who, classes=index.classes)
         return index.renumbered(answers, who=who)
-    parts = [_one(row, index, who) for row in rows]
-    labels = np.array([label for label, _ in parts], dtype=np.int64)
+    parts = [_one(row, index, who, reading) for row in rows]
+    named = np.array([label is not None for label, _ in parts], dtype=bool)
+    labels = np.array([label for label, _ in parts if label is not None], dtype=np.int64)
     score_rows = [row for _, row in parts if row is not None]
-    if len(score_rows) < len(parts) or not score_rows or len({len(row) for row in score_rows}) != 1:
-        return checked(Answers(labels=labels), who=who, classes=index.classes)
-    return checked(answers_from_scores(np.stack(score_rows), who=who), who=who, classes=index.classes)
+    if len(score_rows) < len(labels) or not score_rows or len({len(row) for row in score_rows}) != 1:
+        return _spread(checked(Answers(labels=labels), who=who, classes=index.classes), named)
+    answers = checked(answers_from_scores(np.stack(score_rows), who=who), who=who, classes=index.classes)
+    return _spread(answers, named)
 
 
-def _plain(row: Any) -> Any:
-    """An entry without the brackets or the "label" key around a lone value."""
+def _spread(answers: Answers, named: np.ndarray) -> Answers:
+    """The answers in their places, abstentions in the others."""
+    if named.all():
+        return answers
+    labels = np.full(len(named), ABSTAINED, dtype=np.int64)
+    labels[named] = answers.labels
+    if answers.scores is None:
+        return Answers(labels=labels)
+    scores = np.full((len(named), answers.scores.shape[1]), np.nan, dtype=np.float32)
+    scores[named] = answers.scores
+    return Answers(labels=labels, scores=scores)
+
+
+def _plain(row: Any, reading: Reading) -> Any:
+    """An entry without the brackets or the key around a lone value."""
     if isinstance(row, list) and len(row) == 1 and isinstance(row[0], list | str):
-        return _plain(row[0])
-    if isinstance(row, dict) and "score" not in row:
+        return _plain(row[0], reading)
+    if isinstance(row, dict) and reading.name is None and name_key(row, reading) is None:
         for key in ("label", "class", "prediction", "scores", "probabilities", "logits"):
             if key in row:
                 return row[key]
@@ -199,11 +227,7 @@ def _plain(row: Any) -> Any:
 
 
 def _numbers(row: Any) -> bool:
-    return isinstance(row, list) and bool(row) and all(_is_number(value) for value in row)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(row, list) and bool(row) and all(is_number(value) for value in row)
 
 
 def _matrix(rows: list[Any], who: str) -> np.ndarray:
@@ -213,27 +237,34 @@ def _matrix(rows: list[Any], who: str) -> np.ndarray:
         raise SuspectError(f"{who} gave numbers too large to be scores") from error
 
 
-def _one(row: Any, index: ClassIndex, who: str) -> tuple[int, np.ndarray | None]:
-    """Label and, where every class has a score, the scores (classes,) of one image."""
-    if isinstance(row, dict) and "label" in row:
-        row = [row]
-    if isinstance(row, dict):
-        return _ranked([(name, score) for name, score in row.items()], index, who)
-    if isinstance(row, list) and row and all(isinstance(entry, dict) and "label" in entry for entry in row):
-        return _ranked([(entry["label"], entry.get("score", -rank)) for rank, entry in enumerate(row)], index, who)
-    return index.of(row, who=who), None
+def _one(row: Any, index: ClassIndex, who: str, reading: Reading) -> tuple[int | None, np.ndarray | None]:
+    """Label and, where every class has a score, the scores (classes,) of one image; no label where it abstained."""
+    listed = entries(row, reading, who=who)
+    if listed is not None:
+        return _best(listed, index, who, reading)
+    return _class(row, index, who, reading), None
 
 
-def _ranked(pairs: Sequence[tuple[object, object]], index: ClassIndex, who: str) -> tuple[int, np.ndarray | None]:
-    scores: dict[int, float] = {}
-    for name, score in pairs:
-        if not isinstance(score, int | float) or not abs(score) < 1e38:  # written so that NaN is refused, too
+def _class(name: object, index: ClassIndex, who: str, reading: Reading) -> int | None:
+    try:
+        return index.of(name, who=who)
+    except MisfitError:
+        if reading.others == "refused":
+            raise
+        return None
+
+
+def _best(listed: Entries, index: ClassIndex, who: str, reading: Reading) -> tuple[int | None, np.ndarray | None]:
+    scores: dict[int | None, float] = {}
+    for name, score in listed.pairs:
+        if not is_number(score) or not abs(score) < 1e38:  # written so that NaN is refused, too
             raise SuspectError(f"{who} gave {_shown(score)} (NaN, or no number) as the score of class {_shown(name)}")
-        scores[index.of(name, who=who)] = float(score)
+        number = _class(name, index, who, reading)
+        scores[number] = max(float(score), scores.get(number, float(score)))  # two of its names may be one class here
     if not scores:
-        raise SuspectError(f"{who} gave an empty answer for an image: expected a label")
+        return None, None
     label = max(scores, key=lambda number: scores[number])
-    if set(scores) != set(range(index.classes or 0)):
+    if not listed.scored or set(scores) != set(range(index.classes or 0)):
         return label, None
     return label, np.array([scores[number] for number in range(len(scores))], dtype=np.float32)
 
@@ -244,7 +275,7 @@ def require_scores(answers: Answers, access: Access, *, who: str) -> Answers:
     Raises:
         SuspectError: scores were asked for and only labels came.
     """
-    if access >= Access.SCORES and answers.scores is None:
+    if access >= Access.SCORES and answers.scores is None and answers.answered.any():
         raise SuspectError(f"{who} gives labels only, {access} were asked for: use --access labels")
     return answers
 

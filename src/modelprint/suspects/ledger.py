@@ -1,8 +1,9 @@
 """A ledger of what an API was sent and answered, so that nothing paid for is lost or asked twice.
 
 A JSON Lines file: a header; `{"sent": 32}` before each request; `{"query": sha256, "label": 3}`, with scores where
-these were asked for, as each answer arrives; `{"complete": true}` when all is done. A broken run continues in the same
-file; a complete one is put aside under its date, and a new one begins.
+these were asked for, as each answer arrives, or `{"query": sha256, "abstained": true}` where it names no class;
+`{"complete": true}` when all is done. A broken run continues in the same file; a complete one is put aside under its
+date, and a new one begins.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from modelprint.core.errors import SuspectError
 from modelprint.core.files import check_file_name
 from modelprint.core.identity import canonical_json
 from modelprint.core.records import Record
-from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers
+from modelprint.core.suspect import ABSTAINED, LARGEST_LABEL, UNANSWERED, Answers
 from modelprint.core.untrusted import read_regular
 
 
@@ -49,6 +50,13 @@ class LedgerAnswer(Record):
     query: str
     label: int = Field(ge=0, le=LARGEST_LABEL)
     scores: tuple[float, ...] | None = None
+
+
+class LedgerAbstained(Record):
+    """An answer that names no class, which asking again would not change."""
+
+    query: str
+    abstained: Literal[True] = True
 
 
 class LedgerSent(Record):
@@ -80,7 +88,8 @@ class KnownAnswers:
 
 
 _BEGINNING = b"{"  # of a header, a half-written one, too
-_LINE: TypeAdapter[LedgerAnswer | LedgerSent | LedgerComplete] = TypeAdapter(LedgerAnswer | LedgerSent | LedgerComplete)
+_Line = LedgerAnswer | LedgerAbstained | LedgerSent | LedgerComplete
+_LINE: TypeAdapter[_Line] = TypeAdapter(_Line)
 
 
 class Ledger:
@@ -98,7 +107,7 @@ class Ledger:
         self.path = path
         self.suspect, self.endpoint = suspect, endpoint
         self.sent = 0
-        self._answers: dict[str, LedgerAnswer] = {}
+        self._answers: dict[str, LedgerAnswer | LedgerAbstained] = {}
         self._stream: BinaryIO | None = None
         self._lock = threading.Lock()
         self._complete = False
@@ -132,9 +141,9 @@ class Ledger:
         self._close()
 
     def knows(self, query: str, *, scores: bool) -> bool:
-        """Whether that query was answered, with scores where these are wanted."""
+        """Whether that query was answered, with scores where these are wanted and a class was named."""
         entry = self._answers.get(query)
-        return entry is not None and not (scores and entry.scores is None)
+        return entry is not None and not (scores and isinstance(entry, LedgerAnswer) and entry.scores is None)
 
     def known(self, *, scores: bool) -> KnownAnswers:
         """What the next run will find answered, and sent; the file is read, not touched.
@@ -164,7 +173,7 @@ class Ledger:
         """Keep the answers to queries, on disk before this returns."""
         rows = [None] * len(queries) if answers.scores is None else [tuple(row) for row in answers.scores.tolist()]
         entries = [
-            LedgerAnswer(query=query, label=label, scores=row)
+            LedgerAbstained(query=query) if label == ABSTAINED else LedgerAnswer(query=query, label=label, scores=row)
             for query, label, row in zip(queries, answers.labels.tolist(), rows, strict=True)
         ]
         with self._lock:
@@ -180,17 +189,21 @@ class Ledger:
     def answers(self, queries: list[str], *, scores: bool, classes: int | None = None) -> Answers:
         """The answers to queries, -1 and NaN where there is none; `classes` is for when there is none at all."""
         entries = [self._answers.get(query) for query in queries]
-        labels = np.array([UNANSWERED if entry is None else entry.label for entry in entries], dtype=np.int64)
+        labels = np.array([_label(entry) for entry in entries], dtype=np.int64)
         if not scores:
             return Answers(labels=labels)
-        rows = {place: entry.scores for place, entry in enumerate(entries) if entry is not None and entry.scores}
+        rows = {
+            place: entry.scores
+            for place, entry in enumerate(entries)
+            if isinstance(entry, LedgerAnswer) and entry.scores
+        }
         widths = {len(row) for row in rows.values()}
         if len(widths) > 1:
             raise SuspectError(f"{self.suspect} gave scores of {sorted(widths)} classes: its model changed on the way")
         matrix = np.full((len(queries), widths.pop() if widths else classes or 2), np.nan, dtype=np.float32)
         for place, row in rows.items():
             matrix[place] = row
-        labels[np.isnan(matrix[:, 0])] = UNANSWERED
+        labels[np.isnan(matrix[:, 0]) & (labels >= 0)] = UNANSWERED
         return Answers(labels=labels, scores=matrix)
 
     def _append(self, *records: Record) -> None:
@@ -238,8 +251,8 @@ class Ledger:
                     "Remove that line to keep the other answers, or name another --ledger"
                 ) from error
 
-    def _take(self, entry: LedgerAnswer | LedgerSent | LedgerComplete) -> None:
-        if isinstance(entry, LedgerAnswer):
+    def _take(self, entry: _Line) -> None:
+        if isinstance(entry, LedgerAnswer | LedgerAbstained):
             self._answers[entry.query] = entry
         elif isinstance(entry, LedgerSent):
             self.sent += entry.sent
@@ -273,6 +286,12 @@ class Ledger:
             with suppress(OSError):  # a full disk was reported when it was met
                 self._stream.close()
             self._stream = None
+
+
+def _label(entry: LedgerAnswer | LedgerAbstained | None) -> int:
+    if isinstance(entry, LedgerAnswer):
+        return entry.label
+    return UNANSWERED if entry is None else ABSTAINED
 
 
 def _open_locked(path: Path) -> BinaryIO:

@@ -5,7 +5,8 @@ A JSON Lines file starts with a header, then holds one line per answered query:
     {"format": "modelprint-answers", "access": "labels", "suspect": "https://...", "fingerprint": "sha256:...", ...}
     {"index": 0, "query": "9f86d08...", "label": 3, "scores": null}
 
-An npz file holds the same as arrays `header` (the JSON), `index`, `query`, `label` and, with scores, `scores`.
+A label of null says that the suspect abstained: it answered, but named no class. An npz file, where that is -2, holds
+the same as arrays `header` (the JSON), `index`, `query`, `label` and, with scores, `scores`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.core.files import write_bytes
 from modelprint.core.identity import canonical_json, stored_hashes
 from modelprint.core.records import Record
-from modelprint.core.suspect import LARGEST_LABEL, UNANSWERED, Answers, Suspect
+from modelprint.core.suspect import ABSTAINED, LARGEST_LABEL, UNANSWERED, Answers, Suspect
 from modelprint.core.untrusted import read_regular
 from modelprint.data.arrays import read_npz_arrays
 
@@ -64,12 +65,13 @@ class RecordedAnswer(Record):
     Attributes:
         index: of the query, from 0.
         query: SHA-256 of the stored query, in hexadecimal.
+        label: the class; null where the suspect abstained.
         scores: as given; null where only labels were asked for.
     """
 
     index: int = Field(ge=0, le=LARGEST_LABEL)
     query: str = Field(pattern=_HASH)
-    label: int = Field(ge=0, le=LARGEST_LABEL)
+    label: int | None = Field(ge=0, le=LARGEST_LABEL)
     scores: tuple[float, ...] | None = None
 
 
@@ -102,7 +104,7 @@ def record(
     Args:
         budget: the most queries that were put, where that is not all.
     """
-    index = np.flatnonzero(answers.answered)
+    index = np.flatnonzero(answers.answered | answers.abstained)
     return Recording(
         header=RecordingHeader(
             access="labels" if answers.scores is None else "scores",
@@ -200,8 +202,11 @@ class RecordedSuspect(Suspect):
 
 def _lines(recording: Recording) -> list[Record]:
     scores = recording.answers.scores
-    rows = [None] * len(recording.index) if scores is None else [tuple(row) for row in scores.tolist()]
-    columns = zip(recording.index.tolist(), recording.queries, recording.answers.labels.tolist(), rows, strict=True)
+    labels = [None if label == ABSTAINED else label for label in recording.answers.labels.tolist()]
+    rows = [
+        None if scores is None or label is None else tuple(scores[place].tolist()) for place, label in enumerate(labels)
+    ]
+    columns = zip(recording.index.tolist(), recording.queries, labels, rows, strict=True)
     return [
         recording.header,
         *(RecordedAnswer(index=index, query=query, label=label, scores=row) for index, query, label, row in columns),
@@ -229,19 +234,21 @@ def parse_recording(data: bytes, path: Path) -> Recording:
         for number, line in enumerate(lines[1:], start=2)
         if line or number < len(lines)  # the last newline ends the last line
     ]
-    rows = [entry.scores for entry in entries]
-    for number, row in enumerate(rows, start=2):
-        if (row is None) != (header.access == "labels") or (row is not None and len(row) != len(rows[0] or ())):
+    width = next((len(entry.scores) for entry in entries if entry.scores is not None), 0)
+    for number, entry in enumerate(entries, start=2):
+        without = header.access == "labels" or entry.label is None
+        if (entry.scores is None) != without or (entry.scores is not None and len(entry.scores) != width):
             raise SuspectError(f"{path}, line {number}: its scores do not fit the header's access or the first line's")
+    rows = [entry.scores or (np.nan,) * width for entry in entries]
     return _assembled(
         path,
         header,
         index=np.array([entry.index for entry in entries], dtype=np.int64),
         queries=tuple(entry.query for entry in entries),
-        labels=np.array([entry.label for entry in entries], dtype=np.int64),
+        labels=np.array([ABSTAINED if entry.label is None else entry.label for entry in entries], dtype=np.int64),
         scores=None
         if header.access == "labels"
-        else _as_floats(np.array(rows, dtype=np.float64)).reshape(len(rows), len(rows[0] or ()) if rows else 0),
+        else _as_floats(np.array(rows, dtype=np.float64)).reshape(len(rows), width),
     )
 
 
@@ -301,10 +308,10 @@ def _assembled(
     if count and (index.min() < 0 or index.max() >= header.queries or len(np.unique(index)) != count):
         raise SuspectError(f"{path}: indices must be distinct and below the {header.queries} queries of its header")
     top = np.inf if scores is None else scores.shape[1] - 1
-    if count and (labels.min() < 0 or labels.max() > top):
-        raise SuspectError(
-            f"{path}: labels run from {labels.min()} to {labels.max()}, expected classes from 0 to {top}"
-        )
-    if scores is not None and not np.isfinite(scores).all():
+    answers = Answers(labels=labels, scores=scores)
+    named = labels[~answers.abstained]
+    if len(named) and (named.min() < 0 or named.max() > top):
+        raise SuspectError(f"{path}: labels run from {named.min()} to {named.max()}, expected classes from 0 to {top}")
+    if scores is not None and not np.isfinite(scores[~answers.abstained]).all():
         raise SuspectError(f"{path}: scores hold NaN or infinite values")
-    return Recording(header=header, index=index, queries=queries, answers=Answers(labels=labels, scores=scores))
+    return Recording(header=header, index=index, queries=queries, answers=answers)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
+from modelprint.core.suspect import ABSTAINED
 from modelprint.report.drawing.text import plain_name
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ def ink(label: int) -> str:
 def class_name(label: int, class_names: Sequence[str], *, longest: int = 24) -> str:
     """A class's name, or its number where it has none.
 
-    >>> class_name(1, ["cat", "dog"]), class_name(7, ["cat", "dog"]), class_name(-1, ["cat", "dog"])
-    ('dog', 'class 7', 'no answer')
+    >>> from modelprint.core.suspect import UNANSWERED
+    >>> [class_name(label, ["cat", "dog"]) for label in (1, 7, UNANSWERED, ABSTAINED)]
+    ['dog', 'class 7', 'no answer', 'abstained']
     """
     if label < 0:
-        return "no answer"
+        return "abstained" if label == ABSTAINED else "no answer"
     return plain_name(class_names[label], longest=longest) if label < len(class_names) else f"class {label}"
 
 

@@ -116,7 +116,7 @@ def _labels(fingerprint: Fingerprint, query: int, cases: Sequence[Case]) -> list
             Label(
                 who=key,
                 text=class_name(answer, names, longest=_LONGEST_LABEL),
-                changed=answer not in (truth, -1),
+                changed=answer >= 0 and answer != truth,
             )
         )
     return labels
