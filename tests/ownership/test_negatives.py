@@ -23,6 +23,7 @@ from modelprint.ownership.ask import record_answers
 from modelprint.ownership.auto import AutoNegatives
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.kinds import Group
+from modelprint.ownership.verify import examine
 from modelprint.suspects.local import TorchSuspect
 from modelprint.suspects.serving import create_app
 from modelprint.training.train import default_recipe, spec_for, train_model
@@ -176,6 +177,22 @@ def test_recorded_answers_calibrate(digits: Digits, tmp_path: Path) -> None:
     assert "labels only, so that labels are compared" in recorded.message
     record_answers(plain, digits.strangers[0], out=tmp_path / "short.npz", access="labels", budget=10)
     with pytest.raises(ModelprintError, match=r"short.npz answered 10 of 30 queries"):
+        verify(plain, digits.source, negatives=tmp_path)
+
+
+def test_answers_by_hand_calibrate(digits: Digits, tmp_path: Path) -> None:
+    plain = calibrated(digits, ())
+    modules = verify(plain, digits.source, negatives=list(digits.strangers), alpha=0.3, access="labels")
+    hashes = plain.modality.hashes(plain.queries)
+    for number, stranger in enumerate(digits.strangers):
+        labels = examine(plain, stranger).answers.labels
+        rows = "".join(f"{query},{label}\n" for query, label in zip(hashes, labels, strict=True))
+        (tmp_path / f"{number}.csv").write_text("query,label\n" + rows)
+    (tmp_path / "metrics.csv").write_text("epoch,loss\n1,2.3\n")
+    by_hand = verify(plain, digits.source, negatives=tmp_path, alpha=0.3)
+    assert (by_hand.verdict, by_hand.threshold) == ("derived", modules.threshold)
+    (tmp_path / "short.csv").write_text("index,label\n0,1\n")
+    with pytest.raises(ModelprintError, match=r"short.csv names queries by their number: .* by the SHA-256"):
         verify(plain, digits.source, negatives=tmp_path)
 
 

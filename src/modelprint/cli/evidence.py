@@ -109,7 +109,7 @@ def bundle(
     Parameters
     ----------
     suspect
-        A model file, an http(s) address, or recorded answers (.jsonl, .npz).
+        A model file, an http(s) address, or answers, recorded (.jsonl, .npz) or by hand (.csv).
     commitment
         What `modelprint seal` wrote before the dispute.
     key

@@ -37,7 +37,7 @@ def identify(
     Parameters
     ----------
     suspect
-        A model file, an http(s) address, or recorded answers (.jsonl, .npz).
+        A model file, an http(s) address, or answers, recorded (.jsonl, .npz) or by hand (.csv).
     fingerprint
         One or more, of each owner.
     access

@@ -160,7 +160,7 @@ def inspect(
     Parameters
     ----------
     export_queries
-        A folder that gets one PNG per query and index.csv, to query anything by hand.
+        A folder that gets one PNG per query, index.csv, and answers.csv to fill in: to query anything by hand.
     """
     from modelprint.ownership.export import export_queries as export
     from modelprint.ownership.fingerprint import Fingerprint
@@ -191,7 +191,10 @@ def inspect(
         print_table(table)
     if export_queries is not None:
         export(loaded, export_queries)
-        say(f"{len(loaded)} PNGs and index.csv in {export_queries}")
+        kind = loaded.modality.wire.suffix.upper()
+        say(f"{len(loaded)} {kind}s, index.csv and answers.csv in {export_queries}")
+        answers = export_queries / "answers.csv"
+        say(f"ask each, write its answer into the column label of answers.csv, then: verify {fingerprint} {answers}")
 
 
 def verify(
@@ -216,7 +219,7 @@ def verify(
     Parameters
     ----------
     suspect
-        A model file, an http(s) address, or recorded answers (.jsonl, .npz).
+        A model file, an http(s) address, or answers, recorded (.jsonl, .npz) or by hand (.csv).
     negatives
         A folder of independent models to calibrate on, in place of those of the fingerprint.
     access

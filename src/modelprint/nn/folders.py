@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from modelprint.core.errors import ModelError
+from modelprint.core.untrusted import open_regular
 from modelprint.nn.models_file import ModelEntry, read_models_file
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.places import IN_FOLDERS, MODELS_FILE, model_files
 from modelprint.nn.spec_file import read_spec_file
 
-ANSWERING = (".onnx", ".jsonl", ".npz")  # these are asked, but have no gradients here
+RECORDED = (".jsonl", ".npz", ".csv")  # answers that were given before
+ANSWERING = (".onnx", *RECORDED)  # these are asked, but have no gradients here
 _HINT = f"put model files, .toml spec files or recorded answers into it, or a {MODELS_FILE} that names addresses"
 
 
@@ -104,7 +107,22 @@ def _answering(folder: Path) -> list[Path]:
     """ONNX files and recordings that no spec file names."""
     specs = [file for file in folder.glob("*.toml") if file.name != MODELS_FILE]
     named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
-    return [file for file in folder.iterdir() if file.suffix.lower() in ANSWERING and file.resolve() not in named]
+    return [
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in ANSWERING
+        and file.resolve() not in named
+        and (file.suffix.lower() != ".csv" or holds_answers(file))
+    ]
+
+
+def holds_answers(path: Path) -> bool:
+    """Whether the first line of a CSV file names a column of labels; logs of training are left alone."""
+    with open_regular(path) as stream:
+        start = stream.read(2**12)
+    text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(("#", "sep="))]
+    return "label" in {name.strip(' "').casefold() for name in re.split(r"[,;\t]", next(iter(lines), ""))}
 
 
 def _weights(reference: str) -> str:

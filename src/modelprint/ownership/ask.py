@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,8 +88,13 @@ def opened(
     options: SuspectOptions | None = None,
     *,
     asked_by: str | None = None,
+    also: Sequence[Fingerprint] = (),
 ) -> Suspect:
-    """A suspect of any form, behind the one protocol; `asked_by`: who asks, if not this fingerprint alone."""
+    """A suspect of any form, behind the one protocol.
+
+    Args:
+        asked_by: who asks, if not this fingerprint alone; `also`: the others that do.
+    """
     needs, modality = fingerprint.manifest.input, fingerprint.modality
     if isinstance(suspect, Suspect):
         return suspect
@@ -108,6 +113,7 @@ def opened(
         modality=modality,
         input_shape=needs.shape,
         fingerprint=asked_by or fingerprint.identity,
+        queries=lambda: [modality.hashes(one.queries) for one in (fingerprint, *also)],
     )
     return open_suspect(str(suspect), chosen)
 

@@ -173,7 +173,7 @@ def _open(
         same = [fingerprint for fingerprint in prints if fingerprint.manifest.input == spec]
         asked_by = digest_json(sorted(fingerprint.identity for fingerprint in same))
         try:
-            opened_as[spec] = _Shared(opened(suspect, same[0], options, asked_by=asked_by))
+            opened_as[spec] = _Shared(opened(suspect, same[0], options, asked_by=asked_by, also=same[1:]))
         except (MisfitError, ModelError) as error:
             opened_as[spec] = error
     broken = [error for error in opened_as.values() if isinstance(error, ModelError)]

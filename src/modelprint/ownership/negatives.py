@@ -14,14 +14,14 @@ import torch
 from torch import nn
 
 from modelprint.core.access import Access
-from modelprint.core.errors import FingerprintError, ModelprintError
-from modelprint.core.identity import digest_json
+from modelprint.core.errors import FingerprintError, ModelprintError, SuspectError
+from modelprint.core.identity import digest_file, digest_json
 from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.data.labelled import LabelledSet
 from modelprint.modalities.base import Modality
 from modelprint.modalities.transform import Transform
-from modelprint.nn.folders import FolderModel, folder_models
+from modelprint.nn.folders import RECORDED, FolderModel, folder_models
 from modelprint.nn.likeness import WeightSketch, sketch_of, weight_distance
 from modelprint.nn.loading import LoadedModel, of_module, weights_identity
 from modelprint.nn.models_file import SOURCE
@@ -34,6 +34,7 @@ from modelprint.ownership.origin import Origin, made_from, origin_of
 from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, open_suspect
+from modelprint.suspects.recorded import RecordedSuspect
 from modelprint.training.loop import predict
 
 Negatives = str | Path | Sequence[nn.Module | LoadedModel | ModelRef]
@@ -76,7 +77,7 @@ class Negative:
     @property
     def recorded(self) -> bool:
         """Whether it is a recording, which answers nothing but the queries that it holds."""
-        return self.folder_model is not None and Path(self.folder_model.reference).suffix.lower() in (".jsonl", ".npz")
+        return self.folder_model is not None and Path(self.folder_model.reference).suffix.lower() in RECORDED
 
     def ask(self, stored: np.ndarray, inputs: Inputs, *, device: torch.device | None = None) -> Answers:
         """Its answers, with scores where it gives any.
@@ -299,6 +300,8 @@ def _accuracy(name: str, predicted: np.ndarray, seeds: LabelledSet) -> float:
 
 def _answering(one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, notice: Notice) -> Negative:
     """What answers, but is no network of torch: accuracy is measured where asking is free."""
+    if one.path is not None and one.path.suffix.lower() == ".csv":  # it is read once the queries are known
+        return Negative(record=CalibrationModel(name=one.name, identity=digest_file(one.path)), folder_model=one)
     suspect = _opened(one, inputs, asked_by="")
     accuracy = None
     record = CalibrationModel(name=one.name, identity=suspect.identity)
@@ -312,13 +315,19 @@ def _answering(one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, n
 
 
 def _asked(one: FolderModel, stored: np.ndarray, inputs: Inputs) -> Answers:
-    suspect = _opened(one, inputs, asked_by=digest_json(inputs.modality.hashes(stored)))
+    hashes = inputs.modality.hashes(stored)
+    suspect = _opened(one, inputs, asked_by=digest_json(hashes), hashes=hashes)
+    if isinstance(suspect, RecordedSuspect) and not suspect.checked:
+        raise SuspectError(
+            f"{one.name} names queries by their number: answers of calibration models are taken by the SHA-256 of each "
+            "query alone, the column `query` of an export's answers.csv"
+        )
     answers = suspect.ask(stored, access=min(suspect.access, Access.SCORES))
     suspect.finish()
     return answers
 
 
-def _opened(one: FolderModel, inputs: Inputs, *, asked_by: str) -> Suspect:
+def _opened(one: FolderModel, inputs: Inputs, *, asked_by: str, hashes: Sequence[str] = ()) -> Suspect:
     entry = one.entry
     aliases = {}
     if entry.class_names is not None:
@@ -331,6 +340,7 @@ def _opened(one: FolderModel, inputs: Inputs, *, asked_by: str) -> Suspect:
         class_aliases=aliases,
         input_shape=inputs.shape,
         fingerprint=asked_by or None,
+        queries=lambda: [hashes],
         model=one.options,
         api=entry.api,
         mapping=None if entry.mapping is None else one.folder / entry.mapping,

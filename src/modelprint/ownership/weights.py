@@ -27,6 +27,7 @@ from modelprint.lineage import (
     open_tensors,
     reference_of,
 )
+from modelprint.nn.folders import RECORDED
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.places import path_of, weights_of
 from modelprint.nn.refs import ModelRef
@@ -52,7 +53,7 @@ def tensors_of(model: object) -> tuple[Tensors, str]:
         return StateTensors(model.state_dict()), weights_identity(model)
     if isinstance(model, str | Path) and not str(model).lower().startswith(("http://", "https://")):
         path = path_of(model)
-        if path.suffix.lower() not in (".jsonl", ".npz"):
+        if path.suffix.lower() not in RECORDED:
             path = _weights_file(path)
             return open_tensors(path), digest_file(path)
     who = model.identity if isinstance(model, Suspect) else model

@@ -22,7 +22,8 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
     """The suspect that a SUSPECT argument names: a URL, recorded answers, an ONNX file, or another model file.
 
     Args:
-        reference: "http://127.0.0.1:8000", "answers.jsonl", "answers.npz", "model.onnx", "model.safetensors" ...
+        reference: "http://127.0.0.1:8000", "answers.jsonl", "answers.npz", "answers.csv", "model.onnx",
+            "model.safetensors" ...
 
     Raises:
         SuspectError: the server or the recording cannot be used; the message says why.
@@ -45,6 +46,8 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
         from modelprint.suspects.recorded import RecordedSuspect, read_recording
 
         return RecordedSuspect(read_recording(reference), who=reference, fingerprint=options.fingerprint)
+    if suffix == ".csv":
+        return _open_csv(Path(reference), options)
     if suffix == ".onnx":
         return _open_onnx(reference, options)
     if suffix == ".toml":
@@ -80,6 +83,27 @@ def default_ledger(url: str, options: SuspectOptions) -> Path:
         asked.append(prepared)
     name = f"{urlsplit(url).hostname or 'server'}-{digest_json(asked).removeprefix('sha256:')[:16]}.jsonl"
     return Path(pooch.os_cache("modelprint")) / "ledgers" / name
+
+
+def _open_csv(path: Path, options: SuspectOptions) -> Suspect:
+    from modelprint.suspects.answers_csv import read_answers_csv
+    from modelprint.suspects.interpret import class_index
+    from modelprint.suspects.recorded import RecordedSuspect
+
+    if options.queries is None:
+        raise SuspectError(
+            f"{path} holds answers by hand, to the queries of a fingerprint: name it with that fingerprint"
+        )
+    by_hand = read_answers_csv(
+        path, queries=options.queries(), index=class_index(options), fingerprint=options.fingerprint
+    )
+    return RecordedSuspect(
+        by_hand.recording,
+        who=str(path),
+        fingerprint=options.fingerprint,
+        notes=by_hand.notes,
+        checked=by_hand.checked,
+    )
 
 
 def _open_onnx(path: str, options: SuspectOptions) -> Suspect:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -29,6 +29,7 @@ class SuspectOptions:
         input_shape: of a query; None when not known.
         fingerprint: the identity of the fingerprint that is going to ask, where there is one; the ledger is named
             after it.
+        queries: gives the SHA-256 of each query, in order, of each fingerprint that is going to ask.
         batch_size: images per forward pass or request; None: what suits the kind.
         device: where models that are opened here compute: auto, cpu, cuda, cuda:N, mps; None: the CPU, and models that
             lie in memory where they lie.
@@ -62,6 +63,7 @@ class SuspectOptions:
     modality: Modality = IMAGE
     input_shape: tuple[int, ...] | None = None
     fingerprint: str | None = None
+    queries: Callable[[], Sequence[Sequence[str]]] | None = None
     batch_size: int | None = None
     device: str | None = None
     model: ModelOptions = field(default_factory=ModelOptions)

@@ -167,11 +167,23 @@ class RecordedSuspect(Suspect):
         recording: what was recorded.
         who: the file, for messages.
         fingerprint: the identity of the fingerprint that is going to ask, where there is one.
+        notes: what a user should know of how it was read.
+        checked: whether each answer names its query by hash, and not only by number.
     """
 
     free = False  # other images than the recorded ones cannot be asked
 
-    def __init__(self, recording: Recording, *, who: str = "the recording", fingerprint: str | None = None) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        who: str = "the recording",
+        fingerprint: str | None = None,
+        notes: tuple[str, ...] = (),
+        checked: bool = True,
+    ) -> None:
+        self.notes = notes
+        self.checked = checked
         self._same_set = fingerprint is not None and recording.header.fingerprint == fingerprint
         self.recording = recording
         self.who = who

@@ -1,0 +1,173 @@
+"""The page docs/any-model.md: its commands run as written, its loops as far as there is what they need."""
+
+from __future__ import annotations
+
+import csv
+import doctest
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from modelprint.core.errors import UsageError
+from modelprint.ownership.bundle import ANSWERS
+from modelprint.ownership.enroll import enroll
+from modelprint.ownership.export import export_queries
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.verify import examine, verify
+from modelprint.schemes.adv_tra import AdvTra
+from tests.conftest import Digits
+from tests.contract.test_check_an_api import CONSOLE
+from tests.contract.test_commands import run
+from tests.contract.test_readme import commands
+from tests.schemes.world import strangers
+
+PAGE = Path(__file__).parents[2] / "docs" / "any-model.md"
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+JAVASCRIPT = re.compile(r"^```js\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ONNX, TFLITE, COREML = range(3)
+STUB = """
+import fs from "node:fs";
+class Values { constructor(x) { this.x = x; }
+  toFloat() { return this; } div() { return this; } expandDims() { return this; }
+  argMax() { return { data: async () => [this.x] }; } }
+export default { node: { decodePng: (bytes) => new Values(bytes.length) },
+  loadLayersModel: async () => ({ predict: (values) => new Values(values.x % 10) }) };
+"""
+
+
+@pytest.fixture(scope="module")
+def fingerprint(digits: Digits) -> Fingerprint:
+    return enroll(
+        digits.source,
+        digits.queries,
+        scheme=AdvTra(trajectories=5, m=3),
+        negatives=strangers(digits, 19, seed=100),
+    )
+
+
+@pytest.fixture
+def place(fingerprint: Fingerprint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    fingerprint.save(tmp_path / "mine.fp")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def by_source(fingerprint: Fingerprint, folder: Path) -> None:
+    """Fill the list in as the source answers."""
+    with (folder / "answers.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["index", "file", "query", "label"]
+    assert {row[-1] for row in rows} == {""}
+    names = fingerprint.manifest.input.class_names
+    with (folder / "answers.csv").open("w", newline="") as file:
+        labels = fingerprint.source.labels.tolist()
+        csv.writer(file).writerows(
+            [header, *([*row[:-1], names[label]] for row, label in zip(rows, labels, strict=True))]
+        )
+
+
+def test_the_commands_run_as_written(fingerprint: Fingerprint, place: Path) -> None:
+    (place / "wrong.csv").write_text("index,label\n0,3\n1,3\n0,5\n")
+    shown = [pair for block in CONSOLE.findall(PAGE.read_text()) for pair in commands(block)]
+    assert len(shown) == 3
+    for command, expected in shown:
+        words = shlex.split(command)[1:]
+        done = run(*words, cwd=place, code=int("wrong.csv" in words))
+        printed = done.stdout or done.stderr.removeprefix("error: ")
+        assert doctest.OutputChecker().check_output(expected, printed, doctest.ELLIPSIS), command + "\n" + printed
+        if words[0] == "inspect":
+            assert "then: verify mine.fp queries/answers.csv" in done.stderr.replace("\n", " ")
+            by_source(fingerprint, place / "queries")
+
+
+def test_the_python_loop_answers_like_the_model(digits: Digits, fingerprint: Fingerprint, place: Path) -> None:
+    with warnings.catch_warnings(action="ignore"):  # of the exporter's age
+        torch.onnx.export(
+            digits.source.eval(), (torch.zeros(1, *digits.queries.shape),), place / "m.onnx", dynamo=False
+        )
+    export_queries(fingerprint, place / "queries")
+    (place / "ask.py").write_text(PYTHON.findall(PAGE.read_text())[ONNX])
+    subprocess.run([sys.executable, "ask.py", "queries", "m.onnx"], cwd=place, check=True, timeout=120)
+    verdict = verify(fingerprint, place / "queries" / "answers.csv")
+    assert verdict.verdict == "derived"
+    assert verdict.answered == verdict.asked == len(fingerprint)
+    assert "not checked" not in verdict.message
+    assert verdict.score == verify(fingerprint, digits.source).score
+
+
+@pytest.mark.parametrize("which", [TFLITE, COREML])
+def test_the_other_python_loops_are_python(which: int) -> None:
+    compile(PYTHON.findall(PAGE.read_text())[which], "loop", "exec")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_the_javascript_loop_writes_a_file_that_is_read(fingerprint: Fingerprint, place: Path) -> None:
+    package = place / "node_modules" / "@tensorflow" / "tfjs-node"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text('{"type": "module", "main": "index.js"}')
+    (package / "index.js").write_text(STUB)
+    (place / "ask.mjs").write_text(JAVASCRIPT.findall(PAGE.read_text())[0])
+    export_queries(fingerprint, place / "queries")
+    subprocess.run(["node", "ask.mjs", "queries", "file://model.json"], cwd=place, check=True, timeout=60)
+    examination = examine(fingerprint, place / "queries" / "answers.csv", slice_plane=False)
+    sizes = [file.stat().st_size % 10 for file in sorted((place / "queries").glob("*.png"))]
+    assert examination.answers.labels.tolist() == sizes
+
+
+def test_answers_by_hand_give_the_same_verdict_everywhere(fingerprint: Fingerprint, place: Path) -> None:
+    export_queries(fingerprint, place / "queries")
+    by_source(fingerprint, place / "queries")
+    whole = verify(fingerprint, "queries/answers.csv")
+    assert (whole.verdict, whole.access) == ("derived", "labels")
+    assert whole.suspect.startswith("sha256:")
+    run("record", "mine.fp", "queries/answers.csv", "--out", ANSWERS, cwd=place)
+    assert verify(fingerprint, ANSWERS).model_copy(update={"message": ""}) == whole.model_copy(update={"message": ""})
+    identified = json.loads(run("identify", "queries/answers.csv", "mine.fp", "--format", "json", cwd=place).stdout)
+    assert identified["verdict"] == "derived"
+
+
+def test_half_of_the_lines_and_fewer(fingerprint: Fingerprint, place: Path) -> None:
+    export_queries(fingerprint, place / "queries")
+    by_source(fingerprint, place / "queries")
+    lines = (place / "queries" / "answers.csv").read_text().splitlines()
+    few, most = place / "few.csv", place / "most.csv"
+    few.write_text("\n".join(lines[: len(lines) // 3]))
+    most.write_text("\n".join(lines[:-2]))
+    verdict = verify(fingerprint, few)
+    assert verdict.verdict == "inconclusive"
+    assert f"only {len(lines) // 3 - 1} of {len(lines) - 1} queries were answered" in verdict.message
+    verdict = verify(fingerprint, most)
+    assert verdict.verdict == "derived"
+    assert "2 of 185 queries were not answered and count against derivation".replace("185", str(len(lines) - 1)) in (
+        verdict.message
+    )
+    assert verdict.answered == len(lines) - 3
+
+
+def test_answers_to_another_export_are_refused(digits: Digits, fingerprint: Fingerprint, place: Path) -> None:
+    other = enroll(digits.source, digits.queries, scheme=AdvTra(trajectories=4, m=3), seed=5)
+    export_queries(other, place / "others")
+    by_source(other, place / "others")
+    other.save(place / "other.fp")
+    refused = run("verify", "mine.fp", "others/answers.csv", cwd=place, code=1)
+    assert "answers to another export" in refused.stderr.replace("\n", " ")
+    refused = run("inspect", "mine.fp", "--export-queries", "others", cwd=place, code=1)
+    assert "answers to them: export into an empty folder" in refused.stderr.replace("\n", " ")
+    before = (place / "others" / "answers.csv").read_bytes()
+    run("inspect", "other.fp", "--export-queries", "others", cwd=place)
+    assert (place / "others" / "answers.csv").read_bytes() == before
+
+
+def test_what_only_weights_show_is_not_in_a_csv(digits: Digits, place: Path) -> None:
+    (place / "answers.csv").write_text("index,label\n0,3\n")
+    lineage = enroll(digits.source, digits.queries, scheme="lineage", from_scratch=True)
+    with pytest.raises(UsageError, match="shows no weights"):
+        verify(lineage, "answers.csv")
