@@ -52,6 +52,10 @@ def prefixed(prefix: str, seed: int = 1) -> State:
         lambda: {"module": state(1)},
         lambda: {"student": state(1), "args": argparse.Namespace(lr=0.1, out=Path("x"))},
         lambda: {"weights": state(1), "loss": np.float64(0.5), "curve": np.zeros(3), "best": np.int64(3)},
+        lambda: {"teacher": state(1)},
+        lambda: {"model_ema": state(1)},
+        lambda: {"network": {"state_dict": state(1)}},
+        lambda: {name: value.numpy() for name, value in state(1).items()},
     ],
 )
 def test_keys_and_prefixes(content: Callable[[], object], name: str, tmp_path: Path):
@@ -64,7 +68,7 @@ def test_raw_weights_are_taken_and_said_where_averaged_ones_lie_beside(key: str,
     torch.save({"state_dict": state(1), key: state(2)}, tmp_path / "both.pth")
     raw, averaged = read(tmp_path / "both.pth"), read(tmp_path / "both.pth", "ema")
     assert torch.equal(head(raw), state(1)["head.weight"])
-    assert f"holds weights under state_dict and {key}: state_dict is taken" in raw.notes[0]
+    assert f"holds weights under state_dict and {key}: state_dict is taken; --weights ema takes the av" in raw.notes[0]
     assert torch.equal(head(averaged), state(2)["head.weight"])
     assert torch.equal(head(read(tmp_path / "both.pth", key)), state(2)["head.weight"])
     with pytest.raises(ModelError, match="no weights under 'generator'"):
@@ -73,8 +77,34 @@ def test_raw_weights_are_taken_and_said_where_averaged_ones_lie_beside(key: str,
 
 def test_averages_under_a_prefix_of_their_own(tmp_path: Path):
     torch.save({"state_dict": {**prefixed("model.", 1), **prefixed("model_ema.", 2)}}, tmp_path / "both.ckpt")
-    assert torch.equal(head(read(tmp_path / "both.ckpt")), state(1)["head.weight"])
-    assert torch.equal(head(read(tmp_path / "both.ckpt", "ema")), state(2)["head.weight"])
+    raw = read(tmp_path / "both.ckpt")
+    assert torch.equal(head(raw), state(1)["head.weight"])
+    assert "holds averaged weights, too: raw ones are taken; --weights ema takes the averaged ones" in raw.notes[0]
+    averaged = read(tmp_path / "both.ckpt", "ema")
+    assert torch.equal(head(averaged), state(2)["head.weight"])
+    assert not any("raw ones are taken" in note for note in averaged.notes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda: {"generator": state(1), "discriminator": state(2)},
+        lambda: {"netG": state(1), "netD": state(2), "epoch": 3},
+        lambda: {"state_dict": {**prefixed("generator."), **prefixed("discriminator.")}},
+        lambda: {"g_ema": state(1)},
+    ],
+)
+def test_networks_that_make_images_are_refused_by_name(content: Callable[[], object], tmp_path: Path):
+    torch.save(content(), tmp_path / "gan.pth")
+    with pytest.raises(ModelError, match=r"gan.pth holds .*: networks that make images.*no classifier"):
+        read(tmp_path / "gan.pth")
+
+
+def test_a_classifier_among_them_is_named_by_its_key(tmp_path: Path):
+    torch.save({"generator": state(2), "discriminator": state(1)}, tmp_path / "gan.pth")
+    assert torch.equal(head(read(tmp_path / "gan.pth", "discriminator")), state(1)["head.weight"])
+    torch.save({"generator": state(2), "classifier": state(1)}, tmp_path / "both.pth")
+    assert torch.equal(head(read(tmp_path / "both.pth")), state(1)["head.weight"])
 
 
 def test_what_belongs_to_no_layer_is_left_out_and_said(tmp_path: Path):

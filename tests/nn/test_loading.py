@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -268,21 +269,33 @@ def test_pickled_code_is_refused_and_not_run(kind, suffix, model, tmp_path):
     assert not trace.exists()
 
 
-def test_a_whole_pickled_module_is_refused(model, tmp_path):
-    message = refused(checkpoint(tmp_path, model), **FULL)
-    assert "Normalized" in message
-    assert "torch.save(model.state_dict(), FILE)" in message
+def test_of_a_whole_pickled_module_the_tensors_are_read(model, images, tmp_path):
+    loaded = load_model(checkpoint(tmp_path, model), **FULL)
+    assert torch.equal(loaded.module(images), model(images))
+    assert "modelprint.nn.architectures.Normalized" in loaded.notes[0]
+    assert "no code of the file was run" in loaded.notes[0]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_torchscript_is_refused(model, images, tmp_path):
-    torch.jit.save(torch.jit.trace(model, images), tmp_path / "model.pt")
-    assert "TorchScript" in refused(tmp_path / "model.pt", **FULL)
+@pytest.mark.parametrize("suffix", [".pt", ".ts"])
+def test_torchscript_only_when_trusted(suffix, model, images, tmp_path):
+    path = tmp_path / f"model{suffix}"
+    torch.jit.save(torch.jit.trace(model.body, images), path)
+    message = refused(path, **FULL)
+    assert "TorchScript" in message
+    assert "pass --trust-code if you trust its maker" in message
+    loaded = load_model(path, mean=[0.3], std=[0.4], shape=SHAPE, classes=10, trust_code=True)
+    torch.testing.assert_close(loaded.module(images), model(images))
+    assert not loaded.module.training
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m/constants.pkl", b"")
+        archive.writestr("m/code/x.py", b"def")
+    assert "is not a program that TorchScript saved" in refused(path, shape=SHAPE, classes=10, trust_code=True)
 
 
 def test_onnx_can_be_a_suspect_but_not_a_source(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"onnx")
-    assert "gradients are not available" in refused(tmp_path / "model.onnx")
+    assert "is an ONNX file, which answers but gives no gradients" in refused(tmp_path / "model.onnx")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".pth", ".th", ".pt2", ".toml"])
@@ -314,11 +327,26 @@ def test_files_of_something_else(content, what, suffix, tmp_path):
     assert what in refused(tmp_path / f"model{suffix}", **FULL)
 
 
-@pytest.mark.parametrize("name", ["model.doc", "model", "model.h5"])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("m.tflite", "is a TFLite file, which answers but gives no gradients here"),
+        ("m.h5", "is a Keras file, which answers"),
+        ("m.xml", "is an OpenVINO model, which answers"),
+        ("m.mlmodel", "is a Core ML model, which is not read: check the model as an ONNX file"),
+        ("m.engine", "is a TensorRT engine, which is not read: check the model as an ONNX file"),
+    ],
+)
+def test_formats_of_other_libraries_are_named(name, what, tmp_path):
+    (tmp_path / name).write_bytes(b"weights")
+    assert what in refused(tmp_path / name, **FULL)
+
+
+@pytest.mark.parametrize("name", ["model.doc", "model", "model.jpg"])
 def test_files_of_unknown_kinds_name_the_ways_round(name, tmp_path):
     (tmp_path / name).write_bytes(b"weights")
     message = refused(tmp_path / name, **FULL)
-    assert all(way in message for way in (".safetensors, .pt", "ONNX", "http", "callable", "recorded answers"))
+    assert all(way in message for way in (".safetensors, .pt", "ONNX", "http", "callable", "a CSV file"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from modelprint.core.errors import ModelError, first_line
 from modelprint.core.untrusted import is_plain, read_regular
+from modelprint.nn.kinds import ASKED, kind_of
 from modelprint.nn.quantised import dequantised, unpacked
 from modelprint.nn.weight_files import INDEX, read_weights
 
@@ -138,6 +139,12 @@ def open_tensors(path: Path) -> Tensors:
         from modelprint.lineage.onnx_tensors import onnx_tensors
 
         return onnx_tensors(path)
+    kind = kind_of(path)
+    if kind in ASKED:
+        raise ModelError(
+            f"{path} is {ASKED[kind]}, whose weights are not read: name the checkpoint or ONNX file that it was made "
+            "from"
+        )
     return StateTensors(read_weights(path).state, who=str(path))
 
 

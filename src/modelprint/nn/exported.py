@@ -1,4 +1,4 @@
-"""Programs that torch.export saved (`.pt2`): their loader can fall back to unpickling, so they must be trusted."""
+"""Programs that torch.export (`.pt2`) or TorchScript saved: they bring code, so they must be trusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from modelprint.nn.pickled import refuse_bombs
 
 
 class Exported(nn.Module):
-    """A program made by torch.export: it has no training mode, so that `eval()` must not reach it."""
+    """A program made by torch.export or TorchScript: it has no training mode, so that `eval()` must not reach it."""
 
     def __init__(self, program: nn.Module) -> None:
         super().__init__()
@@ -49,3 +49,19 @@ def load_exported(data: bytes, path: Path) -> Exported:
             return Exported(program.module())
     except Exception as error:  # torch.export raises nearly anything on a damaged archive
         raise ModelError(f"{path} is not a program that torch.export saved ({first_line(error)})") from error
+
+
+def load_script(data: bytes, path: Path) -> Exported:
+    """A network saved by torch.jit.save, which holds code of its own, so that its maker must be trusted.
+
+    Raises:
+        ModelError: damaged, or with operators that this torch lacks.
+    """
+    refuse_bombs(data, path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TorchScript is deprecated, and read all the same
+            script: nn.Module = torch.jit.load(io.BytesIO(data), map_location="cpu")  # type: ignore[no-untyped-call]
+            return Exported(script.eval())
+    except Exception as error:  # torch.jit raises nearly anything on a damaged archive
+        raise ModelError(f"{path} is not a program that TorchScript saved ({first_line(error)})") from error

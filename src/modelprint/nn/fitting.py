@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 import torch
@@ -110,8 +110,9 @@ def fit_names(
         if len(foreign) == len(unexpected):
             fitted = {name: tensor for name, tensor in given.items() if name in expected}
             _check_types(fitted, expected, who)
-            notes = (f"{who}: left out {_listed(foreign)}, which belong to no layer of {arch}",) if foreign else ()
-            return Fitting(state=_filled(fitted, expected, shared), notes=notes)
+            return Fitting(
+                state=_filled(fitted, expected, shared), notes=tuple(_left_out(foreign, who=who, arch=arch, ema=ema))
+            )
     wrong = []
     if missing:
         wrong.append(f"it lacks {_listed(missing)}")
@@ -129,6 +130,16 @@ def fit_names(
         if len(counts) == 1 and all(_other_count(given[name], expected[name], classes) for name in misshapen):
             hint = f"the file tells {counts.pop()} classes apart, {classes} were expected"
     raise ModelError(f"{who} does not fit architecture {arch}: {'; '.join(wrong)}: {hint}")
+
+
+def _left_out(names: list[str], *, who: str, arch: str, ema: bool) -> Iterator[str]:
+    """What is said of tensors that were not used."""
+    averaged = [name for name in names if "ema" in name.split(".", 1)[0]]
+    if averaged and not ema:
+        yield f"{who} holds averaged weights, too: raw ones are taken; --weights ema takes the averaged ones"
+        names = [name for name in names if name not in averaged]
+    if names:
+        yield f"{who}: left out {_listed(names)}, which belong to no layer of {arch}"
 
 
 def _belongs_to_nothing(name: str, tensor: Tensor, children: Set[str]) -> bool:

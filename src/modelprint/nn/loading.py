@@ -21,11 +21,13 @@ from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest, digest_arrays
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.assembly import assembled, preprocessed
+from modelprint.nn.checkpoints import SAVE_AGAIN
 from modelprint.nn.configs import by_config_files
 from modelprint.nn.description import Description, by_card, by_options, by_spec_file, layered
-from modelprint.nn.exported import load_exported
+from modelprint.nn.exported import load_exported, load_script
 from modelprint.nn.files import ModelCard
 from modelprint.nn.fitting import check_finite
+from modelprint.nn.kinds import kind_of, kind_of_data
 from modelprint.nn.options import EMA, ModelOptions
 from modelprint.nn.places import model_files, path_of, weights_of
 from modelprint.nn.spec import ModelSpec
@@ -135,7 +137,7 @@ def open_model(
         weights = path_of(spec_file.weights)
         of_files.append(by_spec_file(spec_file, path, options=options))
     weights = weights_of(weights)
-    program = weights.suffix.lower() == ".pt2"
+    program = kind_of(weights) in ("exported", "torchscript")
     file = None if program else read_weights(weights, which=options.weights, seconds=options.seconds)
     if file is not None:
         of_files += _beside(file, weights, options)
@@ -243,10 +245,14 @@ def _merged(
 
 def _exported(weights: Path, description: Description, path: Path, *, trust_code: bool) -> LoadedModel:
     data = read_bytes(weights)
+    script = kind_of_data(data, weights) == "torchscript"
     if not trust_code:
-        raise ModelError(
-            f"{weights}: the loader of .pt2 files can fall back to unpickling, which runs code: pass --trust-code "
-            "if you trust its maker, or name a .safetensors file"
+        why = (
+            "a TorchScript archive holds code"
+            if script
+            else "the loader of .pt2 files can fall back to unpickling, which runs code"
         )
-    module = preprocessed(load_exported(data, weights), description, who=str(weights))
+        raise ModelError(f"{weights}: {why}: pass --trust-code if you trust its maker, or {SAVE_AGAIN}")
+    program = load_script(data, weights) if script else load_exported(data, weights)
+    module = preprocessed(program, description, who=str(weights))
     return LoadedModel(module=module.eval(), identity=digest(data), spec=None, card=None, path=path)

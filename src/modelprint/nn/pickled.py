@@ -22,6 +22,7 @@ import torch
 from modelprint.core.errors import ModelError, first_line
 from modelprint.core.untrusted import BombError, check_zip
 from modelprint.nn.checkpoints import SAVE_AGAIN, Chosen, weights_in
+from modelprint.nn.inert import InertContents, listed_kinds
 from modelprint.nn.quantised import dequantised
 
 _LARGEST_GROWTH = 16  # tensors may share storage in a checkpoint, but not this much of it
@@ -70,20 +71,18 @@ def read_checkpoint(data: bytes, path: Path, which: str) -> Chosen:
             with torch.serialization.safe_globals(_HARMLESS):
                 loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        asked = _ASKED_FOR.search(str(error))
-        if asked is None:
-            raise _not_a_checkpoint(path, error) from error
-        raise ModelError(
-            f"{path} holds pickled code (it asks for {asked[1]}), which could do anything: refused, nothing was run; "
-            + SAVE_AGAIN
-        ) from error
+        chosen = _tensors_alone(data, path, which, refusal=error)
     except MemoryError:
         raise  # the limit of the process, not a fault of the file's form
     except Exception as error:  # on bytes that are no checkpoint, torch.load raises nearly anything
         if "TorchScript" in str(error):
-            raise ModelError(f"{path} is a TorchScript archive, which holds code: refused; {SAVE_AGAIN}") from error
+            raise ModelError(
+                f"{path} is a TorchScript archive, which holds code: pass --trust-code if you trust its maker, or "
+                f"{SAVE_AGAIN}"
+            ) from error
         raise _not_a_checkpoint(path, error) from error
-    chosen = weights_in(loaded, which=which, who=str(path))
+    else:
+        chosen = weights_in(loaded, which=which, who=str(path))
     claimed = sum(tensor.numel() * tensor.element_size() for tensor in chosen.state.values())
     if claimed > _LARGEST_GROWTH * len(data):
         raise ModelError(
@@ -92,8 +91,40 @@ def read_checkpoint(data: bytes, path: Path, which: str) -> Chosen:
     return replace(chosen, state=dequantised(chosen.state, who=str(path)))
 
 
+def _tensors_alone(data: bytes, path: Path, which: str, *, refusal: pickle.UnpicklingError) -> Chosen:
+    """The weights beside objects of other kinds, of which none is made.
+
+    Args:
+        refusal: why torch did not read it: it names the first class or function that torch does not know, if any.
+    """
+    named = _ASKED_FOR.search(str(refusal))
+    asked = None if named is None else named[1]
+    try:
+        contents = InertContents(data)
+    except MemoryError:
+        raise
+    except Exception as error:  # a pickle that goes wrong may raise nearly anything
+        raise (_not_a_checkpoint(path, refusal) if asked is None else _holds_code(path, asked)) from error
+    running = contents.running() or (None if contents.tensors else asked)
+    if running is not None:
+        raise _holds_code(path, running)
+    chosen = weights_in(contents.loaded, which=which, who=str(path))
+    if not contents.kinds:
+        return chosen
+    kinds = listed_kinds(contents.kinds)
+    note = f"{path} holds objects of {kinds}: only tensors were read, no code of the file was run"
+    return replace(chosen, notes=(*chosen.notes, note))
+
+
+def _holds_code(path: Path, name: str) -> ModelError:
+    return ModelError(
+        f"{path} holds pickled code (it asks for {name}), which could do anything: refused, nothing was run; "
+        + SAVE_AGAIN
+    )
+
+
 def _not_a_checkpoint(path: Path, error: Exception) -> ModelError:
     return ModelError(
         f"{path} is not a whole PyTorch checkpoint that can be read without running code ({first_line(error)}): it is "
-        "truncated, or of another format; copy it again, or name a .safetensors file"
+        f"truncated, or of another format; copy it again, or {SAVE_AGAIN}"
     )

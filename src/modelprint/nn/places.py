@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from modelprint.core.errors import ModelError
+from modelprint.nn.kinds import CHECKPOINT_SUFFIXES, WAYS_ROUND
 from modelprint.nn.spec_file import read_spec_file
-from modelprint.nn.weight_files import CHECKPOINT_SUFFIXES
 
 MODELS_FILE = "models.toml"  # what a folder says of all its models
 IN_FOLDERS = (  # as save_pretrained and timm name them
@@ -29,7 +29,9 @@ def weights_of(path: Path) -> Path:
     for name in IN_FOLDERS:
         if (path / name).is_file():
             return path / name
-    raise ModelError(f"{path} is a folder without {' or '.join(IN_FOLDERS[::2])}: name the model file in it")
+    raise ModelError(
+        f"{path} is a folder without {' or '.join(IN_FOLDERS[::2])}: name the model file in it, or {WAYS_ROUND}"
+    )
 
 
 def path_of(reference: str | Path) -> Path:

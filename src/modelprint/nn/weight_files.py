@@ -16,10 +16,10 @@ from modelprint.core.identity import digest, digest_json
 from modelprint.core.untrusted import is_plain, read_regular
 from modelprint.nn.confined import confined_checkpoint
 from modelprint.nn.files import ModelCard, parse_card
+from modelprint.nn.kinds import ASKED, kind_of_data, no_model_file
 from modelprint.nn.options import RAW
 from modelprint.nn.quantised import dequantised
 
-CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th", ".ckpt", ".bin", ".tar"})
 INDEX = ".index.json"
 
 
@@ -72,21 +72,17 @@ def read_weights(path: Path, *, which: str = RAW, seconds: float | None = None) 
         ModelError: not such a file, truncated, holding pickled code, or metadata that are not a card.
     """
     data = read_bytes(path)
-    kind = path.suffix.lower()
     if path.name.endswith(INDEX):
         return _read_shards(data, path, seconds)
-    if kind == ".onnx":
+    kind = kind_of_data(data, path)
+    if kind in ASKED:
         raise ModelError(
-            f"{path} is an ONNX file, from which gradients are not available: it can be a suspect, but not a source; "
-            "name the checkpoint that it was exported from"
+            f"{path} is {ASKED[kind]}, which answers but gives no gradients here: it can be a suspect, but not a "
+            "source; name the checkpoint that it was made from"
         )
-    if kind not in CHECKPOINT_SUFFIXES | {".safetensors"}:
-        raise ModelError(
-            f"{path} is no model file: name a .safetensors, .pt, .pth, .ckpt, .bin or .pt2 file, a folder with "
-            "config.json, or a .toml spec file; a model of another kind can be checked as an ONNX file, at an http "
-            "address, as a Python callable (modelprint.verify), or by its recorded answers (.jsonl, .npz)"
-        )
-    if kind in CHECKPOINT_SUFFIXES:
+    if kind == "other":
+        raise ModelError(no_model_file(path))
+    if kind != "safetensors" and path.suffix.lower() != ".safetensors":
         chosen = confined_checkpoint(data, path, which, seconds=seconds)
         return WeightFile(state=chosen.state, card=None, identity=digest(data), notes=chosen.notes)
     try:
