@@ -136,8 +136,8 @@ def test_worker_processes_build_it_too(code: str):
 @pytest.mark.parametrize(
     ("form", "what"),
     [
-        ("raises", r"fails on two images of shape \(3, 8, 8\) \('no such key'\)"),
-        ("exits", r"fails on two images of shape \(3, 8, 8\)"),
+        ("raises", r"fails on two images of shape \(3, 8, 8\): KeyError: 'no such key' \(own.py, line 29\)"),
+        ("exits", r"fails on two images of shape \(3, 8, 8\): SystemExit: 3 \(own.py, line 33\)"),
         ("text", r"the model returns a str"),
     ],
 )

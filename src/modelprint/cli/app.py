@@ -96,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if debug:
             say(traceback.format_exc().rstrip())
         _refuse_unforeseen(error)
@@ -112,13 +112,27 @@ def _warm(arguments: Sequence[str]) -> None:
         warm()
 
 
-def _refuse_unforeseen(error: Exception) -> None:
+def _refuse_unforeseen(error: Exception | SystemExit) -> None:
     """Say what nobody foresaw; where the system refused (too long a name, a full disk), its own words suffice."""
     if isinstance(error, OSError):
         _refuse(f"{error.strerror or error}: {error.filename}" if error.filename else f"{error}")
         return
-    _refuse(f"unexpected {type(error).__name__}: {error}")
+    place = _line_of(error)
+    if isinstance(error, SystemExit):
+        if place is None:
+            raise error
+        _refuse(f"{place} ended the program: let it return, or raise an error")
+        return
+    what = f"{type(error).__name__}: {error}"
+    _refuse(f"unexpected {what}" if place is None else f"{what} ({place})")
     err.print("run again with --debug for the traceback", style="bold red", markup=False, soft_wrap=True)
+
+
+def _line_of(error: BaseException) -> str | None:
+    """The line of a user's code where an error arose; torch is loaded then, as his code ran."""
+    from modelprint.core.own_code import line_of
+
+    return line_of(error)
 
 
 def _refuse(reason: str) -> None:

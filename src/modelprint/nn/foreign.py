@@ -19,7 +19,8 @@ from typing import cast
 
 from torch import nn
 
-from modelprint.core.errors import ModelError, first_line
+from modelprint.core.errors import ModelError
+from modelprint.core.own_code import generators_kept, running
 
 Numbers = Mapping[str, int | tuple[int, int]]
 
@@ -35,15 +36,15 @@ def build_from_code(arch: str, arguments: Mapping[str, object], known: Numbers, 
     Raises:
         ModelError: no such file, module or callable, or it fails, or returns something else.
     """
-    with callable_named(arch, folder=folder) as function:
-        try:
-            module = function(**{**_taken(function, known), **arguments})
-        except (Exception, SystemExit) as error:  # somebody's code may raise anything
-            raise ModelError(
-                f"{arch} failed: {type(error).__name__}: {first_line(error)}; look at --arch-args"
-            ) from error
+    with (
+        callable_named(arch, folder=folder) as function,
+        generators_kept(),
+        running(f"{arch} failed", function=function, hint="; look at --arch-args"),
+    ):
+        module = function(**{**_taken(function, known), **arguments})
     if not isinstance(module, nn.Module):
-        raise ModelError(f"{arch} returned a {type(module).__name__}: it must return a torch.nn.Module")
+        returned = "nothing" if module is None else f"a {type(module).__name__}"
+        raise ModelError(f"{arch} returned {returned}: it must return a torch.nn.Module")
     return module
 
 
@@ -62,10 +63,8 @@ def callable_named(code: str, *, folder: Path = Path()) -> Iterator[Callable[...
 
 
 def _callable(source: str, name: str, folder: Path) -> Callable[..., object]:
-    try:
+    with generators_kept(), running(f"cannot import {source}"):
         module = _module_at(folder / source) if source.endswith(".py") else importlib.import_module(source)
-    except (Exception, SystemExit) as error:  # somebody's code may raise anything
-        raise ModelError(f"cannot import {source}: {type(error).__name__}: {first_line(error)}") from error
     try:
         function = operator.attrgetter(name)(module)
     except AttributeError:

@@ -28,6 +28,13 @@ def logits_of(outputs: object) -> Tensor:
         return inner
     if isinstance(outputs, tuple | list) and outputs:
         return logits_of(outputs[0])
+    if outputs is None:
+        raise ModelError("the model returns nothing: is a `return` missing at the end of its forward?")
+    if type(outputs).__module__ == "numpy":
+        raise ModelError(
+            "the model returns an array of NumPy: it must return the logits (n, classes) as a tensor of torch, without "
+            ".numpy() in its forward"
+        )
     raise ModelError(
         f"the model returns a {type(outputs).__name__}: it must return logits (n, classes) as a tensor, as .logits, "
         'under the key "logits", or first in a tuple'

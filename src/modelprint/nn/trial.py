@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from modelprint.core.errors import ModelError, first_line
+from modelprint.core.errors import ModelError
+from modelprint.core.own_code import generators_kept, in_words, running
 from modelprint.nn.exported import Exported
 from modelprint.nn.outputs import logits_of
 
@@ -20,7 +21,7 @@ def try_out(module: nn.Module, shape: tuple[int, ...], classes: int | None, *, w
     """
     inputs = _two(shape)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), generators_kept():
             outputs = logits_of(module(inputs))
     except ModelError as error:
         raise ModelError(f"{who}: {error}") from error
@@ -28,13 +29,14 @@ def try_out(module: nn.Module, shape: tuple[int, ...], classes: int | None, *, w
         hint = "use data of the size that it was made for"
         if any(isinstance(part, Exported) for part in module.modules()):
             hint += ", and export it for any number of images, dynamic_shapes=({0: Dim('n')},)"
-        raise ModelError(f"{who} fails on two images of shape {shape} ({first_line(error)}): {hint}") from error
+        raise ModelError(f"{who} fails on two images of shape {shape}: {in_words(error)}; {hint}") from error
     if outputs.ndim != 2 or outputs.shape[0] != 2 or classes not in (None, outputs.shape[1]):
         raise ModelError(
             f"{who} gives outputs of shape {tuple(outputs.shape)} for two images: "
             f"expected (2, {classes or 'classes'}); use data of the classes that it was made for"
         )
-    change = unsteady(module, inputs)
+    with generators_kept():
+        change = unsteady(module, inputs) or altered(module, inputs)
     return () if change is None else (f"{who}: {change}",)
 
 
@@ -45,7 +47,7 @@ def unsteady(module: nn.Module, inputs: Tensor) -> str | None:
     True
     """
     with torch.inference_mode():
-        first, second = (logits_of(module(inputs)).double() for _ in range(2))
+        first, second = (logits_of(module(inputs)).double().nan_to_num() for _ in range(2))
     off = float((first - second).abs().max())
     if off <= SAME * max(1.0, float(first.abs().max())):
         return None
@@ -53,6 +55,35 @@ def unsteady(module: nn.Module, inputs: Tensor) -> str | None:
         f"answers differ between two identical calls: by up to {off:.3g} in a logit. Is dropout or another random "
         "layer left on (functional.dropout without training=self.training)?"
     )
+
+
+def altered(module: nn.Module, inputs: Tensor) -> str | None:
+    """What is wrong where asking a model changes it; None where it does not. It is put back into evaluation mode.
+
+    >>> altered(nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4)).eval(), torch.ones(3, 1, 2, 2)) is None
+    True
+    """
+    tensors = dict([*module.named_parameters(), *module.named_buffers()])
+    before = {name: tensor._version for name, tensor in tensors.items() if not tensor.is_inference()}
+    with torch.no_grad():
+        module(inputs)
+    training = [name for name, part in module.named_modules() if part.training]
+    if training and not any(isinstance(part, Exported) for part in module.modules()):
+        module.eval()
+        part = _own_name(training[0]) or "the model"
+        return (
+            f"its forward puts {part} into training mode, in which answers depend on the other inputs of a batch, or "
+            "on chance: take .train() out of forward."
+        )
+    changed = sorted(name for name, version in before.items() if tensors[name]._version != version)
+    if changed:
+        return f"its forward changes its own weights or statistics ({_own_name(changed[0])}): the next answers differ."
+    return None
+
+
+def _own_name(name: str) -> str:
+    """The name of a layer in the user's network, which lies inside of ours."""
+    return name.removeprefix("body").removeprefix(".")
 
 
 def check_source(module: nn.Module, inputs: Tensor, *, gradients: bool, who: str) -> None:
@@ -65,14 +96,15 @@ def check_source(module: nn.Module, inputs: Tensor, *, gradients: bool, who: str
     Raises:
         ModelError: it does.
     """
-    change = unsteady(module, inputs)
+    with running(f"{who}: the model's forward failed"):
+        change = unsteady(module, inputs) or altered(module, inputs)
+        points = inputs.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            outputs = logits_of(module(points))
     if change is not None:
         raise ModelError(f"{who}: {change} A fingerprint needs answers that stay the same")
     if not gradients:
         return
-    points = inputs.detach().clone().requires_grad_()
-    with torch.enable_grad():
-        outputs = logits_of(module(points))
     if not outputs.requires_grad:
         raise ModelError(
             f"{who}: the model's forward blocks gradients (torch.no_grad or detach): this scheme walks along them; "

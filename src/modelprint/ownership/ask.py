@@ -19,6 +19,7 @@ from modelprint.core.errors import (
     UsageError,
     first_line,
 )
+from modelprint.core.own_code import generators_kept
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.ahead import Notice, announce_asking, asker_within, unheard
@@ -337,6 +338,7 @@ def _check_varied(labels: np.ndarray, source: np.ndarray, who: str) -> None:
         )
 
 
+@generators_kept()
 def record_answers(
     fingerprint: Fingerprint,
     suspect: AnySuspect,

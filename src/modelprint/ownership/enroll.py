@@ -12,6 +12,7 @@ from torch import nn
 
 from modelprint.core.devices import device_of, resolve_device
 from modelprint.core.errors import DataError, UsageError
+from modelprint.core.own_code import generators_kept
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
 from modelprint.modalities.base import Modality
@@ -49,6 +50,7 @@ SHARED_BY_CHANCE = 0.01
 FEW = 4  # inputs that a source is tried out with
 
 
+@generators_kept()
 def enroll(
     model: str | Path | nn.Module | LoadedModel,
     data: str | LabelledSet,

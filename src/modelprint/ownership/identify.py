@@ -15,6 +15,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, ModelError, UsageError
 from modelprint.core.identification import Identification
 from modelprint.core.identity import digest_json
+from modelprint.core.own_code import generators_kept
 from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.modalities.base import InputSpec
@@ -26,6 +27,7 @@ from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
 
 
+@generators_kept()
 def identify(
     suspect: AnySuspect,
     fingerprints: str | Path | Fingerprint | Sequence[str | Path | Fingerprint],

@@ -11,6 +11,7 @@ import torch
 from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
 from modelprint.core.errors import FingerprintError, UsageError
+from modelprint.core.own_code import generators_kept
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.core.verdict import Verdict
 from modelprint.lineage import compare
@@ -110,6 +111,7 @@ def verify(
     ).verdict
 
 
+@generators_kept()
 def examine(
     fingerprint: str | Path | Fingerprint,
     suspect: AnySuspect,

@@ -12,7 +12,8 @@ from torch import nn
 from modelprint.core.access import Access
 from modelprint.core.deadlines import within
 from modelprint.core.devices import device_of, inputs_at_once
-from modelprint.core.errors import MisfitError, ModelprintError, SuspectError, first_line
+from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
+from modelprint.core.own_code import in_words, running
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
@@ -69,7 +70,7 @@ class TorchSuspect(Suspect):
         except Exception as error:  # somebody's code may raise anything
             raise MisfitError(
                 f"{self.identity} does not take {self.modality.plural} of shape {inputs.shape[1:]} "
-                f"({first_line(error)}): check that it was made for this data and returns logits"
+                f"({in_words(error)}): check that it was made for this data and returns logits"
             ) from error
         answers = answers_from_scores(logits.float().numpy(), who=self.identity)
         return checked(answers, who=self.identity, classes=self.classes)
@@ -129,12 +130,10 @@ class CallableSuspect(Suspect):
         return require_scores(answers, access, who=self.identity)
 
     def _call(self, inputs: np.ndarray) -> np.ndarray:
-        try:
+        with running(f"{self.identity} failed", error=SuspectError, function=self.function):
             result = self.function(inputs)
-        except ModelprintError:
-            raise
-        except Exception as error:  # somebody's code may raise anything
-            raise SuspectError(f"{self.identity} failed: {type(error).__name__}: {first_line(error)}") from error
+        if result is None:
+            raise SuspectError(f"{self.identity} returned nothing: is a `return` missing?")
         if isinstance(result, torch.Tensor):
             result = result.detach().cpu().numpy()
         try:

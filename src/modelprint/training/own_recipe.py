@@ -11,7 +11,6 @@ import importlib.util
 import random
 import sys
 import time
-import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.core.devices import device_of
-from modelprint.core.errors import ModelError, first_line
+from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest_file
+from modelprint.core.own_code import running
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.nn.foreign import callable_named
@@ -147,14 +147,12 @@ def fit_by_code(
         contextlib.redirect_stdout(sys.stderr),
     ):
         model.train()
-        try:
-            function(model, data, seed=seed, device=device, progress=progress)
-        except Exception as error:  # somebody's code may raise anything
-            raise ModelError(
-                f"recipe {recipe.code} failed: {type(error).__name__}: {first_line(error)}{_line(error, recipe)}"
-            ) from error
-        except SystemExit as error:
-            raise ModelError(f"recipe {recipe.code} ended the program: let it return instead") from error
+        with running(f"recipe {recipe.code} failed", function=function):
+            returned = function(model, data, seed=seed, device=device, progress=progress)
+    if isinstance(returned, nn.Module) and returned is not model:
+        raise ModelError(
+            f"recipe {recipe.code} returned another model: it must train the one that it is given, in place"
+        )
     _check_same_layers(model, before, recipe)
     model.to(device).eval()
     if kept is not None:
@@ -208,13 +206,6 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
         finally:
             np.random.set_state(numbers)
             random.setstate(python)
-
-
-def _line(error: Exception, recipe: OwnRecipe) -> str:
-    """Where in the recipe's own file an error arose."""
-    name = Path(recipe.code.rpartition(":")[0]).name
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == name]
-    return f" (line {lines[-1]})" if lines else ""
 
 
 def _file(code: str) -> Path:

@@ -8,8 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.core.devices import autocast, free_memory, half_precision, is_out_of_memory
-from modelprint.core.errors import DeviceError, first_line
+from modelprint.core.errors import DeviceError, ModelError, first_line
 
+BLOCKED = (
+    "the model cannot be trained: no gradient reaches its weights. Its forward blocks gradients (torch.no_grad, "
+    "detach, numpy, argmax), or all of its weights are frozen (requires_grad=False)"
+)
 HALVES = (torch.bfloat16, torch.float16)
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -36,6 +40,7 @@ class Backward:
 
         Raises:
             DeviceError: a batch that does not fit and cannot be split.
+            ModelError: the model lets no gradient through.
         """
         while True:
             size = min(self._room or len(inputs), len(inputs))
@@ -67,6 +72,8 @@ class Backward:
             with autocast(self.device):
                 logits = self.model(part)
             value = self.loss(logits.float() if logits.dtype in HALVES else logits, target)
+            if not value.requires_grad:
+                raise ModelError(BLOCKED)
             share = value if len(part) == len(inputs) else value * (len(part) / len(inputs))
             (share if self._scaler is None else self._scaler.scale(share)).backward()  # type: ignore[no-untyped-call]
             total += float(share.detach())
