@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import modelprint
 from modelprint.core.errors import ModelError, ModelprintError, first_line
 
-_OURS = Path(modelprint.__file__).resolve().parent
+_OURS = Path(__file__).resolve().parents[1]
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")})
 _PYTHON = Path(sysconfig.get_path("stdlib")).resolve()
 
