@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from modelprint.core.errors import SuspectError
 
+API_VARIABLES = "MODELPRINT_API_"  # how the names of variables begin that hold what APIs are to be told
 TOKEN_VARIABLE = "MODELPRINT_API_TOKEN"  # noqa: S105 - the name of a variable, not a secret
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 NOT_SHOWN = "***"
@@ -31,6 +32,12 @@ _NAMED_SECRET = re.compile(r"key|token|secret|sig|pass|pwd|auth|code|cred|sessio
 def token() -> str:
     """The token in the environment; empty where there is none."""
     return os.environ.get(TOKEN_VARIABLE, "").strip()
+
+
+def api_secrets() -> dict[str, str]:
+    """What the environment holds for APIs, by the names of its variables; the token among it."""
+    named = {name: value.strip() for name, value in os.environ.items() if name.startswith(API_VARIABLES)}
+    return {name: value for name, value in named.items() if value}
 
 
 def shown_url(url: str) -> str:
@@ -151,7 +158,7 @@ def without_token(text: bytes) -> bytes:
     An echo is found in the spellings of JSON, HTML and URLs, too: a\/b, a\u002fb, a&#47;b, a&#x2f;b, a%2fb; and in
     base64.
     """
-    return without(text, (token(),))
+    return without(text, api_secrets().values())
 
 
 def without(text: bytes, secrets: Iterable[str], *, least: int = LEAST) -> bytes:
@@ -191,8 +198,7 @@ def _shown_match(match: re.Match[str]) -> str:
 
 
 def _of_environment() -> Iterator[str]:
-    if token():
-        yield token()
+    yield from api_secrets().values()
     for name in PROXY_VARIABLES:
         value = os.environ.get(name, "")
         if "@" in value:

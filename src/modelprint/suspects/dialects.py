@@ -16,7 +16,7 @@ from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import Encoder, Picture
 from modelprint.modalities.wire import Wire as Carrier
 from modelprint.suspects.interpret import ClassIndex, answers_from_json
-from modelprint.suspects.wire import Call
+from modelprint.suspects.wire import Call, Wire
 
 
 class Dialect(ABC):
@@ -49,6 +49,15 @@ class Dialect(ABC):
     @abstractmethod
     def request(self, images: np.ndarray, access: Access) -> Call:
         """The request that asks for inputs (n, ...)."""
+
+    def exchange(self, wire: Wire, images: np.ndarray, access: Access) -> bytes:
+        """The body of the answer to inputs (n, ...).
+
+        Raises:
+            LostError: no answer, or one that says to try again.
+            SuspectError: anything else.
+        """
+        return wire.once(self.request(images, access))
 
     @abstractmethod
     def answers(self, body: bytes, count: int, access: Access) -> Answers:

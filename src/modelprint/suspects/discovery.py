@@ -35,7 +35,13 @@ def find_dialect(wire: Wire, url: str, options: SuspectOptions) -> Dialect:
             raise SuspectError(f"{shown_url(url)}: --api mapping needs --mapping FILE.toml")
         mapping = read_mapping(options.mapping)
         return MappedApi(
-            url, mapping, names=options.class_names, aliases=dict(index.aliases), wire=options.modality.wire
+            url,
+            mapping,
+            names=options.class_names,
+            aliases=dict(index.aliases),
+            wire=options.modality.wire,
+            shape=options.input_shape,
+            secrets=options.send_token,
         )
     if api == "image":
         return ImagePost(url, index=index, kind=options.picture, wire=options.modality.wire)

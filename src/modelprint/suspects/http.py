@@ -228,7 +228,7 @@ class HttpSuspect(Suspect):
                 return 0
             images, queries = images[:allowed], queries[:allowed]
             try:
-                body = self.wire.once(self.dialect.request(images, access))
+                body = self.dialect.exchange(self.wire, images, access)
             except LostError as error:
                 if not error.sent:
                     self.ledger.note_sent(-allowed)

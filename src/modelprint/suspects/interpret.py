@@ -14,6 +14,8 @@ from modelprint.core.suspect import ABSTAINED, LARGEST_LABEL, Answers, answers_f
 from modelprint.suspects.entries import PLAIN, Entries, Reading, entries, is_number, name_key
 from modelprint.suspects.options import SuspectOptions
 
+_AROUND = " \t\r\n\"'`*.!"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassIndex:
@@ -98,7 +100,10 @@ class ClassIndex:
         folded = [name.casefold().strip() for name in self.names]
         if folded.count(text.casefold().strip()) == 1:
             return folded.index(text.casefold().strip())
-        digits = text.removeprefix("LABEL_")
+        spoken = text.strip(_AROUND).casefold()  # as chat models answer: "Cat."
+        if spoken and folded.count(spoken) == 1:
+            return folded.index(spoken)
+        digits = text.strip(_AROUND).removeprefix("LABEL_")
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else None
 
 
@@ -246,6 +251,8 @@ def _one(row: Any, index: ClassIndex, who: str, reading: Reading) -> tuple[int |
 
 
 def _class(name: object, index: ClassIndex, who: str, reading: Reading) -> int | None:
+    if name is None or name == "":
+        return None
     try:
         return index.of(name, who=who)
     except MisfitError:

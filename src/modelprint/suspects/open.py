@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from modelprint.core.deadlines import within
 from modelprint.core.errors import SuspectError
-from modelprint.core.identity import digest_json
+from modelprint.core.identity import digest, digest_json
 from modelprint.core.redaction import check_address, is_address, shown_reference
 from modelprint.core.suspect import Suspect
+from modelprint.core.untrusted import read_regular
 from modelprint.suspects.options import Api as Api
 from modelprint.suspects.options import SuspectOptions as SuspectOptions
 from modelprint.suspects.options import on_device as on_device
@@ -71,8 +72,8 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
 def default_ledger(url: str, options: SuspectOptions) -> Path:
     """Where the answers of a server are kept unless said otherwise: the user cache, named after what is asked.
 
-    The same command finds its own ledger again; another fingerprint, another of the server's models, or images that are
-    prepared otherwise have another.
+    The same command finds its own ledger again; another fingerprint, another of the server's models, images that are
+    prepared otherwise, another mapping file or other class names have another.
     """
     import pooch
 
@@ -81,6 +82,10 @@ def default_ledger(url: str, options: SuspectOptions) -> Path:
     prepared = [model.mean, model.std, model.size, model.bgr, model.value_range]
     if any(one is not None for one in prepared):
         asked.append(prepared)
+    if options.mapping is not None and options.mapping.is_file():
+        asked.append(digest(read_regular(options.mapping)))
+    if options.class_aliases:
+        asked.append(dict(options.class_aliases))
     name = f"{urlsplit(url).hostname or 'server'}-{digest_json(asked).removeprefix('sha256:')[:16]}.jsonl"
     return Path(pooch.os_cache("modelprint")) / "ledgers" / name
 

@@ -8,6 +8,7 @@ import secrets
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from modelprint.core.errors import SuspectError, UsageError
 from modelprint.core.lifeline import Lifeline, tls_failure
 from modelprint.core.redaction import (
     TOKEN_VARIABLE,
+    api_secrets,
+    like_secret,
     named_secrets,
     names_secret,
     quiet_logs,
@@ -64,6 +67,9 @@ class Call:
     """A request.
 
     Attributes:
+        headers: what the user adds, some of which may be secret; they win over modelprint's own.
+        accept: the kinds of answer that are wanted; None: JSON.
+        token_placed: whether the user said where secrets go, so that the token is sent nowhere else.
         said: texts in the body that the user wrote, some of which may be secret.
     """
 
@@ -71,12 +77,17 @@ class Call:
     method: str = "GET"
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    accept: str | None = None
+    token_placed: bool = False
     said: tuple[Said, ...] = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What is hidden wherever the server says it."""
-        return (token(), *named_secrets(self.url), *(one.text for one in self.said if names_secret(one.name)))
+        named = (one.text for one in self.said if names_secret(one.name))
+        headers = (value for name, value in self.headers.items() if names_secret(name) or like_secret(value))
+        return (*api_secrets().values(), *named_secrets(self.url), *named, *headers)
 
     def quoted(self, text: str) -> str:
         """A piece of what the server said, fit for a message: nothing in it that was said to the server."""
@@ -176,8 +187,7 @@ class Wire:
         self._wait_for_turn()
         if self.stopped.is_set():
             raise LostError(f"{shown}: stopped", sent=False)
-        headers = {"content-type": call.content_type} if call.body is not None else {}
-        headers |= self._credentials()
+        headers = self._headers(call)
         began = time.monotonic()
         try:
             with self._lifeline().stream(call.method, call.url, call.body, headers) as response:
@@ -281,6 +291,13 @@ class Wire:
         if status in _RETRIED:
             raise LostError(message, wait=retry_after(response.headers.get("retry-after"), now=datetime.now(UTC)))
         raise StatusError(f"{message}: {_ADVICE.get(status, 'look at what the server says')}", status=status)
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {"content-type": call.content_type} if call.body is not None else {}
+        headers |= {} if call.accept is None else {"accept": call.accept}
+        headers |= {} if call.token_placed else self._credentials()
+        own = {name.lower() for name in call.headers}
+        return {**{name: value for name, value in headers.items() if name.lower() not in own}, **call.headers}
 
     def _credentials(self) -> dict[str, str]:
         secret = token()
