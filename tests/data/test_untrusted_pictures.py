@@ -17,7 +17,7 @@ from PIL import Image
 
 from modelprint.core.errors import DataError, ModelError, ModelprintError
 from modelprint.core.sandbox import Limits, SandboxError, available, client
-from modelprint.data import arrays, folders
+from modelprint.data import arrays, folders, pictures
 from modelprint.data.arrays import read_npz_arrays, read_own_npz
 from modelprint.data.folders import read_image_folder
 from modelprint.data.splits import load_raw
@@ -66,8 +66,8 @@ POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(
     ("content", "reason"),
     [
         (POSTSCRIPT, "it is none of PNG, JPEG, BMP, WEBP, PPM"),
-        (saved(Image.new("L", (8, 8)), "TIFF"), "it is none of"),
-        (saved(Image.new("L", (8, 8)), "GIF"), "it is none of"),
+        (b"II*\x00" + bytes(60), "cannot be read as an image"),
+        (saved(Image.new("L", (8, 8)), "ICO"), "it is none of"),
         (b"", "it is none of"),
         (b"Pf\n8 8\n-1.0\n" + np.zeros((8, 8), "<f4").tobytes(), "holds floating-point numbers"),
         (saved(Image.new("L", (8, 8)), "PNG")[:42], "cannot be read as an image"),
@@ -118,8 +118,8 @@ def test_the_sum_of_pixels_is_limited_by_what_the_files_weigh(tmp_path: Path, mo
     for letter in "ab":
         (tmp_path / letter).mkdir()
         (tmp_path / letter / "0.png").write_bytes(flat)
-    assert folders.GROWTH * 2 * len(flat) < 2 * 27_000_000
-    monkeypatch.setattr(folders, "FLOOR", 10**7)
+    assert pictures.GROWTH * 2 * len(flat) < 2 * 27_000_000
+    monkeypatch.setattr(pictures, "FLOOR", 10**7)
     with pytest.raises(DataError, match=r"is refused: its files have [\d,]+ bytes but would unpack to 54,000,000"):
         read_image_folder(tmp_path)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from modelprint.cli.console import out
+from modelprint.cli.data_options import DataFlags
 from modelprint.cli.options import ApiOptions, ModelFlags, suspect_options
 
 
@@ -17,6 +18,7 @@ def map_classes(
     *,
     out_: Annotated[Path, Parameter(name="--out")],
     images: int = 10,
+    reading: DataFlags = DataFlags(),  # noqa: B008 - frozen
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
 ) -> None:
@@ -41,7 +43,7 @@ def map_classes(
 
     if not is_address(suspect):
         raise UsageError(f"{shown_reference(suspect)} is no address: files and recordings number classes themselves")
-    known = load_data(data)
+    known = load_data(reading.of(data, how.size))
     chosen = known.take(per_class(known.labels, images))
     options = suspect_options(how, api)
     class_names = ask_class_names(suspect, chosen.stored, chosen.labels, known.classes, options=options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ from cyclopts import Parameter
 
 from modelprint.cli.challenge import ChallengeFlags, challenged, check_flags
 from modelprint.cli.console import out, progress, say
+from modelprint.cli.data_options import DataFlags
 from modelprint.cli.examination import examination_json, print_examination
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, settings, suspect_options
 from modelprint.cli.ownership import EXIT_CODES, print_verdict
@@ -186,6 +188,7 @@ def check(
     jobs: int = 1,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     fresh: ChallengeFlags = ChallengeFlags(),  # noqa: B008 - frozen
+    reading: DataFlags = DataFlags(),  # noqa: B008 - frozen
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     api: ApiOptions = ApiOptions(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
@@ -230,6 +233,7 @@ def check(
     """
     asks = check_flags(fresh, rederive=rederive, source=source, data=data, negatives=negatives)
     with _extra():
+        from modelprint.data.references import read_alike
         from modelprint.ownership.check import check as examine
         from modelprint.ownership.guarantees import Examination
         from modelprint.ownership.shadows import is_number
@@ -244,6 +248,12 @@ def check(
                 options=how.options(),
                 progress=bars,
             )
+    enrolled = checked.fingerprint.manifest.data_name
+    data, train_data, owner_data = (
+        None if named is None else reading.of(read_alike(named, enrolled))
+        for named in (data, train_data, fresh.owner_data)
+    )
+    fresh = replace(fresh, owner_data=owner_data)
     trained = _trained(checked.fingerprint, how, recipe=recipe, recipe_set=settings(recipe_set), init=init)
     remade = challenge = None
     if rederive and source is not None:

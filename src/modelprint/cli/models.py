@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from modelprint.cli.console import out, progress, say
+from modelprint.cli.data_options import DataFlags
 from modelprint.cli.options import ComputeOptions, ModelFlags, Settings, settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def train(
     seed: int = 0,
     holdout: str | None = None,
     set_: Settings = None,
+    reading: DataFlags = DataFlags(),  # noqa: B008 - frozen
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
@@ -37,7 +39,8 @@ def train(
     Parameters
     ----------
     data
-        digits, fashion-mnist, cifar10, a folder of class folders, or an npz; a part as NAME:SPLIT[a:b].
+        digits, fashion-mnist, cifar10, a folder or zip of class folders, a list of pictures (.csv), or an npz; a part
+        as NAME:SPLIT[a:b].
     out_
         The safetensors file to write; it says what it is.
     recipe
@@ -58,6 +61,7 @@ def train(
     from modelprint.training.init import completed_by
     from modelprint.training.train import spec_for, train_model
 
+    data = reading.of(data, how.size)
     images = load_data(data)
     options = completed_by(how.options(), init)
     spec = spec_for(images, options.arch or "cnn", options.arch_args, options)
@@ -69,7 +73,7 @@ def train(
             chosen,
             seed=seed,
             init=init,
-            holdout=_holdout(data, holdout),
+            holdout=_holdout(data, None if holdout is None else reading.of(holdout, how.size)),
             device=device,
             on_epoch=lambda epoch: report("epochs", epoch.number, epoch.total),
         )
@@ -89,6 +93,7 @@ def attack(
     seed: int = 0,
     holdout: str | None = None,
     set_: Settings = None,
+    reading: DataFlags = DataFlags(),  # noqa: B008 - frozen
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
@@ -115,6 +120,7 @@ def attack(
     from modelprint.nn.architectures import Normalized
     from modelprint.nn.files import save_model
 
+    data = reading.of(data, how.size)
     images = load_data(data)
     with progress() as report, compute.computing(images.shape) as device:
         source = how.load(model, shape=images.shape, classes=images.classes, device=device)
@@ -130,7 +136,7 @@ def attack(
             images,
             recipe=recipe,
             seed=seed,
-            holdout=_holdout(data, holdout),
+            holdout=_holdout(data, None if holdout is None else reading.of(holdout, how.size)),
             source_identity=source.identity,
             on_epoch=lambda epoch: report(kind, epoch.number, epoch.total),
         )
@@ -201,25 +207,37 @@ def _opened(
     return TorchSuspect(loaded.module, loaded.identity, classes=classes), shape, classes
 
 
-def data(reference: str) -> None:
-    """Show a data set: its size, classes, splits and hash."""
-    from modelprint.data.splits import load_data, parse_reference, part_sizes
+def data(
+    reference: str,
+    *,
+    size: Annotated[list[int] | None, Parameter(consume_multiple=True, negative_iterable="")] = None,
+    reading: DataFlags = DataFlags(),  # noqa: B008 - frozen
+) -> None:
+    """Show a data set: its size, classes, splits and hash.
 
+    Parameters
+    ----------
+    size
+        The side, or height and width, to which pictures in files are brought.
+    """
+    from modelprint.data.splits import load_data, part_sizes
+
+    reference = reading.of(reference, size)
     images = load_data(reference)
-    name, _, _, _ = parse_reference(reference)
-    size = " x ".join(map(str, images.shape))
-    out.print(f"{images.name}: {len(images)} {images.modality.plural} of {size}, {images.classes} classes")
+    shape = " x ".join(map(str, images.shape))
+    out.print(f"{images.name}: {len(images)} {images.modality.plural} of {shape}, {images.classes} classes")
     out.print(f"classes: {', '.join(images.class_names)}", markup=False)
     out.print(f"hash: {images.identity}")
-    sizes = ", ".join(f"{split} {size}" for split, size in part_sizes(name).items())
+    sizes = ", ".join(f"{split} {count}" for split, count in part_sizes(reference).items())
     out.print(f"splits: {sizes}")
 
 
 def _holdout(reference: str, chosen: str | None) -> LabelledSet | None:
-    from modelprint.data.splits import SPLITS, load_data, parse_reference
+    from modelprint.data.references import read_reference
+    from modelprint.data.splits import SPLITS, load_data
 
     if chosen is not None:
         return load_data(chosen)
-    name, split, _, _ = parse_reference(reference)
-    part = load_data(f"{name}:holdout" if split in SPLITS else f"{name}:test")
+    asked = read_reference(reference)
+    part = load_data(asked.part("holdout" if asked.split in SPLITS else "test"))
     return part if len(part) else None

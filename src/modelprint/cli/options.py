@@ -58,7 +58,8 @@ class ModelFlags:
     std: Annotated[list[float] | None, _Numbers] = None
     "Spread per channel."
     size: Annotated[list[int] | None, _Numbers] = None
-    "The side, or height and width, that the model takes: images of another size are resized to it."
+    "The side, or height and width, that the model takes: images of another size are brought to it; pictures in files \
+when they are read, see --crop, others by the model."
     bgr: Annotated[bool | None, Parameter(group=_MODEL, negative="")] = None
     "The model takes blue, green, red."
     value_range: Annotated[
@@ -80,9 +81,7 @@ class ModelFlags:
         """
         from modelprint.nn.options import ModelOptions
 
-        size, value_range = self.size, self.value_range
-        if size is not None and len(size) not in (1, 2):
-            raise UsageError(f"--size takes one side, or height and width, got {len(size)} numbers")
+        size, value_range = checked_size(self.size), self.value_range
         if value_range is not None and len(value_range) != 2:
             raise UsageError(f"--range takes the lowest and the highest value, got {len(value_range)} numbers")
         return ModelOptions(
@@ -113,6 +112,17 @@ class ModelFlags:
         for note in loaded.notes:
             say(note)
         return loaded
+
+
+def checked_size(size: list[int] | None) -> list[int] | None:
+    """What --size says.
+
+    Raises:
+        UsageError: more than two numbers.
+    """
+    if size is not None and len(size) not in (1, 2):
+        raise UsageError(f"--size takes one side, or height and width, got {len(size)} numbers")
+    return size
 
 
 def _arguments(text: str | None) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
+from modelprint.cli.data_options import DataFlags
 from modelprint.cli.options import (
     ApiOptions,
     ComputeOptions,
@@ -57,6 +58,7 @@ def enroll(
     seed: int = 0,
     jobs: int = 1,
     set_: Settings = None,
+    reading: DataFlags = DataFlags(),  # noqa: B008 - frozen
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
@@ -115,7 +117,7 @@ def enroll(
 
     if quick and shadow is not None:
         raise UsageError(f"--quick makes 2 + 2 shadow models, --shadow {shadow} others: give one of them")
-    seeds = load_data(data)
+    seeds = load_data(reading.of(data, how.size))
     chosen = SCHEMES[scheme].preset(preset).with_settings(settings(set_))
     with progress() as report, compute.computing(seeds.shape) as device:
         source = how.load(model, shape=seeds.shape, classes=seeds.classes, device=device)
@@ -124,7 +126,7 @@ def enroll(
             seeds,
             scheme=chosen,
             negatives=negatives or (),
-            train_data=train_data,
+            train_data=None if train_data is None else reading.of(train_data, how.size),
             shadows="2" if quick else shadow,
             keep_shadows=keep_shadows,
             how=HowTrained(recipe=recipe, settings=settings(recipe_set), init=init),

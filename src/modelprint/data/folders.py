@@ -1,103 +1,58 @@
-"""Folders of images, one folder per class: decoded in a confined child, into memory or into an array on disk."""
+"""Folders and zip archives of images, one folder per class: listed here, decoded by `pictures`."""
 
 from __future__ import annotations
 
-import math
+import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from modelprint.core.errors import DataError
-from modelprint.core.identity import digest_json
-from modelprint.data.on_disk import block_rows, is_large, kept
-from modelprint.modalities.image.confined import PictureReader
-from modelprint.modalities.image.reading import IMAGE_SUFFIXES, Like
-from modelprint.modalities.image.storage import STORED
+from modelprint.data.class_lists import read_class_list
+from modelprint.data.layout import Names, is_leftover, is_picture, laid_out
+from modelprint.data.pictures import PictureSet, picture_set
+from modelprint.data.references import AS_IT_IS, Reading
+from modelprint.modalities.image.confined import PictureFile, PictureReader
 
-BATCHES, MOST_TOGETHER = 8, 1024  # messages of a block's bytes; pictures in one message
-FLOOR = 2**30  # bytes of pixels that a folder may always hold
-GROWTH = 200  # of larger ones: how many times the bytes of its files they may be
+_MOST_TOGETHER = 1024  # files that are looked at in one message
 
-
-@dataclass(frozen=True, kw_only=True)
-class ImageFolder:
-    """The files of a folder, before any is decoded but the first.
-
-    Attributes:
-        files: sorted by class, then by name.
-        labels: int64 (n,).
-        shape: of an image, (channels, height, width), by the first.
-    """
-
-    root: Path
-    files: tuple[Path, ...]
-    labels: np.ndarray
-    class_names: tuple[str, ...]
-    shape: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    @property
-    def large(self) -> bool:
-        """Whether all images together are too large for memory."""
-        return is_large((len(self), *self.shape), STORED)
-
-    def read(self, index: np.ndarray) -> np.ndarray:
-        """Some images, uint8 (k, c, h, w), in the order of the index; mapped from disk where they are large.
-
-        Raises:
-            DataError: a file that is no image, or of another size than the first.
-        """
-        chosen = [self.files[number] for number in index]
-        shape = (len(chosen), *self.shape)
-        if not is_large(shape, STORED):
-            images = np.empty(shape, STORED)
-            self._decode(chosen, images)
-            return images
-        return kept(_key(chosen), shape, STORED, lambda target: self._decode(chosen, target))
-
-    def _decode(self, files: Sequence[Path], target: np.ndarray) -> None:
-        """Read files into the rows of an array."""
-        like = Like(shape=self.shape, name=str(self.files[0]))
-        together = max(1, min(MOST_TOGETHER, block_rows(self.shape, STORED) // BATCHES))
-        with PictureReader(str(self.root)) as reader:
-            for start in range(0, len(files), together):
-                batch = files[start : start + together]
-                target[start : start + len(batch)] = reader.read(batch, like)
+_log = logging.getLogger(__name__)
 
 
-def list_image_folder(root: Path) -> ImageFolder:
-    """The images of a folder with one folder per class, sorted by name.
+def list_image_folder(root: Path, reading: Reading = AS_IT_IS) -> PictureSet:
+    """The images of a folder with one folder per class, perhaps below `train`, `val` and `test`.
+
+    Files are pictures by their suffix, or else by their content.
 
     Raises:
         DataError: no class folders, no images, or pictures that unpack to far more than they weigh.
         SandboxError: the first takes too much memory or time.
     """
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if len(folders) < 2:
-        raise DataError(f"{root}: expected one folder of images per class, found {len(folders)} folders")
-    files = [
-        (path, label)
-        for label, folder in enumerate(folders)
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES
+    listed: list[tuple[Names, PictureFile]] = []
+    folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not is_leftover(entry.name))
+    for path in _files(root):
+        listed.append((path.relative_to(root).parts, PictureFile(place=path)))
+    return _listed(root, listed, reading, folders=folders)
+
+
+def list_zip(path: Path, reading: Reading = AS_IT_IS) -> PictureSet:
+    """The images of a zip archive of such a folder, which may itself stand in one folder more.
+
+    Raises:
+        DataError: no zip archive, or a bomb; and as of a folder.
+        SandboxError: as of a folder.
+    """
+    with PictureReader(str(path)) as reader:
+        listed = [(tuple(part for part in member.split("/") if part), member) for member in reader.names(path)]
+    members = [
+        (names, PictureFile(place=path, member=member))
+        for names, member in listed
+        if not any(is_leftover(name) for name in names)
     ]
-    if not files:
-        raise DataError(f"{root}: no images (png, jpg ...) in its class folders")
-    with PictureReader(str(root)) as reader:
-        shape = reader.first(files[0][0]).shape
-    _refuse_bombs(root, [path for path, _ in files], shape)
-    return ImageFolder(
-        root=root,
-        files=tuple(path for path, _ in files),
-        labels=np.array([label for _, label in files], dtype=np.int64),
-        class_names=tuple(folder.name for folder in folders),
-        shape=shape,
-    )
+    while members and len({names[0] for names, _ in members}) == 1 and all(len(names) > 2 for names, _ in members):
+        members = [(names[1:], file) for names, file in members]
+    return _listed(path, members, reading)
 
 
 def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -110,26 +65,59 @@ def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ..
     return folder.read(np.arange(len(folder))), folder.labels, folder.class_names
 
 
-def _refuse_bombs(root: Path, files: Sequence[Path], shape: tuple[int, ...]) -> None:
-    """Refuse a folder whose pictures, all of one size, unpack to far more than they weigh."""
-    pixels = len(files) * math.prod(shape)
-    if pixels <= FLOOR:
-        return
-    weight = sum(_state(file).st_size for file in files)
-    if pixels > GROWTH * weight:
-        raise DataError(
-            f"{root} is refused: its files have {weight:,} bytes but would unpack to {pixels:,}; use a part of it"
+def _files(root: Path) -> Iterator[Path]:
+    """The files below a folder, but what file managers left; a folder that is called like a picture counts as one.
+
+    Folders at the root may be symbolic links; others are not followed.
+    """
+    for top in sorted(root.iterdir()):
+        if is_leftover(top.name):
+            continue
+        if not top.is_dir():
+            yield top
+            continue
+        for folder, within, files in os.walk(top):
+            pictures = [name for name in within if is_picture(name)]
+            within[:] = sorted(name for name in within if name not in pictures and not is_leftover(name))
+            yield from (Path(folder, name) for name in sorted([*files, *pictures]) if not is_leftover(name))
+
+
+def _listed(
+    root: Path, files: Sequence[tuple[Names, PictureFile]], reading: Reading, folders: Sequence[str] = ()
+) -> PictureSet:
+    pictures = _pictures(root, files)
+    classes = None if reading.classes is None else read_class_list(reading.classes)
+    layout = laid_out([names for names, _ in pictures], folders, who=str(root), classes=classes)
+    for note in layout.notes:
+        _log.warning("%s: %s", root, note)
+    return picture_set(
+        root,
+        [pictures[number][1] for number in layout.order],
+        layout.labels,
+        layout.class_names,
+        how=reading.preparation,
+        counts=layout.counts,
+        skip_bad=reading.skip_bad,
+    )
+
+
+def _pictures(root: Path, files: Sequence[tuple[Names, PictureFile]]) -> list[tuple[Names, PictureFile]]:
+    """Those that are pictures: by their suffix, or, of class folders' other files, by their content."""
+    unknown = [number for number, (names, _) in enumerate(files) if len(names) > 1 and not is_picture(names[-1])]
+    recognised: set[int] = set()
+    if unknown:
+        with PictureReader(str(root)) as reader:
+            for start in range(0, len(unknown), _MOST_TOGETHER):
+                some = unknown[start : start + _MOST_TOGETHER]
+                kinds = reader.recognised([files[number][1] for number in some])
+                recognised.update(number for number, kind in zip(some, kinds, strict=True) if kind)
+    left = ["/".join(files[number][0]) for number in unknown if number not in recognised]
+    if left:
+        _log.warning(
+            "%s: %d files are no pictures and are left out: %s%s",
+            root,
+            len(left),
+            ", ".join(left[:3]),
+            " ..." if len(left) > 3 else "",
         )
-
-
-def _state(file: Path) -> os.stat_result:
-    try:
-        return file.stat()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read as an image ({error.strerror}): remove it or make it again") from error
-
-
-def _key(files: Sequence[Path]) -> str:
-    """A name for what files hold, by their places, sizes and times."""
-    states = [(str(file.resolve()), (state := _state(file)).st_size, state.st_mtime_ns) for file in files]
-    return digest_json(states).removeprefix("sha256:")[:32]
+    return [entry for number, entry in enumerate(files) if is_picture(entry[0][-1]) or number in recognised]

@@ -52,6 +52,8 @@ class RawSet:
 
     Attributes:
         train_images: uint8 (n, c, h, w); likewise the test part. A set without published parts has an empty test part.
+        counted: whether there are as many classes as the largest label says, so that there may be more.
+        validated: how many of the test part's images, its first, are published as a validation part.
     """
 
     train_images: np.ndarray
@@ -59,6 +61,8 @@ class RawSet:
     test_images: np.ndarray
     test_labels: np.ndarray
     class_names: tuple[str, ...]
+    validated: int = 0
+    counted: bool = False
 
 
 def search_folders() -> list[Path]:

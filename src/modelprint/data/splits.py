@@ -8,7 +8,6 @@ seed, so that a slice means the same images to everybody.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,14 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.data.arrays import read_npz_arrays
-from modelprint.data.folders import ImageFolder, list_image_folder
+from modelprint.data.folders import list_image_folder, list_zip
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.named import NAMED_SETS, RawSet
+from modelprint.data.npz_sets import read_npz_set
 from modelprint.data.on_disk import OnDisk, joined_rows, rows
-from modelprint.modalities.image.reading import to_uint8_nchw
+from modelprint.data.pictures import PictureSet
+from modelprint.data.references import AS_IT_IS, Reading, Reference, read_reference
+from modelprint.data.references import parse_reference as parse_reference
+from modelprint.data.tables import list_table
 
 ORDER_SEED = 20_241_123
+TABLES = (".csv", ".tsv")  # of pictures and their labels
 SPLITS = ("owner", "stranger", "attacker", "queries", "holdout")
 # Shares for any set; the named ones have the sizes of the published experiments.
 _SHARES = {"owner": 1 / 3, "stranger": 1 / 3, "attacker": 1 / 6, "queries": 1 / 12, "holdout": 1 / 12}
@@ -34,8 +37,6 @@ _SIZES = {
     "cifar10": {"owner": 20_000, "stranger": 20_000, "attacker": 10_000, "queries": 5_000, "holdout": 5_000},
 }
 _DIGITS_TEST = 500
-_MOST_CLASSES = 100_000
-_REFERENCE = re.compile(r"^(?P<name>.+?)(?::(?P<split>[a-z]+))?(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
 
 
 def fixed_order(count: int, *, salt: int = 0) -> np.ndarray:
@@ -69,26 +70,30 @@ def load_data(reference: str) -> LabelledSet:
     Raises:
         DataError: nothing there, an unknown split, or an empty slice; the message says which.
     """
-    name, split, start, stop = parse_reference(reference)
-    whole = _whole(name, split)
-    index = _part_index(name, whole.labels, whole.trained, split)
-    lower, upper = start or 0, len(index) if stop is None else stop
+    asked = read_reference(reference)
+    whole = _whole(asked)
+    index = whole.part(asked.name, asked.split)
+    lower, upper = asked.start or 0, len(index) if asked.stop is None else asked.stop
     if not lower < upper <= len(index):
-        raise DataError(f"{reference}: [{lower}:{upper}] is not a part of the {len(index)} images of {name}:{split}")
+        raise DataError(
+            f"{reference}: [{lower}:{upper}] is not a part of the {len(index)} images of {asked.name}:{asked.split}"
+        )
     chosen = index[lower:upper]
     return LabelledSet(
         name=reference, stored=whole.read(chosen), labels=whole.labels[chosen], class_names=whole.class_names
     )
 
 
-def part_sizes(name: str) -> dict[str, int]:
+def part_sizes(reference: str) -> dict[str, int]:
     """How many inputs each part of a whole set holds, by the part's name; 0 where the set is too small for it.
 
     Raises:
         DataError: there is no such set.
     """
-    whole = _whole(name, "train")
-    return {split: len(_part_index(name, whole.labels, whole.trained, split)) for split in ("train", "test", *SPLITS)}
+    asked = read_reference(reference)
+    whole = _whole(asked)
+    standard = ("train", "val", "test") if whole.validated else ("train", "test")
+    return {split: len(whole.part(asked.name, split)) for split in (*standard, *SPLITS)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,26 +102,47 @@ class _Whole:
 
     Attributes:
         trained: how many are of the published training part, which stands first.
+        validated: how many are of the published validation part, which stands next.
         read: stored inputs by an index, in its order; mapped from disk where they are too large for memory.
     """
 
     labels: np.ndarray
     trained: int
+    validated: int = 0
     class_names: tuple[str, ...]
     read: Callable[[np.ndarray], np.ndarray]
 
+    def part(self, name: str, split: str) -> np.ndarray:
+        """Which inputs a split holds, in its order."""
+        return _part_index(name, self.labels, self.trained, self.validated, split)
 
-def _whole(name: str, split: str) -> _Whole:
-    if name not in NAMED_SETS and Path(name).is_dir():
-        folder = _listed(name)
-        if folder.large:
-            return _Whole(labels=folder.labels, trained=len(folder), class_names=folder.class_names, read=folder.read)
-    raw = load_raw(name)
+
+def _whole(asked: Reference) -> _Whole:
+    name, split = asked.name, asked.split
+    if is_of_pictures(name):
+        pictures = _listed(name, asked.reading)
+        if pictures.large:
+            return _Whole(
+                labels=pictures.labels,
+                trained=pictures.counts["train"],
+                validated=pictures.counts["val"],
+                class_names=pictures.class_names,
+                read=pictures.read,
+            )
+    raw = load_raw(name, asked.reading)
     return _Whole(
         labels=np.concatenate([raw.train_labels, raw.test_labels]),
         trained=len(raw.train_labels),
+        validated=raw.validated,
         class_names=raw.class_names,
         read=lambda index: _read(raw, split, index),
+    )
+
+
+def is_of_pictures(name: str) -> bool:
+    """Whether a set consists of pictures in files, which can be brought to one size when they are read."""
+    return name not in NAMED_SETS and (
+        Path(name).is_dir() or (Path(name).suffix.lower() in _LISTS and Path(name).exists())
     )
 
 
@@ -133,99 +159,65 @@ def _contiguous(images: np.ndarray) -> np.ndarray:
     return images if isinstance(images, OnDisk) else np.ascontiguousarray(images)
 
 
-@lru_cache(maxsize=4)
-def _listed(name: str) -> ImageFolder:
-    return list_image_folder(Path(name))
+def is_table(name: str) -> bool:
+    """Whether a set is a list of pictures in a table, whose columns options may name."""
+    return name not in NAMED_SETS and Path(name).suffix.lower() in TABLES
 
 
-def parse_reference(reference: str) -> tuple[str, str, int | None, int | None]:
-    """Name, split ("train" unless said) and slice of a DATA argument.
-
-    >>> parse_reference("cifar10:owner[0:500]")
-    ('cifar10', 'owner', 0, 500)
-    >>> parse_reference("photos")
-    ('photos', 'train', None, None)
-    """
-    match = _REFERENCE.match(reference)
-    if match is None:
-        raise DataError(f"{reference!r} is not NAME, NAME:SPLIT or NAME:SPLIT[a:b]")
-    start, stop = (int(text) if text else None for text in (match["start"], match["stop"]))
-    return match["name"], match["split"] or "train", start, stop
+_LISTS: dict[str, Callable[[Path, Reading], PictureSet]] = {".zip": list_zip, **dict.fromkeys(TABLES, list_table)}
 
 
 @lru_cache(maxsize=4)
-def load_raw(name: str) -> RawSet:
-    """A whole set by name or path, in its own order; kept for the next call."""
-    if name in NAMED_SETS:
-        return NAMED_SETS[name]()
+def _listed(name: str, reading: Reading = AS_IT_IS) -> PictureSet:
     path = Path(name)
     if path.is_dir():
-        folder = _listed(name)
-        images, labels = folder.read(np.arange(len(folder))), folder.labels
+        return list_image_folder(path, reading)
+    return _LISTS[path.suffix.lower()](path, reading)
+
+
+@lru_cache(maxsize=4)
+def load_raw(name: str, reading: Reading = AS_IT_IS) -> RawSet:
+    """A whole set by name or path, in its own order; kept for the next call."""
+    if name in NAMED_SETS:
+        _refuse_reading(name, reading, "a published set is read as it is")
+        return NAMED_SETS[name]()
+    path = Path(name)
+    if is_of_pictures(name):
+        listed = _listed(name, reading)
+        images, labels, trained = listed.read(np.arange(len(listed))), listed.labels, listed.counts["train"]
         return RawSet(
-            train_images=images,
-            train_labels=labels,
-            test_images=images[:0],
-            test_labels=labels[:0],
-            class_names=folder.class_names,
+            train_images=images[:trained],
+            train_labels=labels[:trained],
+            test_images=images[trained:],
+            test_labels=labels[trained:],
+            class_names=listed.class_names,
+            validated=listed.counts["val"],
         )
     if path.suffix == ".npz":
-        return _raw_from_npz(path)
+        return read_npz_set(path, reading)
     known = ", ".join(NAMED_SETS)
-    raise DataError(f"{name!r} is no data set: use {known}, a folder of class folders, or an .npz file")
-
-
-def _raw_from_npz(path: Path) -> RawSet:
-    arrays = read_npz_arrays(path, large_images=("x_train", "x_test"))
-    if not {"x_train", "y_train"} <= set(arrays):
-        raise DataError(f"{path} holds {sorted(arrays)}: expected Keras' layout, x_train, y_train, x_test, y_test")
-    train = _images(arrays["x_train"], f"{path}: x_train")
-    train_labels = _labels(arrays["y_train"], len(train), path)
-    test, test_labels = train[:0], train_labels[:0]
-    if "x_test" in arrays and "y_test" in arrays:
-        test = _images(arrays["x_test"], f"{path}: x_test")
-        test_labels = _labels(arrays["y_test"], len(test), path)
-        if test.shape[1:] != train.shape[1:]:
-            raise DataError(
-                f"{path}: images of x_test are {test.shape[1:]}, those of x_train {train.shape[1:]}: one size"
-            )
-    names = arrays.get("class_names")
-    classes = int(max(train_labels.max(initial=0), test_labels.max(initial=0))) + 1
-    class_names = tuple(map(str, names)) if names is not None else tuple(str(label) for label in range(classes))
-    return RawSet(
-        train_images=train,
-        train_labels=train_labels,
-        test_images=test,
-        test_labels=test_labels,
-        class_names=class_names,
+    raise DataError(
+        f"{name!r} is no data set: use {known}, a folder or .zip of class folders, a .csv list of pictures, or an .npz "
+        "file"
     )
 
 
-def _images(images: np.ndarray, who: str) -> np.ndarray:
-    return images if isinstance(images, OnDisk) else to_uint8_nchw(images, who=who)
+def _refuse_reading(name: str, reading: Reading, why: str) -> None:
+    """Refuse options that have no effect on a set."""
+    if reading != AS_IT_IS:
+        raise DataError(f"{name}: {why}: leave {reading.text().replace('&', ', ')} out")
 
 
-def _labels(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
-    labels = labels.reshape(-1)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(f"{path}: labels must be class numbers, got {labels.dtype}")
-    if len(labels) != count:
-        raise DataError(f"{path}: {count} images but {len(labels)} labels")
-    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
-    if low < 0 or high >= _MOST_CLASSES:
-        raise DataError(f"{path}: labels run from {low} to {high}: number the classes from 0 on")
-    return labels.astype(np.int64)
-
-
-def _part_index(name: str, labels: np.ndarray, trained: int, split: str) -> np.ndarray:
-    """Which inputs of a whole set a split holds, in its order: the published training part first, then the test part.
+def _part_index(name: str, labels: np.ndarray, trained: int, validated: int, split: str) -> np.ndarray:
+    """Which inputs of a whole set a split holds, in its order: the published parts stand one after the other.
 
     Args:
         labels: of the whole set.
-        trained: how many inputs are of the published training part; all where nothing was published.
+        trained, validated: how many inputs are of the published training and validation parts; all are of the
+            training part where nothing was published.
     """
-    if split in ("train", "test"):
-        return _standard_index(name, labels, trained, split)
+    if split in ("train", "val", "test"):
+        return _standard_index(name, labels, trained, validated, split)
     if split not in SPLITS:
         raise DataError(f"{name}:{split}: unknown split, use train, test, {', '.join(SPLITS)}")
     order = fixed_order(len(labels))
@@ -237,13 +229,18 @@ def _part_index(name: str, labels: np.ndarray, trained: int, split: str) -> np.n
     raise AssertionError(split)
 
 
-def _standard_index(name: str, labels: np.ndarray, trained: int, split: str) -> np.ndarray:
+def _standard_index(name: str, labels: np.ndarray, trained: int, validated: int, split: str) -> np.ndarray:
+    if split == "val" and not validated:
+        raise DataError(f"{name}:val: there is no validation part, use train, test, {', '.join(SPLITS)}")
     if trained == len(labels):  # no published parts: a fixed stratified cut
         test_size = _DIGITS_TEST if name == "digits" else len(labels) // 5
         return _stratified(labels, test_size)[split]
     if split == "train":
         return fixed_order(trained, salt=1)
-    return trained + fixed_order(len(labels) - trained, salt=2)
+    tested = trained + validated
+    if split == "val" or tested == len(labels):
+        return trained + fixed_order(validated, salt=3)
+    return tested + fixed_order(len(labels) - tested, salt=2)
 
 
 def _stratified(labels: np.ndarray, test_size: int) -> dict[str, np.ndarray]:

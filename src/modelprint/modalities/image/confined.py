@@ -2,23 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import UInt8
 
 from modelprint.core.errors import DataError
 from modelprint.core.sandbox import Limits, Room, SandboxError, Unconfined, room
+from modelprint.modalities.image.preparing import AS_THEY_ARE, Preparation, UnreadableError
 from modelprint.modalities.image.reading import Like
 from modelprint.modalities.image.storage import STORED
 
 HANDLER = "modelprint.modalities.image.picture_child:handler"
-LIMITS = Limits(memory=3 * 2**30, seconds=60.0, answer=2**30)  # for a batch; the largest picture takes 2.3 GiB
+# For a batch; the largest picture takes 2.3 GiB. Of processor time, a child has used at most half when it is replaced.
+LIMITS = Limits(memory=3 * 2**30, seconds=60.0, processor=1200.0, answer=2**30)
 ALONE = 5.0  # seconds for one picture, once a batch has taken too long
-_ROUNDS = 256  # batches that one child reads: its processor time is limited
+_ROUNDS, _LONGEST = 256, 60.0  # batches that one child reads, and seconds: its processor time is limited
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFile:
+    """Where a picture lies: in a file of its own, or in an archive.
+
+    Attributes:
+        place: the file, or the archive.
+        member: its name in the archive.
+    """
+
+    place: Path
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return str(self.place) if self.member is None else f"{self.place}/{self.member}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bad:
+    """A picture that cannot be decoded: its number among those that were asked for, and what is wrong."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Pictures, uint8 (k, c, h, w), of which the bad ones are black."""
+
+    pictures: UInt8[np.ndarray, "k c h w"]
+    bad: tuple[Bad, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What was seen of pictures that were decoded and left where they are; `shapes` has None for bad ones."""
+
+    shapes: tuple[tuple[int, ...] | None, ...]
+    bad: tuple[Bad, ...]
 
 
 class PictureReader:
@@ -26,12 +72,13 @@ class PictureReader:
 
     Args:
         who: what they are of, for messages.
+        how: what is done with each.
     """
 
-    def __init__(self, who: str) -> None:
-        self.who = who
+    def __init__(self, who: str, how: Preparation = AS_THEY_ARE) -> None:
+        self.who, self.how = who, how
         self._child: Room | Unconfined | None = None
-        self._rounds = 0
+        self._rounds, self._seconds = 0, 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -41,70 +88,141 @@ class PictureReader:
     ) -> None:
         self._end()
 
-    def first(self, file: Path) -> Like:
+    def names(self, archive: Path) -> list[str]:
+        """The files in a zip archive, sorted.
+
+        Raises:
+            DataError: it is none, or a bomb, or its names lead elsewhere.
+            SandboxError: it takes too much memory or time.
+        """
+        limits = Limits(memory=LIMITS.memory, seconds=LIMITS.seconds, answer=LIMITS.answer)
+        with room(HANDLER, who=str(archive), limits=limits) as child:
+            answer, _ = child.call({"do": "names", "place": str(archive.absolute()), "name": str(archive)})
+        names = answer.get("names")
+        if not isinstance(names, list):
+            raise _senseless()
+        return [str(name) for name in names]
+
+    def recognised(self, files: Sequence[PictureFile]) -> list[bool]:
+        """Of each file, whether it begins as a picture of a format that is read, whatever its name.
+
+        Raises:
+            SandboxError: looking takes too much memory or time.
+        """
+        answer, _ = self._call(_message("recognise", files, self.how))
+        kinds = answer.get("recognised")
+        if not isinstance(kinds, list) or len(kinds) != len(files):
+            raise _senseless()
+        return [bool(kind) for kind in kinds]
+
+    def first(self, file: PictureFile) -> Like:
         """The picture that all others must be like.
 
         Raises:
-            DataError: it is no image.
+            UnreadableError: it is no image.
             SandboxError: it takes too much memory or time.
         """
-        limits = Limits(memory=LIMITS.memory, seconds=ALONE, answer=LIMITS.answer)
-        return Like(shape=_one(file, None, limits).shape[1:], name=str(file))
+        looked = self._look_alone(file)
+        if looked.bad:
+            raise UnreadableError(looked.bad[0].reason)
+        (shape,) = looked.shapes
+        return Like(shape=shape or (), name=file.name)
 
-    def read(self, files: Sequence[Path], like: Like) -> UInt8[np.ndarray, "k c h w"]:
+    def read(self, files: Sequence[PictureFile], like: Like) -> Batch:
         """Pictures in the order of their files.
 
         Raises:
-            DataError: one is no image, or of another size.
+            DataError: one is of another size.
             SandboxError: one takes too much memory or time.
         """
-        if self._rounds == _ROUNDS:
+        try:
+            answer, arrays = self._call({**_message("read", files, self.how), "like": [list(like.shape), like.name]})
+        except SandboxError:
+            for file in files:  # each for itself, so that the one at fault is named
+                self._look_alone(file)
+            raise
+        pictures = arrays.get("pictures")
+        if pictures is None or pictures.dtype != STORED or pictures.shape != (len(files), *like.shape):
+            raise DataError(f"{self.who}: the process that read it gave no pictures: remove it or make it again")
+        return Batch(pictures=pictures, bad=_bad(answer, len(files)))
+
+    def look(self, files: Sequence[PictureFile]) -> Looked:
+        """Decode pictures of any sizes, to see which are bad; those that take too much memory or time are bad, too."""
+        try:
+            answer, _ = self._call(_message("check", files, self.how))
+        except SandboxError:
+            return self._look_at_each(files)
+        return _looked(answer, len(files))
+
+    def _look_at_each(self, files: Sequence[PictureFile]) -> Looked:
+        shapes: list[tuple[int, ...] | None] = []
+        bad: list[Bad] = []
+        for number, file in enumerate(files):
+            try:
+                one = self._look_alone(file)
+            except SandboxError as error:
+                shapes.append(None)
+                bad.append(Bad(number=number, reason=str(error)))
+                continue
+            shapes += one.shapes
+            bad += [Bad(number=number, reason=other.reason) for other in one.bad]
+        return Looked(shapes=tuple(shapes), bad=tuple(bad))
+
+    def _look_alone(self, file: PictureFile) -> Looked:
+        limits = Limits(memory=LIMITS.memory, seconds=ALONE, answer=LIMITS.answer)
+        with room(HANDLER, who=file.name, limits=limits) as child:
+            answer, _ = child.call(_message("check", [file], self.how))
+        return _looked(answer, 1)
+
+    def _call(self, message: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
+        if self._rounds >= _ROUNDS or self._seconds > _LONGEST:
             self._end()
         if self._child is None:
             self._child = room(HANDLER, who=self.who, limits=LIMITS).__enter__()
-        self._rounds += 1
+        began = time.monotonic()
         try:
-            _, arrays = self._child.call(_message(files, like))
-        except SandboxError:
+            return self._child.call(message)
+        except BaseException:
             self._end()
-            _refuse_the_one(files, like)
             raise
-        return _checked(arrays.get("pictures"), (len(files), *like.shape), self.who)
+        finally:
+            self._rounds += 1
+            self._seconds += time.monotonic() - began
 
     def _end(self) -> None:
         if self._child is not None:
             self._child.end()
-        self._child, self._rounds = None, 0
+        self._child, self._rounds, self._seconds = None, 0, 0.0
 
 
-def _refuse_the_one(files: Sequence[Path], like: Like) -> None:
-    """Read pictures each for itself, so that the one at fault is named.
-
-    Raises:
-        SandboxError: it takes too much memory or time.
-    """
-    limits = Limits(memory=LIMITS.memory, seconds=ALONE, answer=LIMITS.answer)
-    for file in files:
-        _one(file, like, limits)
-
-
-def _one(file: Path, like: Like | None, limits: Limits) -> np.ndarray:
-    with room(HANDLER, who=str(file), limits=limits) as child:
-        _, arrays = child.call(_message([file], like))
-    pictures = arrays.get("pictures")
-    shape = (1, *like.shape) if like is not None else (1, *(pictures.shape[1:] if pictures is not None else ()))
-    return _checked(pictures, shape, str(file))
-
-
-def _message(files: Sequence[Path], like: Like | None) -> dict[str, object]:
+def _message(do: str, files: Sequence[PictureFile], how: Preparation) -> dict[str, Any]:
     return {
-        "files": [[str(file.absolute()), str(file)] for file in files],
-        "like": None if like is None else [list(like.shape), like.name],
+        "do": do,
+        "files": [[str(file.place.absolute()), file.name, file.member] for file in files],
+        "how": asdict(how),
     }
 
 
-def _checked(pictures: np.ndarray | None, shape: tuple[int, ...], who: str) -> np.ndarray:
-    """What a child gave, if it is pictures of that shape."""
-    if pictures is None or pictures.dtype != STORED or pictures.shape != shape or len(shape) != 4:
-        raise DataError(f"{who}: the process that read it gave no pictures: remove it or make it again")
-    return pictures
+def _bad(answer: Mapping[str, Any], count: int) -> tuple[Bad, ...]:
+    """What a child says of bad pictures, if it makes sense."""
+    try:
+        bad = tuple(Bad(number=number, reason=str(reason)) for number, reason in answer["bad"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _senseless() from error
+    if not all(type(one.number) is int and 0 <= one.number < count for one in bad):
+        raise _senseless()
+    return bad
+
+
+def _looked(answer: Mapping[str, Any], count: int) -> Looked:
+    try:
+        shapes = tuple(None if shape is None else tuple(map(int, shape)) for shape in answer["shapes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _senseless() from error
+    if len(shapes) != count or not all(shape is None or len(shape) == 3 for shape in shapes):
+        raise _senseless()
+    return Looked(shapes=shapes, bad=_bad(answer, count))
+
+
+def _senseless() -> DataError:
+    return DataError("the process that read pictures gave an answer that makes no sense: try again")

@@ -1,12 +1,16 @@
 """What the child does with pictures that strangers made: decode them, several at a time.
 
-Message: {"files": [[place, name], ...], "like": [shape, name] or null}; answer: "pictures", uint8 (k, c, h, w).
+Messages: {"do": "read", "files": [[place, name, member or null], ...], "like": [shape, name], "how": a preparation}:
+the answer holds "pictures", uint8 (k, c, h, w), and {"bad": [[number, reason], ...]} of those that cannot be decoded;
+{"do": "check", "files", "how"}: decoded alike, but their shapes alone are the answer, {"shapes", "bad"};
+{"do": "recognise", "files"}: {"recognised": whether each begins as a picture};
+{"do": "names", "place", "name"}: {"names"} of the members of an archive.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +19,9 @@ import numpy as np
 
 from modelprint.core.sandbox.frames import Arrays
 from modelprint.core.sandbox.server import Handler
-from modelprint.modalities.image.reading import Like, read_picture
+from modelprint.modalities.image.archives import Archives
+from modelprint.modalities.image.preparing import Preparation, UnreadableError
+from modelprint.modalities.image.reading import Like, begins_as_picture, decoded
 from modelprint.modalities.image.storage import STORED
 
 _MOST_READERS, _IN_TURN = 8, 16  # threads; pictures that one of them reads in a row
@@ -24,25 +30,53 @@ _MOST_READERS, _IN_TURN = 8, 16  # threads; pictures that one of them reads in a
 def handler() -> Handler:
     """Answers with the pictures in files."""
     readers = ThreadPoolExecutor(max_workers=min(_MOST_READERS, os.cpu_count() or 1))
+    archives = Archives()
 
     def answer(message: Mapping[str, Any], arrays: Arrays) -> tuple[Mapping[str, Any], Arrays]:
-        files = message["files"]
-        known = message["like"]
-        if known is None:  # one picture alone
-            ((place, name),) = files
-            return {}, {"pictures": _read(place, name, None)[None]}
-        like = Like(shape=tuple(known[0]), name=known[1])
-        pictures = np.empty((len(files), *like.shape), STORED)
+        if message["do"] == "names":
+            return {"names": archives.names(Path(message["place"]), name=message["name"])}, {}
+        files, how = message["files"], _preparation(message["how"])
+        if message["do"] == "recognise":
+            openers = [archives.opener(Path(place), member, name=name) for place, name, member in files]
+            return {"recognised": list(readers.map(begins_as_picture, openers))}, {}
+        known = message.get("like")
+        like = None if known is None else Like(shape=tuple(known[0]), name=known[1])
 
-        def fill(start: int) -> None:
-            for number, (place, name) in enumerate(files[start : start + _IN_TURN], start):
-                pictures[number] = _read(place, name, like)
+        def one(number: int) -> np.ndarray:
+            place, name, member = files[number]
+            return decoded(archives.opener(Path(place), member, name=name), name=name, like=like, how=how)
 
-        list(readers.map(fill, range(0, len(files), _IN_TURN)))
-        return {}, {"pictures": pictures}
+        if message["do"] == "check":
+            shapes: list[list[int] | None] = [None] * len(files)
+
+            def look(number: int) -> None:
+                shapes[number] = list(one(number).shape)
+
+            return {"bad": _each(look, files, readers), "shapes": shapes}, {}
+        pictures = np.zeros((len(files), *(one(0).shape if like is None else like.shape)), STORED)
+
+        def read(number: int) -> None:
+            pictures[number] = one(number)
+
+        return {"bad": _each(read, files, readers)}, {"pictures": pictures}
 
     return answer
 
 
-def _read(place: str, name: str, like: Like | None) -> np.ndarray:
-    return read_picture(Path(place), name=name, like=like)
+def _each(do: Callable[[int], None], files: Sequence[Any], readers: ThreadPoolExecutor) -> list[list[Any]]:
+    """Do something with each file, several at a time; [number, reason] of those that cannot be decoded."""
+    bad: list[list[Any]] = []
+
+    def some(start: int) -> None:
+        for number in range(start, min(start + _IN_TURN, len(files))):
+            try:
+                do(number)
+            except UnreadableError as error:
+                bad.append([number, str(error)])
+
+    list(readers.map(some, range(0, len(files), _IN_TURN)))
+    return sorted(bad)
+
+
+def _preparation(how: Mapping[str, Any]) -> Preparation:
+    return Preparation(**{**how, "size": None if how["size"] is None else tuple(how["size"])})

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
 from modelprint.core.errors import DataError, first_line
 from modelprint.core.untrusted import open_regular
+from modelprint.modalities.image.preparing import AS_THEY_ARE, Preparation, UnreadableError, channels_of, prepared
 from modelprint.modalities.image.storage import STORED, to_bytes
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM")  # by content, whatever the suffix says
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF", "GIF", "AVIF")  # by content, whatever the suffix says
+_PLUGINS = ("Png", "Jpeg", "Bmp", "WebP", "Ppm", "Tiff", "Gif", "Avif")  # Pillow's modules of these
 MOST_PIXELS = 89_478_485  # of one picture: a quarter of a gigabyte of colour, as Pillow has it
-_DEEPEST, _STEP = 65535, 257  # of 16 bits: the largest number; how many of its steps are one of 8 bits
+
+Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
 def to_uint8_nchw(images: Shaped[np.ndarray, ...], *, who: str) -> UInt8[np.ndarray, "n c h w"]:
@@ -54,7 +57,7 @@ class Like:
     """The picture that others of a folder must be like.
 
     Attributes:
-        shape: (channels, height, width).
+        shape: (channels, height, width), as it is stored.
         name: its path, for messages.
     """
 
@@ -62,60 +65,96 @@ class Like:
     name: str
 
 
-def read_picture(path: Path, *, name: str | None = None, like: Like | None = None) -> UInt8[np.ndarray, "c h w"]:
-    """The image in a file, grey or RGB, of 8 bits; those of 16 bits are divided by 257.
+def read_picture(
+    path: Path,
+    *,
+    name: str | None = None,
+    like: Like | None = None,
+    how: Preparation = AS_THEY_ARE,
+) -> UInt8[np.ndarray, "c h w"]:
+    """The image in a file, as `decoded` reads it.
+
+    Args:
+        name: the path as the user wrote it, for messages.
+
+    Raises:
+        UnreadableError: no file, or no image.
+        DataError: of another size than `like`.
+    """
+    return decoded(lambda: open_regular(path), name=name or str(path), like=like, how=how)
+
+
+def decoded(
+    opened: Opener, *, name: str, like: Like | None = None, how: Preparation = AS_THEY_ARE
+) -> UInt8[np.ndarray, "c h w"]:
+    """The image in a stream, grey or RGB, of 8 bits; of several frames or pages, the first.
 
     The formats are those of `FORMATS`, by content: Pillow's readers of others may start programs (Ghostscript).
 
     Args:
-        name: the path as the user wrote it, for messages.
+        opened: opens the stream.
+        name: of the picture, for messages.
         like: a picture of the same folder; another size is refused before anything is decoded.
+        how: what is done with it.
 
     Raises:
-        DataError: no image, one of very many pixels, floats, or of another size than `like`.
+        UnreadableError: no image, one of very many pixels, or of numbers that no rule makes levels of 8 bits.
+        DataError: of another size than `like`.
     """
     from PIL import Image, UnidentifiedImageError
 
-    name = name or str(path)
     try:
-        with open_regular(path) as stream, Image.open(stream, formats=FORMATS) as image:
+        with opened() as stream, Image.open(stream, formats=_formats()) as image:
             if image.width * image.height > MOST_PIXELS:
-                raise DataError(f"{name} has {image.width} x {image.height} pixels, {MOST_PIXELS:,} may be: shrink it")
-            if like is not None and (image.height, image.width) != like.shape[1:]:
-                raise _unlike((_channels(image.mode), image.height, image.width), name, like)
-            picture = _levels(image, name)
+                raise UnreadableError(
+                    f"{name} has {image.width} x {image.height} pixels, {MOST_PIXELS:,} may be: shrink it"
+                )
+            if like is not None and how.size is None and {image.height, image.width} != set(like.shape[1:]):
+                raise _unlike((channels_of(image.mode), image.height, image.width), name, like)
+            picture = prepared(image, how, name)
     except (DataError, MemoryError):
         raise
     except Exception as error:  # of damaged files, Pillow raises nearly anything
         reason = f"it is none of {', '.join(FORMATS)}" if type(error) is UnidentifiedImageError else _reason(error)
-        raise DataError(f"{name} cannot be read as an image ({reason}): remove it or make it again") from error
+        raise UnreadableError(f"{name} cannot be read as an image ({reason}): remove it or make it again") from error
     stored: np.ndarray = to_uint8_nchw(picture[None], who=name)[0]
     if like is not None and stored.shape != like.shape:
         raise _unlike(stored.shape, name, like)
     return stored
 
 
-def _levels(image: Image.Image, name: str) -> UInt8[np.ndarray, ...]:
-    """What an open picture shows, (h, w) grey or (h, w, 3)."""
-    if image.mode == "F":
-        raise DataError(f"{name} holds floating-point numbers: save it as a PNG of 8 or 16 bits")
-    if image.mode.startswith("I"):
-        deep = np.asarray(image)
-        if deep.min(initial=0) < 0 or deep.max(initial=0) > _DEEPEST:
-            raise DataError(f"{name} holds numbers of more than 16 bits: save it as a PNG of 8 or 16 bits")
-        return ((deep.astype(np.int64) + _STEP // 2) // _STEP).astype(STORED)
-    return np.asarray(image.convert("L" if _channels(image.mode) == 1 else "RGB"))
+def begins_as_picture(opened: Opener) -> bool:
+    """Whether a stream begins as a picture of one of `FORMATS`; it may be damaged all the same."""
+    from PIL import Image
+
+    try:
+        with opened() as stream, Image.open(stream, formats=_formats()):
+            return True
+    except Exception:  # of what is no picture, Pillow raises nearly anything
+        return False
 
 
-def _channels(mode: str) -> int:
-    return 1 if mode in ("1", "L") or mode.startswith(("I", "F")) else 3
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow reads."""
+    from PIL import Image
+
+    for plugin in _PLUGINS:
+        try:
+            import_module(f"PIL.{plugin}ImagePlugin")
+        except ImportError:  # AVIF, of older ones
+            continue
+    return tuple(kind for kind in FORMATS if kind in Image.OPEN)
 
 
 def _unlike(shape: tuple[int, ...], name: str, like: Like) -> DataError:
-    return DataError(
-        f"{name} is {_as_picture(shape)} but {like.name} is {_as_picture(like.shape)}: "
-        "bring all images to one size and mode"
-    )
+    sizes = f"{name} is {_as_picture(shape)} but {like.name} is {_as_picture(like.shape)}"
+    if shape[1:] != like.shape[1:]:
+        return DataError(
+            f"{sizes}: bring all images to one size, or give --size (the side that your model takes, such as "
+            "--size 224) and --crop center, pad or none"
+        )
+    return DataError(f"{sizes}: bring all images to one mode, or give --mode rgb or --mode gray")
 
 
 def _as_picture(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,0 +1,77 @@
+"""Options for DATA: how pictures in files are read, and what the classes are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from modelprint.cli.options import checked_size
+from modelprint.core.errors import UsageError
+
+_DATA = Group("Data", help="How DATA are read: folders, archives and lists of pictures.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DataFlags:
+    """How DATA are read."""
+
+    crop: Annotated[Literal["none", "center", "pad"] | None, Parameter(group=_DATA)] = None
+    "With --size: the whole picture is squeezed (none), its middle is kept, or it is laid on the background (pad)."
+    mode: Annotated[Literal["rgb", "gray"] | None, Parameter(group=_DATA)] = None
+    "All pictures become colour, or grey."
+    background: Annotated[str | None, Parameter(group=_DATA)] = None
+    "The colour under transparent pictures: black, #808080 ...; white unless given."
+    skip_bad: Annotated[bool, Parameter(group=_DATA, negative="")] = False
+    "Leave out pictures that cannot be decoded; they are counted and named."
+    classes: Annotated[str | None, Parameter(group=_DATA)] = None
+    "A file that lists the classes in the order of the model's outputs, one a line; or how many there are."
+    path: Annotated[str | None, Parameter(group=_DATA)] = None
+    "Of a table, the column of the pictures' paths."
+    label: Annotated[str | None, Parameter(group=_DATA)] = None
+    "Of a table, the column of the labels."
+
+    def of(self, data: str, size: list[int] | None = None) -> str:
+        """A DATA argument, read as these options say.
+
+        Args:
+            size: --size, one side or height and width, to which pictures in files are brought; arrays keep theirs.
+
+        Raises:
+            UsageError: options for pictures, where there are arrays.
+            DataError: options that make no sense together.
+        """
+        from modelprint.data.references import Reading, described, read_reference
+        from modelprint.data.splits import is_of_pictures, is_table
+        from modelprint.modalities.image.preparing import AS_THEY_ARE, Preparation
+
+        name = read_reference(data).name
+        if not is_of_pictures(name):
+            given = (("--crop", self.crop), ("--mode", self.mode), ("--background", self.background))
+            useless = [option for option, value in (*given, ("--skip-bad", self.skip_bad or None)) if value is not None]
+            if useless:
+                raise UsageError(f"{' and '.join(useless)}: for pictures in files, not for {name}: leave it out")
+            return described(data, Reading(classes=self.classes))
+        sides = None
+        if (checked := checked_size(size)) is not None:
+            sides = (checked[0], checked[-1])
+        elif self.crop is not None and "size=" not in data:
+            raise UsageError(f"--crop {self.crop} needs --size: the side that your model takes, such as --size 224")
+        table = is_table(name)
+        return described(
+            data,
+            Reading(
+                preparation=Preparation(
+                    size=sides,
+                    crop=self.crop if self.crop and sides else AS_THEY_ARE.crop,
+                    mode=self.mode,
+                    background=self.background or AS_THEY_ARE.background,
+                ),
+                skip_bad=self.skip_bad,
+                classes=self.classes,
+                path=self.path if table else None,
+                label=self.label if table else None,
+            ),
+        )
