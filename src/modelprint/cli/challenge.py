@@ -92,9 +92,10 @@ def challenged(
     say(f"fresh challenge with seed {seed}")
     images = load_data(data)
     with progress() as bars, compute.computing(images.shape) as device:
+        model, images = how.load_for(source, images, device=device)
         return challenge(
             checked.fingerprint,
-            how.load(source, shape=images.shape, classes=images.classes, device=device),
+            model,
             images,
             flags.suspect,
             seed=seed,

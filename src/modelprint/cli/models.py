@@ -119,11 +119,13 @@ def attack(
     from modelprint.data.splits import load_data
     from modelprint.nn.architectures import Normalized
     from modelprint.nn.files import save_model
+    from modelprint.training.classes import matched
 
     data = reading.of(data, how.size)
     images = load_data(data)
+    measured_on = _holdout(data, None if holdout is None else reading.of(holdout, how.size))
     with progress() as report, compute.computing(images.shape) as device:
-        source = how.load(model, shape=images.shape, classes=images.classes, device=device)
+        source, images = how.load_for(model, images, device=device)
         if source.spec is None or not isinstance(source.module, Normalized):
             raise ModelError(
                 f"{model} cannot be rebuilt, as attacks do: name its weights and its architecture with --arch"
@@ -136,7 +138,7 @@ def attack(
             images,
             recipe=recipe,
             seed=seed,
-            holdout=_holdout(data, None if holdout is None else reading.of(holdout, how.size)),
+            holdout=None if measured_on is None else matched(measured_on, source, classes=images.classes).data,
             source_identity=source.identity,
             on_epoch=lambda epoch: report(kind, epoch.number, epoch.total),
         )

@@ -17,6 +17,7 @@ from modelprint.core.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
+    from modelprint.data.labelled import LabelledSet
     from modelprint.nn.loading import LoadedModel
     from modelprint.nn.options import ModelOptions
     from modelprint.suspects.open import SuspectOptions
@@ -112,6 +113,17 @@ when they are read, see --crop, others by the model."
         for note in loaded.notes:
             say(note)
         return loaded
+
+    def load_for(
+        self, reference: str, data: LabelledSet, *, device: str | torch.device = "cpu"
+    ) -> tuple[LoadedModel, LabelledSet]:
+        """The model at a path, and its data, whose classes are numbered as the model does."""
+        from modelprint.training.classes import open_for
+
+        opened = open_for(data, reference, self.options(), device=device)
+        for note in (*opened.model.notes, *opened.notes):
+            say(note)
+        return opened.model, opened.data
 
 
 def checked_size(size: list[int] | None) -> list[int] | None:

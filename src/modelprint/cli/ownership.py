@@ -120,7 +120,7 @@ def enroll(
     seeds = load_data(reading.of(data, how.size))
     chosen = SCHEMES[scheme].preset(preset).with_settings(settings(set_))
     with progress() as report, compute.computing(seeds.shape) as device:
-        source = how.load(model, shape=seeds.shape, classes=seeds.classes, device=device)
+        source, seeds = how.load_for(model, seeds, device=device)
         fingerprint = make(
             source,
             seeds,

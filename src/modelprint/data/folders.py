@@ -97,6 +97,7 @@ def _listed(
         layout.class_names,
         how=reading.preparation,
         counts=layout.counts,
+        numbering="names" if classes is None else "list",
         skip_bad=reading.skip_bad,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from modelprint.core.identity import digest_arrays
 from modelprint.data.on_disk import rows
 from modelprint.modalities.base import InputSpec, Labelled, Modality
 from modelprint.modalities.image import IMAGE
+
+Numbering = Literal["list", "names", "numbers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,8 @@ class LabelledSet:
         labels: int64 of shape (n,), in 0..classes - 1.
         class_names: one name per class.
         modality: what kind of inputs these are.
+        numbering: what the class numbers rest on: a list, or publication ("list"), the order of names in the data
+            ("names"), or numbers alone ("numbers"), so that there may be more classes than the largest label says.
     """
 
     name: str
@@ -31,6 +36,7 @@ class LabelledSet:
     labels: np.ndarray
     class_names: tuple[str, ...]
     modality: Modality = IMAGE
+    numbering: Numbering = "list"
 
     def __post_init__(self) -> None:
         self.modality.check_set(self.stored, who=self.name)
@@ -78,6 +84,7 @@ class LabelledSet:
             labels=self.labels[index],
             class_names=self.class_names,
             modality=self.modality,
+            numbering=self.numbering,
         )
 
 

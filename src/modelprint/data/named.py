@@ -13,6 +13,7 @@ import numpy as np
 from modelprint.core.errors import DataError
 from modelprint.core.redaction import hidden
 from modelprint.data.arrays import read_own_npz
+from modelprint.data.labelled import Numbering
 from modelprint.modalities.image.reading import to_uint8_nchw
 from modelprint.modalities.image.storage import LEVELS, STORED
 
@@ -52,7 +53,8 @@ class RawSet:
 
     Attributes:
         train_images: uint8 (n, c, h, w); likewise the test part. A set without published parts has an empty test part.
-        counted: whether there are as many classes as the largest label says, so that there may be more.
+        numbering: what the class numbers rest on: a list ("list"), the order of names in the data ("names"), or
+            numbers alone ("numbers"), so that there may be more classes than the largest label says.
         validated: how many of the test part's images, its first, are published as a validation part.
     """
 
@@ -62,7 +64,7 @@ class RawSet:
     test_labels: np.ndarray
     class_names: tuple[str, ...]
     validated: int = 0
-    counted: bool = False
+    numbering: Numbering = "list"
 
 
 def search_folders() -> list[Path]:

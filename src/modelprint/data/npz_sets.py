@@ -10,6 +10,7 @@ import numpy as np
 from modelprint.core.errors import DataError
 from modelprint.data.arrays import read_npz_arrays
 from modelprint.data.class_lists import MOST_CLASSES, check_numbers, numbered, numbers_of, read_class_list
+from modelprint.data.labelled import Numbering
 from modelprint.data.named import RawSet
 from modelprint.data.on_disk import OnDisk
 from modelprint.data.references import AS_IT_IS, Reading
@@ -44,7 +45,7 @@ def read_npz_set(path: Path, reading: Reading = AS_IT_IS) -> RawSet:
         test_images=test,
         test_labels=numbers[1] if len(numbers) > 1 else numbers[0][:0],
         class_names=class_names,
-        counted=own is None and classes is None and not any(_are_names(some) for some in labels),
+        numbering=_numbering(labels, own, classes),
     )
 
 
@@ -80,6 +81,12 @@ def _is_one_hot(labels: np.ndarray) -> bool:
     return labels.dtype.kind in "biuf" and bool(
         ((labels == 0) | (labels == 1)).all() and (labels.sum(1, dtype=np.float64) == 1).all()
     )
+
+
+def _numbering(labels: Sequence[np.ndarray], own: tuple[str, ...] | None, classes: tuple[str, ...] | None) -> Numbering:
+    if classes is not None:
+        return "list"
+    return "names" if own is not None or any(_are_names(some) for some in labels) else "numbers"
 
 
 def _numbered(

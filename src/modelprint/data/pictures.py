@@ -17,6 +17,7 @@ from modelprint.core.errors import DataError
 from modelprint.core.files import write_text
 from modelprint.core.identity import digest_json
 from modelprint.data import on_disk
+from modelprint.data.labelled import Numbering
 from modelprint.data.on_disk import block_rows, is_large, kept
 from modelprint.modalities.image.confined import PictureFile, PictureReader
 from modelprint.modalities.image.preparing import AS_THEY_ARE, Preparation, UnreadableError
@@ -43,6 +44,7 @@ class PictureSet:
         like: the first picture.
         how: what is done with each.
         counts: of the files of each published part; all are of "train" where nothing is published.
+        numbering: what the class numbers rest on, as of a `LabelledSet`.
     """
 
     root: Path
@@ -52,6 +54,7 @@ class PictureSet:
     like: Like
     how: Preparation = AS_THEY_ARE
     counts: Mapping[str, int] = field(default_factory=dict)
+    numbering: Numbering = "names"
 
     def __len__(self) -> int:
         return len(self.files)
@@ -98,6 +101,7 @@ def picture_set(
     *,
     how: Preparation,
     counts: Mapping[str, int],
+    numbering: Numbering,
     skip_bad: bool,
 ) -> PictureSet:
     """A set of these files, the first of which gives the size of all.
@@ -134,6 +138,7 @@ def picture_set(
         like=like,
         how=how,
         counts=counts,
+        numbering=numbering,
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from modelprint.core.errors import DataError
 from modelprint.data.folders import list_image_folder, list_zip
-from modelprint.data.labelled import LabelledSet
+from modelprint.data.labelled import LabelledSet, Numbering
 from modelprint.data.named import NAMED_SETS, RawSet
 from modelprint.data.npz_sets import read_npz_set
 from modelprint.data.on_disk import OnDisk, joined_rows, rows
@@ -80,7 +80,11 @@ def load_data(reference: str) -> LabelledSet:
         )
     chosen = index[lower:upper]
     return LabelledSet(
-        name=reference, stored=whole.read(chosen), labels=whole.labels[chosen], class_names=whole.class_names
+        name=reference,
+        stored=whole.read(chosen),
+        labels=whole.labels[chosen],
+        class_names=whole.class_names,
+        numbering=whole.numbering,
     )
 
 
@@ -110,6 +114,7 @@ class _Whole:
     trained: int
     validated: int = 0
     class_names: tuple[str, ...]
+    numbering: Numbering
     read: Callable[[np.ndarray], np.ndarray]
 
     def part(self, name: str, split: str) -> np.ndarray:
@@ -127,6 +132,7 @@ def _whole(asked: Reference) -> _Whole:
                 trained=pictures.counts["train"],
                 validated=pictures.counts["val"],
                 class_names=pictures.class_names,
+                numbering=pictures.numbering,
                 read=pictures.read,
             )
     raw = load_raw(name, asked.reading)
@@ -135,6 +141,7 @@ def _whole(asked: Reference) -> _Whole:
         trained=len(raw.train_labels),
         validated=raw.validated,
         class_names=raw.class_names,
+        numbering=raw.numbering,
         read=lambda index: _read(raw, split, index),
     )
 
@@ -191,6 +198,7 @@ def load_raw(name: str, reading: Reading = AS_IT_IS) -> RawSet:
             test_images=images[trained:],
             test_labels=labels[trained:],
             class_names=listed.class_names,
+            numbering=listed.numbering,
             validated=listed.counts["val"],
         )
     if path.suffix == ".npz":

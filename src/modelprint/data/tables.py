@@ -14,6 +14,7 @@ import numpy as np
 from modelprint.core.errors import DataError
 from modelprint.core.untrusted import open_regular
 from modelprint.data.class_lists import check_numbers, numbered, numbers_of, read_class_list
+from modelprint.data.labelled import Numbering
 from modelprint.data.layout import ORDER, PARTS
 from modelprint.data.pictures import PictureSet, picture_set
 from modelprint.data.references import AS_IT_IS, Reading
@@ -59,6 +60,8 @@ def list_table(path: Path, reading: Reading = AS_IT_IS) -> PictureSet:
     files = [_below(root, name, f"{path}, line {line}") for name, line in zip(rows.paths, rows.lines, strict=True)]
     classes = None if reading.classes is None else read_class_list(reading.classes)
     labels, class_names = _classes(rows.labels, classes, who=str(path))
+    numbered_only = class_names == numbered(len(class_names))
+    numbering: Numbering = "list" if classes is not None else "numbers" if numbered_only else "names"
     parts = ["train"] * len(files) if rows.parts is None else [_part(part, path) for part in rows.parts]
     once: dict[str, int] = {}
     for number, name in enumerate(files):
@@ -75,6 +78,7 @@ def list_table(path: Path, reading: Reading = AS_IT_IS) -> PictureSet:
         labels[order],
         class_names,
         how=reading.preparation,
+        numbering=numbering,
         counts={part: sum(parts[number] == part for number in order) for part in ORDER},
         skip_bad=reading.skip_bad,
     )

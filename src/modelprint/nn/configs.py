@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def _of_timm(settings: Mapping[str, Any], file: Path) -> Description:
         height=height,
         size=width,
         classes=settings.get("num_classes") or pretrained.get("num_classes"),
+        class_names=_class_names(settings.get("label_names")),
     )
 
 
@@ -61,6 +63,7 @@ def _of_transformers(settings: Mapping[str, Any], file: Path) -> Description:
         height=height,
         size=width,
         classes=settings.get("num_labels") or (len(names) if names else None),
+        class_names=_class_names(names),
     )
 
 
@@ -76,6 +79,22 @@ def _of_preprocessor(settings: Mapping[str, Any], file: Path) -> Description:
         size=width,
         value_range=_value_range(settings),
     )
+
+
+def _class_names(names: Any) -> tuple[str, ...] | None:
+    """What a config calls the classes, in the order of the outputs; None where it only numbers them.
+
+    >>> _class_names({"1": "dog", "0": "cat"}), _class_names({"0": "LABEL_0"})
+    (('cat', 'dog'), None)
+    """
+    if isinstance(names, Mapping):
+        by_number = {int(number): name for number, name in names.items()}
+        names = [by_number[number] for number in sorted(by_number)]
+        if sorted(by_number) != list(range(len(by_number))):
+            return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return None if not names or all(re.fullmatch(r"(LABEL_)?\d+", name) for name in names) else tuple(names)
 
 
 def _value_range(settings: Mapping[str, Any]) -> tuple[float, float] | None:

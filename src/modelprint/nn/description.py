@@ -10,11 +10,13 @@ from typing import TypeVar
 
 from modelprint.core.errors import ModelError
 from modelprint.nn.arch_names import located, same_arch
+from modelprint.nn.class_count import LISTED, ClassCountError
 from modelprint.nn.files import ModelCard
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec_file import SpecFile
 
 T = TypeVar("T")
+OF_DATA = "the data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,7 @@ class Description:
     Attributes:
         who: the source, for messages.
         channels, height, size, classes: inputs are (channels, height, size); outputs are (classes,).
+        class_names: in the order of the outputs; of configs that name them.
         bgr, value_range, resize_to, head: as in `ModelSpec`.
     """
 
@@ -60,6 +63,7 @@ class Description:
     height: int | None = None
     size: int | None = None
     classes: int | None = None
+    class_names: tuple[str, ...] | None = None
     bgr: bool | None = None
     value_range: tuple[float, float] | None = None
     resize_to: tuple[int, int] | None = None
@@ -85,6 +89,7 @@ class Description:
             size=_agreed("size", self.size, self.who, lower.size, lower.who),
             height=_agreed("height", self.height, self.who, lower.height, lower.who),
             classes=_agreed("classes", self.classes, self.who, lower.classes, lower.who),
+            class_names=self.class_names or lower.class_names,
             bgr=lower.bgr if self.bgr is None else self.bgr,
             value_range=self.value_range or lower.value_range,
             resize_to=self.resize_to or lower.resize_to,
@@ -108,10 +113,13 @@ def layered(*descriptions: Description) -> Description:
 def _agreed(what: str, one: T | None, who: str, other: T | None, other_who: str) -> T | None:
     if one is not None and other is not None and one != other:
         hint = f", or give --size {other} to have images resized" if what in ("size", "height") else ""
-        raise ModelError(
+        text = (
             f"{what} differ: {other} by {other_who}, {one} by {who}: use data that the model was made for, "
             f"or another model{hint}"
         )
+        if what == "classes" and isinstance(one, int) and isinstance(other, int):
+            raise ClassCountError(f"{text}; {LISTED}", classes=one if other_who == OF_DATA else other)
+        raise ModelError(text)
     return other if one is None else one
 
 

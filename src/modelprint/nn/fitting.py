@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError
+from modelprint.nn.class_count import LISTED, ClassCountError
 
 _TRIED = 50  # names that prefixes are looked for with
 _COUNTERS = frozenset({"total_ops", "total_params", "num_batches_tracked", "n_averaged"})  # of profilers and averages
@@ -128,7 +129,12 @@ def fit_names(
     if classes is not None and not (missing or unexpected):
         counts = {int(given[name].shape[0]) for name in misshapen if given[name].ndim}
         if len(counts) == 1 and all(_other_count(given[name], expected[name], classes) for name in misshapen):
-            hint = f"the file tells {counts.pop()} classes apart, {classes} were expected"
+            count = counts.pop()
+            raise ClassCountError(
+                f"{who} does not fit architecture {arch}: {'; '.join(wrong)}: the file tells {count} classes apart, "
+                f"{classes} were expected; {LISTED}",
+                classes=count,
+            )
     raise ModelError(f"{who} does not fit architecture {arch}: {'; '.join(wrong)}: {hint}")
 
 

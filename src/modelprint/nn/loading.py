@@ -23,7 +23,7 @@ from modelprint.nn.architectures import Normalized
 from modelprint.nn.assembly import assembled, preprocessed
 from modelprint.nn.checkpoints import SAVE_AGAIN
 from modelprint.nn.configs import by_config_files
-from modelprint.nn.description import Description, by_card, by_options, by_spec_file, layered
+from modelprint.nn.description import OF_DATA, Description, by_card, by_options, by_spec_file, layered
 from modelprint.nn.exported import load_exported, load_script
 from modelprint.nn.files import ModelCard
 from modelprint.nn.fitting import check_finite
@@ -47,6 +47,7 @@ class LoadedModel:
             modules that lie in memory, and where nobody says what the model takes.
         card: what modelprint wrote into the file, as it stands there; None in other people's files.
         path: the file that was named; None for models that never were a file.
+        class_names: in the order of the outputs, where its files name them.
         notes: what a user should know of how it was read, or of its answers.
     """
 
@@ -55,6 +56,7 @@ class LoadedModel:
     spec: ModelSpec | None
     card: ModelCard | None
     path: Path | None
+    class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
 
     @contextmanager
@@ -154,6 +156,7 @@ def open_model(
             spec=parts.spec,
             card=file.card,
             path=path,
+            class_names=description.class_names,
             notes=(*file.notes, *parts.notes, *notes),
         )
     check_finite(loaded.module, who=str(weights))
@@ -221,7 +224,7 @@ def _merged(
     resize: bool,
 ) -> tuple[Description, tuple[str, ...]]:
     """All that is said, the size that the network takes settled; and a note where inputs are resized."""
-    of_data = Description(who="the data", classes=classes)
+    of_data = Description(who=OF_DATA, classes=classes)
     if shape is not None:
         of_data = replace(of_data, channels=shape[0], height=shape[1], size=shape[2])
     of_caller = by_options(options, who=who)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError
 from modelprint.core.own_code import generators_kept, in_words, running
+from modelprint.nn.class_count import LISTED, ClassCountError
 from modelprint.nn.exported import Exported
 from modelprint.nn.outputs import logits_of
 
@@ -30,11 +31,14 @@ def try_out(module: nn.Module, shape: tuple[int, ...], classes: int | None, *, w
         if any(isinstance(part, Exported) for part in module.modules()):
             hint += ", and export it for any number of images, dynamic_shapes=({0: Dim('n')},)"
         raise ModelError(f"{who} fails on two images of shape {shape}: {in_words(error)}; {hint}") from error
-    if outputs.ndim != 2 or outputs.shape[0] != 2 or classes not in (None, outputs.shape[1]):
-        raise ModelError(
-            f"{who} gives outputs of shape {tuple(outputs.shape)} for two images: "
-            f"expected (2, {classes or 'classes'}); use data of the classes that it was made for"
-        )
+    wrong = (
+        f"{who} gives outputs of shape {tuple(outputs.shape)} for two images: "
+        f"expected (2, {classes or 'classes'}); use data of the classes that it was made for"
+    )
+    if outputs.ndim != 2 or outputs.shape[0] != 2:
+        raise ModelError(wrong)
+    if classes not in (None, outputs.shape[1]):
+        raise ClassCountError(f"{wrong}; {LISTED}", classes=outputs.shape[1])
     with generators_kept():
         change = unsteady(module, inputs) or altered(module, inputs)
     return () if change is None else (f"{who}: {change}",)

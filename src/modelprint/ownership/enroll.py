@@ -16,7 +16,7 @@ from modelprint.core.own_code import generators_kept
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
 from modelprint.modalities.base import Modality
-from modelprint.nn.loading import LoadedModel, of_module, open_model
+from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.trial import check_source
 from modelprint.ownership import weights
@@ -42,6 +42,7 @@ from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, re
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
+from modelprint.training.classes import matched, open_for
 from modelprint.training.loop import predict
 from modelprint.zoo.reference_models.shelf import Shelf, user_place
 from modelprint.zoo.reference_models.training import HowTrained
@@ -105,7 +106,7 @@ def enroll(
         ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
     """
     seeds = data if isinstance(data, LabelledSet) else load_data(data)
-    source = _opened(model, seeds, options, device)
+    source, seeds = _opened(model, seeds, options, device)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
     if from_scratch and how.init is not None:
         raise UsageError(
@@ -116,6 +117,7 @@ def enroll(
         chosen = replace(chosen, expect=expect)
     trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
     if trained_on is not None:
+        trained_on = matched(trained_on, source, classes=seeds.classes).data
         seeds = without_shared(seeds, trained_on)
     few = seeds.modality.to_model(np.asarray(seeds.stored[:FEW]), device=device_of(source.module))
     check_source(source.module, few, gradients=chosen.needs.source == "gradients", who=str(source.path or "the source"))
@@ -288,10 +290,12 @@ def _opened(
     seeds: LabelledSet,
     options: ModelOptions,
     device: str | torch.device | None,
-) -> LoadedModel:
+) -> tuple[LoadedModel, LabelledSet]:
+    """The source, and the seeds with the classes numbered as it does."""
     if isinstance(model, str | Path):
-        return open_model(model, options, shape=seeds.shape, classes=seeds.classes, device=device or "cpu")
+        opened = open_for(seeds, model, options, device=device or "cpu")
+        return opened.model, opened.data
     source = of_module(model) if isinstance(model, nn.Module) else model
     if device is not None:
         source.module.to(resolve_device(device))
-    return source
+    return source, matched(seeds, source).data
