@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import json
@@ -17,6 +18,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from rich.table import Table
 
 from modelprint.cli import console
 from modelprint.cli.app import _COMMANDS
@@ -132,6 +134,34 @@ def test_names_that_the_user_gives_are_shown_as_they_are(words: tuple[str, ...],
 
 def test_every_command_has_been_tried() -> None:
     assert {words[0] for words in ARGUMENTS} >= set(_COMMANDS)
+
+
+def test_nothing_is_printed_past_the_plain_console() -> None:
+    """Of the whole package, one module makes consoles; none prints by itself, or reads markup."""
+    root = Path(console.__file__).parents[1]
+    for path in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            place = f"{path.relative_to(root)}, line {node.lineno}"
+            assert called not in ("Console", "from_markup", "from_ansi", "pprint"), place
+            assert not (called == "print" and isinstance(node.func, ast.Name)), place
+            assert called != "PlainConsole" or path == Path(console.__file__), place
+
+
+@pytest.mark.parametrize("name", ["digits:train", ":cat:", "a:cat:.pt", "[bold]:warning:[/bold]"])
+def test_names_come_out_as_typed(name: str, terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = io.StringIO()
+    monkeypatch.setattr(console.out, "file", stdout)
+    table = Table(name, title=name, caption=name)
+    table.add_row(name)
+    console.out.print(name)
+    console.out.print(f"{name}: {name}", style="bold")
+    console.print_table(table)
+    console.say(name)
+    assert stdout.getvalue().count(name) == 7
+    assert name in terminal.getvalue()
 
 
 @pytest.mark.parametrize("name", _COMMANDS)

@@ -128,11 +128,14 @@ def decide(
     unscored = ranking(np.zeros(len(calibration)))
     answered = asked & answers.answered
     missing = asked & ~answers.answered
+    named_nothing = int((asked & answers.abstained).sum())
+    abstained = {ABSTENTIONS: named_nothing} if named_nothing else {}
     if not answered.any() or answered.sum() < LEAST_ANSWERED * asked.sum():
         return unscored_decision(
             f"only {answered.sum()} of {asked.sum()} queries were answered, half are needed: "
             f"{_more(answers, asked)}{_shorter(asked, answered | answers.abstained)}",
             unscored,
+            details=abstained,
         )
     heard = only(answers, answered)
     matching = looks_renamed(source, heard, calibration, asked) if calibration and scheme.needs.same_classes else None
@@ -141,11 +144,8 @@ def decide(
     try:
         score = scheme.least_score(state, source, heard, missing)
     except UnscorableError as error:
-        return unscored_decision(str(error), unscored)
-    details = scheme.details(state, source, scheme.counted(source, heard, missing))
-    abstained = int((asked & answers.abstained).sum())
-    if abstained:
-        details = {**details, ABSTENTIONS: abstained}
+        return unscored_decision(str(error), unscored, details=abstained)
+    details = {**scheme.details(state, source, scheme.counted(source, heard, missing)), **abstained}
     if not calibration:
         return Decision(
             outcome="inconclusive",
@@ -182,7 +182,7 @@ def decide(
     if missing.any():
         lost += (
             f"; {missing.sum()} of {asked.sum()} queries were not answered and count against derivation"
-            f"{_abstentions(abstained)}{_shorter(asked, answered | answers.abstained)}"
+            f"{_abstentions(named_nothing)}{_shorter(asked, answered | answers.abstained)}"
         )
     uncovered = uncovered_kinds(rank, needed_models(alpha / owners))
     lost += uncovered
@@ -238,7 +238,7 @@ def _shorter(asked: np.ndarray, answered: np.ndarray) -> str:
     return f"; if no more than the first {first} were asked, give --budget {first}"
 
 
-def unscored_decision(message: str, unscored: Ranking) -> Decision:
+def unscored_decision(message: str, unscored: Ranking, *, details: Mapping[str, Any] | None = None) -> Decision:
     """No verdict, and why; `unscored`: the calibration models by kind."""
     return Decision(
         outcome="inconclusive",
@@ -249,6 +249,7 @@ def unscored_decision(message: str, unscored: Ranking) -> Decision:
         false_accusations=None,
         calibration_scores=np.zeros(0),
         kinds=rates(unscored),
+        details=details or {},
     )
 
 

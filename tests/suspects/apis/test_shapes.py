@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from modelprint.cli.app import run
 from modelprint.core.access import Access
 from modelprint.core.redaction import TOKEN_VARIABLE
 from modelprint.nn.architectures import Normalized
@@ -100,6 +101,53 @@ def test_a_copy_is_derived_and_an_independent_model_is_not(
         assert (verdict.answered, verdict.asked) == (expected.asked, expected.asked)
         for secret in (KEY, TOKEN):
             assert secret not in (folder / "ledger.jsonl").read_text() + verdict.to_json() + verdict.message
+
+
+@pytest.mark.parametrize("name", ["roboflow", "replicate"])
+def test_the_command_takes_an_example(
+    fingerprint: Fingerprint, address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    fingerprint.save(tmp_path / "fp")
+    for who, outcome in (("copy", "derived"), ("independent", "not-shown")):
+        words = ["verify", str(tmp_path / "fp"), f"{address}/{who}/{name}", "--mapping", str(EXAMPLES / f"{name}.toml")]
+        words += ["--alpha", "0.25", "--budget", "40", "--ledger", str(tmp_path / f"{who}.jsonl")]
+        assert run(words) == 0
+        printed = capsys.readouterr()
+        assert f"{address}/{who}/{name}: {outcome}" in printed.out
+        assert KEY not in printed.out + printed.err
+        assert TOKEN not in printed.out + printed.err
+
+
+def test_the_command_tells_abstentions_apart(
+    fingerprint: Fingerprint, models: dict[str, Model], address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 39 queries, those on which the copy behind the API is least sure; then of nearly all."""
+    fingerprint.save(tmp_path / "fp")
+    confidence = models["doubtful"].scores(fingerprint.queries[:39].astype(np.float32) / 255).max(1)
+    for share, outcome in ((0.1, "derived"), (0.8, "inconclusive")):
+        models["doubtful"].threshold = float(np.quantile(confidence, share))
+        count = int((confidence < models["doubtful"].threshold).sum())
+        words = [
+            "verify",
+            str(tmp_path / "fp"),
+            f"{address}/doubtful/vertex",
+            "--mapping",
+            str(EXAMPLES / "vertex.toml"),
+        ]
+        words += ["--alpha", "0.25", "--budget", "40", "--ledger", str(tmp_path / f"{share}.jsonl")]
+        assert run(words) == 0
+        printed = capsys.readouterr().out
+        assert f"vertex: {outcome}" in printed
+        assert (f"only {39 - count} of 39 queries" in printed) == (outcome == "inconclusive")
+        assert f"{39 - count} answered, {count} abstained: the others count against" in printed
+        assert f"to {count} the suspect answered that it names no class" in printed
+        recording = str(tmp_path / f"{share}-answers.jsonl")
+        assert run(["record", *words[1:4], str(EXAMPLES / "vertex.toml"), "--budget", "40", "--out", recording]) == 0
+        assert run(["verify", words[1], recording, "--alpha", "0.25"]) == 0
+        again = capsys.readouterr().out
+        assert f"{39 - count} answered, {count} abstained: the others count against" in again
+        assert f"answers.jsonl: {outcome}" in again
+    models["doubtful"].threshold = 0.6
 
 
 @pytest.mark.parametrize("name", ["tf-serving", "hf-inference", "gradio-3", "fastapi-json"])
