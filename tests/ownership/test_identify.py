@@ -150,6 +150,11 @@ def test_a_suspect_that_cannot_be_opened_or_asked_is_an_error(digits: Digits, ow
         identify(broken, tmp_path / "nothing")
 
 
+def inputs_of(fingerprint: Fingerprint) -> int:
+    """Queries, and unperturbed inputs beside them."""
+    return len(fingerprint.hashes)
+
+
 class Spy(Suspect):
     """Answers as the source does; counts what it is asked and told."""
 
@@ -157,7 +162,13 @@ class Spy(Suspect):
     free = False
 
     def __init__(self, owners: Owners) -> None:
-        self.answers = {print_.queries.tobytes(): print_.source for print_ in (owners.ann, owners.bob)}
+        self.labels: dict[bytes, int] = {}
+        for print_ in (owners.ann, owners.bob):
+            assert print_.plain is not None
+            known = zip(
+                [*print_.queries, *print_.plain.stored], [*print_.source.labels, *print_.plain.labels], strict=True
+            )
+            self.labels |= {image.tobytes(): label for image, label in known}
         self.asked: list[int] = []
         self.levels: set[Access] = set()
         self.finished = 0
@@ -165,7 +176,7 @@ class Spy(Suspect):
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         self.asked.append(len(images))
         self.levels.add(access)
-        return self.answers[images.tobytes()]
+        return Answers(labels=np.array([self.labels[image.tobytes()] for image in images]))
 
     def finish(self) -> None:
         self.finished += 1
@@ -174,7 +185,7 @@ class Spy(Suspect):
 def test_the_suspect_is_asked_each_fingerprints_queries_and_told_the_end_once(owners: Owners) -> None:
     spy = Spy(owners)
     found = identify(spy, [owners.ann, owners.bob], alpha=ALPHA)
-    assert spy.asked == [len(owners.ann), len(owners.bob)]
+    assert sum(spy.asked) == inputs_of(owners.ann) + inputs_of(owners.bob)
     assert (spy.levels, spy.finished) == ({Access.LABELS}, 1)
     assert [one.verdict for one in found.candidates] == ["derived", "derived"]
 
@@ -224,6 +235,7 @@ def test_what_asking_all_of_them_would_take_is_told_and_nothing_asked(owners: Ow
             return Cost(queries=len(images), requests=2, bytes=10, seconds=1.5)
 
     found = cost(Silent(), [owners.ann, owners.bob])
-    assert found == Cost(queries=len(owners.ann) + len(owners.bob), requests=4, bytes=20, seconds=3.0)
+    asked = inputs_of(owners.ann) + inputs_of(owners.bob)
+    assert found == Cost(queries=asked, requests=8, bytes=40, seconds=6.0)
     with pytest.raises(UsageError, match="the same as"):
         cost(Silent(), [owners.ann, owners.ann])

@@ -100,6 +100,7 @@ def bundle(
     budget: int | None = None,
     alpha: float = 0.05,
     pool_kinds: PoolKinds = False,
+    accuracy: float | None = None,
     report: bool = True,
     exit_code: Annotated[bool, Parameter(negative="")] = False,
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
@@ -124,6 +125,8 @@ def bundle(
         The most queries to ask; 200 of an address, else all, unless given.
     alpha
         The accepted rate of false accusations.
+    accuracy
+        The suspect's, where it is known to be much less accurate than the source; as of verify.
     report
         Whether the HTML report goes in, too. It is made of the bundle's records alone, so that `check` can make it
         again and compare.
@@ -150,6 +153,7 @@ def bundle(
                 alpha=alpha,
                 budget=budget,
                 pool_kinds=pool_kinds,
+                accuracy=accuracy,
                 options=suspect_options(how, api, device=compute.device),
                 notice=say,
                 progress=bars,

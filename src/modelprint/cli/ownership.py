@@ -208,6 +208,7 @@ def verify(
     budget: int | None = None,
     alpha: float = 0.05,
     pool_kinds: PoolKinds = False,
+    accuracy: float | None = None,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
     report: Path | None = None,
     dry_run: DryRun = False,
@@ -230,6 +231,9 @@ def verify(
         The most queries to ask; 200 of an address, whose owner may charge for each, else all, unless given.
     alpha
         The accepted rate of false accusations.
+    accuracy
+        The suspect's, as a share (0.6), where it is known to be much less accurate than the source. Without it a
+        suspect that classifies few unperturbed images rightly counts as asked in the wrong form: inconclusive.
     report
         An HTML file to write.
     exit_code
@@ -254,6 +258,7 @@ def verify(
             budget=budget,
             negatives=negatives or (),
             pool_kinds=pool_kinds,
+            accuracy=accuracy,
             options=options,
             notice=say,
             progress=bars,
@@ -364,6 +369,9 @@ def print_verdict(verdict: Verdict, name: str) -> None:
         else f"{errors.count} of {errors.n} calibration models, rate at most {errors.upper_95:.3f} (95 %)",
         "queries": f"{verdict.queries} ({verdict.access}){_unanswered(verdict)}",
     }
+    if verdict.form is not None:
+        beside = f", {verdict.form.beside} of them beside the queries" if verdict.form.beside else ""
+        rows["unperturbed"] = f"{verdict.form.right} of {verdict.form.answered} classified rightly{beside}"
     for quantity in SCHEMES[verdict.scheme].quantities:
         if verdict.details.get(quantity.key) is not None:
             total = verdict.details.get(quantity.total)

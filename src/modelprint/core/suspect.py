@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 from scipy import special
 
 from modelprint.core.access import Access
+from modelprint.core.convention import Advice, Convention
 from modelprint.core.errors import DataError, SuspectError
 
 UNANSWERED = -1
@@ -53,6 +55,13 @@ class Answers:
     def take(self, index: np.ndarray) -> Answers:
         """The answers to some of the queries."""
         return Answers(labels=self.labels[index], scores=None if self.scores is None else self.scores[index])
+
+    def joined(self, other: Answers) -> Answers:
+        """These answers, then those; with scores only where both have them."""
+        labels = np.concatenate([self.labels, other.labels])
+        if self.scores is None or other.scores is None:
+            return Answers(labels=labels)
+        return Answers(labels=labels, scores=np.concatenate([self.scores, other.scores]))
 
     def probabilities(self, classes: int) -> np.ndarray:
         """What the model gives each class, float64 (n, classes), rows summing to 1; NaN rows where there was no answer.
@@ -103,6 +112,22 @@ class Cost:
     requests: int = 0
     bytes: int = 0
     seconds: float | None = None
+
+
+def summed(costs: Sequence[Cost]) -> Cost:
+    """What several questions take together.
+
+    >>> summed([Cost(queries=2, seconds=1.0), Cost(queries=3, requests=1)])
+    Cost(queries=5, answered=0, requests=1, bytes=0, seconds=None)
+    """
+    seconds = [one.seconds for one in costs]
+    return Cost(
+        queries=sum(one.queries for one in costs),
+        answered=sum(one.answered for one in costs),
+        requests=sum(one.requests for one in costs),
+        bytes=sum(one.bytes for one in costs),
+        seconds=None if None in seconds else sum(value for value in seconds if value is not None),
+    )
 
 
 class Inputs(Protocol):
@@ -159,6 +184,18 @@ class Suspect(ABC):
     def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
         """What asking about inputs would take; nothing unless the suspect is elsewhere. Nothing is asked."""
         return Cost(queries=len(inputs))
+
+    def in_form(self, convention: Convention) -> Suspect | None:
+        """The same model, asked with inputs prepared in another way; None where that cannot be tried here."""
+        return None
+
+    def advice(self, convention: Convention | None = None) -> Advice:
+        """What the user can say of how it wants its inputs.
+
+        Args:
+            convention: the way that is proposed; None: none is.
+        """
+        return Advice(how="look at how inputs are prepared for it")
 
     def finish(self) -> None:  # noqa: B027 - most suspects have nothing to finish
         """Told when the last question was asked and every answer came."""

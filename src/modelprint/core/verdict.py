@@ -55,6 +55,26 @@ class KindRate(Record):
         return fields
 
 
+class FormCheck(Record):
+    """What a suspect said to unperturbed inputs that the source classifies rightly.
+
+    Attributes:
+        answered: how many of them it answered; `right`: how many rightly, its classes matched where the verdict matched
+            them.
+        beside: how many were put to it beside the scheme's own queries; no score counts these.
+        expected: the accuracy that a user said it has; null where it should know as many as the source.
+        doubted: whether it was right so seldom that it may have been asked in the wrong form.
+        proposal: the options under which it is right far more often; null where none were tried, or none do.
+    """
+
+    answered: int = Field(ge=0)
+    right: int = Field(ge=0)
+    beside: int = Field(ge=0)
+    expected: float | None = Field(default=None, gt=0, le=1)
+    doubted: bool = False
+    proposal: str | None = None
+
+
 class Verdict(Record):
     """Whether a suspect was made from the source, and how sure that is.
 
@@ -72,6 +92,8 @@ class Verdict(Record):
         pooled: whether kinds of too few models were ranked with the most frequent kind; written where it is so.
         remarks: what is to be known of the calibration models: joined families, weak models, copies of the source; null
             in verdicts from before they were made.
+        form: what it said to unperturbed inputs, which tells whether it was asked in the right form; null where it was
+            asked none.
         message: the verdict in plain words, with what is missing; not part of the printed object.
     """
 
@@ -94,6 +116,7 @@ class Verdict(Record):
     kinds: tuple[KindRate, ...] | None = None
     pooled: bool = False
     remarks: tuple[str, ...] | None = None
+    form: FormCheck | None = None
     message: str = Field(default="", exclude=True)
 
     @model_validator(mode="before")
@@ -120,7 +143,7 @@ class Verdict(Record):
         details = fields.pop("details")
         if self.class_matching is None:
             fields.pop("class_matching", None)
-        for name in ("kinds", "asked", "answered"):
+        for name in ("kinds", "asked", "answered", "form"):
             if getattr(self, name) is None:
                 fields.pop(name, None)
         if not self.pooled:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 
+from modelprint.core.convention import Convention
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.identity import stored_hashes
 from modelprint.core.records import Record
@@ -252,6 +253,10 @@ class Modality(ABC):
         box = self.box
         unit = torch.rand((count, *shape), generator=generator)
         return self.to_stored(box.low + box.span * unit).numpy()
+
+    def conventions(self, shape: tuple[int, ...]) -> Sequence[Sequence[Convention]]:
+        """Ways in which models may want inputs of a shape prepared, in groups: the next where none of the last fits."""
+        return ()
 
     def picture(self, stored: np.ndarray) -> str | None:
         """One input as a picture's data URI for reports; None where there is no way to show it."""

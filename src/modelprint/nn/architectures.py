@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelprint.core.convention import Convention
 from modelprint.core.registry import Registry
 from modelprint.nn.outputs import logits_of
 
@@ -231,6 +232,21 @@ class Normalized(nn.Module):
         if inputs.ndim != 4:  # vectors and series: (n, features), (n, channels, length)
             mean, std = (value.reshape(-1, *[1] * (inputs.ndim - 2)) for value in (mean, std))
         return logits_of(self.body((inputs - mean) / std))
+
+
+def form_of(model: nn.Module) -> Convention | None:
+    """The preprocessing that stands before a network, as a convention; None where there is none."""
+    if not isinstance(model, Normalized):
+        return None
+    form = Convention(
+        name="as the source",
+        mean=tuple(round(value, 7) for value in model.mean.flatten().tolist()),
+        std=tuple(round(value, 7) for value in model.std.flatten().tolist()),
+        value_range=model.value_range,
+        bgr=model.bgr,
+        size=model.size,
+    )
+    return None if form == Convention(name=form.name) else form
 
 
 def parameter_count(module: nn.Module) -> int:

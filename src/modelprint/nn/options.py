@@ -21,7 +21,8 @@ class ModelOptions:
         mean, std: normalisation per channel, on the scale of `value_range`; one value stands for all channels.
         size: (height, width) that the network takes; inputs of another size are resized to it.
         bgr: whether the network takes blue, green, red instead of red, green, blue.
-        value_range: lowest and highest value of what the normalisation takes; (0, 255) for networks that see bytes.
+        value_range: what 0 and 1 become before they are normalised; (0, 255) for networks that see bytes, (1, 0) for
+            those that see light as dark.
         head: the name of the layer that attacks on the last layer touch; None: the last linear layer that is used.
         weights: which weights of a checkpoint that holds several: "raw", "ema", or the key that they lie under.
         trust_code: whether a file may bring code: `.pt2`, or an architecture that a file names by its code.
@@ -43,6 +44,5 @@ class ModelOptions:
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
             raise UsageError(f"size must be at least 1 x 1, got {self.size[0]} x {self.size[1]}")
-        if self.value_range is not None and not self.value_range[0] < self.value_range[1]:
-            low, high = self.value_range
-            raise UsageError(f"range must rise, got {low:g} {high:g}: give the lower end first, such as 0 255")
+        if self.value_range is not None and self.value_range[0] == self.value_range[1]:
+            raise UsageError(f"range must have two different ends, such as 0 255, got {self.value_range[0]:g} twice")

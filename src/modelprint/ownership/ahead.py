@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from modelprint.core.access import Access
 from modelprint.core.durations import duration
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Cost, Suspect
-from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.schemes.base import Asker, Scheme, State
 
 Notice = Callable[[str], None]
@@ -39,17 +37,7 @@ def asker_within(scheme: Scheme, state: State, suspect: Suspect, budget: int | N
     raise FingerprintError(f"{what} is less than this fingerprint can use: raise it to --budget {least} or more")
 
 
-def announce_asking(
-    fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, *, access: Access, budget: int | None, notice: Notice
-) -> None:
-    """Say what asking a server takes, before anything is sent; nothing of a suspect on this machine."""
-    asked = asker_within(scheme, fingerprint.state, suspect, budget).total
-    cost = suspect.cost(fingerprint.queries[:asked], access=access)
-    if cost.requests or cost.answered:
-        notice(f"{suspect.identity}: {asking(cost, whole=len(fingerprint))}")
-
-
-def asking(cost: Cost, *, whole: int) -> str:
+def asking(cost: Cost, *, whole: int, beside: int = 0, first: str = "") -> str:
     """What asking a server takes, in one line.
 
     >>> asking(Cost(queries=185, answered=185), whole=3700)
@@ -57,11 +45,15 @@ def asking(cost: Cost, *, whole: int) -> str:
 
     Args:
         whole: queries of the fingerprint.
+        beside: how many inputs of the cost are no queries of the scheme; `first`: these in words.
     """
-    queries = f"{cost.queries} queries"
-    if cost.queries < whole:
-        queries = f"{cost.queries} of the {whole} queries (--budget sets how many)"
-    return f"{queries}, {cost.answered} answered already; {sending(cost) if cost.requests else 'nothing is sent'}"
+    asked = cost.queries - beside
+    queries = f"{asked} queries"
+    if asked < whole:
+        queries = f"{asked} of the {whole} queries (--budget sets how many)"
+    return (
+        f"{queries}{first}, {cost.answered} answered already; {sending(cost) if cost.requests else 'nothing is sent'}"
+    )
 
 
 def sending(cost: Cost) -> str:

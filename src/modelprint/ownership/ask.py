@@ -13,19 +13,19 @@ from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
 from modelprint.core.errors import (
     FingerprintError,
-    MisfitError,
     ModelprintError,
-    SuspectError,
     UsageError,
     first_line,
 )
 from modelprint.core.own_code import generators_kept
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel, of_module
-from modelprint.ownership.ahead import Notice, announce_asking, asker_within, unheard
+from modelprint.ownership.ahead import Notice, asker_within, unheard
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.matching import looks_renamed
+from modelprint.ownership.plain_asked import announce_asking, ask_plain, cost_of, plan_plain
+from modelprint.ownership.sense import check_classes, check_varied
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.stats.calibration import ranked_by_kind
@@ -171,6 +171,7 @@ def interrogate(
     budget: int | None = None,
     alpha: float | None = None,
     pool_kinds: bool = False,
+    given: Answers | None = None,
     progress: Progress = silent,
 ) -> Interview:
     """Ask a suspect.
@@ -179,6 +180,7 @@ def interrogate(
         budget: the most queries to ask; None: what suits the suspect.
         alpha: of the verdict that is to be settled, for schemes that stop early; None asks everything.
         pool_kinds: of that verdict, as of `decide`.
+        given: answers of it to the fingerprint's queries, -1 where it was not asked yet; these are not put again.
 
     Raises:
         SuspectError: answers that are constant, or of other classes than the fingerprint's.
@@ -208,16 +210,24 @@ def interrogate(
                 break
             limit = None  # classes are matched, and that takes every answer
         progress("queries", int(asked.sum()), asker.total)
-        whole = len(batch) == total
-        answers = suspect.ask(fingerprint.queries if whole else fingerprint.queries[batch], access=access)
-        _check(answers, classes, suspect.identity)
-        labels[batch] = answers.labels
-        if scores is not None and answers.scores is not None:
-            scores[batch] = answers.scores
+        fresh = batch
+        if given is not None:
+            heard_before = given.labels[batch] != UNANSWERED
+            known, fresh = batch[heard_before], batch[~heard_before]
+            labels[known] = given.labels[known]
+            if scores is not None and given.scores is not None:
+                scores[known] = given.scores[known]
+        if len(fresh):
+            whole = len(fresh) == total
+            answers = suspect.ask(fingerprint.queries if whole else fingerprint.queries[fresh], access=access)
+            check_classes(answers, classes, suspect.identity)
+            labels[fresh] = answers.labels
+            if scores is not None and answers.scores is not None:
+                scores[fresh] = answers.scores
         asked[batch] = True
     progress("queries", int(asked.sum()), asker.total)
     suspect.finish()
-    _check_varied(labels[asked], fingerprint.source.labels[asked], suspect.identity)
+    check_varied(labels[asked], fingerprint.source.labels[asked], suspect.identity)
     return Interview(answers=Answers(labels=labels, scores=scores), asked=asked, planned=planned)
 
 
@@ -236,8 +246,7 @@ def cost(
     """
     level = Access.parse(access) if isinstance(access, str) else access
     respondent = opened(suspect, fingerprint, options)
-    asked = asker_within(scheme_of(fingerprint), fingerprint.state, respondent, budget).total
-    return respondent.cost(fingerprint.queries[:asked], access=level)
+    return cost_of(fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget)
 
 
 def calibrated_limit(
@@ -316,28 +325,6 @@ def calibration_scores(scheme: Scheme, fingerprint: Fingerprint) -> CalibrationS
     )
 
 
-def _check(answers: Answers, classes: int, who: str) -> None:
-    if answers.scores is not None and answers.scores.shape[1] != classes:
-        raise MisfitError(
-            f"{who} tells {answers.scores.shape[1]} classes apart, the fingerprint {classes}: this scheme compares "
-            "models of the same classes"
-        )
-    if len(answers) and answers.labels.max() >= classes:
-        raise MisfitError(
-            f"{who} answered class {answers.labels.max()}, the fingerprint has classes 0 to {classes - 1}: "
-            "is it a model of the same task, and are its labels mapped to indices?"
-        )
-
-
-def _check_varied(labels: np.ndarray, source: np.ndarray, who: str) -> None:
-    heard = labels[labels >= 0]
-    if len(heard) >= 20 and len(np.unique(heard)) == 1 and len(np.unique(source)) > 1:
-        raise SuspectError(
-            f"{who} answers class {heard[0]} to all of {len(heard)} queries: its outputs are constant. Is its "
-            "normalisation right (--mean, --std), and does it take inputs in [0, 1] (--range)?"
-        )
-
-
 @generators_kept()
 def record_answers(
     fingerprint: Fingerprint,
@@ -358,15 +345,18 @@ def record_answers(
     level = Access.parse(access) if isinstance(access, str) else access
     respondent = opened(suspect, fingerprint, options)
     announce_asking(fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget, notice=notice)
+    scheme = scheme_of(fingerprint)
+    plain = ask_plain(fingerprint, plan_plain(fingerprint, scheme, respondent, budget), respondent, access=level)
     interview = interrogate(
-        fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget, progress=progress
+        fingerprint, scheme, respondent, access=level, budget=budget, given=plain.queries, progress=progress
     )
     recording = record(
         fingerprint.queries,
-        interview.answers,
+        plain.with_queries(interview.answers),
         suspect=respondent.identity,
         fingerprint=fingerprint.identity,
         budget=None if interview.planned.all() else int(interview.planned.sum()),
+        further=plain.further_inputs(fingerprint),
     )
     write_recording(out, recording)
     return int((interview.answers.answered | interview.answers.abstained).sum())

@@ -63,14 +63,19 @@ def bundle(
             "this verdict was calibrated on other models than the committed ones: a judge brings his own to "
             "`check --negatives`"
         )
+    form = verification.verdict.form
+    if form is not None and form.proposal is not None:
+        raise UsageError(f"the suspect was asked in the wrong form, and nothing follows from that: say {form.proposal}")
     private = read_private(key)
     if encoded(public_bytes(private)) != stated.key:
         raise UsageError(f"{key} is not the key that sealed this commitment: a bundle is signed by the same one")
+    plain = verification.plain
     answers = record(
         fingerprint.queries,
-        verification.answers,
+        verification.answers if plain is None else plain.with_queries(verification.answers),
         suspect=verification.verdict.suspect,
         fingerprint=fingerprint.identity,
+        further=None if plain is None else plain.further_inputs(fingerprint),
     )
     parts = {
         COMMITMENT: commitment,

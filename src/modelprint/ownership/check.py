@@ -117,7 +117,8 @@ def check(
     check_alpha(commitment, evidence.alpha)
     # before kinds were listed in verdicts, those of too few models were ranked with the most frequent one
     pool_kinds = evidence.pool_kinds or stated.kinds is None
-    replayed = _replayed(fingerprint, recording, evidence, pool_kinds=pool_kinds)
+    accuracy = None if stated.form is None else stated.form.expected
+    replayed = _replayed(fingerprint, recording, evidence, pool_kinds=pool_kinds, accuracy=accuracy)
     _compare(stated, replayed.verdict)
     rejudged: Verification | None = None
     if negatives:
@@ -126,6 +127,7 @@ def check(
             recording,
             evidence,
             pool_kinds=evidence.pool_kinds,
+            accuracy=accuracy,
             negatives=negatives,
             options=options,
             progress=progress,
@@ -200,14 +202,14 @@ def _recording(data: bytes, fingerprint: Fingerprint, evidence: Evidence) -> Rec
     except ModelprintError as error:
         raise IntegrityError(f"the answers cannot be read: {error}") from error
     header = recording.header
-    if header.fingerprint != fingerprint.identity or header.queries != len(fingerprint):
+    if header.fingerprint != fingerprint.identity or header.queries not in (len(fingerprint), len(fingerprint.hashes)):
         raise IntegrityError(
             f"the answers are to {header.queries} queries of {header.fingerprint}, the fingerprint is "
             f"{fingerprint.identity} with {len(fingerprint)}"
         )
     if header.access != evidence.access:
         raise IntegrityError(f"the answers are {header.access}, {EVIDENCE} says {evidence.access}")
-    asked = fingerprint.modality.hashes(fingerprint.queries[recording.index])
+    asked = [fingerprint.hashes[place] for place in recording.index]
     wrong = next((n for n, (one, other) in enumerate(zip(asked, recording.queries, strict=True)) if one != other), None)
     if wrong is not None:
         raise IntegrityError(f"answer {wrong} is not to query {recording.index[wrong]}, which it names")
@@ -220,6 +222,7 @@ def _replayed(
     evidence: Evidence,
     *,
     pool_kinds: bool,
+    accuracy: float | None = None,
     negatives: Negatives = (),
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     progress: Progress = silent,
@@ -234,6 +237,7 @@ def _replayed(
             budget=evidence.budget,
             negatives=negatives,
             pool_kinds=pool_kinds,
+            accuracy=accuracy,
             options=SuspectOptions(model=options),
             progress=progress,
             slice_plane=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -250,6 +250,29 @@ def unscored_decision(message: str, unscored: Ranking, *, details: Mapping[str, 
         calibration_scores=np.zeros(0),
         kinds=rates(unscored),
         details=details or {},
+    )
+
+
+def unasked_decision(
+    message: str, groups: Sequence[Group], *, families: Sequence[str], alpha: float, pool_kinds: bool
+) -> Decision:
+    """No verdict on a suspect that was not asked the queries, and why."""
+    nothing = np.zeros(len(groups))
+    return unscored_decision(message, ranked_by_kind(nothing, groups, alpha, families=families, pool=pool_kinds))
+
+
+def unscored(decision: Decision, message: str) -> Decision:
+    """No verdict where there was one, and why; the scheme's own figures stay."""
+    return replace(
+        decision,
+        outcome="inconclusive",
+        message=message,
+        score=None,
+        p_value=None,
+        threshold=None,
+        false_accusations=None,
+        calibration_scores=np.zeros(0),
+        kinds=tuple(one.model_copy(update={"p_value": None}) for one in decision.kinds),
     )
 
 

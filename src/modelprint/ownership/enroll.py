@@ -16,6 +16,7 @@ from modelprint.core.own_code import generators_kept
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
 from modelprint.modalities.base import Modality
+from modelprint.nn.architectures import form_of
 from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.trial import check_source
@@ -36,6 +37,7 @@ from modelprint.ownership.negatives import (
 )
 from modelprint.ownership.options import EnrollmentOptions
 from modelprint.ownership.origin import Origin
+from modelprint.ownership.plain import plain_inputs
 from modelprint.ownership.plane import anchors, labels_on
 from modelprint.ownership.remarks import remarks
 from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
@@ -219,6 +221,8 @@ def enroll(
             "source_values": origin.values,
             "bases": sorted(origin.bases),
             "source_accuracy": float(right.mean()),
+            "source_form": form_of(source.module),
+            "seeds": len(seeds),
             "data": seeds.identity,
             "data_name": seeds.name,
             "report": dict(queries.report),
@@ -244,6 +248,7 @@ def enroll(
         calibration=answers,
         plane=plane if chosen.needs.asks else None,
         weights=held,
+        plain=plain_inputs(queries, crafted.source, seeds, right, seed=seed) if chosen.needs.asks else None,
     )
     for remark in remarks(fingerprint):
         notice(remark)

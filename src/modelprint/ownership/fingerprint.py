@@ -27,6 +27,7 @@ from modelprint.ownership.manifest import Likeness as Likeness
 from modelprint.ownership.manifest import LikenessBy as LikenessBy
 from modelprint.ownership.manifest import Manifest as Manifest
 from modelprint.ownership.manifest import ShadowRecord as ShadowRecord
+from modelprint.ownership.plain import PlainInputs, check_plain, plain_from
 
 if TYPE_CHECKING:
     from modelprint.lineage import LineageReference
@@ -58,6 +59,8 @@ class Fingerprint:
         plane: a planar slice for the report: "anchors" (3, ...), the queries it goes through, and "labels" (k, k)
             of the source; may be absent.
         weights: of the source, for schemes that compare them; absent from bundles, which show them to nobody.
+        plain: unperturbed inputs that the source classifies rightly; None in fingerprints of before they were kept, and
+            of schemes that ask nothing.
     """
 
     manifest: Manifest
@@ -68,6 +71,7 @@ class Fingerprint:
     calibration: tuple[Answers, ...] = ()
     plane: Mapping[str, np.ndarray] | None = None
     weights: LineageReference | None = None
+    plain: PlainInputs | None = None
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -76,6 +80,12 @@ class Fingerprint:
     def modality(self) -> Modality:
         """What kind of inputs the queries are."""
         return modality_of(self.manifest.input)
+
+    @cached_property
+    def hashes(self) -> tuple[str, ...]:
+        """SHA-256 of each query, and of the plain inputs that are no queries, in that order."""
+        further = () if self.plain is None else self.modality.hashes(self.plain.stored)
+        return (*self.modality.hashes(self.queries), *further)
 
     @cached_property
     def identity(self) -> str:
@@ -94,9 +104,10 @@ class Fingerprint:
         calibration: tuple[Answers, ...] = (),
         plane: Mapping[str, np.ndarray] | None = None,
         weights: LineageReference | None = None,
+        plain: PlainInputs | None = None,
     ) -> Self:
         """A fingerprint whose manifest binds its files; `manifest` holds every field but their hashes."""
-        data = save(_flatten(queries, true_labels, source, state, calibration, plane))
+        data = save(_flatten(queries, true_labels, source, state, calibration, plane, plain))
         bound = {"tensors": digest(data), "weights": None if weights is None else digest(weights.to_bytes())}
         record = Manifest.model_validate({**manifest, **bound})
         return cls(
@@ -108,6 +119,7 @@ class Fingerprint:
             calibration=calibration,
             plane=plane,
             weights=weights,
+            plain=plain,
         )
 
     @property
@@ -138,6 +150,7 @@ class Fingerprint:
             calibration=answers,
             plane=self.plane,
             weights=self.weights,
+            plain=self.plain,
         )
 
     def save(self, path: Path | str) -> None:
@@ -151,7 +164,9 @@ class Fingerprint:
 
     def to_bytes(self) -> dict[str, bytes]:
         """Manifest and tensors, as they are written and bundled."""
-        tensors = save(_flatten(self.queries, self.true_labels, self.source, self.state, self.calibration, self.plane))
+        tensors = save(
+            _flatten(self.queries, self.true_labels, self.source, self.state, self.calibration, self.plane, self.plain)
+        )
         return {MANIFEST: canonical_json(self.manifest.model_dump(mode="json")), TENSORS: tensors}
 
     @classmethod
@@ -210,8 +225,13 @@ class Fingerprint:
         try:
             arrays = load(tensor_bytes)
             del tensor_bytes  # answers of many models take as much again
-            codec = np.dtype(modality_of(manifest.input).codecs[manifest.codec])
-            check_arrays(arrays, spec=manifest.input, codec=codec, models=len(manifest.calibration))
+            codecs = modality_of(manifest.input).codecs
+            check_arrays(
+                arrays, spec=manifest.input, codec=np.dtype(codecs[manifest.codec]), models=len(manifest.calibration)
+            )
+            check_plain(
+                arrays, shape=manifest.input.shape, classes=manifest.input.classes, types=tuple(codecs.values())
+            )
             return cls._from_arrays(manifest, arrays)
         except KeyError as error:
             raise FingerprintError(f"{who / TENSORS} does not hold a fingerprint's tensors: no {error}") from error
@@ -237,6 +257,7 @@ class Fingerprint:
             state={name[len(STATE) :]: value for name, value in arrays.items() if name.startswith(STATE)},
             calibration=calibration,
             plane=plane or None,
+            plain=plain_from(arrays),
         )
 
 
@@ -247,6 +268,7 @@ def _flatten(  # noqa: PLR0917 - the parts of one folder, in order
     state: Mapping[str, np.ndarray],
     calibration: tuple[Answers, ...],
     plane: Mapping[str, np.ndarray] | None,
+    plain: PlainInputs | None,
 ) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {
         "queries": queries,
@@ -254,6 +276,7 @@ def _flatten(  # noqa: PLR0917 - the parts of one folder, in order
         "source.labels": source.labels.astype(np.int64),
         **{STATE + name: value for name, value in state.items()},
         **{f"plane.{name}": value for name, value in (plane or {}).items()},
+        **({} if plain is None else plain.arrays()),
     }
     if source.scores is not None:
         arrays["source.scores"] = source.scores.astype(np.float32)

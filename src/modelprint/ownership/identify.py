@@ -12,17 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.access import Access
+from modelprint.core.convention import Advice, Convention
 from modelprint.core.errors import MisfitError, ModelError, UsageError
 from modelprint.core.identification import Identification
 from modelprint.core.identity import digest_json
 from modelprint.core.own_code import generators_kept
 from modelprint.core.redaction import shown_reference
-from modelprint.core.suspect import Answers, Cost, Suspect
+from modelprint.core.suspect import Answers, Cost, Suspect, summed
 from modelprint.modalities.base import InputSpec
-from modelprint.ownership.ahead import Notice, announce_asking, asker_within, unheard
-from modelprint.ownership.ask import AnySuspect, concluded, interrogate, opened, scheme_of
+from modelprint.ownership.ahead import Notice, unheard
+from modelprint.ownership.ask import AnySuspect, opened, scheme_of
 from modelprint.ownership.attribution import Compared, attributed
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.hearing import hear
+from modelprint.ownership.plain_asked import announce_asking, cost_of
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
 
@@ -113,16 +116,8 @@ def cost(
     for _, fingerprint in prints:
         respondent = party[fingerprint.manifest.input]
         if isinstance(respondent, _Shared):
-            asked = asker_within(scheme_of(fingerprint), fingerprint.state, respondent, budget).total
-            costs.append(respondent.inner.cost(fingerprint.queries[:asked], access=level))
-    seconds = [one.seconds for one in costs]
-    return Cost(
-        queries=sum(one.queries for one in costs),
-        answered=sum(one.answered for one in costs),
-        requests=sum(one.requests for one in costs),
-        bytes=sum(one.bytes for one in costs),
-        seconds=None if None in seconds else sum(value for value in seconds if value is not None),
-    )
+            costs.append(cost_of(fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget))
+    return summed(costs)
 
 
 def _loaded(reference: str | Path | Fingerprint) -> tuple[str | None, Fingerprint]:
@@ -142,6 +137,14 @@ class _Shared(Suspect):
     def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
         """The inner suspect's."""
         return self.inner.cost(inputs, access=access)
+
+    def in_form(self, convention: Convention) -> Suspect | None:
+        """The inner suspect, asked in another form."""
+        return self.inner.in_form(convention)
+
+    def advice(self, convention: Convention | None = None) -> Advice:
+        """The inner suspect's."""
+        return self.inner.advice(convention)
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         return self.inner.ask(images, access=access)
@@ -215,10 +218,24 @@ def _ask(
     level = min(access, fingerprint.access)
     try:
         announce_asking(fingerprint, scheme, suspect, access=level, budget=budget, notice=notice)
-        interview = interrogate(fingerprint, scheme, suspect, access=level, budget=budget, progress=progress)
+        heard = hear(
+            fingerprint,
+            scheme,
+            suspect,
+            access=level,
+            budget=budget,
+            alpha=alpha,
+            owners=owners,
+            pool_kinds=pool_kinds,
+            stops_early=False,
+            progress=progress,
+        )
     except MisfitError as error:
         return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
-    decision = concluded(scheme, fingerprint, interview, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
     return Compared(
-        path=path, fingerprint=fingerprint, decision=decision, queries=int(interview.asked.sum()), notes=suspect.notes
+        path=path,
+        fingerprint=fingerprint,
+        decision=heard.decision,
+        queries=int(heard.interview.asked.sum()),
+        notes=suspect.notes,
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, SerializeAsAny, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from modelprint.core.convention import Convention
 from modelprint.core.records import Record
 from modelprint.modalities.base import InputSpec, modality_of, read_spec
 from modelprint.ownership.kinds import Group, group_of
@@ -117,7 +118,9 @@ class Manifest(Record):
             written by versions that did not keep it, nor for models without weights.
         bases: SHA-256 of the checkpoints that the source was made from, which its siblings share; not written where
             none is known.
-        source_accuracy: on the seeds.
+        source_accuracy: on the seeds; `seeds`: how many these are.
+        source_form: how the source wants its inputs prepared, which copies may want, too; not written where they are
+            taken as they are. Versions of before wrote neither.
         data: SHA-256 and name of the seeds.
         report: what crafting did.
         calibration: the independent models, in the order of their answers.
@@ -140,6 +143,8 @@ class Manifest(Record):
     source_values: str | None = None
     bases: tuple[str, ...] = ()
     source_accuracy: float
+    source_form: Convention | None = None
+    seeds: int | None = None
     data: str
     data_name: str
     report: dict[str, Any]
@@ -162,7 +167,17 @@ class Manifest(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        for name in ("source_values", "bases", "shadows", "budget", "train_data", "enrollment", "weights"):
+        for name in (
+            "source_values",
+            "source_form",
+            "seeds",
+            "bases",
+            "shadows",
+            "budget",
+            "train_data",
+            "enrollment",
+            "weights",
+        ):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields

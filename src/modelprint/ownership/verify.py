@@ -17,20 +17,20 @@ from modelprint.core.verdict import Verdict
 from modelprint.lineage import compare
 from modelprint.nn.options import ModelOptions
 from modelprint.ownership import weights
-from modelprint.ownership.ahead import announce_asking, budget_of
+from modelprint.ownership.ahead import budget_of
 from modelprint.ownership.ask import (
     NOTE,
     TWICE,
     AnySuspect,
     changes_its_answers,
-    concluded,
-    interrogate,
     opened,
     scheme_of,
 )
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.forms import check_accuracy
+from modelprint.ownership.hearing import hear
 from modelprint.ownership.negatives import (
     Inputs,
     Negatives,
@@ -41,6 +41,7 @@ from modelprint.ownership.negatives import (
     unheard,
 )
 from modelprint.ownership.origin import Origin
+from modelprint.ownership.plain_asked import PlainAnswers, announce_asking
 from modelprint.ownership.plane import labels_on
 from modelprint.ownership.remarks import remarks
 from modelprint.schemes.base import Progress, silent
@@ -58,6 +59,7 @@ class Verification:
         plane_labels: the suspect's labels (k, k) on the fingerprint's planar slice, where it was free to ask.
         cap: the most queries that could have been asked.
         budget: that was given, or that suits the suspect; None: none.
+        plain: answers to unperturbed inputs, which tell the form in which it was asked; None where nothing was asked.
     """
 
     verdict: Verdict
@@ -67,6 +69,7 @@ class Verification:
     plane_labels: np.ndarray | None
     cap: int
     budget: int | None
+    plain: PlainAnswers | None
 
 
 def verify(
@@ -78,6 +81,7 @@ def verify(
     budget: int | None = None,
     negatives: Negatives = (),
     pool_kinds: bool = False,
+    accuracy: float | None = None,
     device: str | None = None,
     options: SuspectOptions | None = None,
     progress: Progress = silent,
@@ -92,6 +96,8 @@ def verify(
         budget: the most queries to ask; None: 200 of an address, whose owner may charge for each, else all.
         negatives: independent models to calibrate on, in place of those of the fingerprint.
         pool_kinds: rank kinds of too few calibration models with the most frequent kind, in place of no rate for them.
+        accuracy: of the suspect, where it is known to know less than the source; else one that knows far less was asked
+            in the wrong form, and the verdict is inconclusive.
         device: where models compute: auto, cpu, cuda, cuda:N or mps; as of `options` unless given.
 
     Raises:
@@ -105,6 +111,7 @@ def verify(
         budget=budget,
         negatives=negatives,
         pool_kinds=pool_kinds,
+        accuracy=accuracy,
         options=on_device(options, device),
         progress=progress,
         slice_plane=False,
@@ -121,6 +128,7 @@ def examine(
     budget: int | None = None,
     negatives: Negatives = (),
     pool_kinds: bool = False,
+    accuracy: float | None = None,
     options: SuspectOptions | None = None,
     notice: Notice = unheard,
     progress: Progress = silent,
@@ -130,6 +138,7 @@ def examine(
     print_ = fingerprint if isinstance(fingerprint, Fingerprint) else Fingerprint.load(fingerprint)
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
+    check_accuracy(accuracy)
     scheme = scheme_of(print_)
     level = scheme.needs.suspect if access is None else Access.parse(access) if isinstance(access, str) else access
     scheme.needs.check_access(scheme.name, level)
@@ -144,7 +153,7 @@ def examine(
     lowered = level > calibrated.access
     level = min(level, calibrated.access)
     announce_asking(calibrated, scheme, respondent, access=level, budget=budget, notice=notice)
-    interview = interrogate(
+    heard = hear(
         calibrated,
         scheme,
         respondent,
@@ -152,9 +161,10 @@ def examine(
         budget=budget,
         alpha=alpha,
         pool_kinds=pool_kinds,
+        accuracy=accuracy,
         progress=progress,
     )
-    decision = concluded(scheme, calibrated, interview, alpha=alpha, pool_kinds=pool_kinds)
+    interview, decision = heard.interview, heard.decision
     for note in respondent.notes:
         notice(note)
     change = changes_its_answers(respondent, calibrated.queries[:TWICE], level)
@@ -182,6 +192,7 @@ def examine(
         pooled=decision.pooled,
         remarks=calibration_remarks,
         message=message + NOTE + ". ".join(seen) if seen else message,
+        form=heard.form,
         class_matching=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
         details=decision.details,
     )
@@ -189,6 +200,7 @@ def examine(
         verdict=verdict,
         fingerprint=calibrated,
         answers=interview.answers,
+        plain=heard.plain,
         calibration_scores=decision.calibration_scores,
         plane_labels=_plane(print_, respondent) if slice_plane and respondent.free else None,
         cap=int(interview.planned.sum()),
@@ -240,6 +252,7 @@ def _by_weights(
         plane_labels=None,
         cap=0,
         budget=None,
+        plain=None,
     )
 
 

@@ -28,6 +28,7 @@ class Dialect(ABC):
         largest_batch: images that one request may hold; None where that is open.
         index: the classes, as far as they are known.
         notes: what the verdict should say of how images are sent.
+        preparing: which words of the user say how images are prepared, for those who asked in the wrong form.
     """
 
     url: str
@@ -35,6 +36,7 @@ class Dialect(ABC):
     largest_batch: int | None = None
     index: ClassIndex
     notes: tuple[str, ...] = ()
+    preparing: str = "say how it wants them: --mean, --std, --range, --bgr, --size, --layout"
 
     @property
     def classes(self) -> int | None:

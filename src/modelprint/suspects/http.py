@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from modelprint.core.access import Access
+from modelprint.core.convention import Advice, Convention
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.redaction import check_address, shown_url
 from modelprint.core.suspect import Answers, Cost, Suspect
@@ -127,6 +128,10 @@ class HttpSuspect(Suspect):
             bytes=round(per_image * len(missing)),
             seconds=max(times, default=None) if batches else 0.0,
         )
+
+    def advice(self, convention: Convention | None = None) -> Advice:
+        """Options of servers, or the entry of a mapping file."""
+        return Advice(how=self.dialect.preparing, classes="--class-names FILE (`modelprint map-classes` writes it)")
 
     def finish(self) -> None:
         """Mark the ledger complete, so that the next run starts afresh; call it when the last question was asked."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from modelprint.core.access import Access
+from modelprint.core.convention import Advice, Convention
 from modelprint.core.deadlines import within
 from modelprint.core.devices import device_of, inputs_at_once
 from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
@@ -17,8 +18,16 @@ from modelprint.core.own_code import in_words, running
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
+from modelprint.nn.architectures import Normalized
 from modelprint.suspects.interpret import answers_from_array, checked, require_scores
 from modelprint.training.loop import MOST_AT_ONCE, predict
+
+
+def options_of_files(convention: Convention | None) -> Advice:
+    """What to say of a model file: the options of a convention, or which there are."""
+    if convention is None:
+        return Advice(how="say how it wants them: --mean, --std, --range, --bgr, --size")
+    return Advice(how=f"say {convention.options} ({convention.name}), in place of what was said of these")
 
 
 class TorchSuspect(Suspect):
@@ -75,6 +84,31 @@ class TorchSuspect(Suspect):
         answers = answers_from_scores(logits.float().numpy(), who=self.identity)
         return checked(answers, who=self.identity, classes=self.classes)
 
+    def in_form(self, convention: Convention) -> TorchSuspect | None:
+        """The same network behind another preprocessing."""
+        if not isinstance(self.module, Normalized):
+            return None
+        other = Normalized(
+            self.module.body,
+            convention.mean,
+            convention.std,
+            bgr=convention.bgr,
+            value_range=convention.value_range,
+            size=convention.size or self.module.size,
+        ).to(device_of(self.module))
+        return TorchSuspect(
+            other,
+            self.identity,
+            batch_size=self.batch_size,
+            classes=self.classes,
+            modality=self.modality,
+            seconds=self.seconds,
+        )
+
+    def advice(self, convention: Convention | None = None) -> Advice:
+        """Options of model files."""
+        return options_of_files(convention)
+
     def _allowed(self, inputs: np.ndarray) -> float | None:
         """Seconds for all batches of these inputs."""
         if self.seconds is None:
@@ -128,6 +162,30 @@ class CallableSuspect(Suspect):
             raise SuspectError(f"{self.identity} gave outputs of different shapes: {[part.shape for part in parts]}")
         answers = answers_from_array(np.concatenate(parts), who=self.identity, classes=self.classes)
         return require_scores(answers, access, who=self.identity)
+
+    def in_form(self, convention: Convention) -> CallableSuspect:
+        """The same function, given inputs that are prepared already."""
+        encoder = self.modality.wire.encoder(
+            mean=convention.mean,
+            std=convention.std,
+            size=convention.size,
+            bgr=convention.bgr,
+            value_range=convention.value_range,
+        )
+        return CallableSuspect(
+            lambda inputs: self.function(encoder.encode(inputs)),
+            identity=self.identity,
+            batch_size=self.batch_size,
+            classes=self.classes,
+            class_names=self.class_names,
+            modality=self.modality,
+        )
+
+    def advice(self, convention: Convention | None = None) -> Advice:
+        """What its code would do."""
+        if convention is None:
+            return Advice(how="look at how your function prepares what it gets", classes="the numbers that it returns")
+        return Advice(how=f"let your function prepare what it gets as {convention.options} says ({convention.name})")
 
     def _call(self, inputs: np.ndarray) -> np.ndarray:
         with running(f"{self.identity} failed", error=SuspectError, function=self.function):

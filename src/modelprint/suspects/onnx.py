@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.batches import images_at_once
+from modelprint.core.convention import Advice, Convention
 from modelprint.core.errors import MisfitError, ModelError, SuspectError
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.modalities.base import Modality
@@ -15,6 +18,7 @@ from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import BYTES, FLOATS, Number
 from modelprint.nn.options import ModelOptions
 from modelprint.suspects.interpret import answers_from_array, require_scores
+from modelprint.suspects.local import options_of_files
 from modelprint.suspects.onnx_session import ConfinedSession, End
 from modelprint.suspects.preparing import declared_encoder, resizing_note
 
@@ -76,6 +80,23 @@ class OnnxSuspect(Suspect):
             return None
         first, second, third = sizes
         return (third, first, second) if third in (1, 3) and first not in (1, 3) else (first, second, third)
+
+    def in_form(self, convention: Convention) -> OnnxSuspect:
+        """The same file, run in the same child on tensors that are prepared in another way."""
+        other = copy(self)
+        other.model = replace(
+            self.model,
+            mean=convention.mean,
+            std=convention.std,
+            size=convention.size or self.model.size,
+            bgr=convention.bgr,
+            value_range=convention.value_range,
+        )
+        return other
+
+    def advice(self, convention: Convention | None = None) -> Advice:
+        """Options of model files."""
+        return options_of_files(convention)
 
     def finish(self) -> None:
         """End the child that ran the model; asked again, it is made anew."""

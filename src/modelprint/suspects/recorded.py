@@ -39,7 +39,7 @@ class RecordingHeader(Record):
         access: what was asked for.
         suspect: who answered, "sha256:..." or a URL.
         fingerprint: whose queries were asked, where they are a fingerprint's.
-        queries: how many were to be asked; fewer answers mean that some are missing.
+        queries: how many were to be asked, plain inputs included; fewer answers mean that some are missing.
         budget: the most queries of these that were put, where not all were: judged by, too, unless a user says
             otherwise.
     """
@@ -98,24 +98,32 @@ def record(
     suspect: str,
     fingerprint: str | None = None,
     budget: int | None = None,
+    further: tuple[np.ndarray, Answers] | None = None,
 ) -> Recording:
     """The recording of the answers to stored inputs (n, ...); unanswered ones are left out.
 
     Args:
         budget: the most queries that were put, where that is not all.
+        further: stored inputs that are no queries, and the answers to them; numbered after the queries.
     """
     index = np.flatnonzero(answers.answered | answers.abstained)
+    queries = stored_hashes(images[index])
+    total, heard = len(images), answers.take(index)
+    if further is not None and (beside := np.flatnonzero(further[1].answered | further[1].abstained)).size:
+        index = np.concatenate([index, total + beside])
+        queries += stored_hashes(further[0][beside])
+        total, heard = total + len(further[0]), heard.joined(further[1].take(beside))
     return Recording(
         header=RecordingHeader(
             access="labels" if answers.scores is None else "scores",
             suspect=suspect,
             fingerprint=fingerprint,
-            queries=len(images),
+            queries=total,
             budget=budget,
         ),
         index=index,
-        queries=tuple(stored_hashes(images[index])),
-        answers=answers.take(index),
+        queries=tuple(queries),
+        answers=heard,
     )
 
 
@@ -191,6 +199,10 @@ class RecordedSuspect(Suspect):
         self.access = Access.parse(recording.header.access)
         self.budget = recording.header.budget
         self._place = {query: place for place, query in reversed(list(enumerate(recording.queries)))}
+
+    def knows(self, stored: np.ndarray) -> np.ndarray:
+        """A mask (n,) of the stored inputs that it holds an answer to."""
+        return np.array([query in self._place for query in stored_hashes(stored)], dtype=bool)
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         places = np.array([self._place.get(query, UNANSWERED) for query in stored_hashes(images)], dtype=np.int64)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from modelprint.core.convention import Convention
 from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
 from modelprint.modalities.base import MODALITIES, Labelled, Modality
 from modelprint.modalities.image import mixing, storage
 from modelprint.modalities.image.augmentation import shifted
+from modelprint.modalities.image.conventions import conventions, resized
 from modelprint.modalities.image.picture import png_uri
 from modelprint.modalities.image.spec import ImageSpec
 from modelprint.modalities.image.transforms import TRANSFORMS
@@ -141,6 +143,10 @@ class Image(Modality):
         import torch
 
         return torch.randint(storage.LEVELS + 1, (count, *shape), dtype=torch.uint8, generator=generator).numpy()
+
+    def conventions(self, shape: tuple[int, ...]) -> tuple[tuple[Convention, ...], ...]:
+        """Ranges, normalisations and orders of colours first; other sizes then."""
+        return tuple(conventions(shape)), tuple(resized(shape))
 
     def picture(self, stored: np.ndarray) -> str:
         """A small PNG."""

@@ -1,0 +1,196 @@
+"""Hear a suspect out: plain inputs first, then the queries, then what both show together.
+
+What plain inputs show can only turn a verdict into "inconclusive": the false positive rate stays what it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from modelprint.core.access import Access
+from modelprint.core.suspect import Suspect
+from modelprint.core.verdict import FormCheck
+from modelprint.ownership.ahead import asker_within
+from modelprint.ownership.ask import Interview, concluded, interrogate
+from modelprint.ownership.decide import Decision, unasked_decision, unscored
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.forms import LEAST, Fit, Look, best_fit, look
+from modelprint.ownership.plain_asked import PlainAnswers, ask_plain, known_inputs, plan_plain
+from modelprint.ownership.sense import check_varied
+from modelprint.schemes.base import Progress, Scheme, silent
+
+SPOILED = "a model that was spoiled so that it answers like this looks the same: this is no sign of independence"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What asking a suspect showed.
+
+    Attributes:
+        plain: its answers to plain inputs.
+        form: what these say of the form in which it was asked; None where none was answered.
+    """
+
+    interview: Interview
+    decision: Decision
+    plain: PlainAnswers
+    form: FormCheck | None
+
+
+def hear(
+    fingerprint: Fingerprint,
+    scheme: Scheme,
+    suspect: Suspect,
+    *,
+    access: Access,
+    alpha: float,
+    budget: int | None = None,
+    owners: int = 1,
+    pool_kinds: bool = False,
+    stops_early: bool = True,
+    accuracy: float | None = None,
+    progress: Progress = silent,
+) -> Heard:
+    """Ask a suspect plain inputs, then the queries, and decide.
+
+    A local suspect that knows plain inputs far better in another form is not asked on: the form is proposed. Nor is one
+    that knows them no better than by chance, under any numbers of its classes.
+
+    Args:
+        owners: as of `concluded`.
+        stops_early: whether the scheme may stop as soon as the verdict is settled.
+        accuracy: the share of plain inputs that the suspect is known to classify rightly; None: as many as the source.
+
+    Raises:
+        SuspectError: as `interrogate` does.
+    """
+    plain = ask_plain(fingerprint, plan_plain(fingerprint, scheme, suspect, budget), suspect, access=access)
+    labels, true = plain.known(fingerprint)
+    expected = 1.0 if accuracy is None else accuracy
+    first = look(labels, true, accuracy=expected)
+    if first.short:
+        fit = best_fit(
+            suspect,
+            known_inputs(fingerprint, plain.plan),
+            modality=fingerprint.modality,
+            expected=fingerprint.manifest.source_form,
+        )
+        if fit is None and suspect.free:  # a server that answers so may get wrong inputs: it is said below
+            check_varied(labels, true, suspect.identity)
+        if fit is not None or (first.hopeless and scheme.needs.same_classes):
+            mend = _mend(suspect, first, fingerprint) if fit is None else _proposed(suspect, fit)
+            return _not_asked_on(
+                fingerprint,
+                scheme,
+                suspect,
+                plain,
+                form=_form(first, plain, accuracy, fit),
+                message=f"asked in the wrong form? {_knows(first, fingerprint)}; {mend}",
+                budget=budget,
+                alpha=alpha / owners,
+                pool_kinds=pool_kinds,
+            )
+    interview = interrogate(
+        fingerprint,
+        scheme,
+        suspect,
+        access=access,
+        budget=budget,
+        alpha=alpha if stops_early else None,
+        pool_kinds=pool_kinds,
+        given=plain.queries,
+        progress=progress,
+    )
+    decision = concluded(scheme, fingerprint, interview, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
+    labels, true = plain.known(fingerprint, interview.answers)
+    if decision.matching is not None:
+        labels = decision.matching.classes[labels]
+    last = look(labels, true, accuracy=expected)
+    form = _form(last, plain, accuracy)
+    heard = Heard(interview=interview, decision=decision, plain=plain, form=form)
+    if not last.short:
+        if decision.outcome == "not-shown" and last.answered < LEAST:
+            return replace(heard, decision=_with(decision, _unchecked(fingerprint)))
+        return heard
+    doubt = f"{_knows(last, fingerprint)}: was it asked in the wrong form?"
+    if decision.outcome == "derived":
+        stands = "In the wrong form few answers are the source's, so that the verdict stands"
+        return replace(heard, decision=_with(decision, f"{doubt} {stands}"))
+    if decision.outcome == "not-shown":
+        return replace(heard, decision=unscored(decision, f"{doubt} {_mend(suspect, last, fingerprint)}"))
+    return replace(heard, decision=_with(decision, f"{doubt} {_mend(suspect, last, fingerprint)}"))
+
+
+def _not_asked_on(
+    fingerprint: Fingerprint,
+    scheme: Scheme,
+    suspect: Suspect,
+    plain: PlainAnswers,
+    *,
+    form: FormCheck | None,
+    message: str,
+    budget: int | None,
+    alpha: float,
+    pool_kinds: bool,
+) -> Heard:
+    """No verdict, for a suspect that was asked nothing but plain inputs."""
+    suspect.finish()
+    planned = np.arange(len(fingerprint)) < asker_within(scheme, fingerprint.state, suspect, budget).total
+    return Heard(
+        interview=Interview(answers=plain.queries, asked=planned & plain.queries.answered, planned=planned),
+        decision=unasked_decision(
+            message, fingerprint.groups, families=fingerprint.families, alpha=alpha, pool_kinds=pool_kinds
+        ),
+        plain=plain,
+        form=form,
+    )
+
+
+def _form(seen: Look, plain: PlainAnswers, accuracy: float | None, fit: Fit | None = None) -> FormCheck | None:
+    if not seen.answered:
+        return None
+    return FormCheck(
+        answered=seen.answered,
+        right=seen.right,
+        beside=plain.beside,
+        expected=accuracy,
+        doubted=seen.short,
+        proposal=None if fit is None else fit.convention.options,
+    )
+
+
+def _knows(seen: Look, fingerprint: Fingerprint) -> str:
+    plural = fingerprint.modality.plural
+    return f"it classifies {seen.right} of {seen.answered} unperturbed {plural} rightly, the source all of them"
+
+
+def _proposed(suspect: Suspect, fit: Fit) -> str:
+    alike = f" (so it does with {', '.join(fit.others)})" if fit.others else ""
+    return (
+        f"prepared in another way it classifies {fit.right} of {fit.tried} rightly{alike}: "
+        f"{suspect.advice(fit.convention).how}, and ask again"
+    )
+
+
+def _mend(suspect: Suspect, seen: Look, fingerprint: Fingerprint) -> str:
+    advice, plural = suspect.advice(), fingerprint.modality.plural
+    tried = f"none of the usual ways to prepare {plural} does clearly better; " if suspect.free else ""
+    names = f", or its classes have other numbers: {advice.classes}" if seen.renamed and advice.classes else ""
+    return (
+        f"{tried}{advice.how}{names}; if it is right so seldom in the right form, too, say --accuracy "
+        f"{seen.right / seen.answered:.2f}. {SPOILED}"
+    )
+
+
+def _unchecked(fingerprint: Fingerprint) -> str:
+    if fingerprint.plain is None:
+        why = f"this fingerprint holds no unperturbed {fingerprint.modality.plural}; one that is enrolled now does"
+    else:
+        why = f"too few unperturbed {fingerprint.modality.plural} were answered, {LEAST} are needed"
+    return f"whether it was asked in the right form was not checked: {why}"
+
+
+def _with(decision: Decision, note: str) -> Decision:
+    return replace(decision, message=f"{decision.message}; {note}", note=". ".join(filter(None, [decision.note, note])))
