@@ -13,6 +13,7 @@ from modelprint.core.records import Record
 Outcome = Literal["derived", "not-shown", "inconclusive"]
 Kind = Literal["INDEPENDENT", "COPY", "SHARED", "OTHER"]
 BESIDE = ("matched", "trajectories", "mean_mutation_rate")  # of schema 1: printed beside the details, too
+FORM = "form"  # of asking; printed among the details where it was doubted
 
 
 class FalseAccusations(Record):
@@ -92,8 +93,8 @@ class Verdict(Record):
         pooled: whether kinds of too few models were ranked with the most frequent kind; written where it is so.
         remarks: what is to be known of the calibration models: joined families, weak models, copies of the source; null
             in verdicts from before they were made.
-        form: what it said to unperturbed inputs, which tells whether it was asked in the right form; null where it was
-            asked none.
+        form: what it said to unperturbed inputs, which tells whether it was asked in the right form; None where it was
+            asked none. Among the printed details where that is doubted, or an accuracy was said.
         message: the verdict in plain words, with what is missing; not part of the printed object.
     """
 
@@ -123,7 +124,13 @@ class Verdict(Record):
     @classmethod
     def _gather_details(cls, fields: Any) -> Any:
         """Details that stand beside the others belong to them; verdicts of before have no others."""
-        if not isinstance(fields, Mapping) or not any(name in fields for name in BESIDE):
+        if not isinstance(fields, Mapping):
+            return fields
+        details = fields.get("details")
+        if isinstance(details, Mapping) and FORM in details:
+            kept = {name: value for name, value in details.items() if name != FORM}
+            fields = {**fields, "details": kept, FORM: details[FORM]}
+        if not any(name in fields for name in BESIDE):
             return fields
         beside = {name: fields[name] for name in BESIDE if name in fields}
         details = fields.get("details", beside)
@@ -143,7 +150,10 @@ class Verdict(Record):
         details = fields.pop("details")
         if self.class_matching is None:
             fields.pop("class_matching", None)
-        for name in ("kinds", "asked", "answered", "form"):
+        form = fields.pop(FORM, None)
+        if self.form is not None and (self.form.doubted or self.form.expected is not None):
+            details = {**details, FORM: form}
+        for name in ("kinds", "asked", "answered"):
             if getattr(self, name) is None:
                 fields.pop(name, None)
         if not self.pooled:

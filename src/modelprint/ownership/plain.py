@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
-from modelprint.core.suspect import Answers
-from modelprint.data.labelled import LabelledSet
-from modelprint.schemes.base import Queries
+if TYPE_CHECKING:
+    from modelprint.core.suspect import Answers
+    from modelprint.data.labelled import LabelledSet
+    from modelprint.schemes.base import Queries
 
 MOST = 32  # that a suspect is asked before anything else
 FEW = 16  # that an address is asked at least, where no user set a budget
