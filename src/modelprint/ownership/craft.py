@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -51,12 +53,18 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
     def ask(model: nn.Module, who: str) -> Answers:
         return answers_from_scores(predict(model, stored, modality=modality).numpy(), who=who)
 
+    def scores_of(model: ModelRef, who: str) -> dict[str, np.ndarray]:
+        with context.opened(model) as module:
+            scores = ask(module, who).scores
+        assert scores is not None
+        return {"scores": scores}
+
     def ask_all(models: Sequence[ModelRef], who: str) -> tuple[Answers, ...]:
-        answers: list[Answers] = []
-        for model in models:
-            with context.opened(model) as module:
-                answers.append(ask(module, who))
-        return tuple(answers)
+        kept = [
+            context.unfinished.piece(f"what {who} {number} says", partial(scores_of, model, who))
+            for number, model in enumerate(models)
+        ]
+        return tuple(answers_from_scores(one["scores"], who=who) for one in kept)
 
     source = ask(context.source, "the source")
     shadows = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ from modelprint.ownership.origin import Origin
 from modelprint.ownership.plain import plain_inputs
 from modelprint.ownership.plane import anchors, labels_on
 from modelprint.ownership.remarks import remarks
+from modelprint.ownership.resuming import finish, unfinished_enrollment
 from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
@@ -181,14 +183,20 @@ def enroll(
         budget=budget,
         progress=progress,
     )
-    crafted = craft(chosen, context, seed=seed)
-    queries = crafted.queries
-    calibrating = [
-        *calibrating,
-        *(seen for name in expected_by(chosen) for seen in behind(calibrating, name, inputs.modality, notice=notice)),
-    ]
+    with unfinished_enrollment(chosen, source, context, seed=seed, out=out, notice=notice) as unfinished:
+        crafted = craft(chosen, replace(context, unfinished=unfinished), seed=seed)
+        queries = crafted.queries
+        views = [behind(calibrating, name, inputs.modality, notice=notice) for name in expected_by(chosen)]
+        calibrating = [*calibrating, *chain(*views)]
+        answers = ask_negatives(
+            calibrating,
+            queries.stored,
+            inputs,
+            device=device_of(source.module),
+            unfinished=unfinished,
+            progress=progress,
+        )
     points = anchors(queries.stored, queries.group, crafted.source)
-    answers = ask_negatives(calibrating, queries.stored, inputs, device=device_of(source.module), progress=progress)
     calibration = calibration_records(
         [one.record for one in calibrating],
         answers,
@@ -255,6 +263,7 @@ def enroll(
     if out is not None:
         fingerprint.save(out)
     shelf.clear()
+    finish(unfinished, out=out)
     return fingerprint
 
 

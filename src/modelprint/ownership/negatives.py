@@ -5,8 +5,9 @@ A model is opened when it is asked, and let go: however many there are, one lies
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from torch import nn
 
 from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, ModelprintError, SuspectError
-from modelprint.core.identity import digest_file, digest_json
+from modelprint.core.identity import canonical_json, digest_file, digest_json
 from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
+from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
 from modelprint.modalities.base import Modality
 from modelprint.modalities.transform import Transform
@@ -27,6 +29,7 @@ from modelprint.nn.loading import LoadedModel, of_module, weights_identity
 from modelprint.nn.models_file import SOURCE
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.refs import ModelRef, stored_model
+from modelprint.nn.spec import ModelSpec
 from modelprint.ownership.ahead import Notice as Notice
 from modelprint.ownership.ahead import unheard as unheard
 from modelprint.ownership.fingerprint import CalibrationModel
@@ -169,9 +172,13 @@ def ask_negatives(
     inputs: Inputs,
     *,
     device: torch.device | None = None,
+    unfinished: Unfinished | None = None,
     progress: Progress = silent,
 ) -> tuple[Answers, ...]:
     """What each calibration model says to every query.
+
+    Args:
+        unfinished: where answers are kept until all are there.
 
     Raises:
         ModelprintError: a model with other classes, or NaN outputs.
@@ -179,8 +186,23 @@ def ask_negatives(
     answers: list[Answers] = []
     for number, negative in enumerate(negatives):
         progress("calibration models", number, len(negatives))
-        answers.append(negative.ask(stored, inputs, device=device))
+        ask = partial(negative.ask, stored, inputs, device=device)
+        spec = None if negative.model is None else negative.model.spec
+        answers.append(ask() if spec is None or unfinished is None else _kept(negative, spec, ask, unfinished))
     return tuple(answers)
+
+
+def _kept(negative: Negative, spec: ModelSpec, ask: Callable[[], Answers], unfinished: Unfinished) -> Answers:
+    """The answers of a network whose spec says all of it, or what is kept of them."""
+    name = ["calibration model", negative.record.identity, spec.canonical(), negative.record.behind]
+
+    def scores() -> dict[str, np.ndarray]:
+        heard = ask().scores
+        assert heard is not None
+        return {"scores": heard}
+
+    kept = unfinished.piece(canonical_json(name).decode(), scores)
+    return answers_from_scores(kept["scores"], who=negative.record.name)
 
 
 def _of_memory(model: nn.Module | LoadedModel | ModelRef) -> ModelRef:

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from modelprint.core.unfinished import NOT_KEPT, LoopState
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 
@@ -46,6 +48,7 @@ def descend(
     epsilon: float | None = None,
     until: float | None = None,
     modality: Modality = IMAGE,
+    loop: LoopState = NOT_KEPT,
 ) -> Descent:
     """Stored inputs of low loss.
 
@@ -57,6 +60,7 @@ def descend(
         epsilon: the largest change of a coordinate, taken down to whole steps; none bounds nothing.
         until: an input stops where its loss is as low as this.
         modality: of the inputs.
+        loop: where its state is kept; nowhere unless given.
     """
     points = inputs.detach().clone()
     low, high = _bounds(inputs, epsilon, modality)
@@ -64,7 +68,20 @@ def descend(
     losses = torch.full((len(points),), torch.inf).to(points)
     taken = torch.zeros(len(points), dtype=torch.int64, device=points.device)
     going = torch.arange(len(points), device=points.device)
-    for step in range(1, steps + 2):  # the last round only looks
+    first = 1
+    begun = loop.latest()
+    if begun is not None:
+        points, mean, square, losses, taken, going = (
+            torch.from_numpy(begun[name].copy()).to(points.device)
+            for name in ("points", "mean", "square", "losses", "taken", "going")
+        )
+        first = int(begun["step"])
+
+    def state() -> dict[str, np.ndarray]:
+        tensors = {"points": points, "mean": mean, "square": square, "losses": losses, "taken": taken, "going": going}
+        return {**{name: value.cpu().numpy().copy() for name, value in tensors.items()}, "step": np.array(step + 1)}
+
+    for step in range(first, steps + 2):  # the last round only looks
         values, gradient = _ascent(points[going], going, loss, modality)
         losses[going] = values
         if until is not None:
@@ -79,6 +96,7 @@ def descend(
         moved = points[going] - size * mean[going] / root
         points[going] = torch.minimum(torch.maximum(moved, low[going]), high[going])
         taken[going] += 1
+        loop.offer(state)
     return Descent(stored=modality.to_stored(points), losses=losses, steps=taken)
 
 

@@ -6,6 +6,7 @@ losses); the default one imposes s_{i+1} = a_brk s_i, so that one scale is left,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,6 +42,12 @@ class Probe(Protocol):
 
     def restart(self, rows: Rows, *, forget: bool) -> None:
         """Begin another leg: from the last one's step sizes, or from the first ones (forget)."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that it has learned, copied."""
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state."""
 
 
 class Bisection:
@@ -125,6 +132,15 @@ class Bisection:
         if forget:
             self.scale[rows] = max(self.first, self.smallest)
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Scales, brackets and attempts."""
+        return {name: getattr(self, name).copy() for name in ("scale", "low", "high", "tried", "hopeless")}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state."""
+        for name, value in state.items():
+            getattr(self, name)[:] = value
+
 
 class LengthControl:
     """The published probing: all steps times a_lc (early) or 1/a_lc (late), then down the brake and forward losses.
@@ -187,3 +203,12 @@ class LengthControl:
         """The published code begins every leg from the first step size."""
         self.sizes[rows] = self.first
         self.tried[rows] = 0
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Step sizes and attempts."""
+        return {"sizes": self.sizes.copy(), "tried": self.tried.copy()}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state."""
+        self.sizes[:] = state["sizes"]
+        self.tried[:] = state["tried"]

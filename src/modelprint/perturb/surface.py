@@ -11,7 +11,7 @@ reached in some steps from a point: the nearest in most cases, one drawn among a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -142,10 +142,15 @@ class SurfaceWalk:
         self.labels = np.full((count, points), -1, dtype=np.int64)
         self.targets = np.full((count, points), -1, dtype=np.int64)
 
-    def run(self) -> Trajectories:
-        """Trajectories of the bases that got through all legs, in the order of the bases."""
+    def run(self, after_round: Callable[[], None] = lambda: None) -> Trajectories:
+        """Trajectories of the bases that got through all legs, in the order of the bases.
+
+        Args:
+            after_round: called between two rounds, when `state` and `done` may be read.
+        """
         while len(rows := np.flatnonzero(self.alive & (self.leg < self.legs))):
             self._round(rows)
+            after_round()
         finished = np.flatnonzero(self.leg == self.legs)
         if len(finished):
             self.labels[finished, -1] = self.evaluator.labels(self._shown(finished))
@@ -155,6 +160,34 @@ class SurfaceWalk:
             targets=self.targets[finished],
             base=finished,
         )
+
+    @property
+    def done(self) -> int:
+        """How many trajectories all legs so far would make."""
+        return int(self.leg[self.alive].sum()) // self.legs
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that a round changes, copied: a walk of the same bases can go on from it."""
+        state = {name: getattr(self, name).copy() for name in _NUMBERS}
+        state |= {name: getattr(self, name).cpu().numpy().copy() for name in _TENSORS}
+        state |= {f"probe.{name}": value for name, value in self.probe.state().items()}
+        state["remaining"] = _padded(self.remaining, self.classes)
+        state["failed"] = _padded([sorted(one) for one in self.failed], self.classes)
+        state["evaluations"] = np.array([self.evaluator.forwards, self.evaluator.backwards])
+        return state
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from a state."""
+        for name in _NUMBERS:
+            getattr(self, name)[:] = state[name]
+        for name in _TENSORS:
+            getattr(self, name).copy_(torch.from_numpy(state[name].copy()))
+        self.probe.restore(
+            {name.removeprefix("probe."): value for name, value in state.items() if name.startswith("probe.")}
+        )
+        self.remaining = [row[row >= 0].tolist() for row in state["remaining"]]
+        self.failed = [set(row[row >= 0].tolist()) for row in state["failed"]]
+        self.evaluator.forwards, self.evaluator.backwards = (int(value) for value in state["evaluations"])
 
     def _round(self, rows: Rows) -> None:
         """One gradient for every row that steps on, and one step."""
@@ -290,6 +323,18 @@ class SurfaceWalk:
         """Where x_i stands in the trajectory."""
         column: np.ndarray = 2 * self.length * self.leg[rows] + self.at[rows]
         return column
+
+
+_NUMBERS = ("at", "steps", "target", "closest", "leg", "alive", "labels", "targets")
+_TENSORS = ("start", "point", "sign", "images")
+
+
+def _padded(rows: Sequence[Sequence[int]], width: int) -> Int[np.ndarray, "n w"]:
+    """Rows of numbers as one array, -1 where a row has no more."""
+    array = np.full((len(rows), width), -1, dtype=np.int64)
+    for place, row in enumerate(rows):
+        array[place, : len(row)] = row
+    return array
 
 
 def _behind(logits: Float[np.ndarray, "k classes"], targets: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:

@@ -12,13 +12,16 @@ a batch above 1, DeepFool looks for the ways of several inputs from the same v, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelprint.core.unfinished import NOT_KEPT, LoopState
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.space import Box
@@ -39,6 +42,7 @@ class Universal(Protocol):
         epsilon: float,
         generator: torch.Generator,
         space: Box = IMAGE.space,
+        loop: LoopState = NOT_KEPT,
     ) -> Float[Tensor, ...]:
         """A perturbation of at most epsilon in every coordinate.
 
@@ -46,6 +50,7 @@ class Universal(Protocol):
             model: returns logits; left as it was.
             points: what the perturbation is learned from.
             space: where they lie, and must stay.
+            loop: where its state is kept; nowhere unless given.
         """
 
 
@@ -73,15 +78,21 @@ class Ascent:
         epsilon: float,
         generator: torch.Generator,
         space: Box = IMAGE.space,
+        loop: LoopState = NOT_KEPT,
     ) -> Float[Tensor, ...]:
         """The perturbation after the last step."""
         shift = torch.zeros_like(points[0])
         with frozen(model):
             labels = _labels(model, points)
-            for _ in range(self.epochs):
+            begun, first = loop.latest(), 0
+            if begun is not None:
+                shift, first = torch.from_numpy(begun["shift"].copy()).to(shift), int(begun["passes"])
+
+            for number in range(first, self.epochs):
                 for index in torch.split(torch.randperm(len(points), generator=generator), self.batch):
                     gradient = self._gradient(model, space.clip(points[index] + shift), labels[index])
                     shift = (shift + self.step * epsilon * gradient.sign()).clamp_(-epsilon, epsilon)
+                loop.offer(partial(_state, shift, number + 1))
         return shift
 
     def _gradient(self, model: nn.Module, points: Tensor, labels: Tensor) -> Tensor:
@@ -119,17 +130,23 @@ class DeepFoolUniversal:
         epsilon: float,
         generator: torch.Generator,
         space: Box = IMAGE.space,
+        loop: LoopState = NOT_KEPT,
     ) -> Float[Tensor, ...]:
         """The perturbation when enough inputs are fooled, or after the last pass."""
         shift = torch.zeros_like(points[0])
         with frozen(model):
             labels = _labels(model, points)
-            for _ in range(self.passes):
+            begun, first = loop.latest(), 0
+            if begun is not None:
+                shift, first = torch.from_numpy(begun["shift"].copy()).to(shift), int(begun["passes"])
+
+            for number in range(first, self.passes):
                 if (_labels(model, perturbed(points, shift, space)) != labels).float().mean() >= 1 - self.delta:
                     break
                 for index in torch.split(torch.randperm(len(points), generator=generator), self.batch):
                     seen = perturbed(points[index], shift, space)
                     shift = self._moved(model, seen, labels[index], shift, epsilon)
+                loop.offer(partial(_state, shift, number + 1))
         return shift
 
     def _moved(self, model: nn.Module, points: Tensor, labels: Tensor, shift: Tensor, epsilon: float) -> Tensor:
@@ -161,6 +178,7 @@ class Pattern:
         epsilon: float,
         generator: torch.Generator,
         space: Box = IMAGE.space,
+        loop: LoopState = NOT_KEPT,
     ) -> Float[Tensor, ...]:
         """The pattern, epsilon high."""
         shape = points.shape[1:]
@@ -199,6 +217,10 @@ def fooling_rate(
     with frozen(model):
         shifted = modality.rounded(perturbed(points, shift, modality.box))
         return float((_labels(model, points) != _labels(model, shifted)).float().mean())
+
+
+def _state(shift: Tensor, passes: int) -> dict[str, np.ndarray]:
+    return {"shift": shift.cpu().numpy().copy(), "passes": np.array(passes)}
 
 
 def _labels(model: nn.Module, points: Tensor, *, batch: int = 512) -> Tensor:

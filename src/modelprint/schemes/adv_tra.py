@@ -224,12 +224,37 @@ class AdvTra(Scheme):
                     generator=generator,
                     modality=modality,
                 )
-                trajectories = walk.run().numbered_from(tried)
+                trajectories = self._walked(context, walk, f"bases from {tried}", done, wanted).numbered_from(tried)
                 tried += len(index)
                 done += len(trajectories)
                 walked.append(trajectories)
         context.progress("trajectories", min(done, wanted), wanted)
         return [part for part in walked if len(part)], tried, evaluator
+
+    def _walked(self, context: Enrollment, walk: SurfaceWalk, name: str, done: int, wanted: int) -> Trajectories:
+        """The trajectories of one batch of bases, or what is kept of them; `done`: trajectories of batches before."""
+        loop = context.unfinished.loop("trajectories", name)
+
+        def after_round() -> None:
+            context.progress("trajectories", min(done + walk.done, wanted), wanted)
+            loop.offer(walk.state)
+
+        def compute() -> dict[str, np.ndarray]:
+            begun = loop.latest()
+            if begun is not None:
+                walk.restore(begun)
+            ended = walk.run(after_round)
+            return {
+                "images": ended.images,
+                "labels": ended.labels,
+                "targets": ended.targets,
+                "base": ended.base,
+                "evaluations": np.array([walk.evaluator.forwards, walk.evaluator.backwards]),
+            }
+
+        arrays = context.unfinished.piece(name, compute)
+        walk.evaluator.forwards, walk.evaluator.backwards = (int(value) for value in arrays.pop("evaluations"))
+        return Trajectories(**arrays)
 
     def _queries(
         self, trajectories: Trajectories, context: Enrollment, order: np.ndarray, tried: int, evaluator: Evaluator

@@ -27,6 +27,7 @@ from modelprint.core.registry import Registry
 from modelprint.core.sections import Exhibit, Section
 from modelprint.core.settings import with_settings
 from modelprint.core.suspect import Answers
+from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.refs import ModelRef
 from modelprint.schemes.asked import disagreeing
@@ -54,6 +55,7 @@ class Enrollment:
         reference_copies: made from references, as surrogates are from the source: independent of it, too.
         budget: the most queries that the fingerprint may hold.
         progress: called with a stage, and how much of it is done.
+        unfinished: where pieces of long work are kept until the fingerprint is finished; nowhere unless given.
     """
 
     source: nn.Module
@@ -64,6 +66,7 @@ class Enrollment:
     reference_copies: tuple[ModelRef, ...] = ()
     budget: int | None = None
     progress: Progress = silent
+    unfinished: Unfinished = field(default_factory=Unfinished)
 
     def opened(self, model: ModelRef) -> AbstractContextManager[nn.Module]:
         """A surrogate or reference on the source's device, for the length of a `with` block."""

@@ -30,7 +30,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from modelprint.core.errors import FingerprintError
+from modelprint.core.identity import digest_arrays
 from modelprint.core.suspect import Answers
+from modelprint.core.unfinished import LoopState
 from modelprint.perturb.descent import descend
 from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
@@ -138,9 +140,9 @@ class Cae(Scheme):
         enough = 0
         for part in torch.split(torch.from_numpy(order), BATCH):
             context.progress("conferrable examples", min(enough, wanted), wanted)
-            moved = self._moved(context, walked, part.numpy(), generator)
-            images.append(moved)
-            confers.append(self._confers(context, moved, context.seeds.labels[part.numpy()]))
+            moved = self._batch(context, walked, part.numpy(), generator)
+            images.append(torch.from_numpy(moved["stored"].copy()))
+            confers.append(moved["confers"])
             enough += int((confers[-1] >= self.conferrability).sum())
             if enough >= wanted:
                 break
@@ -171,11 +173,32 @@ class Cae(Scheme):
     def _in_precision(self, model: nn.Module, context: Enrollment) -> nn.Module:
         return in_precision(model, self.precision, shape=context.seeds.shape)
 
-    def _moved(self, context: Enrollment, walked: nn.Module, index: np.ndarray, generator: torch.Generator) -> Tensor:
+    def _batch(
+        self, context: Enrollment, walked: nn.Module, index: np.ndarray, generator: torch.Generator
+    ) -> dict[str, np.ndarray]:
+        """Points and how conferrable they are, or what is kept of them."""
+        name = f"images {digest_arrays({'index': index})}"
+        loop = context.unfinished.loop("conferrable examples", name, generator=generator)
+
+        def compute() -> dict[str, np.ndarray]:
+            stored = self._moved(context, walked, index, generator, loop)
+            return {"stored": stored.numpy(), "confers": self._confers(context, stored, context.seeds.labels[index])}
+
+        return context.unfinished.piece(name, compute, generator=generator)
+
+    def _moved(
+        self,
+        context: Enrollment,
+        walked: nn.Module,
+        index: np.ndarray,
+        generator: torch.Generator,
+        loop: LoopState,
+    ) -> Tensor:
         """8-bit points of low loss (Eq. 8); its gradient is that of all models together, which are open meanwhile.
 
         Args:
             walked: the source, in the precision of the descent.
+            loop: where the state of the descent is kept.
         """
         device, modality = next(walked.parameters()).device, context.seeds.modality
         start = modality.to_model(context.seeds.stored[index], device=device, dtype=DTYPES[self.precision])
@@ -196,7 +219,13 @@ class Cae(Scheme):
 
             span = modality.box.span
             ended = descend(
-                start, loss, steps=self.steps, rate=self.rate * span, epsilon=self.epsilon * span, modality=modality
+                start,
+                loss,
+                steps=self.steps,
+                rate=self.rate * span,
+                epsilon=self.epsilon * span,
+                modality=modality,
+                loop=loop,
             )
         return ended.stored.cpu().contiguous()
 

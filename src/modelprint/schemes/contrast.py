@@ -44,6 +44,7 @@ from jaxtyping import Bool, Float, Int
 from modelprint.core.errors import FingerprintError
 from modelprint.core.sections import AgreedQueries, Course, Exhibit, Section
 from modelprint.core.suspect import UNANSWERED, Answers
+from modelprint.nn.refs import ModelRef
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import (
     SCHEMES,
@@ -138,7 +139,7 @@ class Contrast(Scheme):
             answers = np.zeros((len(side), len(pool)), dtype=bool)
             for number, model in enumerate(side):
                 context.progress("shadow models", done + number, total)
-                answers[number] = context.labels_by(model, pool.stored) == own
+                answers[number] = self._agrees(context, model, pool.stored, own, f"agreement {done + number}")
             agreements.append(answers)
             done += len(side)
         surrogates, *independent = agreements
@@ -157,6 +158,16 @@ class Contrast(Scheme):
             columns={"natural": chosen < natural},
             report=crafting_report(len(chosen), wanted, candidates=len(pool), contrast=float(contrast)),
         )
+
+    def _agrees(
+        self, context: Enrollment, model: ModelRef, stored: np.ndarray, own: np.ndarray, name: str
+    ) -> Bool[np.ndarray, " n"]:
+        """Where a shadow model agrees with the source's labels, or what is kept of it."""
+
+        def compute() -> dict[str, np.ndarray]:
+            return {"agrees": context.labels_by(model, stored) == own}
+
+        return context.unfinished.piece(name, compute)["agrees"]
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """What agreeing, and what disagreeing, is worth."""

@@ -100,7 +100,7 @@ class CoRt(Scheme):
         while done < wanted and tried < len(order):
             context.progress("adversarial examples", done, wanted)
             index = order[tried : tried + BATCH]
-            fooled = self._attacked(context, index, generator)
+            fooled = self._fooled(context, index, generator, f"images from {tried}")
             labels = labels_of(context.source, fooled, modality=context.seeds.modality)
             crossed = np.flatnonzero(labels != context.seeds.labels[index])[: wanted - done]
             images.append(fooled[crossed])
@@ -128,6 +128,14 @@ class CoRt(Scheme):
         logits = predict(source, stored, modality=context.seeds.modality)
         sure = logits.double().softmax(1).square().sum(1).numpy()
         return right[np.argsort(-sure, kind="stable")]
+
+    def _fooled(self, context: Enrollment, index: np.ndarray, generator: torch.Generator, name: str) -> np.ndarray:
+        """Adversarial examples of some images, or what is kept of them."""
+
+        def compute() -> dict[str, np.ndarray]:
+            return {"fooled": self._attacked(context, index, generator)}
+
+        return context.unfinished.piece(name, compute, generator=generator)["fooled"]
 
     def _attacked(self, context: Enrollment, index: np.ndarray, generator: torch.Generator) -> np.ndarray:
         device = next(context.source.parameters()).device

@@ -27,6 +27,7 @@ from torch.nn import functional
 from modelprint.core.errors import FingerprintError
 from modelprint.core.quantities import Quantity
 from modelprint.core.suspect import Answers
+from modelprint.core.unfinished import LoopState
 from modelprint.modalities.base import Labelled
 from modelprint.perturb.descent import Descent, descend
 from modelprint.perturb.evaluate import frozen
@@ -162,7 +163,7 @@ class IPGuard(Scheme):
         while done < wanted and tried < min(len(starts), TRIES * wanted):
             context.progress("boundary points", done, wanted)
             index = np.arange(tried, min(len(starts), tried + min(BATCH, wanted - done)))
-            ended = self._walk(context, starts, index, k)
+            ended = self._walk(context, starts, index, k, f"starts from {tried}")
             reached = index[(ended.losses <= 0).cpu().numpy()]
             descents.append(ended)
             kept.append(reached)
@@ -193,7 +194,17 @@ class IPGuard(Scheme):
         """K in logits."""
         return self.k if self.k_unit == "logits" else self.k * float(logits.std(dim=1).mean())
 
-    def _walk(self, context: Enrollment, starts: Starts, index: np.ndarray, k: float) -> Descent:
+    def _walk(self, context: Enrollment, starts: Starts, index: np.ndarray, k: float, name: str) -> Descent:
+        """The descent of some starts, or what is kept of it."""
+
+        def compute() -> dict[str, np.ndarray]:
+            ended = self._descent(context, starts, index, k, context.unfinished.loop("boundary points", name))
+            return {field: getattr(ended, field).cpu().numpy() for field in ("stored", "losses", "steps")}
+
+        kept = context.unfinished.piece(name, compute)
+        return Descent(**{field: torch.from_numpy(value.copy()) for field, value in kept.items()})
+
+    def _descent(self, context: Enrollment, starts: Starts, index: np.ndarray, k: float, loop: LoopState) -> Descent:
         device, modality = next(context.source.parameters()).device, context.seeds.modality
         own, targets = (torch.from_numpy(part[index]).to(device) for part in (starts.own, starts.targets))
         with frozen(in_precision(context.source, self.precision, shape=context.seeds.shape)) as model:
@@ -204,6 +215,7 @@ class IPGuard(Scheme):
                 rate=self.rate * modality.box.span,
                 until=0.0,
                 modality=modality,
+                loop=loop,
             )
 
     def _starts(self, context: Enrollment, right: np.ndarray, wanted: int, generator: torch.Generator) -> Starts:

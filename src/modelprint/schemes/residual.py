@@ -32,6 +32,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, UnscorableError
 from modelprint.core.quantities import Quantity
 from modelprint.core.suspect import Answers
+from modelprint.nn.refs import ModelRef
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
@@ -132,9 +133,9 @@ class Residual(Scheme):
         for side in sides:
             tables.append([])
             for model in side:
-                context.progress("shadow models", sum(map(len, tables)), total)
-                with context.opened(model) as module:
-                    tables[-1].append(self._asked(module, context, stored))
+                done = sum(map(len, tables))
+                context.progress("shadow models", done, total)
+                tables[-1].append(self._heard(context, model, stored, f"answers {done}"))
         context.progress("shadow models", total, total)
         references, copies, surrogates = tables
         common = Common.of(np.stack([*references, *copies]), components=self.components, floor=self.floor)
@@ -143,6 +144,17 @@ class Residual(Scheme):
         spread: np.ndarray = products.std(axis=0) + self.steady * products.std()
         steadiness: np.ndarray = products.mean(axis=0) / np.maximum(spread, np.finfo(np.float64).tiny)
         return steadiness
+
+    def _heard(
+        self, context: Enrollment, model: ModelRef, stored: np.ndarray, name: str
+    ) -> Float[np.ndarray, "n classes"]:
+        """The table of a shadow model, or what is kept of it."""
+
+        def compute() -> dict[str, np.ndarray]:
+            with context.opened(model) as module:
+                return {"table": self._asked(module, context, stored)}
+
+        return context.unfinished.piece(name, compute)["table"]
 
     def _asked(self, model: nn.Module, context: Enrollment, stored: np.ndarray) -> Float[np.ndarray, "n classes"]:
         walked = in_precision(model, self.precision, shape=context.seeds.shape)

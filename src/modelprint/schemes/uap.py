@@ -35,8 +35,8 @@ from torch import Tensor, nn
 from modelprint.core.devices import device_of
 from modelprint.core.errors import FingerprintError, UnscorableError
 from modelprint.core.suspect import Answers
+from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
-from modelprint.modalities.base import Modality
 from modelprint.perturb.deepfool import deepfool
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.perturb.uap import UniversalName, fooling_rate, perturbed, universal
@@ -237,7 +237,9 @@ class Uap(Scheme):
         best: Perturbation | None = None
         for number, epsilon in enumerate(tried):
             context.progress("perturbation", number, len(tried))
-            shift = _universal(learned, context.source, images, epsilon=epsilon, modality=modality, generator=generator)
+            shift = _universal(
+                learned, context, images, epsilon=epsilon, generator=generator, unfinished=context.unfinished
+            )
             best = Perturbation(
                 shift=shift, epsilon=epsilon, fooled=fooling_rate(context.source, held_out, shift, modality=modality)
             )
@@ -253,7 +255,7 @@ class Uap(Scheme):
         if self.perturbation in ("ascent", "deepfool"):
             return best
         kind: UniversalName = "zero" if self.perturbation == "per-sample" else self.perturbation
-        shift = _universal(kind, context.source, images, epsilon=best.epsilon, modality=modality, generator=generator)
+        shift = _universal(kind, context, images, epsilon=best.epsilon, generator=generator, unfinished=Unfinished())
         fooled = fooling_rate(context.source, held_out, shift, modality=modality)
         return Perturbation(shift=shift, epsilon=best.epsilon, fooled=fooled)
 
@@ -368,14 +370,29 @@ def _read(answers: Answers, reading: Reading) -> Answers:
 
 def _universal(
     kind: UniversalName,
-    source: nn.Module,
+    context: Enrollment,
     points: Tensor,
     *,
     epsilon: float,
-    modality: Modality,
     generator: torch.Generator,
+    unfinished: Unfinished,
 ) -> Tensor:
-    return universal(kind).find(source, points, epsilon=epsilon, generator=generator, space=modality.box)
+    name = f"{kind} of epsilon {epsilon!r}"
+    loop = unfinished.loop("perturbation", name, generator=generator)
+
+    def compute() -> dict[str, np.ndarray]:
+        shift = universal(kind).find(
+            context.source,
+            points,
+            epsilon=epsilon,
+            generator=generator,
+            space=context.seeds.modality.box,
+            loop=loop,
+        )
+        return {"shift": shift.cpu().numpy()}
+
+    shift = unfinished.piece(name, compute, generator=generator)["shift"]
+    return torch.from_numpy(shift.copy()).to(points)
 
 
 def _batches(images: Tensor) -> tuple[Tensor, ...]:

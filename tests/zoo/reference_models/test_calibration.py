@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +71,7 @@ def test_what_was_finished_before_a_crash_is_not_trained_again(tmp_path: Path, m
     monkeypatch.setattr(course, "train_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
         independent_models(owner, spec, 4, seed=1, how=how, shelf=shelf)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
     monkeypatch.setattr(
         course, "train_model", lambda *args, **options: (trained.append(1), train_model(*args, **options))[1]
     )
@@ -80,9 +83,9 @@ def test_what_was_finished_before_a_crash_is_not_trained_again(tmp_path: Path, m
     fresh = independent_models(owner, spec, 4, seed=1, how=how)
     assert [model.identity for model in models] == [model.identity for model in fresh]
     independent_models(owner, spec, 4, seed=1, how=HowTrained(settings={"epochs": "3"}), shelf=Shelf(tmp_path))
-    assert len(list(tmp_path.iterdir())) == 8  # another recipe, other models
+    assert len(list(tmp_path.glob("*.safetensors"))) == 8  # another recipe, other models
     again.clear()
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.glob("*.safetensors"))) == 4
 
 
 def test_siblings_start_from_the_checkpoint(tmp_path: Path) -> None:
@@ -111,3 +114,32 @@ def test_bootstrap_draws_with_replacement() -> None:
     assert len(sample) == len(data)
     assert 0.55 < distinct / len(data) < 0.70
     assert sample.identity == bootstrap(data, seed=1).identity != bootstrap(data, seed=2).identity
+
+
+def test_a_shelf_that_is_cleared_takes_nothing_from_another(tmp_path: Path) -> None:
+    owner = load_data("digits:owner").take(slice(0, 100), name="few")
+    spec, how = spec_for(owner, "mlp", {"width": 8}), HowTrained(settings={"epochs": "2"})
+    first, second = Shelf(tmp_path), Shelf(tmp_path)
+    ours = independent_models(owner, spec, 2, seed=1, how=how, shelf=first)
+    theirs = independent_models(owner, spec, 2, seed=1, how=how, shelf=second)
+    first.clear()
+    assert not list(tmp_path.glob("*.safetensors"))
+    for one, other in zip(ours, theirs, strict=True):
+        with other.opened():
+            assert one.identity == other.identity
+    again = independent_models(owner, spec, 2, seed=1, how=how, shelf=Shelf(tmp_path))  # is trained anew, and the same
+    assert [one.identity for one in again] == [one.identity for one in ours]
+    del first, second, ours, theirs, again, one, other
+    gc.collect()
+    assert not list(tmp_path.glob(".held-*"))
+
+
+def test_links_of_a_killed_process_are_swept(tmp_path: Path) -> None:
+    abandoned, fresh = tmp_path / ".held-abandoned", tmp_path / ".held-fresh"
+    for folder in (abandoned, fresh):
+        folder.mkdir()
+    long_ago = time.time() - 7200
+    os.utime(abandoned, (long_ago, long_ago))
+    Shelf(tmp_path).holds(tmp_path / "x.safetensors")
+    assert not abandoned.exists()
+    assert fresh.exists()

@@ -119,7 +119,7 @@ def run_course(
         progress: called with how many of how many are made.
     """
     files = [shelf.file(recipe) for recipe in recipes(course, tasks)]
-    missing = [place for place, file in enumerate(files) if not file.is_file()]
+    missing = [place for place, file in enumerate(files) if not shelf.holds(file)]
     finished = len(tasks) - len(missing)
     if finished and progress is not None:
         progress(finished, len(tasks))
