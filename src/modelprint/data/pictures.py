@@ -85,12 +85,15 @@ class PictureSet:
 
     def _decode(self, files: Sequence[PictureFile], target: np.ndarray) -> None:
         """Read files into the rows of an array."""
+        order = _by_rows(files)
         with PictureReader(str(self.root), self.how) as reader:
             for part in _batches(files, self.how, self.shape):
-                batch = reader.read(files[part], self.like)
+                some = part if order is None else order[part]
+                chosen = files[part] if order is None else [files[number] for number in order[part]]
+                batch = reader.read(chosen, self.like)
                 if batch.bad:
                     raise _refusal(self.root, self.files, self.how, batch.bad[0].reason)
-                target[part] = batch.pictures
+                target[some] = batch.pictures
 
 
 def picture_set(
@@ -140,6 +143,13 @@ def picture_set(
         counts=counts,
         numbering=numbering,
     )
+
+
+def _by_rows(files: Sequence[PictureFile]) -> np.ndarray | None:
+    """The order in which pictures of columns are read, as neighbouring rows lie together; None for others."""
+    if not files or files[0].column is None:
+        return None
+    return np.array(sorted(range(len(files)), key=lambda number: (files[number].place, files[number].row)))
 
 
 def _batches(files: Sequence[PictureFile], how: Preparation, shape: tuple[int, ...]) -> Iterator[slice]:
@@ -223,5 +233,5 @@ def _key(files: Sequence[PictureFile], how: Preparation) -> str:
         if file.place not in places:
             state = _state(file.place)
             places[file.place] = [str(file.place.resolve()), state.st_size, state.st_mtime_ns]
-    members = [(*places[file.place], *(() if file.member is None else (file.member,))) for file in files]
+    members = [(*places[file.place], *(() if file.within is None else (file.within,))) for file in files]
     return digest_json(members if how == AS_THEY_ARE else [members, asdict(how)]).removeprefix("sha256:")[:32]

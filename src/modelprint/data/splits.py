@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import DataError
+from modelprint.data.column_files import SUFFIXES as COLUMN_SUFFIXES
+from modelprint.data.column_files import column_files, list_columns
 from modelprint.data.folders import list_image_folder, list_zip
 from modelprint.data.labelled import LabelledSet, Numbering
 from modelprint.data.named import NAMED_SETS, RawSet
@@ -168,17 +170,24 @@ def _contiguous(images: np.ndarray) -> np.ndarray:
 
 def is_table(name: str) -> bool:
     """Whether a set is a list of pictures in a table, whose columns options may name."""
-    return name not in NAMED_SETS and Path(name).suffix.lower() in TABLES
+    path = Path(name)
+    if name in NAMED_SETS:
+        return False
+    return bool(column_files(path)) if path.is_dir() else path.suffix.lower() in (*TABLES, *COLUMN_SUFFIXES)
 
 
-_LISTS: dict[str, Callable[[Path, Reading], PictureSet]] = {".zip": list_zip, **dict.fromkeys(TABLES, list_table)}
+_LISTS: dict[str, Callable[[Path, Reading], PictureSet]] = {
+    ".zip": list_zip,
+    **dict.fromkeys(TABLES, list_table),
+    **dict.fromkeys(COLUMN_SUFFIXES, list_columns),
+}
 
 
 @lru_cache(maxsize=4)
 def _listed(name: str, reading: Reading = AS_IT_IS) -> PictureSet:
     path = Path(name)
     if path.is_dir():
-        return list_image_folder(path, reading)
+        return list_columns(path, reading) if column_files(path) else list_image_folder(path, reading)
     return _LISTS[path.suffix.lower()](path, reading)
 
 
@@ -205,8 +214,8 @@ def load_raw(name: str, reading: Reading = AS_IT_IS) -> RawSet:
         return read_npz_set(path, reading)
     known = ", ".join(NAMED_SETS)
     raise DataError(
-        f"{name!r} is no data set: use {known}, a folder or .zip of class folders, a .csv list of pictures, or an .npz "
-        "file"
+        f"{name!r} is no data set: use {known}, a folder or .zip of class folders, a .csv or .parquet list of "
+        "pictures, or an .npz file"
     )
 
 

@@ -57,7 +57,7 @@ def list_table(path: Path, reading: Reading = AS_IT_IS) -> PictureSet:
     """
     rows = read_rows(path, path_column=reading.path, label_column=reading.label)
     root = path.parent
-    files = [_below(root, name, f"{path}, line {line}") for name, line in zip(rows.paths, rows.lines, strict=True)]
+    files = [below(root, name, f"{path}, line {line}") for name, line in zip(rows.paths, rows.lines, strict=True)]
     classes = None if reading.classes is None else read_class_list(reading.classes)
     labels, class_names = _classes(rows.labels, classes, who=str(path))
     numbered_only = class_names == numbered(len(class_names))
@@ -149,7 +149,7 @@ def _column(header: Sequence[str], chosen: str | None, usual: Sequence[str], *, 
     raise DataError(f"{who}: {wanted} (its columns are {shown}): say which by {option} COLUMN")
 
 
-def _below(root: Path, name: str, who: str) -> str:
+def below(root: Path, name: str, who: str) -> str:
     """A path as it is from the root on.
 
     Raises:

@@ -27,20 +27,30 @@ _ROUNDS, _LONGEST = 256, 60.0  # batches that one child reads, and seconds: its 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureFile:
-    """Where a picture lies: in a file of its own, or in an archive.
+    """Where a picture lies: in a file of its own, in an archive, or in a column of a file.
 
     Attributes:
         place: the file, or the archive.
         member: its name in the archive.
+        column, row: in a file of columns.
     """
 
     place: Path
     member: str | None = None
+    column: str | None = None
+    row: int = 0
 
     @property
     def name(self) -> str:
         """For messages."""
+        if self.column is not None:
+            return f"{self.place}, row {self.row},"
         return str(self.place) if self.member is None else f"{self.place}/{self.member}"
+
+    @property
+    def within(self) -> str | list[str | int] | None:
+        """Where it lies within the file, as the child is told."""
+        return self.member if self.column is None else [self.column, self.row]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +112,26 @@ class PictureReader:
         if not isinstance(names, list):
             raise _senseless()
         return [str(name) for name in names]
+
+    def columns(
+        self, file: Path, *, image: str | None, label: str | None, usual: Mapping[str, Sequence[str]]
+    ) -> Mapping[str, Any]:
+        """What a Parquet or Arrow file says of its rows: labels, class_names, image, paths, as of a `Listing`.
+
+        Raises:
+            DataError: it cannot be read, or has no such columns.
+            SandboxError: it takes too much memory or time.
+        """
+        limits = Limits(memory=LIMITS.memory, seconds=LIMITS.seconds, answer=LIMITS.answer)
+        words = {"image": image, "label": label, "usual": {what: list(names) for what, names in usual.items()}}
+        with room(HANDLER, who=str(file), limits=limits) as child:
+            answer, _ = child.call({"do": "columns", "place": str(file.absolute()), "name": str(file), **words})
+        labels, paths = answer.get("labels"), answer.get("paths")
+        if not isinstance(labels, list) or not all(type(one) in (str, int) for one in labels):
+            raise _senseless()
+        if (paths is None) == (answer.get("image") is None) or len(paths or labels) != len(labels):
+            raise _senseless()
+        return answer
 
     def recognised(self, files: Sequence[PictureFile]) -> list[bool]:
         """Of each file, whether it begins as a picture of a format that is read, whatever its name.
@@ -198,7 +228,7 @@ class PictureReader:
 def _message(do: str, files: Sequence[PictureFile], how: Preparation) -> dict[str, Any]:
     return {
         "do": do,
-        "files": [[str(file.place.absolute()), file.name, file.member] for file in files],
+        "files": [[str(file.place.absolute()), file.name, file.within] for file in files],
         "how": asdict(how),
     }
 
