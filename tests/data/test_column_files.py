@@ -27,17 +27,15 @@ def picture(level: int) -> bytes:
     return stream.getvalue()
 
 
-def table(levels: range, *, named: bool = True, struct: bool = True) -> Any:
+def table(levels: range, *, struct: bool = True) -> Any:
     """Pictures of one level each, whose class is their level modulo three."""
     pictures: list[Any] = [picture(level) for level in levels]
     if struct:
         pictures = [{"bytes": data, "path": None} for data in pictures]
     columns = {"image": pictures, "label": [level % 3 for level in levels], "width": [4] * len(levels)}
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": NAMES}}
-    made = pa.table(columns)
-    return (
-        made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})}) if named else made
-    )
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.table(columns).replace_schema_metadata(metadata)
 
 
 def shown(reference: str) -> set[tuple[int, str]]:
@@ -81,11 +79,10 @@ def test_a_folder_saved_to_disk(tmp_path: Path) -> None:
         (tmp_path / part).mkdir()
         (tmp_path / part / "state.json").write_text("{}")
         for number, some in enumerate((levels[:15], levels[15:])):
-            made = table(some)
-            if len(made):
-                with pa.OSFile(str(tmp_path / part / f"data-0000{number}-of-00002.arrow"), "wb") as sink:
-                    with pa.ipc.new_stream(sink, made.schema) as writer:
-                        writer.write_table(made, max_chunksize=4)
+            path = str(tmp_path / part / f"data-0000{number}-of-00002.arrow")
+            if len(some):
+                with pa.OSFile(path, "wb") as sink, pa.ipc.new_stream(sink, table(some).schema) as writer:
+                    writer.write_table(table(some), max_chunksize=4)
         (tmp_path / part / "cache-17.arrow").write_bytes(b"of the library's own")
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     assert shown(f"{tmp_path}:train") == expected(range(30))
