@@ -133,7 +133,7 @@ def test_an_empty_class_folder_keeps_its_number_and_is_said(tmp_path: Path, capl
     listed = list_image_folder(root)
     assert listed.class_names == ("a", "b", "c")
     assert listed.labels.tolist() == [0, 0, 0, 2, 2, 2]
-    assert "1 classes have no pictures, and keep their numbers: b" in caplog.text
+    assert "there are no pictures of b: such classes keep their numbers" in caplog.text
 
 
 def test_nested_folders_belong_to_the_topmost_or_to_the_list(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -110,10 +110,8 @@ def laid_out(
     counts = {part: sum((parts[number] or "train") == part for number in inside) for part in ORDER}
     empty = [name for number, name in enumerate(class_names) if not (labels == number).any()]
     if empty:
-        notes.append(
-            f"{len(empty)} classes have no pictures, and keep their numbers: {', '.join(empty[:5])}"
-            f"{' ...' if len(empty) > 5 else ''}"
-        )
+        shown = f"{', '.join(empty[:5])}{' ...' if len(empty) > 5 else ''}"
+        notes.append(f"there are no pictures of {shown}: such classes keep their numbers")
     if classes is None and any(len(pictures[number]) > below[parts[number]] + 2 for number in inside):
         notes.append("pictures in folders within class folders are of the class of the topmost (--classes says others)")
     return Layout(
