@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -14,6 +15,7 @@ from modelprint.core.suspect import Answers
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import Picture
 from modelprint.modalities.wire import Wire as Carrier
+from modelprint.suspects.aws_signature import AwsKey, signed_headers
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.event_stream import data_of_event
 from modelprint.suspects.interpret import ClassIndex, answers_from_json
@@ -59,7 +61,14 @@ class MappedApi(Dialect):
         self.mapping = mapping
         self.index = ClassIndex.aliased(names, {**mapping.class_names, **(aliases or {})}, who="the mapping file")
         request = mapping.request
-        sent = {"query": mapping.query, "headers": mapping.headers, "body": self._body(), "form": request.form}
+        aws = None if mapping.aws is None else mapping.aws.model_dump()
+        sent = {
+            "query": mapping.query,
+            "headers": mapping.headers,
+            "body": self._body(),
+            "form": request.form,
+            "aws": aws,
+        }
         self._named = variables(sent)
         if self._named and not secrets:
             raise SuspectError(
@@ -69,6 +78,7 @@ class MappedApi(Dialect):
         sent = resolved(sent, who="the mapping file")
         self.headers: dict[str, str] = sent["headers"]
         self._template, self._form = sent["body"], sent["form"]
+        self._aws = None if aws is None else AwsKey(**sent["aws"])
         self._server = _with_query(url, sent["query"])
         self.url = extended(self._server, "/" + mapping.path.lstrip("/")) if mapping.path else self._server
         if self._named:
@@ -93,12 +103,19 @@ class MappedApi(Dialect):
             body, content_type = upload(self._file(images[0]), request, self._form)
         else:
             body, content_type = to_json(self._filled(images)), "application/json"
+        content_type, headers = request.content_type or content_type, self.headers
+        if self._aws is not None:
+            signed = {**headers, "content-type": content_type}
+            added = signed_headers(
+                self._aws, method=self.mapping.method, url=self.url, body=body, headers=signed, now=datetime.now(UTC)
+            )
+            headers = {**headers, **added}
         return Call(
             url=self.url,
             method=self.mapping.method,
             body=body,
-            content_type=request.content_type or content_type,
-            headers=self.headers,
+            content_type=content_type,
+            headers=headers,
             accept=_ACCEPT[self.mapping.response.format],
             token_placed=bool(self._named),
             said=tuple(

@@ -3,6 +3,7 @@
 path = "/classify"                  # added to the URL; may be left out
 query = { version = "3" }           # added to the URL's query
 headers = { X-Api-Key = "${MODELPRINT_API_KEY}" }      # secrets come from the environment
+[aws]                               # signs requests to Amazon: service = "rekognition", region = "eu-west-1"
 [request]
 kind = "base64-json"                # tensor | png | jpeg | base64 | base64-json | multipart
 body = { instances = "$images", top_k = 5 }     # "$image": one per request; "$images": a list of `item`s
@@ -119,6 +120,16 @@ class MappingPoll(Record):
         return self
 
 
+class MappingAws(Record):
+    """Whose signature requests to Amazon Web Services carry (Signature Version 4)."""
+
+    service: str = Field(pattern=r"^[A-Za-z0-9-]{1,60}$")
+    region: str = Field(pattern=r"^[A-Za-z0-9-]{1,60}$")
+    key_id: str = "${MODELPRINT_API_KEY_ID}"
+    secret: str = "${MODELPRINT_API_SECRET}"  # noqa: S105 - where it is, not what
+    token: str = ""
+
+
 class MappingResponse(Record):
     """Where the answers are: dotted paths, "*" for every entry of a list, "" for the whole, "tags?" may be absent.
 
@@ -157,16 +168,24 @@ class Mapping(Record):
     Attributes:
         path, query: added to the address.
         headers: of every request; they may name variables of the environment, as the query and the body may.
+        aws: how requests are signed.
     """
 
     path: str = ""
     query: dict[str, str] = Field(default_factory=dict)
     headers: dict[str, str] = Field(default_factory=dict)
     method: Literal["POST", "PUT"] = "POST"
+    aws: MappingAws | None = None
     request: MappingRequest
     poll: MappingPoll | None = None
     response: MappingResponse
     class_names: dict[str, int | str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _signs_what_it_asks(self) -> Self:
+        if self.aws is not None and self.poll is not None:
+            raise ValueError("there is no signed question for a receipt's answer: leave aws or poll out")
+        return self
 
     @field_validator("headers")
     @classmethod

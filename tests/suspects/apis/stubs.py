@@ -12,6 +12,7 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request, Response, Upload
 from PIL import Image
 from torch import nn
 
-KEY = "a-key-for-tests-0123456789"
+from modelprint.suspects.aws_signature import AwsKey, signed_headers
+
+KEY, KEY_ID = "a-key-for-tests-0123456789", "AKIDEXAMPLE"
 TOKEN = "a-token-for-tests-0123456789"
 
 
@@ -174,10 +177,21 @@ def rekognition(router: APIRouter, model: Model) -> None:
     async def post(request: Request) -> Any:
         demand(request.headers.get("x-amz-target") == "RekognitionService.DetectCustomLabels", 400, "no operation")
         wanted_type(request, "application/x-amz-json-1.1")
+        demand(_aws_signed(request, await request.body()), 403, "InvalidSignatureException")
         body = await request.json()
         scores = model.of_text(body["Image"]["Bytes"], least=64)
         labels = [{"Name": name, "Confidence": 100 * score, "Geometry": None} for name, score in scores.items()]
         return {"CustomLabels": [label for label in labels if label["Confidence"] >= body["MinConfidence"]]}
+
+
+def _aws_signed(request: Request, body: bytes) -> bool:
+    """Whether the signature is that of the key; `test_aws_signature.py` compares it with Amazon's own examples."""
+    said = request.headers
+    now = datetime.strptime(said["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    key = AwsKey(service="rekognition", region="REGION", key_id=KEY_ID, secret=KEY)
+    signed = {name: said[name] for name in ("content-type", "x-amz-target")}
+    again = signed_headers(key, method=request.method, url=str(request.url), body=body, headers=signed, now=now)
+    return again["authorization"] == said["authorization"]
 
 
 @shape("google-vision")

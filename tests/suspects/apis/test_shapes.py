@@ -23,7 +23,7 @@ from modelprint.suspects.mapping_file import read_mapping
 from modelprint.suspects.options import SuspectOptions
 from modelprint.training.train import default_recipe, train_model
 from tests.conftest import Digits
-from tests.suspects.apis.stubs import KEY, SHAPES, TOKEN, Model, application
+from tests.suspects.apis.stubs import KEY, KEY_ID, SHAPES, TOKEN, Model, application
 from tests.suspects.servers import running
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "apis"
@@ -69,6 +69,8 @@ def address(models: dict[str, Model]) -> Iterator[str]:
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
     monkeypatch.setenv("MODELPRINT_API_KEY", KEY)
+    monkeypatch.setenv("MODELPRINT_API_KEY_ID", KEY_ID)
+    monkeypatch.setenv("MODELPRINT_API_SECRET", KEY)
 
 
 def options(name: str, folder: Path) -> SuspectOptions:
