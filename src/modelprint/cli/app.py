@@ -18,7 +18,9 @@ from modelprint.core.errors import ModelprintError
 from modelprint.core.printable import one_line
 
 INTERRUPTED = 130
-_READ_IN_A_CHILD = (".pt", ".pth", ".ckpt", ".bin", ".tar", ".onnx", ".npz")
+_READ_IN_A_CHILD = (
+    ".pt", ".pth", ".ckpt", ".bin", ".tar", ".onnx", ".npz", ".tflite", ".keras", ".h5", ".hdf5", ".xml"
+)  # fmt: skip
 
 app = App(
     name="modelprint",

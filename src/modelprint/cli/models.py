@@ -196,11 +196,14 @@ def serve_model(
 def _opened(
     model: str, shape: Shape | None, classes: int | None, how: ModelFlags, device: torch.device
 ) -> tuple[Suspect, Shape | None, int | None]:
-    if model.endswith(".onnx"):
+    from modelprint.nn.kinds import is_asked, kind_of
+
+    if is_asked(model):
+        from modelprint.suspects.engines import ENGINES
         from modelprint.suspects.onnx import OnnxSuspect
 
-        onnx = OnnxSuspect(model, model=how.options(), classes=classes)
-        return onnx, shape or onnx.input_shape, classes
+        graph = OnnxSuspect(model, engine=ENGINES[kind_of(Path(model))], model=how.options(), classes=classes)
+        return graph, shape or graph.input_shape, classes
     from modelprint.suspects.local import TorchSuspect
 
     loaded = how.load(model, shape=shape, classes=classes, device=device)

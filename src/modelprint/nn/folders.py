@@ -8,13 +8,13 @@ from pathlib import Path
 
 from modelprint.core.errors import ModelError
 from modelprint.core.untrusted import open_regular
+from modelprint.nn.kinds import is_asked
 from modelprint.nn.models_file import ModelEntry, read_models_file
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.places import IN_FOLDERS, MODELS_FILE, model_files
 from modelprint.nn.spec_file import read_spec_file
 
 RECORDED = (".jsonl", ".npz", ".csv")  # answers that were given before
-ANSWERING = (".onnx", *RECORDED)  # these are asked, but have no gradients here
 _HINT = f"put model files, .toml spec files or recorded answers into it, or a {MODELS_FILE} that names addresses"
 
 
@@ -41,7 +41,10 @@ class FolderModel:
     @property
     def is_torch(self) -> bool:
         """Whether it is a network of torch, which has gradients, and not only something that answers."""
-        return self.entry.url is None and Path(_weights(self.reference)).suffix.lower() not in ANSWERING
+        if self.entry.url is not None:
+            return False
+        weights = Path(_weights(self.reference))
+        return weights.suffix.lower() not in RECORDED and not is_asked(weights)
 
     @property
     def path(self) -> Path | None:
@@ -104,13 +107,13 @@ def _of_file(
 
 
 def _answering(folder: Path) -> list[Path]:
-    """ONNX files and recordings that no spec file names."""
+    """Recordings, and models that are asked but have no gradients here, that no spec file names."""
     specs = [file for file in folder.glob("*.toml") if file.name != MODELS_FILE]
     named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
     return [
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in ANSWERING
+        if (file.suffix.lower() in RECORDED or is_asked(file))
         and file.resolve() not in named
         and (file.suffix.lower() != ".csv" or holds_answers(file))
     ]

@@ -28,6 +28,7 @@ from modelprint.lineage import (
     reference_of,
 )
 from modelprint.nn.folders import RECORDED
+from modelprint.nn.kinds import is_asked
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.places import path_of, weights_of
 from modelprint.nn.refs import ModelRef
@@ -67,7 +68,7 @@ def _weights_file(path: Path) -> Path:
         from modelprint.nn.spec_file import read_spec_file
 
         path = path_of(read_spec_file(path).weights)
-    return path if path.suffix.lower() == ".onnx" else weights_of(path)
+    return path if is_asked(path) else weights_of(path)
 
 
 def reference(source: LoadedModel, *, checkpoint: Path | None, siblings: Sequence[ModelRef] = ()) -> LineageReference:

@@ -17,6 +17,7 @@ from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import BYTES, FLOATS, Number
 from modelprint.nn.options import ModelOptions
+from modelprint.suspects.engines import ONNX, Engine
 from modelprint.suspects.interpret import answers_from_array, require_scores
 from modelprint.suspects.local import options_of_files
 from modelprint.suspects.onnx_session import ConfinedSession, End
@@ -27,7 +28,7 @@ _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(fl
 
 
 class OnnxSuspect(Suspect):
-    """An ONNX classifier: images in, logits, probabilities or labels out.
+    """A classifier in a file of ONNX, or of another format that an engine runs: images in, scores or labels out.
 
     Input layout (NCHW or NHWC) and batch size (any, or a fixed one) are read from the file. Weights may lie
     in other files of its folder, which the identity covers, too. No custom operator libraries are used. The file is
@@ -35,16 +36,17 @@ class OnnxSuspect(Suspect):
 
     Args:
         path: the file.
+        engine: what runs it.
         model: its preprocessing, where that is not part of the graph: `mean`, `std`, `size`, `bgr`, `value_range`.
         shape: of the queries, where it is known: `notes` says when they are resized.
         batch_size: images per run, where the file leaves it open; None: what their size allows.
-        threads: of onnxruntime.
+        threads: of the library that runs it.
         classes: how many it must tell apart, where that is known.
         modality: of its inputs.
         seconds: of wall time, for one run.
 
     Raises:
-        ModelError: onnxruntime is not installed, or the file is missing, broken, or not an image classifier.
+        ModelError: the library is not installed, or the file is missing, broken, or not an image classifier.
         SandboxError: it takes too much memory or time.
     """
 
@@ -52,6 +54,7 @@ class OnnxSuspect(Suspect):
         self,
         path: Path | str,
         *,
+        engine: Engine = ONNX,
         model: ModelOptions | None = None,
         shape: tuple[int, ...] | None = None,
         batch_size: int | None = None,
@@ -63,7 +66,7 @@ class OnnxSuspect(Suspect):
         self.modality: Modality = modality
         self.path = Path(path)
         self.model, self.classes = model or ModelOptions(), classes
-        self._session = ConfinedSession(self.path, threads=threads, seconds=seconds)
+        self._session = ConfinedSession(self.path, engine=engine, threads=threads, seconds=seconds)
         self.identity = self._session.file.identity
         self._input = self._only_input()
         self._declared = list(self._input.shape)
@@ -132,6 +135,7 @@ class OnnxSuspect(Suspect):
             modality=self.modality,
             model=self.model,
             dtype=_NUMBERS.get(self._input.type, FLOATS),
+            layout=self._session.engine.layout,
             who=str(self.path),
         )
         batch = self.batch_size or images_at_once(images.shape[1:], most=256)

@@ -1,4 +1,4 @@
-"""An ONNX file that runs in a confined child; the child lives while it is asked, and is made anew when asked again."""
+"""A model file that runs in a confined child; the child lives while it is asked, and is made anew when asked again."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ import numpy as np
 from modelprint.core.errors import ModelError
 from modelprint.core.files import write_bytes
 from modelprint.core.sandbox import Limits, Room, Unconfined, room
-from modelprint.suspects.onnx_files import read_onnx
+from modelprint.suspects.engines import ONNX, Engine
 
-HANDLER = "modelprint.suspects.onnx_child:handler"
-LEAST_MEMORY, MEMORY_PER_BYTE = 2 * 2**30, 8  # of the child: for small files; for each byte of a large one
+MEMORY_PER_BYTE = 8  # of the child, for each byte of a large file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +32,25 @@ class ConfinedSession:
     """Inputs and outputs of a file, and its outputs for inputs.
 
     Args:
-        path: the file.
-        threads: of onnxruntime.
+        path: the file, or the folder of a SavedModel.
+        engine: what runs it.
+        threads: of the library that runs it.
         seconds: for each run, of wall time.
 
     Raises:
-        ModelError: onnxruntime is not installed, or the file is missing or broken.
+        ModelError: the library is not installed, or the file is missing or broken.
         SandboxError: opening it takes too much memory or time.
     """
 
-    def __init__(self, path: Path, *, threads: int, seconds: float) -> None:
+    def __init__(self, path: Path, *, engine: Engine = ONNX, threads: int, seconds: float) -> None:
         self._child: Room | Unconfined | None = None
-        self.path, self.threads, self.seconds = path, threads, seconds
-        if find_spec("onnxruntime") is None:
-            raise ModelError("reading ONNX files needs onnxruntime: pip install 'modelprint[onnx]'")
-        self.file = read_onnx(path, names=self._names)
+        self.path, self.engine, self.threads, self.seconds = path, engine, threads, seconds
+        for package in engine.packages:
+            if find_spec(package) is None:
+                raise ModelError(
+                    f"reading {engine.title} files needs {package}: pip install 'modelprint[{engine.extra}]'"
+                )
+        self.file = engine.read(path, self._names)
         ends = self._open()
         self.inputs, self.outputs = (tuple(_end(entry) for entry in ends[side]) for side in ("inputs", "outputs"))
 
@@ -55,7 +58,7 @@ class ConfinedSession:
         """One output for one input.
 
         Raises:
-            ModelError: the model fails on such an input; the message is onnxruntime's.
+            ModelError: the model fails on such an input; the message is the library's.
             SandboxError: it takes too much memory or time.
         """
         if self._child is None:
@@ -75,18 +78,22 @@ class ConfinedSession:
         self.close()
 
     def _names(self, data: bytes) -> list[str]:
-        with room(HANDLER, who=str(self.path), limits=self._limits(len(data))) as child:
+        with room(self.engine.handler, who=str(self.path), limits=self._limits(len(data))) as child:
             answer, _ = child.call({"do": "names", "who": str(self.path)}, {"file": np.frombuffer(data, np.uint8)})
         return [str(name) for name in answer["names"]]
 
     def _open(self) -> Mapping[str, Any]:
         """Make a child that has the file open; what it says of inputs and outputs."""
         size = len(self.file.data) + sum(map(len, self.file.outside.values()))
-        child = room(HANDLER, who=str(self.path), limits=self._limits(size))
+        child = room(self.engine.handler, who=str(self.path), limits=self._limits(size))
         child.__enter__()
         self._child = child
-        with tempfile.TemporaryDirectory() as place:  # where tensors outside the file are looked for: what was hashed
-            for name, data in self.file.outside.items():
+        with tempfile.TemporaryDirectory() as place:  # where a library looks for files: what was hashed lies there
+            outside = dict(self.file.outside)
+            if self.engine.file_name is not None:
+                outside[self.engine.file_name] = self.file.data
+            for name, data in outside.items():
+                (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(Path(place) / name, data)
             order = {"do": "open", "who": str(self.path), "threads": self.threads, "place": place}
             try:
@@ -97,7 +104,7 @@ class ConfinedSession:
         return ends
 
     def _limits(self, size: int) -> Limits:
-        return Limits(memory=max(LEAST_MEMORY, MEMORY_PER_BYTE * size), seconds=self.seconds)
+        return Limits(memory=max(self.engine.memory, MEMORY_PER_BYTE * size), seconds=self.seconds)
 
 
 def _end(entry: Mapping[str, Any]) -> End:

@@ -12,19 +12,20 @@ from modelprint.core.identity import digest, digest_json
 from modelprint.core.redaction import check_address, is_address, shown_reference
 from modelprint.core.suspect import Suspect
 from modelprint.core.untrusted import read_regular
+from modelprint.nn.kinds import is_asked, kind_of
 from modelprint.suspects.options import Api as Api
 from modelprint.suspects.options import SuspectOptions as SuspectOptions
 from modelprint.suspects.options import on_device as on_device
 
-PATIENCE = 4  # times `timeout`: for one run of an ONNX file over a batch
+PATIENCE = 4  # times `timeout`: for one run of an ONNX file, or one of another library, over a batch
 
 
 def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspect:
-    """The suspect that a SUSPECT argument names: a URL, recorded answers, an ONNX file, or another model file.
+    """The suspect that a SUSPECT argument names: a URL, recorded answers, or a model file.
 
     Args:
         reference: "http://127.0.0.1:8000", "answers.jsonl", "answers.npz", "answers.csv", "model.onnx",
-            "model.safetensors" ...
+            "model.tflite", "model.safetensors" ...
 
     Raises:
         SuspectError: the server or the recording cannot be used; the message says why.
@@ -49,13 +50,13 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
         return RecordedSuspect(read_recording(reference), who=reference, fingerprint=options.fingerprint)
     if suffix == ".csv":
         return _open_csv(Path(reference), options)
-    if suffix == ".onnx":
-        return _open_onnx(reference, options)
+    if is_asked(reference):
+        return _open_graph(reference, options)
     if suffix == ".toml":
         from modelprint.nn.spec_file import read_spec_file
 
         spec = read_spec_file(Path(reference))
-        if Path(spec.weights).suffix.lower() == ".onnx":
+        if is_asked(spec.weights):
             model = options.model
             read = replace(
                 model,
@@ -65,7 +66,7 @@ def open_suspect(reference: str, options: SuspectOptions | None = None) -> Suspe
                 value_range=model.value_range or spec.value_range,
                 size=model.size or (None if spec.size is None else (spec.height or spec.size, spec.size)),
             )
-            return _open_onnx(spec.weights, replace(options, model=read))
+            return _open_graph(spec.weights, replace(options, model=read))
     return _open_model(reference, options)
 
 
@@ -111,11 +112,13 @@ def _open_csv(path: Path, options: SuspectOptions) -> Suspect:
     )
 
 
-def _open_onnx(path: str, options: SuspectOptions) -> Suspect:
+def _open_graph(path: str, options: SuspectOptions) -> Suspect:
+    from modelprint.suspects.engines import ENGINES
     from modelprint.suspects.onnx import OnnxSuspect
 
     return OnnxSuspect(
         path,
+        engine=ENGINES[kind_of(Path(path))],
         model=options.model,
         shape=options.input_shape,
         batch_size=options.batch_size,
