@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -54,8 +53,7 @@ def keras_model(layers: list[Layer], *, softmax: bool = False, code: bool = Fals
     Args:
         code: whether a Lambda layer comes last.
     """
-    os.environ.update(KERAS_BACKEND="torch", KERAS_TORCH_DEVICE="cpu", KERAS_HOME="/dev/null/keras")
-    import keras
+    from modelprint.suspects.foreign.keras_library import keras
 
     inputs = values = keras.Input((8, 8, 1))
     weights: dict[str, Layer] = {}
