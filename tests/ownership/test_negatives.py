@@ -94,7 +94,8 @@ def test_a_folder_of_several_architectures_and_formats(digits: Digits, folder: P
     held = calibrated(digits, [*digits.strangers[:2], linear])
     for mine, theirs in zip(made.calibration, [*held.calibration, held.calibration[2]], strict=True):
         assert (mine.labels == theirs.labels).all()
-    (joined,) = said
+    accuracy, joined = said
+    assert accuracy.startswith("the source classifies 9")
     assert joined.startswith("d.onnx counts as one family with c.pth")
 
 

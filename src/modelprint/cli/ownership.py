@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from modelprint.core.suspect import Cost
     from modelprint.core.verdict import Verdict
     from modelprint.ownership.fingerprint import Fingerprint
+    from modelprint.ownership.manifest import Manifest
 
 DryRun = Annotated[
     bool,
@@ -55,6 +56,7 @@ def enroll(
     budget: int | None = None,
     expect: str = "",
     from_scratch: Annotated[bool, Parameter(negative="")] = False,
+    accuracy: float | None = None,
     seed: int = 0,
     jobs: int = 1,
     set_: Settings = None,
@@ -105,6 +107,9 @@ def enroll(
     from_scratch
         Declare that the source was trained from no checkpoint. A verdict from weights rests on this word where there
         are too few calibration models.
+    accuracy
+        What the model is known to classify rightly, as a share (0.97): less on DATA means that it is asked in the wrong
+        form, and is refused. Without it a poor accuracy is refused.
     jobs
         Processes that train independent and shadow models.
     set_
@@ -133,6 +138,7 @@ def enroll(
             budget=budget,
             expect=expect,
             from_scratch=from_scratch,
+            accuracy=accuracy,
             options=how.options(),
             seed=seed,
             jobs=jobs,
@@ -182,7 +188,7 @@ def inspect(
             "parameters": ", ".join(f"{key}={value}" for key, value in manifest.parameters.items()),
             "queries": f"{len(loaded)} ({manifest.codec})",
             "input": " x ".join(map(str, manifest.input.shape)) + f", {manifest.input.classes} classes",
-            "source": f"{manifest.source}, accuracy {manifest.source_accuracy:.4f}",
+            "source": f"{manifest.source}, accuracy {manifest.source_accuracy:.4f}{_interval(manifest)}",
             "made from": f"{manifest.data_name} ({manifest.data}), seed {manifest.seed}",
             "crafting": ", ".join(f"{key} {_short(value)}" for key, value in manifest.report.items()),
             "calibration": f"{_calibration(loaded)} independent models",
@@ -380,6 +386,16 @@ def print_verdict(verdict: Verdict, name: str) -> None:
     for key, value in rows.items():
         table.add_row(key, value)
     print_table(table)
+
+
+def _interval(manifest: Manifest) -> str:
+    """The 95 % interval of the source's accuracy, where it is known of how many inputs."""
+    from modelprint.stats.intervals import clopper_pearson
+
+    if manifest.seeds is None:
+        return ""
+    interval = clopper_pearson(round(manifest.source_accuracy * manifest.seeds), manifest.seeds)
+    return f" (95 % interval {interval.low:.4f} to {interval.high:.4f}, n = {manifest.seeds})"
 
 
 def _calibration(fingerprint: Fingerprint) -> str:

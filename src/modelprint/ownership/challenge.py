@@ -24,6 +24,7 @@ from modelprint.nn.options import ModelOptions
 from modelprint.ownership.ask import AnySuspect, scheme_of
 from modelprint.ownership.enroll import SHARED_BY_CHANCE, enroll, without_shared
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.forms import KEPT
 from modelprint.ownership.negatives import Negatives, Notice, unheard
 from modelprint.ownership.rederive import how_enrolled
 from modelprint.ownership.shadows import AnyShadows
@@ -163,6 +164,7 @@ def challenge(
         how=how or how_enrolled(fingerprint, shadows, options),
         budget=manifest.budget,
         options=options,
+        accuracy=_least_accuracy(fingerprint),
         seed=seed,
         jobs=jobs,
         notice=notice,
@@ -197,6 +199,12 @@ def challenge(
         same_suspect=verdict.suspect == stated_suspect,
         fingerprint=fresh,
     )
+
+
+def _least_accuracy(fingerprint: Fingerprint) -> float | None:
+    """What the source must know of other images, where its owner said how much it knows; None: as any source."""
+    said = None if fingerprint.manifest.enrollment is None else fingerprint.manifest.enrollment.accuracy
+    return None if said is None else KEPT * min(said, fingerprint.manifest.source_accuracy)
 
 
 def whose(named: list[str], committed: list[str]) -> Whose:

@@ -22,11 +22,13 @@ from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.trial import check_source
 from modelprint.ownership import weights
+from modelprint.ownership.accuracy import known_rightly
 from modelprint.ownership.auto import PREFIX, trained_negatives
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint, library
+from modelprint.ownership.forms import check_accuracy
 from modelprint.ownership.negatives import (
     Inputs,
     Negatives,
@@ -45,7 +47,7 @@ from modelprint.ownership.resuming import finish, unfinished_enrollment
 from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
-from modelprint.schemes.base import Enrollment, Progress, Scheme, right_and_wrong, silent
+from modelprint.schemes.base import Enrollment, Progress, Scheme, silent
 from modelprint.training.classes import matched, open_for
 from modelprint.training.loop import predict
 from modelprint.zoo.reference_models.shelf import Shelf, user_place
@@ -70,6 +72,7 @@ def enroll(
     budget: int | None = None,
     expect: str = "",
     from_scratch: bool = False,
+    accuracy: float | None = None,
     options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
     seed: int = 0,
     jobs: int = 1,
@@ -97,6 +100,8 @@ def enroll(
         budget: the most queries that the fingerprint may hold.
         from_scratch: the owner's declaration that the source was trained from no checkpoint; evidence from weights
             alone rests on it where there are too few calibration models.
+        accuracy: that the source is known to have; one clearly below is refused. None: a poor one is refused, and one
+            that its inputs prepared in another way make clearly better.
         expect: transforms that suspects may put inputs through ("jpeg,resize"); queries are made to survive them.
         options: how model files are read: the source's where it is a path, and those of folders where they do not say.
         seed: of every random choice.
@@ -109,6 +114,7 @@ def enroll(
     Raises:
         ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
     """
+    check_accuracy(accuracy)
     seeds = data if isinstance(data, LabelledSet) else load_data(data)
     source, seeds = _opened(model, seeds, options, device)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
@@ -125,7 +131,7 @@ def enroll(
         seeds = without_shared(seeds, trained_on)
     few = seeds.modality.to_model(np.asarray(seeds.stored[:FEW]), device=device_of(source.module))
     check_source(source.module, few, gradients=chosen.needs.source == "gradients", who=str(source.path or "the source"))
-    right = right_and_wrong(source.module, seeds)
+    right = known_rightly(source, seeds, accuracy=accuracy, notice=notice)
     learns = chosen.needs.learns
     if keep_shadows is not None:
         check_place(Path(keep_shadows), shadows if learns else None)
@@ -246,6 +252,7 @@ def enroll(
                 device=str(device_of(source.module)),
                 how=how,
                 from_scratch=from_scratch,
+                accuracy=accuracy,
             ),
             "library": library(),
         },

@@ -128,7 +128,12 @@ class KnownInputs:
 
 
 def best_fit(
-    suspect: Suspect, parts: Sequence[KnownInputs], *, modality: Modality, expected: Convention | None = None
+    suspect: Suspect,
+    parts: Sequence[KnownInputs],
+    *,
+    modality: Modality,
+    expected: Convention | None = None,
+    least: float = 1.0,
 ) -> Fit | None:
     """The convention in which a local suspect knows far more plain inputs than as it is asked; None: there is none.
 
@@ -137,6 +142,7 @@ def best_fit(
 
     Args:
         expected: a convention that is tried with the usual ones: the source's.
+        least: the accuracy that it must not fall far short of; 0: any.
     """
     known = [KnownInputs(stored=part.stored[:TRIED], labels=part.labels[:TRIED]) for part in parts if len(part.labels)]
     if not known or not suspect.free:
@@ -151,7 +157,7 @@ def best_fit(
             if other is None:
                 return None
             trial = _tried(other, known)
-            if trial is not None and _clearly_better(trial.right, as_asked.right):
+            if trial is not None and _clearly_better(trial.right, as_asked.right, least):
                 fits.append((convention, trial))
         if fits:
             fits.sort(key=lambda one: (-one[1].right.sum(), -one[1].sureness))
@@ -193,8 +199,8 @@ def _tried(suspect: Suspect, known: Sequence[KnownInputs]) -> _Trial | None:
     return _Trial(right=np.concatenate(right), sureness=sure)
 
 
-def _clearly_better(now: Bool[np.ndarray, " n"], before: Bool[np.ndarray, " n"]) -> bool:
+def _clearly_better(now: Bool[np.ndarray, " n"], before: Bool[np.ndarray, " n"], least: float) -> bool:
     gained, lost = int((now & ~before).sum()), int((before & ~now).sum())
-    if gained <= lost or falls_short(int(now.sum()), len(now)):
+    if gained <= lost or falls_short(int(now.sum()), len(now), accuracy=least):
         return False
     return bool(stats.binom.sf(gained - 1, gained + lost, 0.5) <= SURE)

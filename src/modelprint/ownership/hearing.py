@@ -76,6 +76,7 @@ def hear(
             known_inputs(fingerprint, plain.plan),
             modality=fingerprint.modality,
             expected=fingerprint.manifest.source_form,
+            least=expected,
         )
         if fit is None and suspect.free:  # a server that answers so may get wrong inputs: it is said below
             check_varied(labels, true, suspect.identity)

@@ -24,6 +24,7 @@ class EnrollmentOptions(Record):
         device: where models computed; None: on the CPU.
         recipe, recipe_settings, init: how surrogates, reference and calibration models were trained.
         from_scratch: whether the owner declared that the source was trained from no checkpoint.
+        accuracy: that the owner said the source has.
     """
 
     train_data: str | None = None
@@ -35,6 +36,7 @@ class EnrollmentOptions(Record):
     recipe_settings: dict[str, str] = Field(default_factory=dict)
     init: str | None = None
     from_scratch: bool = False
+    accuracy: float | None = None
 
     @classmethod
     def of(
@@ -47,6 +49,7 @@ class EnrollmentOptions(Record):
         how: HowTrained | None = None,
         device: str = "cpu",
         from_scratch: bool = False,
+        accuracy: float | None = None,
     ) -> Self | None:
         """The record of what was given, or None where nothing was.
 
@@ -70,6 +73,7 @@ class EnrollmentOptions(Record):
             recipe_settings={} if how is None else dict(how.settings),
             init=None if how is None else _named(how.init),
             from_scratch=from_scratch,
+            accuracy=accuracy,
         )
         return options if options != cls() else None
 

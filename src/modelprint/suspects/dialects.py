@@ -36,7 +36,7 @@ class Dialect(ABC):
     largest_batch: int | None = None
     index: ClassIndex
     notes: tuple[str, ...] = ()
-    preparing: str = "say how it wants them: --mean, --std, --range, --bgr, --size, --layout"
+    preparing: str = "say how it wants its inputs: --mean, --std, --range, --bgr, --size, --layout"
 
     @property
     def classes(self) -> int | None:

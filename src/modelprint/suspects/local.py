@@ -26,7 +26,7 @@ from modelprint.training.loop import MOST_AT_ONCE, predict
 def options_of_files(convention: Convention | None) -> Advice:
     """What to say of a model file: the options of a convention, or which there are."""
     if convention is None:
-        return Advice(how="say how it wants them: --mean, --std, --range, --bgr, --size")
+        return Advice(how="say how it wants its inputs: --mean, --std, --range, --bgr, --size")
     return Advice(how=f"say {convention.options} ({convention.name}), in place of what was said of these")
 
 

@@ -53,6 +53,7 @@ def _enroll(fingerprint: Fingerprint) -> list[str]:
             _option("seed", manifest.seed),
             _option("budget", manifest.budget),
             _option("expect", expect or None),
+            _option("accuracy", options.accuracy),
             _option("device", options.device),
         ],
         files,
@@ -69,6 +70,7 @@ def _verify(fingerprint: Fingerprint, case: Case, *, negatives: str | None) -> l
         _option("access", case.verdict.access),
         _option("alpha", f"{case.verdict.alpha:g}"),
         _option("budget", case.cap if capped else None),
+        _option("accuracy", None if case.verdict.form is None else case.verdict.form.expected),
         _option("negatives", negatives),
     ]
     return ["modelprint verify FINGERPRINT SUSPECT", " ".join([*filter(None, options), "--report report.html"])]

@@ -1,0 +1,92 @@
+"""Is the source itself asked in the right form at enrollment? Its data have labels: they tell."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool
+from torch import nn
+
+from modelprint.core.errors import FingerprintError
+from modelprint.data.labelled import LabelledSet
+from modelprint.nn.loading import LoadedModel
+from modelprint.ownership.ahead import Notice
+from modelprint.ownership.forms import TRIED, Fit, KnownInputs, best_fit
+from modelprint.schemes.base import right_and_wrong
+from modelprint.stats.intervals import Interval, clopper_pearson
+from modelprint.suspects.local import TorchSuspect, options_of_files
+
+GOOD = 0.9  # from this accuracy on nobody asks whether another form would be better
+LEARNED = 0.25  # of the way from chance to 1: a source that is nearer to chance is poor
+CARD = 0.1  # that the accuracy on its card, measured on other data, may be higher
+
+
+def known_rightly(
+    source: LoadedModel, seeds: LabelledSet, *, accuracy: float | None, notice: Notice
+) -> Bool[np.ndarray, " n"]:
+    """A mask of the seeds that the source classifies rightly; its accuracy is said.
+
+    Args:
+        accuracy: that the owner expects; what lies clearly below is refused. None: what the card of its file says, if
+            anything; a poor accuracy is refused, and one that another form of the inputs makes clearly better.
+
+    Raises:
+        FingerprintError: that accuracy; the message names the form that fits, where one of the usual ones does.
+    """
+    try:
+        right = right_and_wrong(source.module, seeds)
+    except FingerprintError as error:
+        fit = better_form(source.module, seeds)
+        if fit is None:
+            raise
+        raise FingerprintError(f"{error}. {_proposal(fit)}") from error
+    n, share = len(right), float(right.mean())
+    interval = clopper_pearson(int(right.sum()), n)
+    said = f"the source classifies {share:.1%} of {seeds.name} rightly ({_between(interval)}, n = {n})"
+    notice(said)
+    card = None if source.card is None else source.card.accuracy
+    wrong = _too_low(share, interval, _chance(seeds), accuracy=accuracy, card=card)
+    if not wrong and (accuracy is not None or share >= GOOD):
+        return right
+    fit = better_form(source.module, seeds)
+    if fit is None and not wrong:
+        return right
+    mend = options_of_files(None).how if fit is None else _proposal(fit)
+    reason = f", {wrong}" if wrong else ""
+    raise FingerprintError(
+        f"{said}{reason}: is it asked in the form that it was trained on? {mend}; if its accuracy on these "
+        f"{seeds.modality.plural} really is what it is, say so with --accuracy {interval.low:.2f}"
+    )
+
+
+def better_form(module: nn.Module, seeds: LabelledSet) -> Fit | None:
+    """The form in which a network knows clearly more of the seeds; None where none of the usual ones does."""
+    few = KnownInputs(stored=np.asarray(seeds.stored[:TRIED]), labels=seeds.labels[:TRIED])
+    return best_fit(
+        TorchSuspect(module, "the source", modality=seeds.modality), [few], modality=seeds.modality, least=0
+    )
+
+
+def _too_low(share: float, interval: Interval, chance: float, *, accuracy: float | None, card: float | None) -> str:
+    """Why an accuracy is refused; empty where it is not."""
+    if accuracy is not None:
+        return f"clearly less than the {accuracy:.1%} of --accuracy" if interval.high < accuracy else ""
+    if card is not None and interval.high < card - CARD:
+        return f"clearly less than the {card:.1%} of its card"
+    if share < chance + LEARNED * (1 - chance):
+        return f"little more than chance ({chance:.1%})"
+    return ""
+
+
+def _chance(seeds: LabelledSet) -> float:
+    return float(max(np.bincount(seeds.labels).max() / len(seeds), 1 / seeds.classes))
+
+
+def _between(interval: Interval) -> str:
+    return f"95 % interval {interval.low:.1%} to {interval.high:.1%}"
+
+
+def _proposal(fit: Fit) -> str:
+    return (
+        f"prepared in another way it classifies {fit.right} of {fit.tried} rightly instead of {fit.before}: "
+        f"{options_of_files(fit.convention).how}"
+    )
