@@ -15,6 +15,8 @@ from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.accuracy import known_rightly
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.negatives import unheard
+from modelprint.ownership.remarks import remarks
+from modelprint.ownership.verify import recalibrated
 from tests.conftest import Digits
 
 
@@ -87,3 +89,26 @@ def test_the_card_of_a_file_says_what_to_expect(digits: Digits) -> None:
     card = ModelCard(spec=digits.spec, accuracy=0.95)
     with pytest.raises(FingerprintError, match=r"clearly less than the 95\.0% of its card"):
         known_rightly(replace(half, card=card), digits.queries, accuracy=None, notice=unheard)
+
+
+def test_a_calibration_model_in_the_wrong_form_is_said(digits: Digits) -> None:
+    heard: list[str] = []
+    blunt = Normalized(digits.strangers[0], (0.0,), (1.0,), value_range=(0.6, 1.6))
+    made = enroll(digits.source, digits.queries, scheme="fbi", negatives=[blunt], notice=heard.append)
+    accuracy = made.manifest.calibration[0].accuracy
+    assert accuracy is not None
+    assert accuracy < 0.8
+    (said,) = [line for line in heard if "in models.toml" in line]
+    assert said.startswith(f"model-0 classifies {accuracy:.1%} of digits:queries rightly; asked in the wrong form")
+    assert "say --mean 0 --std 1 --range 0 1 (0 to 1)" in said
+    with pytest.raises(FingerprintError, match=r"no better than chance .* say --mean 0 --std 1 --range 0 255 "):
+        enroll(digits.source, digits.queries, scheme="fbi", negatives=[Bytes(digits.strangers[0])])
+
+
+def test_a_judges_calibration_model_in_the_wrong_form_is_said_by_the_queries_themselves(digits: Digits) -> None:
+    made = enroll(digits.source, digits.queries, scheme="fbi")
+    blunt = Normalized(digits.strangers[1], (0.0,), (1.0,), value_range=(0.6, 1.6))
+    judged = recalibrated(made, [digits.strangers[0], blunt])
+    assert "model-1 classifies" in remarks(judged)[-1]
+    assert "of 96 unperturbed images rightly" in remarks(judged)[-1]
+    assert not any("model-0 classifies" in remark for remark in remarks(judged))

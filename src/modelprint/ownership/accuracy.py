@@ -1,12 +1,12 @@
-"""Is the source itself asked in the right form at enrollment? Its data have labels: they tell."""
+"""Are source and calibration models asked in the right form at enrollment? Labels of the data tell."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool
-from torch import nn
 
 from modelprint.core.errors import FingerprintError
+from modelprint.core.suspect import Suspect
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.loading import LoadedModel
 from modelprint.ownership.ahead import Notice
@@ -17,6 +17,7 @@ from modelprint.suspects.local import TorchSuspect, options_of_files
 
 GOOD = 0.9  # from this accuracy on nobody asks whether another form would be better
 LEARNED = 0.25  # of the way from chance to 1: a source that is nearer to chance is poor
+CHANCE = 1.2  # times chance: a calibration model that is no better has learned nothing
 CARD = 0.1  # that the accuracy on its card, measured on other data, may be higher
 
 
@@ -32,10 +33,11 @@ def known_rightly(
     Raises:
         FingerprintError: that accuracy; the message names the form that fits, where one of the usual ones does.
     """
+    asked = TorchSuspect(source.module, source.identity, modality=seeds.modality)
     try:
         right = right_and_wrong(source.module, seeds)
     except FingerprintError as error:
-        fit = better_form(source.module, seeds)
+        fit = better_form(asked, seeds)
         if fit is None:
             raise
         raise FingerprintError(f"{error}. {_proposal(fit)}") from error
@@ -47,7 +49,7 @@ def known_rightly(
     wrong = _too_low(share, interval, _chance(seeds), accuracy=accuracy, card=card)
     if not wrong and (accuracy is not None or share >= GOOD):
         return right
-    fit = better_form(source.module, seeds)
+    fit = better_form(asked, seeds)
     if fit is None and not wrong:
         return right
     mend = options_of_files(None).how if fit is None else _proposal(fit)
@@ -58,12 +60,37 @@ def known_rightly(
     )
 
 
-def better_form(module: nn.Module, seeds: LabelledSet) -> Fit | None:
-    """The form in which a network knows clearly more of the seeds; None where none of the usual ones does."""
+def accuracy_of(
+    model: Suspect, name: str, right: Bool[np.ndarray, " n"], seeds: LabelledSet, *, notice: Notice
+) -> float:
+    """The share of seeds that a calibration model classifies rightly; a form in which it knows far more is said.
+
+    Args:
+        right: mask of those.
+
+    Raises:
+        FingerprintError: no more than chance gives.
+    """
+    share, chance = float(right.mean()), _chance(seeds)
+    fit = None if share >= GOOD else better_form(model, seeds)
+    if share <= CHANCE * chance:
+        raise FingerprintError(
+            f"{name} classifies {share:.1%} of {seeds.name} rightly, no better than chance ({chance:.1%}): it agrees "
+            "with no model and would make the threshold too low; "
+            + ("look at its normalisation and class order, or leave it out" if fit is None else _proposal(fit))
+        )
+    if fit is not None:
+        notice(
+            f"{name} classifies {share:.1%} of {seeds.name} rightly; asked in the wrong form, it makes the threshold "
+            f"too low: {_proposal(fit)}, in models.toml"
+        )
+    return share
+
+
+def better_form(model: Suspect, seeds: LabelledSet) -> Fit | None:
+    """The form in which a model knows clearly more of the seeds; None where none of the usual ones does."""
     few = KnownInputs(stored=np.asarray(seeds.stored[:TRIED]), labels=seeds.labels[:TRIED])
-    return best_fit(
-        TorchSuspect(module, "the source", modality=seeds.modality), [few], modality=seeds.modality, least=0
-    )
+    return best_fit(model, [few], modality=seeds.modality, least=0.0)
 
 
 def _too_low(share: float, interval: Interval, chance: float, *, accuracy: float | None, card: float | None) -> str:

@@ -30,19 +30,20 @@ from modelprint.nn.models_file import SOURCE
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.refs import ModelRef, stored_model
 from modelprint.nn.spec import ModelSpec
+from modelprint.ownership.accuracy import accuracy_of
 from modelprint.ownership.ahead import Notice as Notice
 from modelprint.ownership.ahead import unheard as unheard
 from modelprint.ownership.fingerprint import CalibrationModel
 from modelprint.ownership.origin import Origin, made_from, origin_of
 from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes.base import Progress, silent
+from modelprint.suspects.local import TorchSuspect
 from modelprint.suspects.open import SuspectOptions, open_suspect
 from modelprint.suspects.recorded import RecordedSuspect
 from modelprint.training.loop import predict
 
 Negatives = str | Path | Sequence[nn.Module | LoadedModel | ModelRef]
 COPY = "COPY"  # the kind of a calibration model that was made from another model
-CHANCE = 1.2  # times chance: what is no better has learned nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +136,7 @@ def negative_models(
     """
     if not isinstance(negatives, str | Path):
         return [
-            _checked(_of_memory(model), f"model-{number}", source=source, seeds=seeds)
+            _checked(_of_memory(model), f"model-{number}", source=source, seeds=seeds, notice=notice)
             for number, model in enumerate(negatives)
         ]
     models: list[Negative] = []
@@ -223,7 +224,7 @@ def _of_folder(
         )
         for note in opened.notes:
             notice(note)
-        negative = _checked(ref, one.name, source=source, seeds=seeds, opened=opened.module)
+        negative = _checked(ref, one.name, source=source, seeds=seeds, notice=notice, opened=opened.module)
     else:
         negative = _answering(one, inputs=inputs, seeds=seeds, notice=notice)
     return _as_said(negative, one, source=source)
@@ -247,12 +248,13 @@ def _checked(
     *,
     source: Origin,
     seeds: LabelledSet | None,
+    notice: Notice,
     opened: nn.Module | None = None,
 ) -> Negative:
     """A network as a calibration model, unless it is no independent one; `opened`: it, where it is open already."""
     if opened is None:
         with ref.opened() as module:
-            return _checked(ref, name, source=source, seeds=seeds, opened=module)
+            return _checked(ref, name, source=source, seeds=seeds, notice=notice, opened=module)
     name = name if ref.path is None else ref.path.name
     recipe = ref.card.recipe if ref.card is not None else {}
     if seeds is not None and recipe.get("data_sha256") == seeds.identity:
@@ -266,7 +268,8 @@ def _checked(
     accuracy = None
     if seeds is not None:
         predicted = predict(opened, torch.from_numpy(seeds.stored), modality=seeds.modality).argmax(1).numpy()
-        accuracy = _accuracy(name, predicted, seeds)
+        asked = TorchSuspect(opened, ref.identity, modality=seeds.modality)
+        accuracy = accuracy_of(asked, name, predicted == seeds.labels, seeds, notice=notice)
     kind, parent = kind_of_model(ref, name, source)
     record = CalibrationModel(name=name, identity=ref.identity, accuracy=accuracy, kind=kind, made_from=parent)
     return Negative(record=record, model=ref, sketch=sketch)
@@ -303,23 +306,6 @@ def _of_the_source(name: str) -> FingerprintError:
     return FingerprintError(f"{name} was made from the source, it is no independent model: leave it out")
 
 
-def _accuracy(name: str, predicted: np.ndarray, seeds: LabelledSet) -> float:
-    """The share of seeds that are classified rightly.
-
-    Raises:
-        FingerprintError: no more than chance gives.
-    """
-    right = float((predicted == seeds.labels).mean())
-    chance = max(np.bincount(seeds.labels).max() / len(seeds), 1 / seeds.classes)
-    if right <= CHANCE * chance:
-        raise FingerprintError(
-            f"{name} classifies {right:.1%} of {seeds.name} rightly, no better than chance ({chance:.1%}): it agrees "
-            "with no model and would make the threshold too low; look at its normalisation and class order, or leave "
-            "it out"
-        )
-    return right
-
-
 def _answering(one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, notice: Notice) -> Negative:
     """What answers, but is no network of torch: accuracy is measured where asking is free."""
     if one.path is not None and one.path.suffix.lower() == ".csv":  # it is read once the queries are known
@@ -332,7 +318,7 @@ def _answering(one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, n
         notice(f"{shown_reference(one.reference)} is asked as a calibration model, as models.toml says")
     elif seeds is not None and not negative.recorded:
         predicted = suspect.ask(seeds.stored).labels
-        accuracy = _accuracy(one.name, predicted, seeds)
+        accuracy = accuracy_of(suspect, one.name, predicted == seeds.labels, seeds, notice=notice)
     return replace(negative, record=record.model_copy(update={"accuracy": accuracy}))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint, Likeness
+from modelprint.ownership.forms import falls_short
 
 MUCH_WEAKER = 0.1  # in accuracy, than the source
 AS_GOOD_AS_ZERO = 0.005  # a distance that is not worth a number
@@ -23,7 +24,12 @@ def named(names: Sequence[str], *, most: int = 3) -> str:
 def remarks(fingerprint: Fingerprint) -> tuple[str, ...]:
     """What a reader of a verdict should know of the calibration models, each in a sentence without its full stop."""
     models = [model for model in fingerprint.manifest.calibration if model.behind is None]
-    return (*_joined(models), *_near_source(models), *_weak(models, fingerprint.manifest.source_accuracy))
+    return (
+        *_joined(models),
+        *_near_source(models),
+        *_weak(models, fingerprint.manifest.source_accuracy),
+        *_in_the_wrong_form(fingerprint),
+    )
 
 
 def _joined(models: Sequence[CalibrationModel]) -> list[str]:
@@ -92,4 +98,19 @@ def _weak(models: Sequence[CalibrationModel], source_accuracy: float) -> list[st
     if unknown:
         which = "the calibration models" if len(unknown) == len(models) else named(unknown)
         said.append(f"the accuracy of {which} is not known")
+    return said
+
+
+def _in_the_wrong_form(fingerprint: Fingerprint) -> list[str]:
+    """Calibration models of unknown accuracy that hardly know the unperturbed inputs among the queries."""
+    if fingerprint.plain is None:
+        return []
+    among, said = fingerprint.plain.among, []
+    for model, answers in zip(fingerprint.manifest.calibration, fingerprint.calibration, strict=True):
+        right = int((answers.labels[among] == fingerprint.true_labels[among]).sum())
+        if model.behind is None and model.accuracy is None and falls_short(right, len(among)):
+            said.append(
+                f"{model.name} classifies {right} of {len(among)} unperturbed {fingerprint.modality.plural} rightly, "
+                "the source all of them: asked in the wrong form, it makes the threshold too low"
+            )
     return said
