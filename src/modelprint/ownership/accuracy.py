@@ -10,7 +10,7 @@ from modelprint.core.suspect import Suspect
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.loading import LoadedModel
 from modelprint.ownership.ahead import Notice
-from modelprint.ownership.forms import TRIED, Fit, KnownInputs, best_fit
+from modelprint.ownership.forms import TRIED, Fit, KnownInputs, best_fit, check_accuracy
 from modelprint.schemes.base import right_and_wrong
 from modelprint.stats.intervals import Interval, clopper_pearson
 from modelprint.suspects.local import TorchSuspect, options_of_files
@@ -32,7 +32,9 @@ def known_rightly(
 
     Raises:
         FingerprintError: that accuracy; the message names the form that fits, where one of the usual ones does.
+        UsageError: an expected accuracy that is no share.
     """
+    check_accuracy(accuracy)
     asked = TorchSuspect(source.module, source.identity, modality=seeds.modality)
     try:
         right = right_and_wrong(source.module, seeds)

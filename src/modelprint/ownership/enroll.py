@@ -28,7 +28,6 @@ from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint, library
-from modelprint.ownership.forms import check_accuracy
 from modelprint.ownership.negatives import (
     Inputs,
     Negatives,
@@ -114,7 +113,6 @@ def enroll(
     Raises:
         ModelprintError: a model, data or parameters that do not fit; the message says which and what to do.
     """
-    check_accuracy(accuracy)
     seeds = data if isinstance(data, LabelledSet) else load_data(data)
     source, seeds = _opened(model, seeds, options, device)
     chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
