@@ -349,7 +349,8 @@ def print_cost(cost: Cost, suspect: str, format_: Format) -> None:
         return
     out.print(f"{shown_reference(suspect)}: {cost.queries} queries, {cost.answered} answered already", markup=False)
     if not cost.requests:
-        out.print("nothing would be sent")
+        here = "" if not cost.seconds else f"; about {cost.seconds:.1f} s on this machine"
+        out.print(f"nothing would be sent{here}")
         return
     time = "time not known" if cost.seconds is None else f"{cost.seconds:.1f} s or more"
     sent = f"{cost.bytes:,} bytes" if cost.bytes < 10**6 else f"{cost.bytes / 10**6:.1f} MB"

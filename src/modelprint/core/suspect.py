@@ -104,7 +104,7 @@ class Cost:
         answered: of these, known from an earlier run that is resumed, or from a recording.
         requests: to be sent, if none fails; 0 where asking stays on this machine.
         bytes: of their bodies, about.
-        seconds: it takes at least; None where that is not known.
+        seconds: it takes at least, or about so many where it stays on this machine; None where that is not known.
     """
 
     queries: int
@@ -182,7 +182,7 @@ class Suspect(ABC):
         return answers.restricted(access)
 
     def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
-        """What asking about inputs would take; nothing unless the suspect is elsewhere. Nothing is asked."""
+        """What asking about inputs would take; nothing is sent, but a suspect here may be asked a few to measure it."""
         return Cost(queries=len(inputs))
 
     def in_form(self, convention: Convention) -> Suspect | None:

@@ -9,6 +9,7 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Cost, Suspect
 from modelprint.schemes.base import Asker, Scheme, State
 
+WORTH_SAYING = 60.0  # seconds
 Notice = Callable[[str], None]
 
 

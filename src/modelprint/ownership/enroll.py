@@ -28,6 +28,7 @@ from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint, library
+from modelprint.ownership.measured import announce_crafting
 from modelprint.ownership.negatives import (
     Inputs,
     Negatives,
@@ -188,10 +189,12 @@ def enroll(
         progress=progress,
     )
     with unfinished_enrollment(chosen, source, context, seed=seed, out=out, notice=notice) as unfinished:
+        announce_crafting(chosen, context, calibration=len(calibrating), notice=notice, kept_in=unfinished.place)
         crafted = craft(chosen, replace(context, unfinished=unfinished), seed=seed)
         queries = crafted.queries
-        views = [behind(calibrating, name, inputs.modality, notice=notice) for name in expected_by(chosen)]
-        calibrating = [*calibrating, *chain(*views)]
+        calibrating += chain.from_iterable(
+            [behind(calibrating, name, inputs.modality, notice=notice) for name in expected_by(chosen)]
+        )
         answers = ask_negatives(
             calibrating,
             queries.stored,

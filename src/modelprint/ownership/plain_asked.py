@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from modelprint.core.access import Access
+from modelprint.core.durations import duration
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect, summed
-from modelprint.ownership.ahead import Notice, asker_within, asking
+from modelprint.ownership.ahead import WORTH_SAYING, Notice, asker_within, asking, unheard
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import KnownInputs
 from modelprint.ownership.plain import FEW, MOST, PlainInputs
@@ -153,9 +154,13 @@ def cost_of(fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, *, acces
 def announce_asking(
     fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, *, access: Access, budget: int | None, notice: Notice
 ) -> None:
-    """Say what asking a server takes, before anything is sent; nothing of a suspect on this machine."""
+    """Say what asking a server takes, before anything is sent; of a suspect here, what takes more than a minute."""
+    if notice is unheard:  # nor is anything measured
+        return
     cost = cost_of(fingerprint, scheme, suspect, access=access, budget=budget)
     if not (cost.requests or cost.answered):
+        if cost.seconds is not None and cost.seconds > WORTH_SAYING:
+            notice(f"{suspect.identity}: {cost.queries} queries, about {duration(cost.seconds)} on this machine")
         return
     plan = plan_plain(fingerprint, scheme, suspect, budget)
     beside = len(plan.beside) + len(plan.further)

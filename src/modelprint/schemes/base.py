@@ -31,6 +31,7 @@ from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.refs import ModelRef
 from modelprint.schemes.asked import disagreeing
+from modelprint.schemes.effort import Effort as Effort
 from modelprint.schemes.needs import Needs as Needs
 from modelprint.schemes.published import Published
 
@@ -218,6 +219,10 @@ class Scheme(ABC):
         Raises:
             FingerprintError: no fingerprint can be made; the message says why.
         """
+
+    def effort(self, context: Enrollment) -> Effort | None:
+        """About what crafting takes, said before it starts; None where a scheme does not know, or takes little."""
+        return None
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """Named arrays that scoring needs; the queries' groups and columns unless a scheme says otherwise.

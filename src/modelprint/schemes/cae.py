@@ -37,7 +37,7 @@ from modelprint.perturb.descent import descend
 from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
+from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, State
 from modelprint.schemes.published import Overall, Published
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.labels import labels_of
@@ -128,6 +128,22 @@ class Cae(Scheme):
     def needs(self) -> Needs:
         """Gradients, of surrogates and references, too."""
         return Needs(source="gradients", space="continuous", shadows=True)
+
+    def effort(self, context: Enrollment) -> Effort:
+        """All tries, through the source and the models that dropout leaves."""
+        wanted = wanted_queries(context.budget, self.queries)
+        tried, shadows = min(len(context.seeds), int(self.tries * wanted)), self._shadows(context)
+        open_ = 1 + (1 - self.dropout) * shadows
+        return Effort(
+            queries=wanted,
+            answers=len(context.seeds) + tried * (1.0 + shadows),
+            gradients=tried * (self.steps + 1) * open_,
+            together=round(min(BATCH, tried) * open_),
+        )
+
+    @staticmethod
+    def _shadows(context: Enrollment) -> int:
+        return len(context.surrogates) + len(context.references)
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Conferrable points, the most conferrable first."""

@@ -49,6 +49,7 @@ from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import (
     SCHEMES,
     Asker,
+    Effort,
     Enrollment,
     Needs,
     Queries,
@@ -126,6 +127,14 @@ class Contrast(Scheme):
         """A batch at a time, in order."""
         total = len(state["group"])
         return BatchAsker(total if budget is None else min(total, budget), self.batch)
+
+    def effort(self, context: Enrollment) -> Effort | None:
+        """Every candidate, asked of the source and of each shadow model; not known where candidates are crafted."""
+        if self.needs.source == "gradients":
+            return None
+        pool = len(context.seeds) + (self.candidates if self.needs.mixes else 0)
+        shadows = len(context.surrogates) + len(context.references) + len(context.reference_copies)
+        return Effort(queries=wanted_queries(context.budget, self.queries), answers=float(pool * (1 + shadows)))
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """The candidates on which surrogates agree with the source, and reference models do not."""

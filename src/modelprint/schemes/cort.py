@@ -29,7 +29,7 @@ from modelprint.core.suspect import Answers
 from modelprint.perturb.pgd import pgd
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
+from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 from modelprint.schemes.published import Overall, Published
 from modelprint.training.labels import labels_of
 from modelprint.training.loop import predict
@@ -89,6 +89,17 @@ class CoRt(Scheme):
     def needs(self) -> Needs:
         """Gradients."""
         return Needs(source="gradients", space="continuous")
+
+    def effort(self, context: Enrollment) -> Effort:
+        """The steps of whole batches, as if every image were fooled."""
+        wanted = wanted_queries(context.budget, self.queries)
+        tried = min(len(context.seeds), -(-wanted // BATCH) * BATCH)
+        return Effort(
+            queries=wanted,
+            answers=len(context.seeds) + tried,
+            gradients=float(tried * self.steps),
+            together=min(BATCH, tried),
+        )
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """The images that the source is right and most sure of, fooled."""

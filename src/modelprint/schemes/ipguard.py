@@ -33,7 +33,7 @@ from modelprint.perturb.descent import Descent, descend
 from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, State
+from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, State
 from modelprint.schemes.published import Overall, Published
 from modelprint.stats.labels import hamming_distance
 from modelprint.training.labels import labels_of, settled
@@ -149,6 +149,14 @@ class IPGuard(Scheme):
     def needs(self) -> Needs:
         """Gradients; training images, where points start from these."""
         return Needs(source="gradients", space="continuous", train_images=self.start == "training")
+
+    def effort(self, context: Enrollment) -> Effort:
+        """Every step of every point that is wanted; points that arrive early stop, others are tried in their place."""
+        wanted = wanted_queries(context.budget, self.queries)
+        answers = len(context.seeds) + TRIES * wanted
+        return Effort(
+            queries=wanted, answers=answers, gradients=float(wanted * (self.steps + 1)), together=min(BATCH, wanted)
+        )
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Points that reach loss 0, in the order of their starts."""

@@ -35,7 +35,7 @@ from modelprint.core.suspect import Answers
 from modelprint.nn.refs import ModelRef
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
-from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
+from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 from modelprint.training.loop import predict
 
 FLAT = 1e-6  # the norm of a row of logarithms below which all classes count as alike
@@ -103,6 +103,13 @@ class Residual(Scheme):
     def needs(self) -> Needs:
         """Scores of both; reference models, and surrogates that choose the queries."""
         return Needs(source="scores", suspect=Access.SCORES, shadows=True)
+
+    def effort(self, context: Enrollment) -> Effort:
+        """Every candidate, asked of the source and of each shadow model."""
+        wanted = wanted_queries(context.budget, self.queries)
+        candidates = min(len(context.seeds), max(wanted, self.candidates if self.chosen else wanted))
+        shadows = len(context.surrogates) + len(context.references) + len(context.reference_copies)
+        return Effort(queries=wanted, answers=float(candidates * (1 + shadows)))
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Inputs on which surrogates' residuals follow the source's, the best first; or any."""

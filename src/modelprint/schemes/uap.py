@@ -39,10 +39,11 @@ from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
 from modelprint.perturb.deepfool import deepfool
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
-from modelprint.perturb.uap import UniversalName, fooling_rate, perturbed, universal
+from modelprint.perturb.uap import Ascent, UniversalName, fooling_rate, perturbed, universal
 from modelprint.schemes.base import (
     SCHEMES,
     Asker,
+    Effort,
     Enrollment,
     Needs,
     Queries,
@@ -181,6 +182,20 @@ class Uap(Scheme):
             raise ValueError(f"epsilon must lie between 0 and 1, got {self.epsilon}")
         if not (0 <= self.least_fooling <= 1 and self.temperature > 0):
             raise ValueError("least_fooling must lie in [0, 1], temperature above 0")
+
+    def effort(self, context: Enrollment) -> Effort:
+        """All strengths of the perturbation that may be tried, each learned by ascent, and the training data."""
+        assert context.train_images is not None
+        data = context.train_images
+        tried = len(data.modality.changes) if self.epsilon is None else 1
+        points, views = self.layout(context.budget)
+        learned = min(self.images, len(data))
+        return Effort(
+            queries=2 * points * views,
+            answers=len(data) + 2.0 * HELD_OUT * tried,
+            gradients=float(learned * Ascent().epochs * tried),
+            together=min(learned, Ascent().batch),
+        )
 
     def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
         """Views of points of the training data, without and with the perturbation."""

@@ -15,11 +15,12 @@ from modelprint.core.deadlines import within
 from modelprint.core.devices import device_of, inputs_at_once
 from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
 from modelprint.core.own_code import in_words, running
-from modelprint.core.suspect import Answers, Suspect, answers_from_scores
+from modelprint.core.suspect import Answers, Cost, Suspect, answers_from_scores
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.nn.architectures import Normalized
 from modelprint.suspects.interpret import answers_from_array, checked, require_scores
+from modelprint.suspects.timing import cost_here
 from modelprint.training.loop import MOST_AT_ONCE, predict
 
 
@@ -63,6 +64,10 @@ class TorchSuspect(Suspect):
         self.identity = identity
         self.batch_size = batch_size
         self.classes = classes
+
+    def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
+        """Seconds, measured on a few of the inputs."""
+        return cost_here(self._ask, inputs, access)
 
     def _ask(self, inputs: np.ndarray, access: Access) -> Answers:
         if inputs.dtype.kind == "f":

@@ -12,7 +12,7 @@ from modelprint.core.access import Access
 from modelprint.core.batches import images_at_once
 from modelprint.core.convention import Advice, Convention
 from modelprint.core.errors import MisfitError, ModelError, SuspectError
-from modelprint.core.suspect import Answers, Suspect
+from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import BYTES, FLOATS, Number
@@ -22,6 +22,7 @@ from modelprint.suspects.interpret import answers_from_array, require_scores
 from modelprint.suspects.local import options_of_files
 from modelprint.suspects.onnx_session import ConfinedSession, End
 from modelprint.suspects.preparing import declared_encoder, resizing_note
+from modelprint.suspects.timing import cost_here
 
 _NUMBERS: dict[str, Number] = {"tensor(uint8)": BYTES}
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
@@ -127,6 +128,10 @@ class OnnxSuspect(Suspect):
             listed = ", ".join(f"{entry.name}: {entry.type} {entry.shape}" for entry in outputs)
             raise ModelError(f"{self.path} gives {listed}: expected scores (n, classes) or labels (n,)")
         return str((scores or labels)[0])
+
+    def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
+        """Seconds, measured on a few of the inputs."""
+        return cost_here(self._ask, inputs, access)
 
     def _ask(self, images: np.ndarray, access: Access) -> Answers:
         encoder = declared_encoder(
