@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.core.untrusted import read_regular
+from modelprint.core.untrusted import open_regular
 
 MOST_CLASSES = 100_000
 _LONGEST = 2**24  # bytes of a list
@@ -32,14 +32,16 @@ def read_class_list(text: str) -> tuple[str, ...]:
             raise DataError(f"{text} classes: expected 2 to {MOST_CLASSES:,}, or a file that lists them")
         return numbered(int(text))
     try:
-        data = read_regular(Path(text))
-        lines = data.decode("utf-8-sig")
+        with open_regular(Path(text)) as stream:
+            data = stream.read(_LONGEST + 1)
     except OSError as error:
         raise DataError(f"the list of classes {text} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"the list of classes {text} is not UTF-8: save it so") from error
     if len(data) > _LONGEST:
         raise DataError(f"the list of classes {text} has more than {_LONGEST:,} bytes")
+    try:
+        lines = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"the list of classes {text} is not UTF-8: save it so") from error
     names = _by_json(lines, text) if lines.lstrip()[:1] in ("[", "{") else [line.strip() for line in lines.splitlines()]
     names = [name for name in names if name]
     twice = next((name for name, times in Counter(names).items() if times > 1), None)
@@ -50,12 +52,17 @@ def read_class_list(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def numbered(count: int) -> tuple[str, ...]:
+def numbered(count: int, *, who: str = "the data") -> tuple[str, ...]:
     """Names of classes that have none.
 
     >>> numbered(3)
     ('0', '1', '2')
+
+    Raises:
+        DataError: more than may be.
     """
+    if count > MOST_CLASSES:
+        raise DataError(f"{who}: labels run to {count - 1}: number the classes from 0 on, up to {MOST_CLASSES - 1}")
     return tuple(str(number) for number in range(count))
 
 

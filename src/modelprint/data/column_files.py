@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from modelprint.core.errors import DataError
 from modelprint.data.class_lists import check_numbers, numbered, numbers_of, read_class_list
 from modelprint.data.labelled import Numbering
 from modelprint.data.layout import ORDER, PARTS, is_leftover, is_picture
+from modelprint.data.notes import note
 from modelprint.data.pictures import PictureSet, picture_set
 from modelprint.data.references import AS_IT_IS, Reading
 from modelprint.data.tables import LABEL_COLUMNS, PATH_COLUMNS, below
@@ -22,8 +22,6 @@ from modelprint.modalities.image.confined import PictureFile, PictureReader
 
 SUFFIXES = (".parquet", ".arrow")
 _OWN = re.compile(r"(cache|indices)-.*")  # what Hugging Face's library keeps for itself
-
-_log = logging.getLogger(__name__)
 
 
 def column_files(root: Path) -> list[Path]:
@@ -55,7 +53,7 @@ def list_columns(path: Path, reading: Reading = AS_IT_IS) -> PictureSet:
     if any(part is not None for part in parts.values()):
         others = [place.name for place, part in parts.items() if part is None]
         if others:
-            _log.warning("%s: %s belong to no part and are left out", path, ", ".join(others))
+            note(f"{path}: {', '.join(others)} belong to no part and are left out")
         places = [place for part in ORDER for place in places if parts[place] == part]
     files: list[PictureFile] = []
     labels: list[str | int] = []
@@ -113,7 +111,7 @@ def _classes(
         return numbers_of(names, chosen, who=who), chosen, "names" if classes is None else "list"
     numbers = np.array(labels, dtype=np.int64)
     given = None if own is None else tuple(own)
-    counted = given or classes or numbered(int(numbers.max(initial=0)) + 1)
+    counted = given or classes or numbered(int(numbers.max(initial=0)) + 1, who=who)
     check_numbers(numbers, counted, who=who)
     if given is not None and classes is not None and given != classes:
         return numbers_of(given, classes, who=f"{who}: its class names")[numbers], classes, "list"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,13 +10,12 @@ import numpy as np
 
 from modelprint.data.class_lists import read_class_list
 from modelprint.data.layout import Names, is_leftover, is_picture, laid_out
+from modelprint.data.notes import note
 from modelprint.data.pictures import PictureSet, picture_set
 from modelprint.data.references import AS_IT_IS, Reading
 from modelprint.modalities.image.confined import PictureFile, PictureReader
 
 _MOST_TOGETHER = 1024  # files that are looked at in one message
-
-_log = logging.getLogger(__name__)
 
 
 def list_image_folder(root: Path, reading: Reading = AS_IT_IS) -> PictureSet:
@@ -88,8 +86,8 @@ def _listed(
     pictures = _pictures(root, files)
     classes = None if reading.classes is None else read_class_list(reading.classes)
     layout = laid_out([names for names, _ in pictures], folders, who=str(root), classes=classes)
-    for note in layout.notes:
-        _log.warning("%s: %s", root, note)
+    for text in layout.notes:
+        note(f"{root}: {text}")
     return picture_set(
         root,
         [pictures[number][1] for number in layout.order],
@@ -114,11 +112,6 @@ def _pictures(root: Path, files: Sequence[tuple[Names, PictureFile]]) -> list[tu
                 recognised.update(number for number, kind in zip(some, kinds, strict=True) if kind)
     left = ["/".join(files[number][0]) for number in unknown if number not in recognised]
     if left:
-        _log.warning(
-            "%s: %d files are no pictures and are left out: %s%s",
-            root,
-            len(left),
-            ", ".join(left[:3]),
-            " ..." if len(left) > 3 else "",
-        )
+        shown = f"{', '.join(left[:3])}{' ...' if len(left) > 3 else ''}"
+        note(f"{root}: {len(left)} files are no pictures and are left out: {shown}")
     return [entry for number, entry in enumerate(files) if is_picture(entry[0][-1]) or number in recognised]

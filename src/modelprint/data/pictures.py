@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import time
@@ -18,6 +17,7 @@ from modelprint.core.files import write_text
 from modelprint.core.identity import digest_json
 from modelprint.data import on_disk
 from modelprint.data.labelled import Numbering
+from modelprint.data.notes import note
 from modelprint.data.on_disk import block_rows, is_large, kept
 from modelprint.modalities.image.confined import PictureFile, PictureReader
 from modelprint.modalities.image.preparing import AS_THEY_ARE, Preparation, UnreadableError
@@ -29,8 +29,6 @@ MOST_RESIZED = 64  # pictures in one message where they are made smaller: they m
 FLOOR = 2**30  # bytes of pixels that a folder may always hold
 GROWTH = 200  # of larger ones: how many times the bytes of its files they may be
 COUNTING = 60.0  # seconds that bad pictures are counted for, once there is one
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,9 +176,7 @@ def _good(root: Path, files: Sequence[PictureFile], how: Preparation) -> np.ndar
         raise DataError(f"{root}: none of its {len(files)} pictures can be decoded: {next(iter(reasons.values()))}")
     if reasons:
         first = "; ".join(list(reasons.values())[:3])
-        _log.warning(
-            "%s: %d of %d pictures cannot be decoded and are left out: %s", root, len(reasons), len(files), first
-        )
+        note(f"{root}: {len(reasons)} of {len(files)} pictures cannot be decoded and are left out: {first}")
     return np.array([number for number in range(len(files)) if number not in reasons], dtype=np.int64)
 
 

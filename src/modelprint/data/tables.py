@@ -99,6 +99,8 @@ def read_rows(path: Path, *, path_column: str | None = None, label_column: str |
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         header = [name.strip() for name in next(lines, [])]
+        if len(header) < 2:
+            raise DataError(f"{path} is no list of pictures: its first line names no columns, such as path,label")
         paths = _column(header, path_column, PATH_COLUMNS, who=str(path), option="--path")
         labels = _column(header, label_column, LABEL_COLUMNS, who=str(path), option="--label")
         parts = next((number for number, name in enumerate(header) if name.lower() in PART_COLUMNS), None)
@@ -169,7 +171,7 @@ def _classes(labels: Sequence[str], classes: tuple[str, ...] | None, *, who: str
         return numbers_of(labels, classes, who=who), classes
     if all(label.isascii() and label.isdigit() and len(label) < 6 for label in labels):
         numbers = np.array([int(label) for label in labels], dtype=np.int64)
-        names = numbered(int(numbers.max()) + 1) if classes is None else classes
+        names = numbered(int(numbers.max()) + 1, who=who) if classes is None else classes
         check_numbers(numbers, names, who=who)
         return numbers, names
     names = tuple(sorted(set(labels))) if classes is None else classes

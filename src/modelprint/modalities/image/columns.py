@@ -21,7 +21,7 @@ from modelprint.modalities.image.preparing import UnreadableError
 from modelprint.modalities.image.reading import Opener
 
 IMAGE_COLUMNS = ("image", "img", "picture", "photo", "pixels")
-MOST_ROWS = 20_000_000
+FLOOR = 100_000  # rows that any file may have; larger ones have at most one for each of their bytes
 LARGEST_GROUP = 2**30  # bytes of the rows that are read together
 
 
@@ -109,8 +109,7 @@ class _ParquetFile(_Opened):
         self._file = parquet.ParquetFile(open_regular(path))
         self.schema = self._file.schema_arrow
         metadata = self._file.metadata
-        if metadata.num_rows > MOST_ROWS:
-            raise DataError(f"{path} has {metadata.num_rows:,} rows, {MOST_ROWS:,} may be")
+        _refuse_bombs(path, metadata.num_rows)
         self._ends: list[int] = []
         for group in range(metadata.num_row_groups):
             self._ends.append((self._ends[-1] if self._ends else 0) + metadata.row_group(group).num_rows)
@@ -144,6 +143,7 @@ class _ArrowFile(_Opened):
         except pyarrow.ArrowInvalid:
             source.seek(0)
             self._table = pyarrow.ipc.open_file(source).read_all()
+        _refuse_bombs(path, self._table.num_rows)
         self._table.validate(full=True)
         self.schema = self._table.schema
 
@@ -179,6 +179,11 @@ def _listing(
         image=column if holds else None,
         paths=paths,
     )
+
+
+def _refuse_bombs(path: Path, rows: int) -> None:
+    if rows > max(FLOOR, path.stat().st_size):
+        raise DataError(f"{path} is refused: it has {path.stat().st_size:,} bytes but claims {rows:,} rows")
 
 
 def _holds_pictures(field: Any) -> bool:

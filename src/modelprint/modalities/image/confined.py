@@ -122,7 +122,8 @@ class PictureReader:
             DataError: it cannot be read, or has no such columns.
             SandboxError: it takes too much memory or time.
         """
-        limits = Limits(memory=LIMITS.memory, seconds=LIMITS.seconds, answer=LIMITS.answer)
+        memory = 2**30 + 4 * file.stat().st_size if file.is_file() else 2**30
+        limits = Limits(memory=memory, seconds=LIMITS.seconds, answer=LIMITS.answer)
         words = {"image": image, "label": label, "usual": {what: list(names) for what, names in usual.items()}}
         with room(HANDLER, who=str(file), limits=limits) as child:
             answer, _ = child.call({"do": "columns", "place": str(file.absolute()), "name": str(file), **words})
