@@ -99,9 +99,16 @@ def test_scores_of_some_classes_are_labels(place: Path) -> None:
     assert "labels alone are used" in " ".join(suspect.notes)
 
 
+def test_scores_with_an_empty_line_between_are_scores(place: Path) -> None:
+    heard = answers(place, "index,cat,dog,owl\n0,.1,.2,.7\n1,,,\n2,1,0,0\n", Access.SCORES)
+    assert heard.labels.tolist()[:3] == [2, -2, 0]
+    assert heard.scores is not None
+    assert np.isnan(heard.scores[1]).all()
+
+
 def test_empty_labels_and_missing_lines_are_no_answers(place: Path) -> None:
     heard = answers(place, "index,label\n0,cat\n2,\n4,dog\n")
-    assert heard.labels.tolist() == [0, -1, -1, -1, 1, -1]
+    assert heard.labels.tolist() == [0, -1, -2, -1, 1, -1]
     notes = " ".join(opened(place).notes)
     assert "leaves 1 labels empty (abstained), and 3 queries have no line" in notes
     assert "was not checked" in notes

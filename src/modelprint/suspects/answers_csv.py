@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import MisfitError, SuspectError
-from modelprint.core.suspect import UNANSWERED, Answers
+from modelprint.core.suspect import ABSTAINED, Answers
 from modelprint.suspects.csv_columns import TEMPLATE, Columns, Places, class_of, whole_number
 from modelprint.suspects.csv_table import LARGEST, Table, read_table
 from modelprint.suspects.interpret import ClassIndex
@@ -71,7 +71,7 @@ def answers_of_table(
     ...     rows=(("1", "dog"), ("0", "")), lines=(2, 3))
     >>> by_hand = answers_of_table(table, who="a.csv", queries=(("ab", "cd"),), index=ClassIndex(names=("cat", "dog")))
     >>> by_hand.recording.queries, by_hand.recording.answers.labels.tolist()
-    (('cd',), [1])
+    (('ab', 'cd'), [-2, 1])
     """
     columns = Columns.of(table, who, index)
     places = Places.among(queries, checked="query" in columns.keys, who=who)
@@ -89,7 +89,7 @@ def answers_of_table(
 
 @dataclass(frozen=True, kw_only=True)
 class _Given:
-    """What one line says: the label, -1 where there is none, and the scores by class, NaN where there is none."""
+    """What one line says: the label, -2 where it is empty, and the scores, where every class has one."""
 
     line: int
     label: int
@@ -97,7 +97,7 @@ class _Given:
 
     @property
     def answered(self) -> bool:
-        return self.label != UNANSWERED
+        return self.label != ABSTAINED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ def _given(row: tuple[str, ...], columns: Columns, index: ClassIndex, *, line: i
     """What a line says; `comma`: whether decimals may have one."""
     cells = [(number, row[column]) for column, number in columns.scores]
     numbers = {number: _number(cell, where, comma=comma) for number, cell in cells if cell}
-    label = UNANSWERED
+    label = ABSTAINED
     text = "" if columns.label is None else row[columns.label]
     if text:
         label = _label(text, index, where)
@@ -181,9 +181,10 @@ def _shown_class(label: int, index: ClassIndex) -> str:
 
 def _recording(lines: _Lines, places: Places, *, suspect: str, fingerprint: str | None) -> Recording:
     """The answers, by the hash of each query."""
-    answered = sorted(place for place, one in lines.by_place.items() if one.answered)
-    rows = [lines.by_place[place].scores for place in answered]
-    scored = bool(rows) and all(row is not None for row in rows)
+    places_named = sorted(lines.by_place)
+    given = [lines.by_place[place] for place in places_named]
+    width = next((len(one.scores) for one in given if one.scores is not None), 0)
+    scored = width > 0 and all(one.scores is not None or not one.answered for one in given)
     return Recording(
         header=RecordingHeader(
             access="scores" if scored else "labels",
@@ -191,11 +192,11 @@ def _recording(lines: _Lines, places: Places, *, suspect: str, fingerprint: str 
             fingerprint=fingerprint,
             queries=len(places.hashes),
         ),
-        index=np.array(answered, dtype=np.int64),
-        queries=tuple(places.hashes[place] for place in answered),
+        index=np.array(places_named, dtype=np.int64),
+        queries=tuple(places.hashes[place] for place in places_named),
         answers=Answers(
-            labels=np.array([lines.by_place[place].label for place in answered], dtype=np.int64),
-            scores=np.array(rows, dtype=np.float32) if scored else None,
+            labels=np.array([one.label for one in given], dtype=np.int64),
+            scores=np.array([one.scores or (np.nan,) * width for one in given], dtype=np.float32) if scored else None,
         ),
     )
 
@@ -205,7 +206,7 @@ def _remarks(lines: _Lines, recording: Recording, places: Places, columns: Colum
     who = places.who
     if not places.checked:
         yield f"{who} has no column query: whether it answers these queries, or another export's, was not checked"
-    silent = len(lines.by_place) - len(recording.index)
+    silent = int(recording.answers.abstained.sum())
     absent = len(set(places.hashes)) - len({places.hashes[place] for place in lines.by_place})
     if silent or absent:
         yield f"{who} leaves {silent} labels empty (abstained), and {absent} queries have no line"
