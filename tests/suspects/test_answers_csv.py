@@ -92,10 +92,12 @@ def test_scores_by_class_name(place: Path, separator: str) -> None:
 
 
 def test_scores_of_some_classes_are_labels(place: Path) -> None:
-    heard = answers(place, "index,cat,dog\n" + "".join(f"{number},.2,.7\n" for number in range(6)))
+    heard = answers(place, "index,label,cat,dog\n" + "".join(f"{number},dog,.2,.7\n" for number in range(6)))
     assert heard.labels.tolist() == [1] * 6
     suspect = opened(place)
     assert suspect.access == Access.LABELS
+    best = answers(place, "index,cat,dog,owl\n0,,.7,\n1,.3,,.5\n")  # the best of some classes, as lists of five are
+    assert best.labels.tolist()[:2] == [1, 2]
     assert "labels alone are used" in " ".join(suspect.notes)
 
 
@@ -170,6 +172,10 @@ BAD = {
         "line 1: 'label' is no column that is known, or stands there twi",
     ),
     "no header": ("0,cat\n1,dog\n", "line 1.*first line names the columns"),
+    "scores of some classes alone": (
+        "index,cat,dog\n0,.1,.2\n",
+        "line 1 names no column label, and no score of class 'owl'",
+    ),
     "no label": ("index\n0\n", "line 1 names no column label, and no class"),
     "no query": ("label\ncat\n", "line 1 names no column index, file or query"),
     "empty": ("", "is empty: its first line names the columns"),

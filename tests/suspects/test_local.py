@@ -82,7 +82,7 @@ def test_callable_sees_the_images_as_they_are_in_batches(images: np.ndarray) -> 
         (lambda n: np.full((n, 3), np.nan), "NaN"),
         (lambda n: np.full(n, -1), "answered class -1"),
         (lambda n: np.full(n, 9), "answered class 9, expected 0 to 3"),
-        (lambda n: ["cat"] * n, "expected labels or scores, numbers"),
+        (lambda n: ["cat"] * n, "answered class 'cat', the fingerprint has no names"),
         (lambda n: [[1, 2], [1]] * (n // 2), "no array of labels or scores"),
         (lambda n: np.zeros((n, 5)), "5 classes apart, expected 4"),
     ],

@@ -169,8 +169,8 @@ def test_a_broken_model_is_the_servers_fault(connect: Connect, images: np.ndarra
 
 
 def test_other_images_and_classes_are_refused_before_any_image_is_sent(connect: Connect, scores_url: str) -> None:
-    with pytest.raises(SuspectError, match=r"\(n, 1, 4, 4\) but the queries are \(n, 3, 32, 32\)"):
-        connect(scores_url, input_shape=(3, 32, 32))
+    with pytest.raises(SuspectError, match=r"\(n, 1, 4, 4\) but the queries are \(n, 2, 32, 32\)"):
+        connect(scores_url, input_shape=(2, 32, 32))
     with pytest.raises(SuspectError, match="3 classes apart, expected 2"):
         connect(scores_url, class_names=("a", "b"))
 

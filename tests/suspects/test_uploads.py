@@ -121,7 +121,7 @@ def test_class_names_are_found_by_asking(
     words = ["map-classes", url, "digits:attacker", "--mapping", str(mapping), "--out", "names.toml", "--images", "5"]
     assert run(words) == 0
     assert "10 classes, from the answers to 50 images" in capsys.readouterr().out
-    assert {name: int(str(own)) for name, own in read_class_names(tmp_path / "names.toml").items()} == OWN
+    assert {name: int(str(own)) for name, own in read_class_names(tmp_path / "names.toml").class_names.items()} == OWN
     asked = ["verify", str(place / "fp"), url, "--mapping", str(mapping), "--ledger", "l.jsonl", "--format", "json"]
     assert run([*asked, "--class-names", "names.toml"]) == 0
     assert json.loads(capsys.readouterr().out)["matched"] == 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +177,7 @@ class ApiOptions:
     timeout: Annotated[float | None, Parameter(group=_API)] = None
     "Seconds to wait for one answer: of a server (30 unless given), or of a local model to one batch, and for its file."
     class_names: Annotated[Path | None, Parameter(group=_API)] = None
-    "A TOML file of what the API calls the classes; map-classes writes one."
+    "A TOML file of what the suspect calls the classes, or of which class each output is; map-classes writes one."
     max_sent: Annotated[int | None, Parameter(group=_API)] = None
     "The most images that are ever sent to an API, those of retries and of resumed runs included."
     ledger: Annotated[Path | None, Parameter(group=_API)] = None
@@ -222,14 +222,18 @@ class ComputeOptions:
 def suspect_options(model: ModelFlags, api: ApiOptions, *, device: str | None = None) -> SuspectOptions:
     """The groups of options as the suspects' own record."""
     from modelprint.suspects.open import SuspectOptions
+    from modelprint.suspects.outputs import OutputForm
 
-    aliases = {}
+    aliases: Mapping[str, int | str] = {}
+    outputs = OutputForm()
     if api.class_names is not None:
         from modelprint.suspects.class_names import read_class_names
 
-        aliases = read_class_names(api.class_names)
+        file = read_class_names(api.class_names)
+        aliases, outputs = file.class_names, file.form
     return SuspectOptions(
         class_aliases=aliases,
+        outputs=outputs,
         rate=api.rate,
         api=api.api,
         mapping=api.mapping,

@@ -151,6 +151,7 @@ class Suspect(ABC):
         free: whether asking costs nothing (a local model), so that figures may ask more.
         budget: the most queries that it is asked where nobody says otherwise; None: as many as there are.
         notes: what a user should know of how it was opened.
+        lacking: classes of the fingerprint that it cannot answer, as far as a user says so.
     """
 
     identity: str
@@ -158,6 +159,7 @@ class Suspect(ABC):
     free: bool = True
     budget: int | None = None
     notes: tuple[str, ...] = ()
+    lacking: frozenset[int] = frozenset()
     modality: Inputs | None = None
 
     def ask(self, inputs: np.ndarray, *, access: Access = Access.LABELS) -> Answers:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 from jaxtyping import Shaped
 
-from modelprint.core.errors import DataError, SuspectError
+from modelprint.core.errors import DataError, MisfitError, SuspectError
 
 Layout = Literal["nchw", "nhwc"]
 Number = Literal["float32", "uint8"]
@@ -53,6 +53,7 @@ class Wire:
         size: tuple[int, int] | None = None,
         bgr: bool = False,
         value_range: tuple[float, float] = (0.0, 1.0),
+        channels: int | None = None,
     ) -> Encoder:
         """What makes a model's tensor.
 
@@ -61,11 +62,12 @@ class Wire:
             dtype: of the tensor.
             mean, std: taken off and divided by, where the model does not do that itself.
             size, bgr, value_range: of pictures; as in `ModelOptions`.
+            channels: of pictures, where a model takes others than they have.
 
         Raises:
             SuspectError: something that this modality does not have.
         """
-        said = layout or mean or std or size or bgr or value_range != (0.0, 1.0) or dtype != "float32"
+        said = layout or mean or std or size or bgr or channels or value_range != (0.0, 1.0) or dtype != "float32"
         if said:
             raise SuspectError(
                 "these inputs are sent as floats as they are: leave layout, dtype, mean, std, size, bgr and range out"
@@ -74,6 +76,27 @@ class Wire:
 
     def size_taken(self, declared: Sequence[int | None], shape: tuple[int, ...]) -> tuple[int, int] | None:
         """The size that a model takes, where it declares another one than inputs have and they can be resized.
+
+        Args:
+            declared: sizes, batch axis first; None or -1 where any is taken.
+            shape: of one stored input.
+        """
+        return None
+
+    def other_shapes(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """Shapes of inputs that models may take in place of this one, since `recoloured` makes one of the other."""
+        return ()
+
+    def recoloured(self, inputs: Shaped[np.ndarray, "n ..."], channels: int) -> Shaped[np.ndarray, "n ..."]:
+        """Inputs of another number of channels.
+
+        Raises:
+            MisfitError: this modality has none.
+        """
+        raise MisfitError(f"these inputs cannot be given {channels} channels")
+
+    def channels_taken(self, declared: Sequence[int | None], shape: tuple[int, ...]) -> int | None:
+        """The channels that a model takes, where it declares others than inputs have and they can be recoloured.
 
         Args:
             declared: sizes, batch axis first; None or -1 where any is taken.

@@ -23,12 +23,14 @@ from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.ahead import Notice, asker_within, unheard
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.lacking import decide_in_common
 from modelprint.ownership.matching import looks_renamed
 from modelprint.ownership.plain_asked import announce_asking, ask_plain, cost_of, plan_plain
 from modelprint.ownership.sense import check_classes, check_varied
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.stats.calibration import ranked_by_kind
+from modelprint.suspects.interpret import class_index
 from modelprint.suspects.local import CallableSuspect, TorchSuspect
 from modelprint.suspects.open import SuspectOptions, open_suspect
 from modelprint.suspects.recorded import record, write_recording
@@ -99,15 +101,6 @@ def opened(
     needs, modality = fingerprint.manifest.input, fingerprint.modality
     if isinstance(suspect, Suspect):
         return suspect
-    if isinstance(suspect, LoadedModel | nn.Module):
-        model = suspect if isinstance(suspect, LoadedModel) else of_module(suspect)
-        if options is not None and options.device is not None:
-            model.module.to(resolve_device(options.device))
-        return TorchSuspect(
-            model.module, identity=model.identity, classes=needs.classes, modality=modality, notes=model.notes
-        )
-    if callable(suspect):
-        return CallableSuspect(suspect, classes=needs.classes, class_names=needs.class_names, modality=modality)
     chosen = replace(
         options or SuspectOptions(),
         class_names=needs.class_names,
@@ -116,6 +109,19 @@ def opened(
         fingerprint=asked_by or fingerprint.identity,
         queries=lambda: [modality.hashes(one.queries) for one in (fingerprint, *also)],
     )
+    if isinstance(suspect, LoadedModel | nn.Module):
+        model = suspect if isinstance(suspect, LoadedModel) else of_module(suspect)
+        if options is not None and options.device is not None:
+            model.module.to(resolve_device(options.device))
+        return TorchSuspect(
+            model.module,
+            identity=model.identity,
+            outputs=class_index(chosen).outputs,
+            modality=modality,
+            notes=model.notes,
+        )
+    if callable(suspect):
+        return CallableSuspect(suspect, index=class_index(chosen), modality=modality)
     return open_suspect(str(suspect), chosen)
 
 
@@ -151,11 +157,13 @@ class Interview:
         answers: to all queries of the fingerprint, -1 where there is none.
         asked: mask (n,) of the queries that were put.
         planned: mask (n,) of those that could have been, had the verdict not been settled before.
+        lacking: classes of the fingerprint that the suspect cannot answer.
     """
 
     answers: Answers
     asked: np.ndarray
     planned: np.ndarray
+    lacking: frozenset[int] = frozenset()
 
     def restricted(self, access: Access) -> Interview:
         """The same interview, as it would have gone at this level of access."""
@@ -198,7 +206,7 @@ def interrogate(
     asker = asker_within(scheme, fingerprint.state, suspect, budget)
     planned = np.arange(total) < asker.total
     limit = None
-    if alpha is not None and scheme.sequential and fingerprint.calibration:
+    if alpha is not None and scheme.sequential and fingerprint.calibration and not suspect.lacking:
         limit = calibrated_limit(scheme, fingerprint, access, planned, alpha, pool_kinds=pool_kinds)
     while True:
         heard = Answers(labels=labels, scores=scores)
@@ -228,7 +236,9 @@ def interrogate(
     progress("queries", int(asked.sum()), asker.total)
     suspect.finish()
     check_varied(labels[asked], fingerprint.source.labels[asked], suspect.identity)
-    return Interview(answers=Answers(labels=labels, scores=scores), asked=asked, planned=planned)
+    return Interview(
+        answers=Answers(labels=labels, scores=scores), asked=asked, planned=planned, lacking=suspect.lacking
+    )
 
 
 def cost(
@@ -301,6 +311,18 @@ def concluded(
         pool_kinds: as of `decide`.
         shared: the scores of the calibration models, where many suspects are judged (`calibration_scores`).
     """
+    if interview.lacking:
+        return decide_in_common(
+            scheme,
+            fingerprint,
+            interview.answers,
+            lacking=interview.lacking,
+            asked=interview.asked,
+            planned=interview.planned,
+            alpha=alpha,
+            owners=owners,
+            pool_kinds=pool_kinds,
+        )
     return decide(
         scheme,
         fingerprint.state,
@@ -357,6 +379,7 @@ def record_answers(
         fingerprint=fingerprint.identity,
         budget=None if interview.planned.all() else int(interview.planned.sum()),
         further=plain.further_inputs(fingerprint),
+        lacking=interview.lacking,
     )
     write_recording(out, recording)
     return int((interview.answers.answered | interview.answers.abstained).sum())

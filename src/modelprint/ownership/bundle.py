@@ -76,6 +76,7 @@ def bundle(
         suspect=verification.verdict.suspect,
         fingerprint=fingerprint.identity,
         further=None if plain is None else plain.further_inputs(fingerprint),
+        lacking=verification.lacking,
     )
     parts = {
         COMMITMENT: commitment,

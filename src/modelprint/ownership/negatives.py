@@ -5,7 +5,7 @@ A model is opened when it is asked, and let go: however many there are, one lies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.local import TorchSuspect
 from modelprint.suspects.open import SuspectOptions, open_suspect
+from modelprint.suspects.outputs import OutputForm
 from modelprint.suspects.recorded import RecordedSuspect
 from modelprint.training.loop import predict
 
@@ -337,15 +338,18 @@ def _asked(one: FolderModel, stored: np.ndarray, inputs: Inputs) -> Answers:
 
 def _opened(one: FolderModel, inputs: Inputs, *, asked_by: str, hashes: Sequence[str] = ()) -> Suspect:
     entry = one.entry
-    aliases = {}
+    aliases: Mapping[str, int | str] = {}
+    outputs = OutputForm()
     if entry.class_names is not None:
         from modelprint.suspects.class_names import read_class_names
 
-        aliases = read_class_names(one.folder / entry.class_names)
+        file = read_class_names(one.folder / entry.class_names)
+        aliases, outputs = file.class_names, file.form
     options = SuspectOptions(
         modality=inputs.modality,
         class_names=inputs.class_names,
         class_aliases=aliases,
+        outputs=outputs,
         input_shape=inputs.shape,
         fingerprint=asked_by or None,
         queries=lambda: [hashes],

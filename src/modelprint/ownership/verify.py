@@ -58,6 +58,7 @@ class Verification:
         calibration_scores: of the calibration models, on the queries that were answered.
         plane_labels: the suspect's labels (k, k) on the fingerprint's planar slice, where it was free to ask.
         cap: the most queries that could have been asked.
+        lacking: classes of the fingerprint that the suspect cannot answer.
         budget: that was given, or that suits the suspect; None: none.
         plain: answers to unperturbed inputs, which tell the form in which it was asked; None where nothing was asked.
     """
@@ -70,6 +71,7 @@ class Verification:
     cap: int
     budget: int | None
     plain: PlainAnswers | None
+    lacking: frozenset[int] = frozenset()
 
 
 def verify(
@@ -205,6 +207,7 @@ def examine(
         plane_labels=_plane(print_, respondent) if slice_plane and respondent.free else None,
         cap=int(interview.planned.sum()),
         budget=budget_of(respondent, budget),
+        lacking=interview.lacking,
     )
 
 

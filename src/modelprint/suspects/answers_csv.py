@@ -12,7 +12,7 @@ name or a class number, empty where there was no answer. Columns that are called
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,9 +20,9 @@ import numpy as np
 
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import ABSTAINED, Answers
-from modelprint.suspects.csv_columns import TEMPLATE, Columns, Places, class_of, whole_number
+from modelprint.suspects.csv_columns import TEMPLATE, Columns, Places
 from modelprint.suspects.csv_table import LARGEST, Table, read_table
-from modelprint.suspects.interpret import ClassIndex
+from modelprint.suspects.interpret import ClassIndex, class_of
 from modelprint.suspects.recorded import Recording, RecordingHeader
 
 LARGEST_SCORE = 1e38
@@ -82,7 +82,9 @@ def answers_of_table(
         lines.add(place, _given(row, columns, index, line=line, where=where, comma=table.separator != ","), index, who)
     if not lines.by_place:
         raise SuspectError(f"{who} holds no answers: it needs a line for each query; {TEMPLATE}")
-    recording = _recording(lines, places, suspect=table.identity, fingerprint=fingerprint)
+    recording = _recording(
+        lines, places, suspect=table.identity, fingerprint=fingerprint, lacking=index.outputs.lacking
+    )
     notes = tuple(_remarks(lines, recording, places, columns, index))
     return ByHand(recording=recording, notes=notes, checked=places.checked)
 
@@ -134,23 +136,27 @@ class _Lines:
 def _given(row: tuple[str, ...], columns: Columns, index: ClassIndex, *, line: int, where: str, comma: bool) -> _Given:
     """What a line says; `comma`: whether decimals may have one."""
     cells = [(number, row[column]) for column, number in columns.scores]
-    numbers = {number: _number(cell, where, comma=comma) for number, cell in cells if cell}
-    label = ABSTAINED
+    scores = [(number, _number(cell, where, comma=comma)) for number, cell in cells if cell]
     text = "" if columns.label is None else row[columns.label]
-    if text:
-        label = _label(text, index, where)
-        best = max(numbers.values(), default=0.0)
-        if numbers and numbers.get(label, best) < best:
-            top = max(numbers, key=lambda number: numbers[number])
-            raise SuspectError(
-                f"{where}: the label is {_shown_class(label, index)}, but {_shown_class(top, index)} has the highest "
-                "score: mend the line, or leave the scores out"
-            )
-    elif numbers:
-        label = max(numbers, key=lambda number: numbers[number])
-    whole = len(numbers) == len(cells) == index.classes
-    scores = tuple(numbers[number] for number in range(len(cells))) if whole else None
-    return _Given(line=line, label=label, scores=scores)
+    if index.outputs.single and scores and not text:
+        return _Given(line=line, label=_of_share(scores[0][1], index, where), scores=None)
+    best, top = max(scores, key=lambda pair: pair[1], default=(ABSTAINED, 0.0))
+    label = _label(text, index, where) if text else best
+    if text and max((value for number, value in scores if number == label), default=top) < top:
+        raise SuspectError(
+            f"{where}: the label is {_shown_class(label, index)}, but {_shown_class(best, index)} has the highest "
+            "score: mend the line, or leave the scores out"
+        )
+    least = index.outputs.threshold
+    if least is not None and scores and top < least:
+        return _Given(line=line, label=ABSTAINED, scores=None)
+    whole = least is None and sorted(number for number, _ in scores) == list(range(index.classes or 0))
+    return _Given(line=line, label=label, scores=tuple(value for _, value in sorted(scores)) if whole else None)
+
+
+def _of_share(value: float, index: ClassIndex, where: str) -> int:
+    """The label by the one output of two classes."""
+    return int(index.outputs.of_single(np.array([value]), who=where).labels[0])
 
 
 def _label(text: str, index: ClassIndex, where: str) -> int:
@@ -176,10 +182,12 @@ def _number(cell: str, where: str, *, comma: bool) -> float:
 
 
 def _shown_class(label: int, index: ClassIndex) -> str:
-    return ascii(index.names[label]) if label < len(index.names) else str(label)
+    return ascii(index.names[label]) if 0 <= label < len(index.names) else "none of the classes"
 
 
-def _recording(lines: _Lines, places: Places, *, suspect: str, fingerprint: str | None) -> Recording:
+def _recording(
+    lines: _Lines, places: Places, *, suspect: str, fingerprint: str | None, lacking: Iterable[int]
+) -> Recording:
     """The answers, by the hash of each query."""
     places_named = sorted(lines.by_place)
     given = [lines.by_place[place] for place in places_named]
@@ -191,6 +199,7 @@ def _recording(lines: _Lines, places: Places, *, suspect: str, fingerprint: str 
             suspect=suspect,
             fingerprint=fingerprint,
             queries=len(places.hashes),
+            lacking=tuple(sorted(lacking)),
         ),
         index=np.array(places_named, dtype=np.int64),
         queries=tuple(places.hashes[place] for place in places_named),
@@ -204,6 +213,7 @@ def _recording(lines: _Lines, places: Places, *, suspect: str, fingerprint: str 
 def _remarks(lines: _Lines, recording: Recording, places: Places, columns: Columns, index: ClassIndex) -> Iterator[str]:
     """What a user should know of how the file was read."""
     who = places.who
+    yield from index.outputs.notes
     if not places.checked:
         yield f"{who} has no column query: whether it answers these queries, or another export's, was not checked"
     silent = int(recording.answers.abstained.sum())
@@ -217,5 +227,5 @@ def _remarks(lines: _Lines, recording: Recording, places: Places, columns: Colum
         yield f"{who} does not have a score of every class in every line: its labels alone are used"
     if columns.unused:
         yield f"column {columns.unused[0]!a} of {who} is not used: it is the score of no class"
-    if any(whole_number(name) for name in index.names) and index.names != tuple(map(str, range(len(index.names)))):
+    if index.named_by_numbers:
         yield f"numbers in {who} are read as class names, since the fingerprint's classes are called by numbers"

@@ -1,8 +1,14 @@
-"""What an API calls the classes: read from a file, or found by asking it images whose classes are known.
+"""What a suspect calls the classes: read from a file, or found by asking an API images whose classes are known.
 
+classes = ["dog", "cat", "horse"]   # what its outputs stand for, in order, where they are not your classes one for one
+background = 0                      # or: the one output, beside your classes, that is none of them
+logit = true                        # a single output is a logit, and no share; classes = ["dog"] says of which class
+threshold = 0.5                     # several classes at once: below it, a class is not answered
+others = "abstained"                # what is none of your classes counts as no answer
 [class_names]
-"the cat" = "cat"        # the API's name = your name or class number
-"3" = "dog"              # of an API that answers numbers in another order
+"the cat" = "cat"        # its name = your name or class number
+"3" = "dog"              # of a suspect that answers numbers in another order
+"horse" = ""             # none of your classes
 """
 
 from __future__ import annotations
@@ -11,9 +17,10 @@ import json
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
@@ -22,14 +29,45 @@ from modelprint.core.untrusted import read_regular
 from modelprint.suspects.http import HttpSuspect
 from modelprint.suspects.interpret import ClassIndex
 from modelprint.suspects.options import SuspectOptions
+from modelprint.suspects.outputs import OutputForm
 
 LEAST_SHARE = 0.5
 
 
 class ClassNamesFile(Record):
-    """The file."""
+    """The file.
 
-    class_names: dict[str, int | str]
+    Attributes:
+        classes, background, logit, threshold: as in `OutputForm`, whose `names` the first is.
+        others: what an answer is that names no class of yours: an error, or no answer.
+        class_names: its name of each class, and yours; "": none of yours.
+    """
+
+    classes: tuple[str, ...] = ()
+    background: int | None = Field(default=None, ge=0)
+    logit: bool = False
+    threshold: float | None = Field(default=None, allow_inf_nan=False)
+    others: Literal["refused", "abstained"] = "refused"
+    class_names: dict[str, int | str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("it says nothing")
+        if self.classes and self.background is not None:
+            raise ValueError("classes names the background as well: leave background out")
+        return self
+
+    @property
+    def form(self) -> OutputForm:
+        """What it says of outputs."""
+        return OutputForm(
+            names=self.classes,
+            background=self.background,
+            logit=self.logit,
+            threshold=self.threshold,
+            others=self.others == "abstained",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,22 +106,22 @@ class _Listening(ClassIndex):
         return self.heard.setdefault(str(value), len(self.heard))
 
 
-def read_class_names(path: Path) -> dict[str, int | str]:
-    """The API's names, each with yours.
+def read_class_names(path: Path) -> ClassNamesFile:
+    """What a suspect calls the classes, and what its outputs stand for.
 
     Raises:
         SuspectError: missing, or not such a file; the message names the entry.
     """
     try:
-        return ClassNamesFile.model_validate(tomllib.loads(read_regular(path).decode())).class_names
+        return ClassNamesFile.model_validate(tomllib.loads(read_regular(path).decode()))
     except OSError as error:
         raise SuspectError(f"the class names {path} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise SuspectError(
-            f"{path} holds no class names: {place}: {first['msg']}; expected a table [class_names] of "
-            '"their name" = "your name"'
+            f"{path} holds no class names: {place or 'file'}: {first['msg']}; expected a table [class_names] of "
+            '"their name" = "your name", or classes = ["NAME", ...]'
         ) from error
     except (ValueError, RecursionError) as error:
         raise SuspectError(f"{path} is not TOML ({error}): mend the line that is named") from error
@@ -106,7 +144,9 @@ def ask_class_names(
     """
     from scipy.optimize import linear_sum_assignment
 
-    suspect = HttpSuspect.connect(url, replace(options, class_names=(), class_aliases={}, ledger=None))
+    suspect = HttpSuspect.connect(
+        url, replace(options, class_names=(), class_aliases={}, outputs=OutputForm(), ledger=None)
+    )
     listening = _Listening()
     suspect.dialect.index = listening
     answers = suspect.ask(images, access=Access.LABELS)

@@ -9,14 +9,13 @@ from pathlib import PurePosixPath
 
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.suspects.csv_table import Table
-from modelprint.suspects.interpret import ClassIndex
+from modelprint.suspects.interpret import ClassIndex, class_of, whole_number
 
 TEMPLATE = "inspect FINGERPRINT --export-queries FOLDER writes one to fill in"
 _KEYS = {"index": "index", "file": "file", "query": "query", "sha256": "query"}
 _IGNORED = frozenset({"true_label", "source_label", "note"})
 _CONFIDENCES = frozenset({"score", "confidence", "probability"})
 _HASH = re.compile(r"[0-9a-f]{64}")
-_WHOLE = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +25,7 @@ class Columns:
     Attributes:
         keys: the column of each way of naming a query.
         label: the column of labels.
-        scores: column and class of each score.
+        scores: column and class of each score; the class is -2 where it is none of the fingerprint's.
         unused: names of columns that are not read.
     """
 
@@ -43,7 +42,8 @@ class Columns:
             SuspectError: one that is not known, or that stands there twice; none for queries, or none for answers.
         """
         keys: dict[str, int] = {}
-        label, scores, unused = None, {}, []
+        label, unused = None, []
+        scores: dict[int, int] = {}
         where = f"{who}, line {table.header_line}"
         for column, name in enumerate(table.header):
             plain = name.casefold()
@@ -53,8 +53,8 @@ class Columns:
                 label = column
             elif plain in _IGNORED or (not name and not any(row[column] for row in table.rows)):
                 continue
-            elif (number := class_of(name, index)) is not None and number not in scores:
-                scores[number] = column
+            elif (number := class_of(name, index)) is not None and (number not in scores.values() or number < 0):
+                scores[column] = number
             elif plain in _CONFIDENCES:
                 unused.append(name)
             else:
@@ -69,10 +69,17 @@ class Columns:
                 f"{where} names no column {'index, file or query' if not keys else 'label, and no class'}: expected "
                 f"a first line such as index,label or file,label; {TEMPLATE}"
             )
+        needed = frozenset(range(index.classes or 0)) - index.outputs.lacking
+        absent = sorted(needed - set(scores.values()))
+        if label is None and absent and not index.outputs.single:
+            raise SuspectError(
+                f"{where} names no column label, and no score of class {index.names[absent[0]]!a}: without labels, "
+                "every class needs a score, or nothing tells which is the highest"
+            )
         return cls(
             keys=keys,
             label=label,
-            scores=tuple((column, number) for number, column in scores.items()),
+            scores=tuple(scores.items()),
             unused=tuple(unused),
         )
 
@@ -145,29 +152,3 @@ class Places:
                 f"{where}: there is no query {digits[:12]}: this fingerprint has {len(self.hashes)}, numbered from 0"
             )
         return int(digits)
-
-
-def class_of(text: str, index: ClassIndex) -> int | None:
-    """The number of a class that is given by name or number; None where there is none.
-
-    Where names are numbers themselves, in another order than the classes, only names are taken.
-    """
-    digits = whole_number(text)
-    if digits is not None and text not in index.names and text not in index.aliases:
-        if any(whole_number(name) for name in index.names) and digits not in index.names:
-            return None
-        text = digits
-    try:
-        return index.of(text, who="")
-    except MisfitError:
-        return None
-
-
-def whole_number(text: str) -> str | None:
-    """The digits of a whole number, also of one that a spreadsheet wrote with decimals.
-
-    >>> whole_number("12"), whole_number("12.0"), whole_number("1.5")
-    ('12', '12', None)
-    """
-    match = _WHOLE.fullmatch(text)
-    return None if match is None else match[1]

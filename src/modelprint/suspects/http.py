@@ -66,7 +66,9 @@ class HttpSuspect(Suspect):
         self.modality: Modality = modality
         self.identity = shown_url(url)
         self.access = dialect.access
-        self.notes = dialect.notes
+        self._opened_notes = (*dialect.notes, *dialect.index.outputs.notes)
+        self.notes = self._opened_notes
+        self.lacking = dialect.index.outputs.lacking
         self.dialect = dialect
         self.wire = wire
         self.batch_size = min(batch_size, dialect.largest_batch or batch_size)
@@ -222,7 +224,7 @@ class HttpSuspect(Suspect):
         if self._refused:
             statuses = ", ".join(map(str, sorted(set(self._refused.values()))))
             note = f"the server refused {len(self._refused)} queries (status {statuses}), which count as unanswered"
-            self.notes = (*self.dialect.notes, note)
+            self.notes = (*self._opened_notes, note)
             logger.warning("%s: %s", self.identity, note)
 
     def _repeat(self, images: np.ndarray, queries: list[str], access: Access) -> int:

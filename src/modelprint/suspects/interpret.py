@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import ABSTAINED, LARGEST_LABEL, Answers, answers_from_scores
 from modelprint.suspects.entries import PLAIN, Entries, Reading, entries, is_number, name_key
 from modelprint.suspects.options import SuspectOptions
+from modelprint.suspects.outputs import OTHER, OutputForm, Outputs, notes_of, order_of
+
+_WHOLE = re.compile(r"(\d+)(?:\.0*)?", re.ASCII)
 
 _AROUND = " \t\r\n\"'`*.!"
 
@@ -27,29 +31,70 @@ class ClassIndex:
 
     Attributes:
         names: the class names, in order; empty when they are not known.
-        aliases: other names of classes, which go first.
+        aliases: other names of classes, which go first; -2 for what is none of the classes.
+        others: whether a class that there is not is no answer, and not refused.
+        stated: what is said of its outputs.
     """
 
     names: tuple[str, ...] = ()
     aliases: Mapping[str, int] = field(default_factory=dict)
+    others: bool = False
+    stated: Outputs = field(default_factory=Outputs)
 
     @classmethod
-    def aliased(cls, names: tuple[str, ...], aliases: Mapping[str, int | str], *, who: str) -> ClassIndex:
+    def aliased(
+        cls,
+        names: tuple[str, ...],
+        aliases: Mapping[str, int | str],
+        *,
+        who: str,
+        form: OutputForm = OutputForm(),  # noqa: B008 - frozen
+        classes: int | None = None,
+    ) -> ClassIndex:
         """An index with other names of classes, given as names or numbers.
+
+        Args:
+            form: what is said of the outputs.
+            classes: their number, where the names are not known.
 
         Raises:
             MisfitError: an alias of a class that there is not.
         """
         plain = cls(names=names)
-        return cls(names=names, aliases={name: plain.of(target, who=who) for name, target in aliases.items()})
+        numbers = {
+            name: ABSTAINED if target == OTHER else plain.of(target, who=who) for name, target in aliases.items()
+        }
+        index = cls(names=names, aliases=numbers, others=form.others)
+        count = len(names) or classes
+        apart = {name: ABSTAINED for name in form.names if index.number(name) is None}
+        order = order_of(form, numbers, count, index.number)
+        outputs = Outputs(
+            classes=count,
+            order=order,
+            logit=form.logit,
+            threshold=form.threshold,
+            notes=notes_of(order, form, names),
+        )
+        return replace(index, aliases={**apart, **numbers}, stated=outputs)
 
     @property
     def classes(self) -> int | None:
         """The number of classes, where it is known."""
         return len(self.names) or None
 
+    @property
+    def named_by_numbers(self) -> bool:
+        """Whether class names are numbers, in another order than the classes: then a number in a text is a name."""
+        own = tuple(str(number) for number in range(len(self.names)))
+        return self.names != own and any(whole_number(name) is not None for name in self.names)
+
+    @property
+    def outputs(self) -> Outputs:
+        """Which class each number is, where a suspect gives numbers alone."""
+        return replace(self.stated, classes=self.classes) if self.stated.classes is None else self.stated
+
     def of(self, value: object, *, who: str) -> int:
-        """The number of a class, given as a number, a name (in any case), or "LABEL_3".
+        """The number of a class, given as a number, a name (in any case), or "LABEL_3"; -2 for what is no class here.
 
         Raises:
             MisfitError: no class of that name or number.
@@ -58,10 +103,12 @@ class ClassIndex:
             value = int(value)
         number = None
         if isinstance(value, int) and not isinstance(value, bool):
-            number = self.aliases.get(str(value), value)
+            number = self._numbered(value)
         elif isinstance(value, str):
             number = self._named(value)
-        if number is None or number < 0 or (self.classes is not None and number >= self.classes):
+        if number is None and self.others and isinstance(value, int | str):
+            return ABSTAINED
+        if number is None:
             known = ", ".join(self.names[:20]) or "their names were not given"
             raise MisfitError(
                 f"{who} answered class {_shown(value)}, which is none of its {self.classes or 'unknown'} classes "
@@ -69,28 +116,10 @@ class ClassIndex:
             )
         return number
 
-    def renumbered(self, answers: Answers, *, who: str) -> Answers:
-        """Answers given by numbers alone, where aliases say that these are in another order.
-
-        >>> swapped = ClassIndex(names=("cat", "dog"), aliases={"0": 1, "1": 0})
-        >>> swapped.renumbered(Answers(labels=np.array([0, -1])), who="the API").labels.tolist()
-        [1, -1]
-
-        Raises:
-            MisfitError: two of its classes would be one, or a number beyond the classes.
-        """
-        if not any(name.isdigit() for name in self.aliases) or not len(answers):
-            return answers
-        width = answers.scores.shape[1] if answers.scores is not None else int(answers.labels.max()) + 1
-        order = np.array([self.of(number, who=who) for number in range(width)], dtype=np.int64)
-        labels = np.where(answers.answered, order[answers.labels], answers.labels)
-        if answers.scores is None:
-            return Answers(labels=labels)
-        if sorted(order) != list(range(width)):
-            raise MisfitError(f"{who}: the class names map its {width} classes to {order.tolist()[:20]}: one to each")
-        scores = np.empty_like(answers.scores)
-        scores[:, order] = answers.scores
-        return Answers(labels=labels, scores=scores)
+    def number(self, name: str) -> int | None:
+        """The number of a class that is named; None where there is none."""
+        number = self._named(name)
+        return None if number == ABSTAINED else number
 
     def _named(self, text: str) -> int | None:
         if text in self.aliases:
@@ -104,7 +133,16 @@ class ClassIndex:
         if spoken and folded.count(spoken) == 1:
             return folded.index(spoken)
         digits = text.strip(_AROUND).removeprefix("LABEL_")
-        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 7 else None
+        return self._numbered(int(digits)) if digits.isascii() and digits.isdigit() and len(digits) < 7 else None
+
+    def _numbered(self, number: int) -> int | None:
+        """The class of a number; None where there is none."""
+        if str(number) in self.aliases:
+            return self.aliases[str(number)]
+        order = self.outputs.order
+        if order is not None and len(order) > 1:
+            return order[number] if 0 <= number < len(order) else None
+        return number if number >= 0 and (self.classes is None or number < self.classes) else None
 
 
 def class_index(options: SuspectOptions) -> ClassIndex:
@@ -113,7 +151,39 @@ def class_index(options: SuspectOptions) -> ClassIndex:
     Raises:
         MisfitError: class names of classes that there are not.
     """
-    return ClassIndex.aliased(options.class_names, options.class_aliases, who="the file of class names")
+    return ClassIndex.aliased(
+        options.class_names,
+        options.class_aliases,
+        who="the file of class names",
+        form=options.outputs,
+        classes=options.classes,
+    )
+
+
+def class_of(text: str, index: ClassIndex) -> int | None:
+    """The number of a class that is given by name or number; None where there is none.
+
+    Where names are numbers themselves, in another order than the classes, only names are taken.
+    """
+    digits = whole_number(text)
+    if digits is not None and text not in index.names and text not in index.aliases:
+        if index.named_by_numbers:
+            return None
+        text = digits
+    try:
+        return index.of(text, who="")
+    except MisfitError:
+        return None
+
+
+def whole_number(text: str) -> str | None:
+    """The digits of a whole number, also of one that a spreadsheet wrote with decimals.
+
+    >>> whole_number("12"), whole_number("12.0"), whole_number("1.5")
+    ('12', '12', None)
+    """
+    match = _WHOLE.fullmatch(text)
+    return None if match is None else match[1]
 
 
 def answers_from_array(values: np.ndarray, *, who: str, classes: int | None = None) -> Answers:
@@ -139,9 +209,31 @@ def answers_from_array(values: np.ndarray, *, who: str, classes: int | None = No
     if (labels != values).any():
         raise SuspectError(
             f"{who} gave one number per image, such as {values[labels != values][0]:.4g}: "
-            "expected class numbers (n,) or scores (n, classes)"
+            "expected class numbers (n,) or scores (n, classes). If it is the share of one of two classes, say of "
+            'which in a file of class names (--class-names): classes = ["NAME"]'
         )
     return checked(Answers(labels=labels), who=who, classes=classes)
+
+
+def answers_from_outputs(values: np.ndarray, *, who: str, outputs: Outputs) -> Answers:
+    """Answers made from all that a model gave, by what its outputs stand for.
+
+    Args:
+        values: labels (n,) or (n, 1), scores (n, outputs), or one share (n, 1) of two classes.
+
+    Raises:
+        SuspectError: NaN, another shape, or another number of outputs than expected.
+    """
+    lone = values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)
+    if outputs.single and lone and values.dtype.kind == "f":
+        return outputs.of_single(values, who=who)
+    if outputs.single and lone:
+        return answers_from_array(values, who=who, classes=outputs.classes)
+    if outputs.order is None and outputs.threshold is None:
+        return answers_from_array(values, who=who, classes=outputs.classes)
+    if values.ndim == 2 and values.shape[1] > 1:
+        return outputs.of_scores(values, who=who)
+    return outputs.of_labels(answers_from_array(values, who=who).labels, who=who)
 
 
 def checked(answers: Answers, *, who: str, classes: int | None) -> Answers:
@@ -153,7 +245,8 @@ def checked(answers: Answers, *, who: str, classes: int | None) -> Answers:
     if classes is not None and answers.scores is not None and answers.scores.shape[1] != classes:
         raise MisfitError(
             f"{who} tells {answers.scores.shape[1]} classes apart, expected {classes}: "
-            "it was made for other classes, or this is the wrong fingerprint or address"
+            "it was made for other classes, or this is the wrong fingerprint or address. If some of its outputs are "
+            "your classes, say which in a file of class names (--class-names)"
         )
     top = np.inf if classes is None else classes - 1
     wrong = (answers.labels < 0) | (answers.labels > top)
@@ -195,8 +288,9 @@ def _named(rows: list[Any], index: ClassIndex, who: str, reading: Reading) -> An
     if rows and all(_numbers(row) for row in rows):
         if len({len(row) for row in rows}) != 1:
             raise SuspectError(f"{who} gave different numbers of scores for images of one request")
-        answers = answers_from_array(_matrix(rows, who), who=who, classes=index.classes)
-        return index.renumbered(answers, who=who)
+        return answers_from_outputs(_matrix(rows, who), who=who, outputs=index.outputs)
+    if rows and index.outputs.single and all(isinstance(row, float) for row in rows):
+        return answers_from_outputs(_matrix(rows, who), who=who, outputs=index.outputs)
     parts = [_one(row, index, who, reading) for row in rows]
     named = np.array([label is not None for label, _ in parts], dtype=bool)
     labels = np.array([label for label, _ in parts if label is not None], dtype=np.int64)
@@ -254,11 +348,12 @@ def _class(name: object, index: ClassIndex, who: str, reading: Reading) -> int |
     if name is None or name == "":
         return None
     try:
-        return index.of(name, who=who)
+        number = index.of(name, who=who)
     except MisfitError:
         if reading.others == "refused":
             raise
         return None
+    return None if number == ABSTAINED else number
 
 
 def _best(listed: Entries, index: ClassIndex, who: str, reading: Reading) -> tuple[int | None, np.ndarray | None]:

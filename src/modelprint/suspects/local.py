@@ -15,11 +15,12 @@ from modelprint.core.deadlines import within
 from modelprint.core.devices import device_of, inputs_at_once
 from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
 from modelprint.core.own_code import in_words, running
-from modelprint.core.suspect import Answers, Cost, Suspect, answers_from_scores
+from modelprint.core.suspect import ABSTAINED, Answers, Cost, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.nn.architectures import Normalized
-from modelprint.suspects.interpret import answers_from_array, checked, require_scores
+from modelprint.suspects.interpret import ClassIndex, answers_from_outputs, class_of, require_scores
+from modelprint.suspects.outputs import Outputs
 from modelprint.suspects.timing import cost_here
 from modelprint.training.loop import MOST_AT_ONCE, predict
 
@@ -39,12 +40,12 @@ class TorchSuspect(Suspect):
         identity: "sha256:..." of the file or weights.
         batch_size: inputs per forward pass; None: what their size allows.
         classes: how many it must tell apart, where that is known.
+        outputs: what its outputs stand for, where they are not the classes one for one.
+        channels: that it takes, where inputs have others: grey ones are repeated, colours become grey.
         modality: of its inputs.
         notes: what a user should know of how it was read.
         seconds: for each batch; None: any time.
     """
-
-    access = Access.WEIGHTS
 
     def __init__(
         self,
@@ -53,17 +54,22 @@ class TorchSuspect(Suspect):
         *,
         batch_size: int | None = None,
         classes: int | None = None,
+        outputs: Outputs | None = None,
+        channels: int | None = None,
         modality: Modality = IMAGE,
         notes: tuple[str, ...] = (),
         seconds: float | None = None,
     ) -> None:
         self.modality: Modality = modality
-        self.notes = notes
+        self.outputs = Outputs(classes=classes) if outputs is None else outputs
+        self.lacking = self.outputs.lacking
+        self.access = Access.WEIGHTS if self.outputs.scored else Access.LABELS
+        self.notes = (*notes, *self.outputs.notes)
+        self.channels = channels
         self.seconds = seconds
         self.module = module.eval()
         self.identity = identity
         self.batch_size = batch_size
-        self.classes = classes
 
     def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
         """Seconds, measured on a few of the inputs."""
@@ -74,6 +80,8 @@ class TorchSuspect(Suspect):
             inputs = inputs.astype(np.float32, copy=False)
         if not inputs.flags.writeable:  # torch would warn of it, though nothing here writes
             inputs = inputs.copy()
+        if self.channels is not None:
+            inputs = self.modality.wire.recoloured(inputs, self.channels)
         try:
             with within(self._allowed(inputs), self.identity):
                 logits = predict(
@@ -86,8 +94,8 @@ class TorchSuspect(Suspect):
                 f"{self.identity} does not take {self.modality.plural} of shape {inputs.shape[1:]} "
                 f"({in_words(error)}): check that it was made for this data and returns logits"
             ) from error
-        answers = answers_from_scores(logits.float().numpy(), who=self.identity)
-        return checked(answers, who=self.identity, classes=self.classes)
+        answers = answers_from_outputs(logits.float().numpy(), who=self.identity, outputs=self.outputs)
+        return require_scores(answers, access, who=self.identity)
 
     def in_form(self, convention: Convention) -> TorchSuspect | None:
         """The same network behind another preprocessing."""
@@ -105,7 +113,8 @@ class TorchSuspect(Suspect):
             other,
             self.identity,
             batch_size=self.batch_size,
-            classes=self.classes,
+            outputs=self.outputs,
+            channels=self.channels,
             modality=self.modality,
             seconds=self.seconds,
         )
@@ -136,6 +145,7 @@ class CallableSuspect(Suspect):
         batch_size: the most inputs that one call gets.
         classes: how many it must tell apart, where that is known.
         class_names: in order; a callable may answer with names in place of numbers.
+        index: how names and outputs become class numbers; by `class_names` unless given.
         modality: of its inputs.
     """
 
@@ -147,15 +157,20 @@ class CallableSuspect(Suspect):
         batch_size: int = 512,
         classes: int | None = None,
         class_names: Sequence[str] = (),
+        index: ClassIndex | None = None,
         modality: Modality = IMAGE,
     ) -> None:
         self.modality: Modality = modality
-        self.class_names = tuple(class_names)
+        if index is None:
+            index = ClassIndex(names=tuple(class_names), stated=Outputs(classes=classes))
+        self.index = index
+        self.lacking = index.outputs.lacking
+        self.access = Access.SCORES if index.outputs.scored else Access.LABELS
+        self.notes = index.outputs.notes
         self.function = function
         named = getattr(function, "__qualname__", type(function).__qualname__)
         self.identity = identity or f"callable:{getattr(function, '__module__', None) or 'unknown'}.{named}"
         self.batch_size = batch_size
-        self.classes = classes
 
     def _ask(self, inputs: np.ndarray, access: Access) -> Answers:
         parts = [
@@ -165,7 +180,9 @@ class CallableSuspect(Suspect):
             return Answers(labels=np.zeros(0, np.int64))
         if len({part.shape[1:] for part in parts}) != 1:
             raise SuspectError(f"{self.identity} gave outputs of different shapes: {[part.shape for part in parts]}")
-        answers = answers_from_array(np.concatenate(parts), who=self.identity, classes=self.classes)
+        if all(part.dtype.kind in "UO" for part in parts):
+            return require_scores(self._by_names(np.concatenate(parts)), access, who=self.identity)
+        answers = answers_from_outputs(np.concatenate(parts), who=self.identity, outputs=self.index.outputs)
         return require_scores(answers, access, who=self.identity)
 
     def in_form(self, convention: Convention) -> CallableSuspect:
@@ -181,8 +198,7 @@ class CallableSuspect(Suspect):
             lambda inputs: self.function(encoder.encode(inputs)),
             identity=self.identity,
             batch_size=self.batch_size,
-            classes=self.classes,
-            class_names=self.class_names,
+            index=self.index,
             modality=self.modality,
         )
 
@@ -208,17 +224,26 @@ class CallableSuspect(Suspect):
                 f"{self.identity} gave outputs of shape {outputs.shape} to {len(inputs)} {self.modality.plural}: "
                 "expected labels (n,) or scores (n, classes)"
             )
-        return self._numbered(outputs) if self.class_names and outputs.dtype.kind in "UOS" else outputs
+        return np.char.decode(outputs, "utf-8") if outputs.dtype.kind == "S" else outputs
 
-    def _numbered(self, names: np.ndarray) -> np.ndarray:
-        """Class numbers for class names (n,)."""
-        places = {name: number for number, name in enumerate(self.class_names)}
-        if names.ndim != 1 or not all(isinstance(name, str) for name in names.tolist()):
-            raise SuspectError(f"{self.identity} gave neither numbers nor class names: {names.ravel()[:3].tolist()}")
-        unknown = sorted({name for name in names.tolist() if name not in places})
-        if unknown:
+    def _by_names(self, names: np.ndarray) -> Answers:
+        """Answers by class names (n,) or (n, 1); None and empty ones are no answers.
+
+        Raises:
+            SuspectError: something that is no name, or the name of no class.
+        """
+        flat = names.reshape(-1).tolist()
+        if len(flat) != len(names) or not all(name is None or isinstance(name, str) for name in flat):
             raise SuspectError(
-                f"{self.identity} answered class {unknown[0]!r}, the fingerprint has "
-                f"{', '.join(self.class_names[:10])}: let it answer with these, or with numbers"
+                f"{self.identity} gave neither numbers nor class names, but {flat[:3]!a}: expected labels (n,), "
+                "names (n,) or scores (n, classes)"
             )
-        return np.array([places[name] for name in names.tolist()], dtype=np.int64)
+        numbers = {name: ABSTAINED if not name else class_of(name, self.index) for name in set(flat)}
+        unknown = sorted(name for name, number in numbers.items() if number is None)
+        if unknown:
+            raise MisfitError(
+                f"{self.identity} answered class {unknown[0][:60]!a}, the fingerprint has "
+                f"{', '.join(self.index.names[:10]) or 'no names'}: let it answer with these, or with numbers, or map "
+                "its names to yours in a file of class names (--class-names)"
+            )
+        return Answers(labels=np.array([numbers[name] for name in flat], dtype=np.int64))

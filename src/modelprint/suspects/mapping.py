@@ -22,6 +22,7 @@ from modelprint.suspects.interpret import ClassIndex, answers_from_json
 from modelprint.suspects.mapping_file import Mapping as Mapping
 from modelprint.suspects.mapping_file import MappingRequest
 from modelprint.suspects.mapping_file import read_mapping as read_mapping
+from modelprint.suspects.outputs import OutputForm
 from modelprint.suspects.paths import at_path as at_path
 from modelprint.suspects.polling import awaited
 from modelprint.suspects.proxies import check_carriers
@@ -37,7 +38,7 @@ class MappedApi(Dialect):
     Args:
         url: to which the file's path and query are added.
         names: the fingerprint's class names, in order; empty when not known.
-        aliases: what else the API calls classes; these win over the file's.
+        aliases: what else the API calls classes; these win over the file's. form: what its outputs stand for.
         wire: of the inputs' modality.
         shape: of an input, where it is known.
         secrets: whether the file may name variables of the environment.
@@ -52,14 +53,16 @@ class MappedApi(Dialect):
         mapping: Mapping,
         *,
         names: tuple[str, ...] = (),
-        aliases: dict[str, int] | None = None,
+        aliases: dict[str, int | str] | None = None,
+        form: OutputForm = OutputForm(),  # noqa: B008 - frozen
         wire: Carrier = IMAGE.wire,
         shape: tuple[int, ...] | None = None,
         secrets: bool = True,
     ) -> None:
         self.wire = wire
         self.mapping = mapping
-        self.index = ClassIndex.aliased(names, {**mapping.class_names, **(aliases or {})}, who="the mapping file")
+        called = {**mapping.class_names, **(aliases or {})}
+        self.index = ClassIndex.aliased(names, called, who="the mapping file", form=form)
         request = mapping.request
         aws = None if mapping.aws is None else mapping.aws.model_dump()
         sent = {

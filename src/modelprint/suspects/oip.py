@@ -19,7 +19,7 @@ from modelprint.core.redaction import shown_url
 from modelprint.core.suspect import Answers
 from modelprint.modalities.wire import BYTES, FLOATS, Encoder
 from modelprint.suspects.dialects import Dialect, from_json, to_json
-from modelprint.suspects.interpret import answers_from_array, answers_from_json, class_index
+from modelprint.suspects.interpret import answers_from_json, answers_from_outputs, class_index
 from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.preparing import declared_encoder, resizing_note
 from modelprint.suspects.wire import Call, StatusError, Wire, extended, with_path
@@ -86,7 +86,7 @@ class OpenInference(Dialect):
         if self._input.datatype not in ("FP32", "FP64", "UINT8"):
             raise SuspectError(f"{self.endpoint} takes {self._input.datatype!a}: expected FP32 or UINT8 images")
         self.largest_batch = self._input.shape[0] if self._input.shape and self._input.shape[0] > 0 else None
-        self._scores = _first(metadata.outputs, lambda entry: entry.datatype in _FLOATS and entry.shape[-1:] != (1,))
+        self._scores = _first(metadata.outputs, lambda entry: entry.datatype in _FLOATS and not self._lone(entry.shape))
         self._labels = _first(metadata.outputs, lambda entry: entry.datatype in (*_INTEGERS, "BYTES"))
         if metadata.outputs and self._scores is None:
             self.access = Access.LABELS
@@ -102,17 +102,22 @@ class OpenInference(Dialect):
         if (
             self._scores is not None
             and options.expected_classes
-            and self._scores.shape[-1] not in (-1, options.expected_classes)
+            and self._scores.shape[-1] not in (-1, self.index.outputs.width)
         ):
             raise MisfitError(
                 f"{self.endpoint} tells {self._scores.shape[-1]} classes apart, expected {options.expected_classes}: "
-                "it was made for other classes, or this is the wrong fingerprint"
+                "it was made for other classes, or this is the wrong fingerprint. If some of its outputs are your "
+                "classes, say which in a file of class names (--class-names)"
             )
 
     @property
     def endpoint(self) -> str:
         """The model's address, without secrets."""
         return shown_url(self.model_url)
+
+    def _lone(self, shape: tuple[int, ...]) -> bool:
+        """Whether an output has one number for each image, which is no share of two classes."""
+        return shape[-1:] == (1,) and not self.index.outputs.single
 
     def request(self, images: np.ndarray, access: Access) -> Call:
         """One tensor, with the one output that answers what was asked for."""
@@ -143,7 +148,7 @@ class OpenInference(Dialect):
                 f"{self.endpoint} gave JSON without outputs ({reason}): it does not speak the Open Inference Protocol, "
                 "check --api"
             ) from error
-        floats = [entry for entry in outputs if entry.datatype in _FLOATS and entry.shape[-1:] != (1,)]
+        floats = [entry for entry in outputs if entry.datatype in _FLOATS and not self._lone(entry.shape)]
         labels = [entry for entry in outputs if entry not in floats]
         chosen = (floats + labels if access >= Access.SCORES else labels + floats)[:1]
         if not chosen:
@@ -160,13 +165,14 @@ class OpenInference(Dialect):
             return answers_from_json(output.data, count, index=self.index, who=self.endpoint)
         try:
             values = np.array(output.data, dtype=np.float64).reshape(output.shape)
+            if output.datatype in _INTEGERS:
+                values = values.astype(np.int64)
         except (ValueError, TypeError, OverflowError) as error:
             raise SuspectError(
                 f"{self.endpoint} gave an output that is not {output.datatype} of shape {list(output.shape)}: "
                 "too few numbers, or no numbers"
             ) from error
-        answers = answers_from_array(values, who=self.endpoint, classes=self.options.expected_classes)
-        return self.index.renumbered(answers, who=self.endpoint)
+        return answers_from_outputs(values, who=self.endpoint, outputs=self.index.outputs)
 
     def _encoder(self, shape: tuple[int, ...]) -> Encoder:
         return declared_encoder(

@@ -18,9 +18,10 @@ from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import BYTES, FLOATS, Number
 from modelprint.nn.options import ModelOptions
 from modelprint.suspects.engines import ONNX, Engine
-from modelprint.suspects.interpret import answers_from_array, require_scores
+from modelprint.suspects.interpret import answers_from_outputs, require_scores
 from modelprint.suspects.local import options_of_files
 from modelprint.suspects.onnx_session import ConfinedSession, End
+from modelprint.suspects.outputs import Outputs
 from modelprint.suspects.preparing import declared_encoder, resizing_note
 from modelprint.suspects.timing import cost_here
 
@@ -43,6 +44,7 @@ class OnnxSuspect(Suspect):
         batch_size: images per run, where the file leaves it open; None: what their size allows.
         threads: of the library that runs it.
         classes: how many it must tell apart, where that is known.
+        outputs: what its outputs stand for, where they are not the classes one for one.
         modality: of its inputs.
         seconds: of wall time, for one run.
 
@@ -61,17 +63,22 @@ class OnnxSuspect(Suspect):
         batch_size: int | None = None,
         threads: int = 2,
         classes: int | None = None,
+        outputs: Outputs | None = None,
         modality: Modality = IMAGE,
         seconds: float = 120.0,
     ) -> None:
         self.modality: Modality = modality
         self.path = Path(path)
-        self.model, self.classes = model or ModelOptions(), classes
+        self.model = model or ModelOptions()
+        self.outputs = Outputs(classes=classes) if outputs is None else outputs
+        self.lacking = self.outputs.lacking
+        self.access = Access.SCORES if self.outputs.scored else Access.LABELS
         self._session = ConfinedSession(self.path, engine=engine, threads=threads, seconds=seconds)
         self.identity = self._session.file.identity
         self._input = self._only_input()
         self._declared = list(self._input.shape)
-        self.notes = resizing_note(self._declared, shape, modality=modality, model=self.model, who=str(path))
+        resizing = resizing_note(self._declared, shape, modality=modality, model=self.model, who=str(path))
+        self.notes = (*resizing, *self.outputs.notes)
         self._fixed_batch = self._declared[0] if self._declared else None
         self.batch_size = self._fixed_batch or batch_size
         self._output = self._best_output()
@@ -121,8 +128,9 @@ class OnnxSuspect(Suspect):
         floats = [entry for entry in outputs if entry.type in _FLOATS]
         scores = [entry.name for entry in floats if len(entry.shape) == 2]
         scores += [entry.name for entry in floats if len(entry.shape) > 2 and set(entry.shape[2:]) == {1}]
-        if not scores and len(outputs) == 1:  # some exporters leave the output's shape open
-            scores = [entry.name for entry in floats if not entry.shape]
+        if not scores and len(outputs) == 1:  # some exporters leave the output's shape open; one share of two classes
+            lone = self.outputs.single
+            scores = [entry.name for entry in floats if not entry.shape or (lone and len(entry.shape) == 1)]
         labels = [entry.name for entry in outputs if entry.type in ("tensor(int64)", "tensor(int32)")]
         if not scores and not labels:
             listed = ", ".join(f"{entry.name}: {entry.type} {entry.shape}" for entry in outputs)
@@ -147,7 +155,7 @@ class OnnxSuspect(Suspect):
         parts = [self._run(encoder.encode(images[start : start + batch])) for start in range(0, len(images), batch)]
         if not parts:
             return Answers(labels=np.zeros(0, np.int64))
-        answers = answers_from_array(np.concatenate(parts), who=str(self.path), classes=self.classes)
+        answers = answers_from_outputs(np.concatenate(parts), who=str(self.path), outputs=self.outputs)
         return require_scores(answers, access, who=str(self.path))
 
     def _run(self, tensor: np.ndarray) -> np.ndarray:

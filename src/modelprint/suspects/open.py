@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from modelprint.core.deadlines import within
-from modelprint.core.errors import SuspectError
+from modelprint.core.errors import ModelError, SuspectError
 from modelprint.core.identity import digest, digest_json
 from modelprint.core.redaction import check_address, is_address, shown_reference
 from modelprint.core.suspect import Suspect
@@ -16,6 +18,10 @@ from modelprint.nn.kinds import is_asked, kind_of
 from modelprint.suspects.options import Api as Api
 from modelprint.suspects.options import SuspectOptions as SuspectOptions
 from modelprint.suspects.options import on_device as on_device
+from modelprint.suspects.outputs import OutputForm
+
+if TYPE_CHECKING:
+    from modelprint.nn.loading import LoadedModel
 
 PATIENCE = 4  # times `timeout`: for one run of an ONNX file, or one of another library, over a batch
 
@@ -87,6 +93,8 @@ def default_ledger(url: str, options: SuspectOptions) -> Path:
         asked.append(digest(read_regular(options.mapping)))
     if options.class_aliases:
         asked.append(dict(options.class_aliases))
+    if options.outputs != OutputForm():
+        asked.append(asdict(options.outputs))
     name = f"{urlsplit(url).hostname or 'server'}-{digest_json(asked).removeprefix('sha256:')[:16]}.jsonl"
     return Path(pooch.os_cache("modelprint")) / "ledgers" / name
 
@@ -114,6 +122,7 @@ def _open_csv(path: Path, options: SuspectOptions) -> Suspect:
 
 def _open_graph(path: str, options: SuspectOptions) -> Suspect:
     from modelprint.suspects.engines import ENGINES
+    from modelprint.suspects.interpret import class_index
     from modelprint.suspects.onnx import OnnxSuspect
 
     return OnnxSuspect(
@@ -122,31 +131,59 @@ def _open_graph(path: str, options: SuspectOptions) -> Suspect:
         model=options.model,
         shape=options.input_shape,
         batch_size=options.batch_size,
-        classes=options.expected_classes,
+        outputs=class_index(options).outputs,
         modality=options.modality,
         seconds=options.patience or PATIENCE * options.timeout,
     )
 
 
 def _open_model(reference: str, options: SuspectOptions) -> Suspect:
-    from modelprint.nn.loading import open_model
+    from modelprint.suspects.interpret import class_index
     from modelprint.suspects.local import TorchSuspect
+    from modelprint.suspects.preparing import recolouring_note
 
-    with within(options.patience, reference):
-        loaded = open_model(
-            reference,
-            replace(options.model, seconds=options.patience),
-            shape=options.input_shape,
-            classes=options.expected_classes,
-            resize=True,
-            device=options.device or "cpu",
-        )
+    outputs, shape, modality = class_index(options).outputs, options.input_shape, options.modality
+    others = () if shape is None else modality.wire.other_shapes(shape)
+    loaded, taken = _first_that_opens(reference, options, outputs.width, (shape, *others))
+    notes, channels = loaded.notes, None
+    if shape is not None and taken is not None and taken != shape:
+        notes, channels = (*notes, recolouring_note(shape, taken, who=reference)), taken[0]
     return TorchSuspect(
         loaded.module,
         loaded.identity,
         batch_size=options.batch_size,
-        classes=options.expected_classes,
+        outputs=outputs,
+        channels=channels,
         modality=options.modality,
-        notes=loaded.notes,
+        notes=notes,
         seconds=options.patience,
     )
+
+
+def _first_that_opens(
+    reference: str, options: SuspectOptions, classes: int | None, shapes: Sequence[tuple[int, ...] | None]
+) -> tuple[LoadedModel, tuple[int, ...] | None]:
+    """The model in a file that takes inputs of one of several shapes, and which; the first that fits wins.
+
+    Raises:
+        ModelError: none fits; what was wrong with the first.
+    """
+    from modelprint.nn.loading import open_model
+
+    refused: ModelError | None = None
+    for shape in shapes:
+        try:
+            with within(options.patience, reference):
+                loaded = open_model(
+                    reference,
+                    replace(options.model, seconds=options.patience),
+                    shape=shape,
+                    classes=classes,
+                    resize=True,
+                    device=options.device or "cpu",
+                )
+            return loaded, shape
+        except ModelError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused

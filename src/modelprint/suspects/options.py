@@ -13,6 +13,7 @@ from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import Layout as Layout
 from modelprint.modalities.wire import Picture as Picture
 from modelprint.nn.options import ModelOptions
+from modelprint.suspects.outputs import OutputForm
 
 Api = Literal["auto", "oip", "mlflow", "image", "mapping"]
 
@@ -24,7 +25,8 @@ class SuspectOptions:
     Attributes:
         class_names: of the fingerprint, in order; empty when not known.
         classes: their number, where the names are not known. Another number of classes is refused.
-        class_aliases: what an API calls classes: its name, and the name or number here.
+        class_aliases: what a suspect calls classes: its name, and the name or number here; "": none of them.
+        outputs: what the suspect's outputs stand for, where they are not the classes one for one.
         modality: of the queries.
         input_shape: of a query; None when not known.
         fingerprint: the identity of the fingerprint that is going to ask, where there is one; the ledger is named
@@ -60,6 +62,7 @@ class SuspectOptions:
     class_names: tuple[str, ...] = ()
     classes: int | None = None
     class_aliases: Mapping[str, int | str] = field(default_factory=dict)
+    outputs: OutputForm = field(default_factory=OutputForm)
     modality: Modality = IMAGE
     input_shape: tuple[int, ...] | None = None
     fingerprint: str | None = None

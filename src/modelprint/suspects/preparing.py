@@ -31,11 +31,14 @@ def declared_encoder(
         MisfitError: queries of that shape do not fit.
     """
     wire = modality.wire
+    channels = wire.channels_taken(declared, shape)
+    if channels is not None:
+        shape = (channels, *shape[1:])
     size = model.size or wire.size_taken(declared, shape)
     read = wire.layout(declared, shape if size is None else (shape[0], *size), who=who)
     if layout is not None and all(one is None or one < 0 for one in declared[1:]):
         read = layout
-    return plain_encoder(modality, model, dtype=dtype, layout=read, size=size)
+    return plain_encoder(modality, model, dtype=dtype, layout=read, size=size, channels=channels)
 
 
 def plain_encoder(
@@ -45,11 +48,12 @@ def plain_encoder(
     dtype: Number = FLOATS,
     layout: Layout | None = None,
     size: tuple[int, int] | None = None,
+    channels: int | None = None,
 ) -> Encoder:
     """What makes the tensor of a model that declares nothing."""
     size, bgr = size or model.size, bool(model.bgr)
     if dtype == BYTES:
-        return modality.wire.encoder(layout=layout, dtype=dtype, size=size, bgr=bgr)
+        return modality.wire.encoder(layout=layout, dtype=dtype, size=size, bgr=bgr, channels=channels)
     return modality.wire.encoder(
         layout=layout,
         mean=model.mean,
@@ -57,14 +61,30 @@ def plain_encoder(
         size=size,
         bgr=bgr,
         value_range=model.value_range or (0.0, 1.0),
+        channels=channels,
     )
 
 
 def resizing_note(
     declared: Sequence[int | None], shape: tuple[int, ...] | None, *, modality: Modality, model: ModelOptions, who: str
 ) -> tuple[str, ...]:
-    """What the verdict says, where queries of a shape are resized."""
-    size = None if shape is None else model.size or modality.wire.size_taken(declared, shape)
-    if shape is None or size is None or size == shape[1:]:
+    """What the verdict says, where queries of a shape are resized or recoloured."""
+    if shape is None:
         return ()
-    return (f"{who} takes images of {size[0]} x {size[1]}: those of {shape[1]} x {shape[2]} are resized to it",)
+    channels = modality.wire.channels_taken(declared, shape)
+    recolouring = () if channels is None else (recolouring_note(shape, (channels, *shape[1:]), who=who),)
+    shape = shape if channels is None else (channels, *shape[1:])
+    size = model.size or modality.wire.size_taken(declared, shape)
+    if size is None or size == shape[1:]:
+        return recolouring
+    return (
+        *recolouring,
+        f"{who} takes images of {size[0]} x {size[1]}: those of {shape[1]} x {shape[2]} are resized to it",
+    )
+
+
+def recolouring_note(shape: tuple[int, ...], taken: tuple[int, ...], *, who: str) -> str:
+    """What the verdict says, where queries of one shape are given the channels of another."""
+    if taken[0] > shape[0]:
+        return f"{who} takes images of {taken[0]} channels: the grey of each query is repeated"
+    return f"{who} takes grey images: the luma of each query (BT.601) is given to it"

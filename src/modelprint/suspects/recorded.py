@@ -12,6 +12,7 @@ the same as arrays `header` (the JSON), `index`, `query`, `label` and, with scor
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -42,6 +43,7 @@ class RecordingHeader(Record):
         queries: how many were to be asked, plain inputs included; fewer answers mean that some are missing.
         budget: the most queries of these that were put, where not all were: judged by, too, unless a user says
             otherwise.
+        lacking: classes of the fingerprint that the suspect cannot answer.
     """
 
     format: Literal["modelprint-answers"] = "modelprint-answers"
@@ -51,12 +53,13 @@ class RecordingHeader(Record):
     fingerprint: str | None = None
     queries: int = Field(ge=0)
     budget: int | None = Field(default=None, ge=1)
+    lacking: tuple[int, ...] = ()
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What was added to the format later stands in a file only where it says something."""
         fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name != "budget" or value is not None}
+        return {name: value for name, value in fields.items() if name not in ("budget", "lacking") or value}
 
 
 class RecordedAnswer(Record):
@@ -99,12 +102,14 @@ def record(
     fingerprint: str | None = None,
     budget: int | None = None,
     further: tuple[np.ndarray, Answers] | None = None,
+    lacking: Iterable[int] = (),
 ) -> Recording:
     """The recording of the answers to stored inputs (n, ...); unanswered ones are left out.
 
     Args:
         budget: the most queries that were put, where that is not all.
         further: stored inputs that are no queries, and the answers to them; numbered after the queries.
+        lacking: classes that the suspect cannot answer.
     """
     index = np.flatnonzero(answers.answered | answers.abstained)
     queries = stored_hashes(images[index])
@@ -120,6 +125,7 @@ def record(
             fingerprint=fingerprint,
             queries=total,
             budget=budget,
+            lacking=tuple(sorted(lacking)),
         ),
         index=index,
         queries=tuple(queries),
@@ -198,6 +204,7 @@ class RecordedSuspect(Suspect):
         self.identity = recording.header.suspect
         self.access = Access.parse(recording.header.access)
         self.budget = recording.header.budget
+        self.lacking = frozenset(recording.header.lacking)
         self._place = {query: place for place, query in reversed(list(enumerate(recording.queries)))}
 
     def knows(self, stored: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from modelprint.core.errors import DataError, MisfitError, SuspectError
+from modelprint.modalities.image.colours import OTHER_CHANNELS, recoloured
 from modelprint.modalities.image.picture import pil
 from modelprint.modalities.image.resizing import resized
 from modelprint.modalities.image.storage import LEVELS, as_unit, to_bytes
@@ -76,6 +77,7 @@ class TensorFormat:
         size: (height, width) that images of another size are resized to first; None: as they are.
         bgr: whether channels go in reverse order.
         value_range: what 0 and 1 become before they are normalised; of no meaning for "uint8".
+        channels: that images of others get first; None: as they are.
     """
 
     layout: Layout = "nchw"
@@ -85,9 +87,12 @@ class TensorFormat:
     size: tuple[int, int] | None = None
     bgr: bool = False
     value_range: tuple[float, float] = (0.0, 1.0)
+    channels: int | None = None
 
     def encode(self, images: Shaped[np.ndarray, "n c h w"]) -> Shaped[np.ndarray, "n ..."]:
         """The tensor: of `dtype`, in `layout`."""
+        if self.channels is not None:
+            images = recoloured(images, self.channels)
         if self.size is not None and images.shape[2:] != self.size:
             images = resized(as_unit(images), self.size)
         if self.bgr:
@@ -137,11 +142,33 @@ class ImageWire(Wire):
         size: tuple[int, int] | None = None,
         bgr: bool = False,
         value_range: tuple[float, float] = (0.0, 1.0),
+        channels: int | None = None,
     ) -> TensorFormat:
         """A tensor's format; channels come first unless the layout says otherwise."""
         return TensorFormat(
-            layout=layout or "nchw", dtype=dtype, mean=mean, std=std, size=size, bgr=bgr, value_range=value_range
+            layout=layout or "nchw",
+            dtype=dtype,
+            mean=mean,
+            std=std,
+            size=size,
+            bgr=bgr,
+            value_range=value_range,
+            channels=channels,
         )
+
+    def other_shapes(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """Grey for colours, colours for grey."""
+        return ((OTHER_CHANNELS[shape[0]], *shape[1:]),) if shape[0] in OTHER_CHANNELS else ()
+
+    def recoloured(self, inputs: Shaped[np.ndarray, "n c h w"], channels: int) -> Shaped[np.ndarray, "n c2 h w"]:
+        """Images of 1 or 3 channels."""
+        return recoloured(inputs, channels)
+
+    def channels_taken(self, declared: Sequence[int | None], shape: tuple[int, ...]) -> int | None:
+        """The channels of a model that takes grey where images have colours, or the other way round."""
+        channels = OTHER_CHANNELS.get(shape[0])
+        ends = (declared[1], declared[-1]) if len(declared) == 4 else ()  # channels stand first or last
+        return channels if channels in ends and shape[0] not in ends else None
 
     def size_taken(self, declared: Sequence[int | None], shape: tuple[int, ...]) -> tuple[int, int] | None:
         """(height, width), where the model fixes them and images have others."""
