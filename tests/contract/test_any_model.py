@@ -17,12 +17,16 @@ import pytest
 import torch
 
 from modelprint.core.errors import UsageError
+from modelprint.ownership.ask import asked_of
 from modelprint.ownership.bundle import ANSWERS
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.export import export_queries
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.verify import examine, verify
+from modelprint.ownership.verify import verify
 from modelprint.schemes.adv_tra import AdvTra
+from modelprint.suspects.open import open_suspect
+from modelprint.suspects.options import SuspectOptions
+from modelprint.suspects.recorded import RecordedSuspect
 from tests.conftest import Digits
 from tests.contract.test_check_an_api import CONSOLE
 from tests.contract.test_commands import run
@@ -68,7 +72,8 @@ def by_source(fingerprint: Fingerprint, folder: Path) -> None:
     assert {row[-1] for row in rows} == {""}
     names = fingerprint.manifest.input.class_names
     with (folder / "answers.csv").open("w", newline="") as file:
-        labels = fingerprint.source.labels.tolist()
+        assert fingerprint.plain is not None
+        labels = [*fingerprint.source.labels, *fingerprint.plain.labels]
         csv.writer(file).writerows(
             [header, *([*row[:-1], names[label]] for row, label in zip(rows, labels, strict=True))]
         )
@@ -117,9 +122,15 @@ def test_the_javascript_loop_writes_a_file_that_is_read(fingerprint: Fingerprint
     (place / "ask.mjs").write_text(JAVASCRIPT.findall(PAGE.read_text())[0])
     export_queries(fingerprint, place / "queries")
     subprocess.run(["node", "ask.mjs", "queries", "file://model.json"], cwd=place, check=True, timeout=60)
-    examination = examine(fingerprint, place / "queries" / "answers.csv", slice_plane=False)
-    sizes = [file.stat().st_size % 10 for file in sorted((place / "queries").glob("*.png"))]
-    assert examination.answers.labels.tolist() == sizes
+    pictures = [*sorted((place / "queries").glob("*.png")), *sorted((place / "queries" / "plain").glob("*.png"))]
+    asked = asked_of(fingerprint)
+    assert len(pictures) == len(fingerprint) + len(asked.further) > len(fingerprint)
+    options = SuspectOptions(class_names=fingerprint.manifest.input.class_names, asked=lambda: [asked])
+    suspect = open_suspect(str(place / "queries" / "answers.csv"), options)
+    assert isinstance(suspect, RecordedSuspect)
+    assert suspect.recording.answers.labels.tolist() == [file.stat().st_size % 10 for file in pictures]
+    assert suspect.recording.queries == (*asked.queries, *asked.further)
+    assert suspect.notes == ()
 
 
 def test_answers_by_hand_give_the_same_verdict_everywhere(fingerprint: Fingerprint, place: Path) -> None:
@@ -137,19 +148,18 @@ def test_answers_by_hand_give_the_same_verdict_everywhere(fingerprint: Fingerpri
 def test_half_of_the_lines_and_fewer(fingerprint: Fingerprint, place: Path) -> None:
     export_queries(fingerprint, place / "queries")
     by_source(fingerprint, place / "queries")
-    lines = (place / "queries" / "answers.csv").read_text().splitlines()
+    header, *lines = (place / "queries" / "answers.csv").read_text().splitlines()
+    queries, plain = lines[: len(fingerprint)], lines[len(fingerprint) :]
     few, most = place / "few.csv", place / "most.csv"
-    few.write_text("\n".join(lines[: len(lines) // 3]))
-    most.write_text("\n".join(lines[:-2]))
+    few.write_text("\n".join([header, *queries[: len(queries) // 3], *plain]))
+    most.write_text("\n".join([header, *queries[:-2]]))
     verdict = verify(fingerprint, few)
     assert verdict.verdict == "inconclusive"
-    assert f"only {len(lines) // 3 - 1} of {len(lines) - 1} queries were answered" in verdict.message
+    assert f"only {len(queries) // 3} of {len(queries)} queries were answered" in verdict.message
     verdict = verify(fingerprint, most)
     assert verdict.verdict == "derived"
-    assert "2 of 185 queries were not answered and count against derivation".replace("185", str(len(lines) - 1)) in (
-        verdict.message
-    )
-    assert verdict.answered == len(lines) - 3
+    assert f"2 of {len(queries)} queries were not answered and count against derivation" in verdict.message
+    assert verdict.answered == len(queries) - 2
 
 
 def test_answers_to_another_export_are_refused(digits: Digits, fingerprint: Fingerprint, place: Path) -> None:

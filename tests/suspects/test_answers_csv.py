@@ -12,7 +12,7 @@ from modelprint.core.errors import ModelprintError
 from modelprint.core.identity import digest, stored_hashes
 from modelprint.core.suspect import Answers
 from modelprint.suspects.open import open_suspect
-from modelprint.suspects.options import SuspectOptions
+from modelprint.suspects.options import AskedInputs, SuspectOptions
 from modelprint.suspects.recorded import RecordedSuspect
 
 NAMES = ("cat", "dog", "owl")
@@ -25,7 +25,10 @@ def opened(
     path: Path, *, names: tuple[str, ...] = NAMES, aliases: dict[str, int | str] | None = None
 ) -> RecordedSuspect:
     options = SuspectOptions(
-        class_names=names, class_aliases=aliases or {}, fingerprint="sha256:ab", queries=lambda: [HASHES]
+        class_names=names,
+        class_aliases=aliases or {},
+        fingerprint="sha256:ab",
+        asked=lambda: [AskedInputs(queries=tuple(HASHES))],
     )
     suspect = open_suspect(str(path), options)
     assert isinstance(suspect, RecordedSuspect)
@@ -148,7 +151,7 @@ def test_other_names_are_mapped(place: Path) -> None:
 BAD = {
     "contradiction": ("index,label\n0,cat\n1,dog\n0,dog\n", r"lines 2 and 4 answer .* two ways \('cat' and 'dog'\)"),
     "contradicting files": ("file,label\n000000.png,cat\n0.png,dog\n", "lines 2 and 3 answer the same query"),
-    "out of range": ("index,label\n6,cat\n", "line 2: there is no query 6: this fingerprint has 6, numbered from 0"),
+    "out of range": ("index,label\n6,cat\n", "line 2: there is no query 6: it has 6, numbered from 0"),
     "huge index": (f"index,label\n{'9' * 400},cat\n", "line 2: there is no query 999999999999:"),
     "negative index": ("index,label\n-1,cat\n", "line 2: '-1' names no query"),
     "index of another alphabet": ("index,label\n\u0663,cat\n", "line 2: '.u0663' names no query"),
@@ -232,10 +235,28 @@ def test_without_a_fingerprint_there_is_nothing_to_answer(place: Path) -> None:
 
 def test_of_several_fingerprints_queries_are_named_by_hash(place: Path) -> None:
     others = stored_hashes(255 - IMAGES)
-    options = SuspectOptions(class_names=NAMES, fingerprint="both", queries=lambda: [HASHES, others])
+    options = SuspectOptions(
+        class_names=NAMES,
+        fingerprint="both",
+        asked=lambda: [AskedInputs(queries=tuple(one)) for one in (HASHES, others)],
+    )
     place.write_text(WHOLE)
     with pytest.raises(ModelprintError, match="2 fingerprints ask: give it the column"):
         open_suspect(str(place), options)
     place.write_text("query,label\n" + "".join(f"{value},dog\n" for value in [*HASHES, *others]))
     suspect = open_suspect(str(place), options)
     assert suspect.ask(255 - IMAGES).labels.tolist() == [1] * 6
+
+
+def test_plain_inputs_are_numbered_after_the_queries(place: Path) -> None:
+    plain = stored_hashes(255 - IMAGES[:2])
+    asked = AskedInputs(queries=tuple(HASHES), further=tuple(plain))
+    options = SuspectOptions(class_names=NAMES, fingerprint="sha256:ab", asked=lambda: [asked])
+    place.write_text(WHOLE + "6,owl\n7,dog\n")
+    suspect = open_suspect(str(place), options)
+    assert suspect.ask(255 - IMAGES[:2]).labels.tolist() == [2, 1]
+    place.write_text(WHOLE)
+    suspect = open_suspect(str(place), options)
+    assert isinstance(suspect, RecordedSuspect)
+    assert suspect.knows(255 - IMAGES[:2]).tolist() == [False, False]
+    assert "no line" not in " ".join(suspect.notes)

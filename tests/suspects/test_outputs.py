@@ -101,7 +101,7 @@ def test_names_that_are_no_class_here(tmp_path: Path) -> None:
     assert heard.labels.tolist() == [ABSTAINED, 0, ABSTAINED, 2]
     with pytest.raises(MisfitError, match="class 'pig', which is none"):
         answers_from_json(["pig"], 1, index=said, who="api")
-    any_other = index('others = "abstained"', tmp_path)
+    any_other = index('other_labels = "abstained"', tmp_path)
     assert answers_from_json(["pig", "dog"], 2, index=any_other, who="api").labels.tolist() == [ABSTAINED, 1]
 
 
@@ -112,7 +112,7 @@ def test_names_that_are_no_class_here(tmp_path: Path) -> None:
         ('classes = ["a", "b"]\nbackground = 0', "classes names the background as well"),
         ("background = -1", "background: Input should be greater"),
         ("threshold = nan", "threshold: Input should be a finite number"),
-        ('others = "maybe"', "others: Input should be 'refused' or 'abstained'"),
+        ('other_labels = "maybe"', "other_labels: Input should be 'refused' or 'abstained'"),
         ("classes = 3", "classes: Input should be a valid tuple"),
         ('names = ["a"]', "names: Extra inputs"),
         ('[class_names]\nhorse = "pig"', "class 'pig', which is none of its 3 classes"),

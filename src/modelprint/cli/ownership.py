@@ -200,7 +200,9 @@ def inspect(
     if export_queries is not None:
         export(loaded, export_queries)
         kind = loaded.modality.wire.suffix.upper()
-        say(f"{len(loaded)} {kind}s, index.csv and answers.csv in {export_queries}")
+        plain = 0 if loaded.plain is None else len(loaded.plain.labels)
+        further = f", {plain} unperturbed ones in plain/" if plain else ""
+        say(f"{len(loaded)} {kind}s{further}, index.csv and answers.csv in {export_queries}")
         answers = export_queries / "answers.csv"
         say(f"ask each, write its answer into the column label of answers.csv, then: verify {fingerprint} {answers}")
 

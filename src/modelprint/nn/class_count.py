@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from modelprint.core.errors import ModelError
 
-LISTED = "where the data lack some of its classes, name all in its order with --classes FILE"
+LISTED = (
+    "where the data lack some of its classes, name all in its order with --classes FILE; where a suspect has others, "
+    "say which class each output is with --class-names FILE"
+)
 
 
 class ClassCountError(ModelError):

@@ -33,6 +33,7 @@ from modelprint.stats.calibration import ranked_by_kind
 from modelprint.suspects.interpret import class_index
 from modelprint.suspects.local import CallableSuspect, TorchSuspect
 from modelprint.suspects.open import SuspectOptions, open_suspect
+from modelprint.suspects.options import AskedInputs
 from modelprint.suspects.recorded import record, write_recording
 
 AnySuspect = str | Path | Suspect | LoadedModel | nn.Module | Callable[[np.ndarray], np.ndarray]
@@ -107,7 +108,7 @@ def opened(
         modality=modality,
         input_shape=needs.shape,
         fingerprint=asked_by or fingerprint.identity,
-        queries=lambda: [modality.hashes(one.queries) for one in (fingerprint, *also)],
+        asked=lambda: [asked_of(one) for one in (fingerprint, *also)],
     )
     if isinstance(suspect, LoadedModel | nn.Module):
         model = suspect if isinstance(suspect, LoadedModel) else of_module(suspect)
@@ -123,6 +124,14 @@ def opened(
     if callable(suspect):
         return CallableSuspect(suspect, index=class_index(chosen), modality=modality)
     return open_suspect(str(suspect), chosen)
+
+
+def asked_of(fingerprint: Fingerprint) -> AskedInputs:
+    """What a fingerprint asks, by SHA-256: its queries, then its plain inputs that are none."""
+    hashes, plain = fingerprint.modality.hashes, fingerprint.plain
+    return AskedInputs(
+        queries=tuple(hashes(fingerprint.queries)), further=() if plain is None else tuple(hashes(plain.stored))
+    )
 
 
 TWICE = 8  # queries that tell whether a suspect answers the same question alike

@@ -11,9 +11,17 @@ from typing import Literal
 from modelprint.core.errors import FingerprintError
 from modelprint.core.files import write_bytes, write_text
 from modelprint.core.records import Record
+from modelprint.ownership.ask import asked_of
 from modelprint.ownership.fingerprint import Fingerprint
 
-INDEX, ANSWERS, ABOUT = "index.csv", "answers.csv", "export.json"
+INDEX, ANSWERS, ABOUT, PLAIN = "index.csv", "answers.csv", "export.json", "plain"
+
+
+class ExportedInput(Record):
+    """One file: its place in the folder, and the SHA-256 of the input."""
+
+    file: str
+    query: str
 
 
 class Export(Record):
@@ -21,25 +29,28 @@ class Export(Record):
 
     Attributes:
         fingerprint: whose queries they are.
-        queries: how many.
         shape: of one: images (channels, height, width).
         class_names: what labels may be, in the order of class numbers.
+        queries: the files to be asked, in order.
+        plain: unperturbed inputs, to be asked as well: they show whether a suspect is asked in the right form.
     """
 
     format: Literal["modelprint-export"] = "modelprint-export"
     schema_version: Literal[1] = 1
     fingerprint: str
-    queries: int
     shape: tuple[int, ...]
     class_names: tuple[str, ...]
+    queries: tuple[ExportedInput, ...]
+    plain: tuple[ExportedInput, ...]
 
 
 def export_queries(fingerprint: Fingerprint, folder: Path) -> None:
     """Write a file per query (an image's is a PNG), and the lists that go with them.
 
-    `index.csv` has each file with the SHA-256 of the input, its true and the source's label. `answers.csv` is to be
-    filled in: index, file, SHA-256, and an empty label; one that was filled in is left as it is. `export.json` says
-    whose queries these are, and what classes there are.
+    `index.csv` has the file of each query with the SHA-256 of the input, its true and the source's label. `answers.csv`
+    is to be filled in: index, file, SHA-256, and an empty label; one that was filled in is left as it is. Unperturbed
+    inputs that are no queries lie in the folder `plain` and stand at its end. `export.json` says whose queries these
+    are, what the files are, and what classes there are.
 
     Raises:
         FingerprintError: queries that a file would round, or answers to another fingerprint's in this folder.
@@ -50,33 +61,34 @@ def export_queries(fingerprint: Fingerprint, folder: Path) -> None:
             f"these queries are floats, which {wire.suffix.upper()} files would round: enroll with the default preset "
             "(eight_bit=true)"
         )
+    names, asked = manifest.input.class_names, asked_of(fingerprint)
+    total = len(asked.queries)
+    queries = tuple(
+        ExportedInput(file=f"{number:06d}.{wire.suffix}", query=value) for number, value in enumerate(asked.queries)
+    )
+    plain = tuple(
+        ExportedInput(file=f"{PLAIN}/{number:06d}.{wire.suffix}", query=value)
+        for number, value in enumerate(asked.further, start=total)
+    )
     about = Export(
         fingerprint=fingerprint.identity,
-        queries=len(fingerprint),
         shape=tuple(manifest.input.shape),
-        class_names=manifest.input.class_names,
+        class_names=names,
+        queries=queries,
+        plain=plain,
     ).model_dump_json(indent=1)
     answered = _answered(folder, about)
-    names = manifest.input.class_names
-    hashes = fingerprint.modality.hashes(fingerprint.queries)
-    files = [f"{number:06d}.{wire.suffix}" for number in range(len(fingerprint))]
-    for file, query in zip(files, fingerprint.queries, strict=True):
-        write_bytes(folder / file, wire.file(query))
-    labels = zip(fingerprint.true_labels, fingerprint.source.labels, strict=True)
-    write_text(
-        folder / INDEX,
-        _table(
-            ("file", "sha256", "true_label", "source_label"),
-            (
-                (file, value, names[true], names[answered])
-                for file, value, (true, answered) in zip(files, hashes, labels, strict=True)
-            ),
-        ),
-    )
+    for one, stored in zip(queries, fingerprint.queries, strict=True):
+        write_bytes(folder / one.file, wire.file(stored))
+    for one, stored in zip(plain, () if fingerprint.plain is None else fingerprint.plain.stored, strict=True):
+        write_bytes(folder / one.file, wire.file(stored))
+    labels = zip(queries, fingerprint.true_labels, fingerprint.source.labels, strict=True)
+    rows = ((one.file, one.query, names[true], names[label]) for one, true, label in labels)
+    write_text(folder / INDEX, _table(("file", "sha256", "true_label", "source_label"), rows))
     write_text(folder / ABOUT, about)
     if not answered:
-        rows = zip(range(len(files)), files, hashes, strict=True)
-        write_text(folder / ANSWERS, _table(("index", "file", "query", "label"), ((*row, "") for row in rows)))
+        empty = ((number, one.file, one.query, "") for number, one in enumerate((*queries, *plain)))
+        write_text(folder / ANSWERS, _table(("index", "file", "query", "label"), empty))
 
 
 def _answered(folder: Path, about: str) -> bool:

@@ -39,6 +39,7 @@ from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.local import TorchSuspect
 from modelprint.suspects.open import SuspectOptions, open_suspect
+from modelprint.suspects.options import AskedInputs
 from modelprint.suspects.outputs import OutputForm
 from modelprint.suspects.recorded import RecordedSuspect
 from modelprint.training.loop import predict
@@ -352,7 +353,7 @@ def _opened(one: FolderModel, inputs: Inputs, *, asked_by: str, hashes: Sequence
         outputs=outputs,
         input_shape=inputs.shape,
         fingerprint=asked_by or None,
-        queries=lambda: [hashes],
+        asked=lambda: [AskedInputs(queries=tuple(hashes), whole=False)],
         model=one.options,
         api=entry.api,
         mapping=None if entry.mapping is None else one.folder / entry.mapping,

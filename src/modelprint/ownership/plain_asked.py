@@ -47,11 +47,13 @@ class PlainAnswers:
         plan: which were put to it.
         queries: its answers to all queries of the fingerprint; -1 where they were not put, as most are not.
         further: its answers to all further inputs, likewise.
+        lacking: classes that it cannot answer, which tell nothing of the form.
     """
 
     plan: PlainPlan
     queries: Answers
     further: Answers
+    lacking: frozenset[int] = frozenset()
 
     def with_queries(self, answers: Answers) -> Answers:
         """Answers to the queries, with those to plain ones that the scheme did not ask."""
@@ -82,7 +84,8 @@ class PlainAnswers:
         queries = self.queries if answers is None else self.with_queries(answers)
         labels = np.concatenate([queries.labels[plain.among], self.further.labels])
         true = np.concatenate([fingerprint.true_labels[plain.among], plain.labels])
-        return labels[labels >= 0], true[labels >= 0]
+        tells = (labels >= 0) & ~np.isin(true, sorted(self.lacking))
+        return labels[tells], true[tells]
 
 
 def plan_plain(fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, budget: int | None) -> PlainPlan:
@@ -135,7 +138,7 @@ def ask_plain(fingerprint: Fingerprint, plan: PlainPlan, suspect: Suspect, *, ac
         given = suspect.ask(plain.stored[plan.further], access=access)
         check_classes(given, classes, suspect.identity)
         _fill(further, plan.further, given)
-    return PlainAnswers(plan=plan, queries=queries, further=further)
+    return PlainAnswers(plan=plan, queries=queries, further=further, lacking=suspect.lacking)
 
 
 def cost_of(fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, *, access: Access, budget: int | None) -> Cost:

@@ -23,6 +23,7 @@ from modelprint.core.suspect import ABSTAINED, Answers
 from modelprint.suspects.csv_columns import TEMPLATE, Columns, Places
 from modelprint.suspects.csv_table import LARGEST, Table, read_table
 from modelprint.suspects.interpret import ClassIndex, class_of
+from modelprint.suspects.options import AskedInputs
 from modelprint.suspects.recorded import Recording, RecordingHeader
 
 LARGEST_SCORE = 1e38
@@ -45,40 +46,43 @@ class ByHand:
 
 
 def read_answers_csv(
-    path: Path, *, queries: Sequence[Sequence[str]], index: ClassIndex, fingerprint: str | None = None
+    path: Path, *, asked: Sequence[AskedInputs], index: ClassIndex, fingerprint: str | None = None
 ) -> ByHand:
     """The answers in a CSV file.
 
     Args:
-        queries: the SHA-256 of each query, in order, of each fingerprint that is going to ask.
+        asked: what each fingerprint that is going to ask holds.
         index: how class names become class numbers.
         fingerprint: the identity of who is going to ask.
 
     Raises:
         SuspectError: no such file, no such table, or a line that makes no sense; the message names the line.
     """
-    asked = sum(map(len, queries))
-    table = read_table(path, largest=LARGEST + SCORE_BYTES * asked * (index.classes or 0))
-    return answers_of_table(table, who=str(path), queries=queries, index=index, fingerprint=fingerprint)
+    count = sum(len(one.queries) + len(one.further) for one in asked)
+    table = read_table(path, largest=LARGEST + SCORE_BYTES * count * (index.classes or 0))
+    return answers_of_table(table, who=str(path), asked=asked, index=index, fingerprint=fingerprint)
 
 
 def answers_of_table(
-    table: Table, *, who: str, queries: Sequence[Sequence[str]], index: ClassIndex, fingerprint: str | None = None
+    table: Table, *, who: str, asked: Sequence[AskedInputs], index: ClassIndex, fingerprint: str | None = None
 ) -> ByHand:
     """The answers in a table, as of `read_answers_csv`.
 
     >>> table = Table(identity="", separator=",", header=("index", "label"), header_line=1,
     ...     rows=(("1", "dog"), ("0", "")), lines=(2, 3))
-    >>> by_hand = answers_of_table(table, who="a.csv", queries=(("ab", "cd"),), index=ClassIndex(names=("cat", "dog")))
+    >>> by_hand = answers_of_table(table, who="a.csv", asked=[AskedInputs(queries=("ab", "cd"))],
+    ...     index=ClassIndex(names=("cat", "dog")))
     >>> by_hand.recording.queries, by_hand.recording.answers.labels.tolist()
     (('ab', 'cd'), [-2, 1])
     """
     columns = Columns.of(table, who, index)
-    places = Places.among(queries, checked="query" in columns.keys, who=who)
+    places = Places.among(asked, checked="query" in columns.keys, who=who)
     lines = _Lines()
     for line, row in zip(table.lines, table.rows, strict=True):
         where = f"{who}, line {line}"
         place = places.named({key: row[column] for key, column in columns.keys.items()}, where)
+        if place is None:
+            continue
         lines.add(place, _given(row, columns, index, line=line, where=where, comma=table.separator != ","), index, who)
     if not lines.by_place:
         raise SuspectError(f"{who} holds no answers: it needs a line for each query; {TEMPLATE}")
@@ -217,7 +221,7 @@ def _remarks(lines: _Lines, recording: Recording, places: Places, columns: Colum
     if not places.checked:
         yield f"{who} has no column query: whether it answers these queries, or another export's, was not checked"
     silent = int(recording.answers.abstained.sum())
-    absent = len(set(places.hashes)) - len({places.hashes[place] for place in lines.by_place})
+    absent = len(places.queries - {places.hashes[place] for place in lines.by_place})
     if silent or absent:
         yield f"{who} leaves {silent} labels empty (abstained), and {absent} queries have no line"
     if lines.repeated:

@@ -4,7 +4,7 @@ classes = ["dog", "cat", "horse"]   # what its outputs stand for, in order, wher
 background = 0                      # or: the one output, beside your classes, that is none of them
 logit = true                        # a single output is a logit, and no share; classes = ["dog"] says of which class
 threshold = 0.5                     # several classes at once: below it, a class is not answered
-others = "abstained"                # what is none of your classes counts as no answer
+other_labels = "abstained"          # what is none of your classes counts as no answer
 [class_names]
 "the cat" = "cat"        # its name = your name or class number
 "3" = "dog"              # of a suspect that answers numbers in another order
@@ -39,7 +39,7 @@ class ClassNamesFile(Record):
 
     Attributes:
         classes, background, logit, threshold: as in `OutputForm`, whose `names` the first is.
-        others: what an answer is that names no class of yours: an error, or no answer.
+        other_labels: what an answer is that names no class of yours: an error, or no answer.
         class_names: its name of each class, and yours; "": none of yours.
     """
 
@@ -47,7 +47,7 @@ class ClassNamesFile(Record):
     background: int | None = Field(default=None, ge=0)
     logit: bool = False
     threshold: float | None = Field(default=None, allow_inf_nan=False)
-    others: Literal["refused", "abstained"] = "refused"
+    other_labels: Literal["refused", "abstained"] = "refused"
     class_names: dict[str, int | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class ClassNamesFile(Record):
             background=self.background,
             logit=self.logit,
             threshold=self.threshold,
-            others=self.others == "abstained",
+            others=self.other_labels == "abstained",
         )
 
 

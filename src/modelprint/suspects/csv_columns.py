@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.suspects.csv_table import Table
 from modelprint.suspects.interpret import ClassIndex, class_of, whole_number
+from modelprint.suspects.options import AskedInputs
 
 TEMPLATE = "inspect FINGERPRINT --export-queries FOLDER writes one to fill in"
 _KEYS = {"index": "index", "file": "file", "query": "query", "sha256": "query"}
@@ -89,38 +90,51 @@ class Places:
     """Which query a line is about.
 
     Attributes:
-        hashes: of all queries that are going to be asked.
+        hashes: of all inputs that may be asked; `queries`: of those that are no mere plain inputs.
         by_hash: the place of each, the first of equal ones.
         checked: whether lines name queries by their hashes.
+        whole: whether no line may be about another input.
     """
 
     hashes: tuple[str, ...]
+    queries: frozenset[str]
     by_hash: dict[str, int]
     checked: bool
+    whole: bool
     who: str
 
     @classmethod
-    def among(cls, queries: Sequence[Sequence[str]], *, checked: bool, who: str) -> Places:
+    def among(cls, asked: Sequence[AskedInputs], *, checked: bool, who: str) -> Places:
         """The queries of the fingerprints that ask.
 
         Raises:
             SuspectError: several ask, and lines name queries by numbers.
         """
-        if len(queries) != 1 and not checked:
+        if len(asked) != 1 and not checked:
             raise SuspectError(
-                f"{who} names queries by their number, but {len(queries)} fingerprints ask: give it the column `query` "
+                f"{who} names queries by their number, but {len(asked)} fingerprints ask: give it the column `query` "
                 "(or sha256) of each export's index.csv, or verify one fingerprint at a time"
             )
-        hashes = tuple(value for one in queries for value in one)
+        hashes = tuple(value for one in asked for value in (*one.queries, *one.further))
+        queries = frozenset(value for one in asked for value in one.queries)
         by_hash = {value: place for place, value in reversed(list(enumerate(hashes)))}
-        return cls(hashes=hashes, by_hash=by_hash, checked=checked, who=who)
+        return cls(
+            hashes=hashes,
+            queries=queries,
+            by_hash=by_hash,
+            checked=checked,
+            whole=all(one.whole for one in asked),
+            who=who,
+        )
 
-    def named(self, cells: dict[str, str], where: str) -> int:
-        """The place that a line names.
+    def named(self, cells: dict[str, str], where: str) -> int | None:
+        """The place that a line names; None where it is about an input that is not asked, and may be.
 
         Raises:
             SuspectError: none, or two.
         """
+        if not self.whole and self.checked and cells["query"].lower() not in self.by_hash:
+            return None
         places = {key: self._place(key, value, where) for key, value in cells.items() if value}
         if not places or (self.checked and "query" not in places):
             raise SuspectError(f"{where} names no query: fill in {'query' if self.checked else ' or '.join(cells)}")
@@ -148,7 +162,5 @@ class Places:
             wanted = "such as 000012.png" if key == "file" else "a whole number"
             raise SuspectError(f"{where}: {value[:40]!a} names no query: expected {wanted} in column {key}")
         if len(digits) > 9 or int(digits) >= len(self.hashes):
-            raise MisfitError(
-                f"{where}: there is no query {digits[:12]}: this fingerprint has {len(self.hashes)}, numbered from 0"
-            )
+            raise MisfitError(f"{where}: there is no query {digits[:12]}: it has {len(self.hashes)}, numbered from 0")
         return int(digits)

@@ -104,13 +104,11 @@ def _open_csv(path: Path, options: SuspectOptions) -> Suspect:
     from modelprint.suspects.interpret import class_index
     from modelprint.suspects.recorded import RecordedSuspect
 
-    if options.queries is None:
+    if options.asked is None:
         raise SuspectError(
             f"{path} holds answers by hand, to the queries of a fingerprint: name it with that fingerprint"
         )
-    by_hand = read_answers_csv(
-        path, queries=options.queries(), index=class_index(options), fingerprint=options.fingerprint
-    )
+    by_hand = read_answers_csv(path, asked=options.asked(), index=class_index(options), fingerprint=options.fingerprint)
     return RecordedSuspect(
         by_hand.recording,
         who=str(path),

@@ -19,6 +19,21 @@ Api = Literal["auto", "oip", "mlflow", "image", "mapping"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedInputs:
+    """What a fingerprint asks, by SHA-256.
+
+    Attributes:
+        queries: in order.
+        further: inputs that are no queries, numbered after these.
+        whole: whether it asks nothing else; answers to other inputs then are those to another export.
+    """
+
+    queries: tuple[str, ...]
+    further: tuple[str, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class SuspectOptions:
     """What may be said of a suspect; each kind of suspect reads what concerns it.
 
@@ -31,7 +46,7 @@ class SuspectOptions:
         input_shape: of a query; None when not known.
         fingerprint: the identity of the fingerprint that is going to ask, where there is one; the ledger is named
             after it.
-        queries: gives the SHA-256 of each query, in order, of each fingerprint that is going to ask.
+        asked: gives what each fingerprint that is going to ask holds.
         batch_size: images per forward pass or request; None: what suits the kind.
         device: where models that are opened here compute: auto, cpu, cuda, cuda:N, mps; None: the CPU, and models that
             lie in memory where they lie.
@@ -66,7 +81,7 @@ class SuspectOptions:
     modality: Modality = IMAGE
     input_shape: tuple[int, ...] | None = None
     fingerprint: str | None = None
-    queries: Callable[[], Sequence[Sequence[str]]] | None = None
+    asked: Callable[[], Sequence[AskedInputs]] | None = None
     batch_size: int | None = None
     device: str | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
