@@ -49,6 +49,7 @@ def test_grey_images_without_a_channel_axis(images):
         (np.full((1, 4, 4), np.inf), "max inf"),
         (np.zeros((1, 4, 4), np.int64), "expected uint8, or float in [0, 1], got int64"),
         (np.zeros((1, 4, 4), bool), "got bool"),
+        (np.zeros((1, 4, 4), np.uint16), "got uint16: divide 16-bit levels by 65535"),
         (np.zeros((2, 5, 4, 4), np.uint8), "expected NHWC, NHW or NCHW images with 1 or 3 channels"),
         (np.zeros((4, 4), np.uint8), "got shape (4, 4)"),
     ],

@@ -133,6 +133,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "colours.tif": (saved(Image.new("LAB", (9, 6)), "TIFF"), "holds colours as LAB"),
     "cut.png": (saved(Image.fromarray(COLOUR), "PNG")[:80], "cannot be read as an image"),
     "page.png": (b"<!doctype html>", "it is none of PNG, JPEG"),
+    "phone.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "it is HEIC, as phones write it"),
     "empty.jpg": (b"", "it is none of PNG, JPEG"),
 }
 NO_PICTURES = {"notes.txt": b"cats", "._grey.png": b"\0\5\x16\7", "Thumbs.db": b"\xd0\xcf", "labels.json": b"{}"}

@@ -24,7 +24,7 @@ PARTS: Mapping[str, str] = {
 ORDER = ("train", "val", "test")
 PICTURE_SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp", ".gif", ".avif", ".tif", ".tiff"}
-    | {".ppm", ".pgm", ".pbm", ".pnm"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".heic"}
 )
 _LEFTOVERS = frozenset({"thumbs.db", "desktop.ini", "__macosx", "icon\r"})  # of file managers, in lower case
 

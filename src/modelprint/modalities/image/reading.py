@@ -20,6 +20,7 @@ from modelprint.modalities.image.storage import STORED, to_bytes
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF", "GIF", "AVIF")  # by content, whatever the suffix says
 _PLUGINS = ("Png", "Jpeg", "Bmp", "WebP", "Ppm", "Tiff", "Gif", "Avif")  # Pillow's modules of these
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 MOST_PIXELS = 89_478_485  # of one picture: a quarter of a gigabyte of colour, as Pillow has it
 
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
@@ -45,7 +46,8 @@ def to_uint8_nchw(images: Shaped[np.ndarray, ...], *, who: str) -> UInt8[np.ndar
     if images.dtype == STORED:
         return np.ascontiguousarray(images)
     if not np.issubdtype(images.dtype, np.floating):
-        raise DataError(f"{who}: expected uint8, or float in [0, 1], got {images.dtype}")
+        way = ": divide 16-bit levels by 65535" if images.dtype == np.uint16 else ""
+        raise DataError(f"{who}: expected uint8, or float in [0, 1], got {images.dtype}{way}")
     low, high = float(images.min(initial=0.0)), float(images.max(initial=0.0))
     if not (low >= 0.0 and high <= 1.0):
         raise DataError(f"{who}: expected inputs in [0, 1], got min {low:.4g}, max {high:.4g}: divide by 255 first")
@@ -115,7 +117,7 @@ def decoded(
     except (DataError, MemoryError):
         raise
     except Exception as error:  # of damaged files, Pillow raises nearly anything
-        reason = f"it is none of {', '.join(FORMATS)}" if type(error) is UnidentifiedImageError else _reason(error)
+        reason = _unknown(opened) if type(error) is UnidentifiedImageError else _reason(error)
         raise UnreadableError(f"{name} cannot be read as an image ({reason}): remove it or make it again") from error
     stored: np.ndarray = to_uint8_nchw(picture[None], who=name)[0]
     if like is not None and stored.shape != like.shape:
@@ -160,6 +162,15 @@ def _unlike(shape: tuple[int, ...], name: str, like: Like) -> DataError:
 def _as_picture(shape: tuple[int, ...]) -> tuple[int, ...]:
     """(h, w), or (h, w, c) of colour."""
     return shape[1:] if shape[0] == 1 else (*shape[1:], shape[0])
+
+
+def _unknown(opened: Opener) -> str:
+    """Why a file is no picture that is read, of which not even the format is known to Pillow."""
+    with opened() as stream:
+        start = stream.read(12)
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIC:
+        return "it is HEIC, as phones write it, which is not read: save it as JPEG or PNG"
+    return f"it is none of {', '.join(FORMATS)}"
 
 
 def _reason(error: Exception) -> str:
