@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 
 from modelprint.core.errors import DataError
+from modelprint.core.redaction import TOKEN_VARIABLE
 from modelprint.core.sandbox import Limits, Room, SandboxError, available
+from modelprint.core.sandbox.client import environment
 from modelprint.core.sandbox.frames import FrameError, receive
 
 pytestmark = pytest.mark.skipif(not available(), reason="this system cannot confine a child")
@@ -97,6 +99,15 @@ def test_no_network_is_reached_where_the_system_allows_it() -> None:
             pytest.skip("this system gives no network of one's own")
         with pytest.raises(SandboxError, match=r"OSError|unreachable|refused|timed out"):
             child.call({"do": "connect", "host": "127.0.0.1", "port": server.getsockname()[1]})
+
+
+def test_the_child_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (TOKEN_VARIABLE, "MODELPRINT_API_KEY", "MODELPRINT_API_SECRET", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "correct-horse")
+    monkeypatch.setenv("MODELPRINT_DATA", "/data")
+    given = environment()
+    assert "correct-horse" not in given.values()
+    assert (given["MODELPRINT_DATA"], given["OMP_NUM_THREADS"]) == ("/data", "1")
 
 
 def test_the_library_s_own_errors_arrive_as_they_are() -> None:

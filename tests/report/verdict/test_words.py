@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from modelprint.core.suspect import Answers
+from modelprint.core.suspect import ABSTAINED, Answers
 from modelprint.core.verdict import FalseAccusations
 from modelprint.report.verdict.prose import explanation, limitations
 from modelprint.report.verdict.words import several_note, statement, tallies
@@ -64,6 +64,9 @@ def test_inconclusive_says_how_many_answers_are_missing_and_repeats_the_record(r
     text = said(replace(case, verdict=verdict, answers=Answers(labels=labels)))
     assert "Answers: 30 of 204 queries were answered. The others count against derivation." in text.missing
     assert "Recorded with the verdict: server stopped\\n" in text.missing
+    labels[-7:] = ABSTAINED
+    missing = said(replace(case, verdict=verdict, answers=Answers(labels=labels))).missing
+    assert any("were answered. To 7 the model answered that it names no class. The others" in part for part in missing)
 
 
 def test_the_source_itself_is_recognised(records):

@@ -88,9 +88,9 @@ SHAPES: dict[str, Register] = {}
 
 
 def shape(name: str) -> Callable[[Register], Register]:
-    def register(made: Register) -> Register:
-        SHAPES[name] = made
-        return made
+    def register(one: Register) -> Register:
+        SHAPES[name] = one
+        return one
 
     return register
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from modelprint.core import errors
 from modelprint.core.errors import ModelprintError, first_line
-from modelprint.core.redaction import PROXY_VARIABLES, TOKEN_VARIABLE
+from modelprint.core.redaction import API_VARIABLES, PROXY_VARIABLES
 from modelprint.core.sandbox.frames import Arrays, FrameError, receive, send
 from modelprint.core.sandbox.limits import Limits
 from modelprint.core.sandbox.server import Handler
@@ -178,7 +178,10 @@ def warm() -> None:
         _SERVER.warm()
 
 
-_SECRET = frozenset({TOKEN_VARIABLE, *PROXY_VARIABLES})  # a child that reads a file has no use for these
+def environment() -> dict[str, str]:
+    """What a child finds in its environment: nothing secret, for which a reader of files has no use."""
+    secret = (API_VARIABLES, *PROXY_VARIABLES)
+    return {name: value for name, value in os.environ.items() if not name.startswith(secret)} | {"OMP_NUM_THREADS": "1"}
 
 
 class _Server:
@@ -230,7 +233,7 @@ class _Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in _SECRET} | {"OMP_NUM_THREADS": "1"},
+            env=environment(),
         )
         other.close()
         self._orders, self._owner = mine, os.getpid()

@@ -158,8 +158,10 @@ def _missing(case: Case, calibration_models: int) -> list[str]:
         )
     answered, asked = int(case.answers.answered.sum()), case.verdict.queries
     if answered < asked:
+        abstained = int(case.answers.abstained.sum())
+        silent = f" To {abstained:,} the model answered that it names no class." if abstained else ""
         missing.append(
-            f"Answers: {answered:,} of {asked:,} queries were answered. The others count against derivation."
+            f"Answers: {answered:,} of {asked:,} queries were answered.{silent} The others count against derivation."
         )
     if case.verdict.message:
         missing.append(f"Recorded with the verdict: {plain_name(case.verdict.message, longest=600)}")
