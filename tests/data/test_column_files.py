@@ -74,6 +74,15 @@ def test_a_folder_of_the_hub_has_its_parts(tmp_path: Path) -> None:
     assert part_sizes(str(tmp_path))["val"] == 10
 
 
+def test_rows_without_a_label_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    parquet.write_table(table(range(20)), tmp_path / "train-0.parquet")
+    hidden = table(range(20, 30)).to_pydict() | {"label": [-1] * 9 + [1]}
+    unlabelled = pa.table(hidden).replace_schema_metadata(table(range(1)).schema.metadata)
+    parquet.write_table(unlabelled, tmp_path / "test-0.parquet")
+    assert shown(f"{tmp_path}:test") == {(29, "cat")}
+    assert "9 rows without a label (-1) are left out" in caplog.text
+
+
 def test_a_folder_saved_to_disk(tmp_path: Path) -> None:
     for part, levels in (("train", range(30)), ("test", range(30, 40))):
         (tmp_path / part).mkdir()
@@ -140,7 +149,7 @@ def test_labels_that_make_no_sense(tmp_path: Path) -> None:
     for labels, reason in (
         ([None, 1, 2], "label must be class numbers or names"),
         ([0.5, 1.0, 2.0], "label must be class numbers or names"),
-        ([-1, 0, 1], "no class has the number '-1'"),
+        ([-1, 0, 1], "no class has the number '-1'"),  # which no names of classes make a row without a label
     ):
         made = {"image": [picture(level) for level in range(3)], "label": labels}
         parquet.write_table(pa.table(made), tmp_path / "x.parquet")

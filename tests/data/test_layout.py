@@ -245,3 +245,27 @@ def test_names_alone_make_a_layout() -> None:
         laid_out([("a", "1.png")], who="x")
     classes = laid_out([("train", "1.png"), ("bus", "1.png")], who="x")
     assert classes.class_names == ("bus", "train")  # of vehicles
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("train/cat/0.png", "train/dog/0.png", "more/cat/0.png"), "train are parts .*, more are none: move one"),
+        (
+            ("val/cat/0.png", "test/cat/0.png"),
+            "test, val hold class folders, but there is no folder train: .* x/test",
+        ),
+        (("images/0.png", "labels/0.txt"), "found images in one folder only, images"),
+    ],
+)
+def test_folders_that_are_no_classes_are_not_taken_for_them(names: tuple[str, ...], reason: str) -> None:
+    pictures = [tuple(name.split("/")) for name in names if name.endswith("png")]
+    with pytest.raises(DataError, match=reason):
+        laid_out(pictures, sorted({name.split("/")[0] for name in names}), who="x")
+    listed = laid_out(pictures, who="x", classes=["cat", "dog", "images"])
+    assert len(listed.order) == len(pictures)
+
+
+def test_a_class_may_be_called_test() -> None:
+    layout = laid_out([("test", "deep", "0.png"), ("control", "0.png")], who="x")
+    assert layout.class_names == ("control", "test")

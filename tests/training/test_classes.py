@@ -86,6 +86,11 @@ def test_a_source_is_enrolled_although_its_data_lack_classes(files: dict[str, st
     assert modelprint.verify(fingerprint, files["card"]).verdict == "derived"
 
 
+def test_a_module_in_memory_says_it_by_its_outputs(files: dict[str, str]) -> None:
+    module = load_model(files["card"]).module
+    assert matched(load_data(files["numbers"]), of_module(module)).data.classes == 10
+
+
 def named(names: tuple[str, ...]) -> LoadedModel:
     return replace(of_module(Normalized(torch.nn.Flatten(), (0.0,), (1.0,))), class_names=names)
 

@@ -61,10 +61,14 @@ def list_columns(path: Path, reading: Reading = AS_IT_IS) -> PictureSet:
     named: list[list[str] | None] = []
     for place in places:
         listed = _listing(place, reading)
-        files += _files(place, listed)
-        labels += listed["labels"]
+        kept = _labelled(listed)
+        if len(kept) < len(listed["labels"]):
+            note(f"{place}: {len(listed['labels']) - len(kept)} rows without a label (-1) are left out")
+        rows = _files(place, listed)
+        files += [rows[row] for row in kept]
+        labels += [listed["labels"][row] for row in kept]
         named.append(listed["class_names"])
-        counts[parts[place] or "train"] += len(listed["labels"])
+        counts[parts[place] or "train"] += len(kept)
     if not files:
         raise DataError(f"{path} lists no pictures")
     if any(names != named[0] for names in named):
@@ -88,6 +92,12 @@ def _listing(place: Path, reading: Reading) -> Mapping[str, Any]:
         return reader.columns(
             place, image=reading.path, label=reading.label, usual={"path": PATH_COLUMNS, "label": LABEL_COLUMNS}
         )
+
+
+def _labelled(listed: Mapping[str, Any]) -> list[int]:
+    """The rows with a label: where classes are named, -1 stands for none, as in test parts of published sets."""
+    labels = listed["labels"]
+    return [row for row in range(len(labels)) if listed["class_names"] is None or labels[row] != -1]
 
 
 def _files(place: Path, listed: Mapping[str, Any]) -> list[PictureFile]:

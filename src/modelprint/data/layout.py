@@ -82,11 +82,12 @@ def laid_out(
     Raises:
         DataError: no class folders, no pictures, folders of no class, or parts of other classes.
     """
-    parts, notes = _parts(pictures)
+    parts, notes = _parts(pictures, who=who, listed=classes is not None), list[str]()
+    known = None if classes is None else frozenset(classes)
     below = {part: 0 if part is None else 1 for part in set(parts)}
     of_class: list[str | None] = []
     for names, part in zip(pictures, parts, strict=True):
-        of_class.append(_class_of(names[below[part] : -1], classes))
+        of_class.append(_class_of(names[below[part] : -1], known))
     outside = [names for names, name in zip(pictures, of_class, strict=True) if name is None]
     if outside and classes is not None:
         shown = "/".join(outside[0])
@@ -101,6 +102,11 @@ def laid_out(
     class_names = tuple(classes) if classes is not None else _own_classes(of_class, parts, folders, published, who)
     if not inside:
         raise DataError(f"{who}: no images (png, jpg ...) in its class folders")
+    shown_classes = {of_class[number] for number in inside}
+    if classes is None and len(shown_classes) < 2:
+        raise DataError(
+            f"{who}: expected one folder of images per class, found images in one folder only, {shown_classes.pop()}"
+        )
     labels = numbers_of([str(of_class[number]) for number in inside], class_names, who=who)
     rank = {part: place for place, part in enumerate(ORDER)}
     keys = [
@@ -123,23 +129,48 @@ def laid_out(
     )
 
 
-def _parts(pictures: Sequence[Names]) -> tuple[list[str | None], list[str]]:
-    """The published part of each picture; None for all where the folders at the root are no parts."""
+def _parts(pictures: Sequence[Names], *, who: str, listed: bool) -> list[str | None]:
+    """The published part of each picture; None for all where the folders at the root are classes.
+
+    Args:
+        listed: whether a list says which folders are classes.
+
+    Raises:
+        DataError: folders at the root of which some hold class folders as parts do, and others are no parts.
+    """
+    nothing: list[str | None] = [None] * len(pictures)
     tops = {names[0] for names in pictures if len(names) > 1}
-    training = [names for names in pictures if len(names) > 1 and PARTS.get(names[0].lower()) == "train"]
-    if not training or any(top.lower() not in PARTS for top in tops) or any(len(names) < 3 for names in training):
-        return [None] * len(pictures), []
-    return [PARTS.get(names[0].lower()) if len(names) > 1 else None for names in pictures], []
+    classes_within = dict.fromkeys(tops, True)
+    for names in pictures:
+        if len(names) == 2:
+            classes_within[names[0]] = False
+    published = sorted(top for top in tops if top.lower() in PARTS and classes_within[top])
+    if not published:
+        return nothing
+    others = sorted(top for top in tops if top.lower() not in PARTS)
+    training = any(PARTS[top.lower()] == "train" for top in published)
+    if training and others and not listed:
+        raise DataError(
+            f"{who}: {', '.join(published)} are parts of a set by their names, {', '.join(others[:5])} are none: move "
+            "one or the other away, or name the classes with --classes FILE"
+        )
+    if not training and not others and not listed:
+        raise DataError(
+            f"{who}: {', '.join(published)} hold class folders, but there is no folder train: name one of them, "
+            f"{who}/{published[0]}"
+        )
+    if others or not training:
+        return nothing
+    return [PARTS.get(names[0].lower()) if len(names) > 1 else None for names in pictures]
 
 
-def _class_of(folders: Names, classes: Sequence[str] | None) -> str | None:
+def _class_of(folders: Names, classes: frozenset[str] | None) -> str | None:
     """The class of a picture in these folders; None where there is none."""
     if classes is None:
         return folders[0] if folders else None
-    known = set(classes) if len(classes) > 16 else classes
     for depth in range(len(folders), 0, -1):
         for name in (folders[depth - 1], "/".join(folders[:depth])):
-            if name in known:
+            if name in classes:
                 return name
     return None
 

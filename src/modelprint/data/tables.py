@@ -25,7 +25,7 @@ PATH_COLUMNS = (
     *("image", "image_path", "img", "img_path"),
 )
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "classname", "category", "target", "y")
-PART_COLUMNS = ("split", "part", "subset", "fold")
+PART_COLUMNS = ("split", "subset", "partition")
 LARGEST = 2**30  # bytes of a table
 _SEPARATORS = ",;\t|"
 

@@ -14,6 +14,7 @@ from modelprint.data.labelled import LabelledSet
 from modelprint.nn.class_count import ClassCountError
 from modelprint.nn.loading import LoadedModel, open_model
 from modelprint.nn.options import ModelOptions
+from modelprint.training.loop import predict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +55,13 @@ def matched(data: LabelledSet, model: LoadedModel, *, classes: int | None = None
     """Data with the classes numbered as a model does, where both say what these are.
 
     Args:
-        classes: how many the model tells apart; None: as its spec says, or as many as the data have.
+        classes: how many the model tells apart; None: as its spec says, or as many as it has outputs.
 
     Raises:
         DataError: the data have class names that the model does not have.
     """
     if data.numbering == "numbers":
-        count = classes or (None if model.spec is None else model.spec.classes) or data.classes
+        count = classes or (None if model.spec is None else model.spec.classes) or _outputs(model, data)
         if count <= data.classes:
             return Opened(model=model, data=data)
         note = f"{data.name}: its labels run to {data.classes - 1}; the model tells {count} classes apart"
@@ -82,6 +83,15 @@ def matched(data: LabelledSet, model: LoadedModel, *, classes: int | None = None
     note = f"{data.name}: classes are numbered as the model names them: {', '.join(names[:5])} ..."
     renumbered = replace(data, labels=numbers[data.labels], class_names=names, numbering="list")
     return Opened(model=model, data=renumbered, notes=(note,))
+
+
+def _outputs(model: LoadedModel, data: LabelledSet) -> int:
+    """How many outputs a model has for one input; as many as the data have classes, where it fails on it."""
+    try:
+        logits = predict(model.module, torch.from_numpy(np.array(data.stored[:1])), modality=data.modality)
+    except Exception:  # somebody's code, in any way; what asks next says what is wrong
+        return data.classes
+    return logits.shape[1] if logits.ndim == 2 else data.classes
 
 
 def _places(names: tuple[str, ...]) -> dict[str, int]:
