@@ -19,7 +19,8 @@ from modelprint.core.printable import one_line
 
 INTERRUPTED = 130
 _READ_IN_A_CHILD = (
-    ".pt", ".pth", ".ckpt", ".bin", ".tar", ".onnx", ".npz", ".zip", ".parquet", ".arrow", ".tflite", ".keras", ".h5", ".hdf5", ".xml"
+    ".pt", ".pth", ".ckpt", ".bin", ".tar", ".onnx", ".npz",
+    ".zip", ".parquet", ".arrow", ".tflite", ".keras", ".h5", ".hdf5", ".xml"
 )  # fmt: skip
 
 app = App(
