@@ -103,6 +103,7 @@ class ImagePost(Dialect):
     """
 
     largest_batch = 1
+    preparing = "look at --picture, and at what the server does with pictures"
 
     def __init__(self, url: str, *, index: ClassIndex, kind: Picture = "png", wire: Carrier = IMAGE.wire) -> None:
         self.url, self.index, self.kind, self.wire = url, index, kind, wire

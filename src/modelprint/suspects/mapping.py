@@ -30,6 +30,7 @@ from modelprint.suspects.templates import MANY, ONE, SHAPE, filled, holds, resol
 from modelprint.suspects.wire import Call, Said, Wire, extended
 
 _ACCEPT = {"json": None, "text": "text/plain, */*", "events": "text/event-stream"}
+_OF_PICTURES = "kind, picture and least_size"
 
 
 class MappedApi(Dialect):
@@ -61,6 +62,8 @@ class MappedApi(Dialect):
     ) -> None:
         self.wire = wire
         self.mapping = mapping
+        entries = "layout, dtype, range, mean, std and bgr" if mapping.request.kind == "tensor" else _OF_PICTURES
+        self.preparing = f"look at {entries} of [request] in the mapping file"
         called = {**mapping.class_names, **(aliases or {})}
         self.index = ClassIndex.aliased(names, called, who="the mapping file", form=form)
         request = mapping.request
@@ -161,7 +164,14 @@ class MappedApi(Dialect):
     def _filled(self, images: np.ndarray) -> Any:
         request = self.mapping.request
         if request.kind == "tensor":
-            encoder = self.wire.encoder(layout=request.layout, dtype=request.dtype, mean=request.mean, std=request.std)
+            encoder = self.wire.encoder(
+                layout=request.layout,
+                dtype=request.dtype,
+                mean=request.mean,
+                std=request.std,
+                bgr=request.bgr,
+                value_range=request.value_range,
+            )
             tensor = encoder.encode(images)
             values, shape = tensor.tolist(), list(tensor.shape)
         else:

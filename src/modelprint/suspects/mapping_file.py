@@ -56,7 +56,8 @@ class MappingRequest(Record):
         content_type: of the request; what suits the kind unless given.
         least_size: the shorter side, in pixels, that pictures are enlarged to by a whole factor where they are smaller.
         field, form: of an upload: the name of its file, and what goes with it.
-        layout, dtype, mean, std: of tensors; floats are in [0, 1] before `mean` and `std`.
+        layout, dtype, mean, std: of tensors; floats are in [0, 1], or in `range`, before `mean` and `std`.
+        value_range, bgr: of tensors, too; the first is written `range`. As in `ModelOptions`.
     """
 
     kind: Literal["tensor", "png", "jpeg", "base64", "base64-json", "multipart"]
@@ -71,6 +72,8 @@ class MappingRequest(Record):
     dtype: Number = "float32"
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    value_range: tuple[float, float] = Field(default=(0.0, 1.0), alias="range")
+    bgr: bool = False
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:
