@@ -187,6 +187,19 @@ class Suspect(ABC):
         """What asking about inputs would take; nothing is sent, but a suspect here may be asked a few to measure it."""
         return Cost(queries=len(inputs))
 
+    @property
+    def repeats(self) -> bool:
+        """Whether it can be asked the same inputs anew."""
+        return self.free
+
+    def again(self, inputs: np.ndarray, *, access: Access) -> Answers | None:
+        """Answers to inputs that it was asked before, asked anew; None where that cannot be.
+
+        Raises:
+            SuspectError: as `ask` does.
+        """
+        return self.ask(inputs, access=access) if self.free else None
+
     def in_form(self, convention: Convention) -> Suspect | None:
         """The same model, asked with inputs prepared in another way; None where that cannot be tried here."""
         return None

@@ -21,11 +21,12 @@ from modelprint.core.own_code import generators_kept
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.ahead import Notice, asker_within, unheard
+from modelprint.ownership.costs import announce_asking, cost_of
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.lacking import decide_in_common
 from modelprint.ownership.matching import looks_renamed
-from modelprint.ownership.plain_asked import announce_asking, ask_plain, cost_of, plan_plain
+from modelprint.ownership.plain_asked import ask_plain, plan_plain
 from modelprint.ownership.sense import check_classes, check_varied
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.base import Progress, Scheme, silent
@@ -134,28 +135,7 @@ def asked_of(fingerprint: Fingerprint) -> AskedInputs:
     )
 
 
-TWICE = 8  # queries that tell whether a suspect answers the same question alike
 NOTE = " Note: "  # in a verdict's message, before what was seen of the suspect and no recorded answer shows
-_OFF = 1e-3  # of the largest score
-
-
-def changes_its_answers(suspect: Suspect, queries: np.ndarray, access: Access) -> str | None:
-    """What to say where a suspect on this machine answers the same queries in two ways; None where it does not."""
-    if not suspect.free or not len(queries):
-        return None
-    level = Access.SCORES if suspect.access == Access.WEIGHTS else access
-    first, second = (suspect.ask(queries, access=level) for _ in range(2))
-    if first.scores is None or second.scores is None:
-        changed = int((first.labels != second.labels).sum())
-    else:
-        off = np.abs(first.scores - second.scores).max(axis=1)
-        changed = int((off > _OFF * max(1.0, float(np.abs(first.scores).max()))).sum())
-    if not changed:
-        return None
-    return (
-        f"answers differ between two identical calls, to {changed} of {len(queries)} queries: the suspect is random "
-        "(dropout left on?), and so is this verdict."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,7 +355,15 @@ def record_answers(
     """
     level = Access.parse(access) if isinstance(access, str) else access
     respondent = opened(suspect, fingerprint, options)
-    announce_asking(fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget, notice=notice)
+    announce_asking(
+        fingerprint,
+        scheme_of(fingerprint),
+        respondent,
+        access=level,
+        budget=budget,
+        notice=notice,
+        repeats=False,
+    )
     scheme = scheme_of(fingerprint)
     plain = ask_plain(fingerprint, plan_plain(fingerprint, scheme, respondent, budget), respondent, access=level)
     interview = interrogate(

@@ -66,6 +66,8 @@ def bundle(
     form = verification.verdict.form
     if form is not None and form.proposal is not None:
         raise UsageError(f"the suspect was asked in the wrong form, and nothing follows from that: say {form.proposal}")
+    if verification.unsteady:
+        raise UsageError("the suspect gives two answers to one query: whoever asks it again sees another verdict")
     private = read_private(key)
     if encoded(public_bytes(private)) != stated.key:
         raise UsageError(f"{key} is not the key that sealed this commitment: a bundle is signed by the same one")

@@ -19,6 +19,7 @@ from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import LEAST, Fit, Look, best_fit, look
 from modelprint.ownership.plain_asked import PlainAnswers, ask_plain, known_inputs, plan_plain
 from modelprint.ownership.sense import check_varied
+from modelprint.ownership.steadiness import ask_twice, twice_places
 from modelprint.schemes.base import Progress, Scheme, silent
 
 SPOILED = "a model that was spoiled so that it answers like this looks the same: this is no sign of independence"
@@ -31,12 +32,14 @@ class Heard:
     Attributes:
         plain: its answers to plain inputs.
         form: what these say of the form in which it was asked; None where none was answered.
+        change: what is to be said of a suspect that gave two answers to one query; None where it did not.
     """
 
     interview: Interview
     decision: Decision
     plain: PlainAnswers
     form: FormCheck | None
+    change: str | None = None
 
 
 def hear(
@@ -66,14 +69,15 @@ def hear(
     Raises:
         SuspectError: as `interrogate` does.
     """
-    plain = ask_plain(fingerprint, plan_plain(fingerprint, scheme, suspect, budget), suspect, access=access)
+    plan = plan_plain(fingerprint, scheme, suspect, budget)
+    plain = ask_plain(fingerprint, plan, suspect, access=access)
     labels, true = plain.known(fingerprint)
     expected = 1.0 if accuracy is None else accuracy
     first = look(labels, true, accuracy=expected)
     if first.short:
         fit = best_fit(
             suspect,
-            known_inputs(fingerprint, plain.plan),
+            known_inputs(fingerprint, plan),
             modality=fingerprint.modality,
             expected=fingerprint.manifest.source_form,
             least=expected,
@@ -93,6 +97,8 @@ def hear(
                 alpha=alpha / owners,
                 pool_kinds=pool_kinds,
             )
+    places = twice_places(fingerprint, scheme, suspect, plan, budget=budget)
+    twice = ask_twice(fingerprint, places, suspect, access=access)
     interview = interrogate(
         fingerprint,
         scheme,
@@ -101,7 +107,7 @@ def hear(
         budget=budget,
         alpha=alpha if stops_early else None,
         pool_kinds=pool_kinds,
-        given=plain.queries,
+        given=plain.queries if twice is None else plain.with_answers(twice.places, twice.first),
         progress=progress,
     )
     decision = concluded(scheme, fingerprint, interview, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
@@ -109,19 +115,32 @@ def hear(
     if decision.matching is not None:
         labels = decision.matching.classes[labels]
     last = look(labels, true, accuracy=expected)
-    form = _form(last, plain, accuracy)
-    heard = Heard(interview=interview, decision=decision, plain=plain, form=form)
-    if not last.short:
-        if decision.outcome == "not-shown" and last.answered < LEAST:
-            return replace(heard, decision=_with(decision, _unchecked(fingerprint)))
-        return heard
-    doubt = f"{_knows(last, fingerprint)}: was it asked in the wrong form?"
-    if decision.outcome == "derived":
+    heard = Heard(
+        interview=interview,
+        decision=decision,
+        plain=plain,
+        form=_form(last, plain, accuracy),
+        change=None if twice is None else twice.note,
+    )
+    return replace(heard, decision=_weighed(heard, last, suspect, fingerprint))
+
+
+def _weighed(heard: Heard, seen: Look, suspect: Suspect, fingerprint: Fingerprint) -> Decision:
+    """The decision, with what plain inputs and repeated queries say of it."""
+    decision, shown = heard.decision, heard.decision.outcome
+    if heard.change is not None and shown == "not-shown":
+        return unscored(
+            decision, f"the suspect gave two answers to one query: asked again, it may score otherwise. {SPOILED}"
+        )
+    if not seen.short:
+        unknown = shown == "not-shown" and seen.answered < LEAST
+        return _with(decision, _unchecked(fingerprint)) if unknown else decision
+    doubt = f"{_knows(seen, fingerprint)}: was it asked in the wrong form?"
+    if shown == "derived":
         stands = "In the wrong form few answers are the source's, so that the verdict stands"
-        return replace(heard, decision=_with(decision, f"{doubt} {stands}"))
-    if decision.outcome == "not-shown":
-        return replace(heard, decision=unscored(decision, f"{doubt} {_mend(suspect, last, fingerprint)}"))
-    return replace(heard, decision=_with(decision, f"{doubt} {_mend(suspect, last, fingerprint)}"))
+        return _with(decision, f"{doubt} {stands}")
+    mend = _mend(suspect, seen, fingerprint)
+    return unscored(decision, f"{doubt} {mend}") if shown == "not-shown" else _with(decision, f"{doubt} {mend}")
 
 
 def _not_asked_on(

@@ -23,9 +23,9 @@ from modelprint.modalities.base import InputSpec
 from modelprint.ownership.ahead import Notice, unheard
 from modelprint.ownership.ask import AnySuspect, opened, scheme_of
 from modelprint.ownership.attribution import Compared, attributed
+from modelprint.ownership.costs import announce_asking, cost_of
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.hearing import hear
-from modelprint.ownership.plain_asked import announce_asking, cost_of
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
 
@@ -138,6 +138,15 @@ class _Shared(Suspect):
         """The inner suspect's."""
         return self.inner.cost(inputs, access=access)
 
+    @property
+    def repeats(self) -> bool:
+        """As the inner suspect."""
+        return self.inner.repeats
+
+    def again(self, inputs: np.ndarray, *, access: Access) -> Answers | None:
+        """The inner suspect's answers, asked anew."""
+        return self.inner.again(inputs, access=access)
+
     def in_form(self, convention: Convention) -> Suspect | None:
         """The inner suspect, asked in another form."""
         return self.inner.in_form(convention)
@@ -237,5 +246,5 @@ def _ask(
         fingerprint=fingerprint,
         decision=heard.decision,
         queries=int(heard.interview.asked.sum()),
-        notes=suspect.notes,
+        notes=(*suspect.notes, *([] if heard.change is None else [heard.change])),
     )

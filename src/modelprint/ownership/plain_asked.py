@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from modelprint.core.access import Access
-from modelprint.core.durations import duration
-from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect, summed
-from modelprint.ownership.ahead import WORTH_SAYING, Notice, asker_within, asking, unheard
+from modelprint.core.suspect import UNANSWERED, Answers, Suspect
+from modelprint.ownership.ahead import asker_within
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import KnownInputs
 from modelprint.ownership.plain import FEW, MOST, PlainInputs
@@ -62,6 +61,13 @@ class PlainAnswers:
         if answers.scores is None or self.queries.scores is None:
             return Answers(labels=labels)
         return Answers(labels=labels, scores=np.where(fresh[:, None], self.queries.scores, answers.scores))
+
+    def with_answers(self, places: np.ndarray, given: Answers) -> Answers:
+        """Its answers to the plain queries, and to others at these places."""
+        scores = None if self.queries.scores is None else self.queries.scores.copy()
+        answers = Answers(labels=self.queries.labels.copy(), scores=scores)
+        _fill(answers, places, given)
+        return answers
 
     @property
     def beside(self) -> int:
@@ -139,36 +145,6 @@ def ask_plain(fingerprint: Fingerprint, plan: PlainPlan, suspect: Suspect, *, ac
         check_classes(given, classes, suspect.identity)
         _fill(further, plan.further, given)
     return PlainAnswers(plan=plan, queries=queries, further=further, lacking=suspect.lacking)
-
-
-def cost_of(fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, *, access: Access, budget: int | None) -> Cost:
-    """What asking a suspect would take at most, plain inputs included; no query is sent.
-
-    Raises:
-        FingerprintError: the budget holds not one unit of the scheme.
-    """
-    asked = asker_within(scheme, fingerprint.state, suspect, budget).total
-    plan = plan_plain(fingerprint, scheme, suspect, budget)
-    stored = [fingerprint.queries[:asked], fingerprint.queries[plan.beside]]
-    stored += [] if fingerprint.plain is None else [fingerprint.plain.stored[plan.further]]
-    return summed([suspect.cost(part, access=access) for part in stored if len(part)])
-
-
-def announce_asking(
-    fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, *, access: Access, budget: int | None, notice: Notice
-) -> None:
-    """Say what asking a server takes, before anything is sent; of a suspect here, what takes more than a minute."""
-    if notice is unheard:  # nor is anything measured
-        return
-    cost = cost_of(fingerprint, scheme, suspect, access=access, budget=budget)
-    if not (cost.requests or cost.answered):
-        if cost.seconds is not None and cost.seconds > WORTH_SAYING:
-            notice(f"{suspect.identity}: {cost.queries} queries, about {duration(cost.seconds)} on this machine")
-        return
-    plan = plan_plain(fingerprint, scheme, suspect, budget)
-    beside = len(plan.beside) + len(plan.further)
-    first = f" and {beside} unperturbed {fingerprint.modality.plural}" if beside else ""
-    notice(f"{suspect.identity}: {asking(cost, whole=len(fingerprint), beside=beside, first=first)}")
 
 
 def known_inputs(fingerprint: Fingerprint, plan: PlainPlan) -> tuple[KnownInputs, ...]:

@@ -20,12 +20,11 @@ from modelprint.ownership import weights
 from modelprint.ownership.ahead import budget_of
 from modelprint.ownership.ask import (
     NOTE,
-    TWICE,
     AnySuspect,
-    changes_its_answers,
     opened,
     scheme_of,
 )
+from modelprint.ownership.costs import announce_asking
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint
@@ -41,7 +40,7 @@ from modelprint.ownership.negatives import (
     unheard,
 )
 from modelprint.ownership.origin import Origin
-from modelprint.ownership.plain_asked import PlainAnswers, announce_asking
+from modelprint.ownership.plain_asked import PlainAnswers
 from modelprint.ownership.plane import labels_on
 from modelprint.ownership.remarks import remarks
 from modelprint.schemes.base import Progress, silent
@@ -61,6 +60,7 @@ class Verification:
         lacking: classes of the fingerprint that the suspect cannot answer.
         budget: that was given, or that suits the suspect; None: none.
         plain: answers to unperturbed inputs, which tell the form in which it was asked; None where nothing was asked.
+        unsteady: whether it gave two answers to one query.
     """
 
     verdict: Verdict
@@ -71,6 +71,7 @@ class Verification:
     cap: int
     budget: int | None
     plain: PlainAnswers | None
+    unsteady: bool = False
     lacking: frozenset[int] = frozenset()
 
 
@@ -169,13 +170,12 @@ def examine(
     interview, decision = heard.interview, heard.decision
     for note in respondent.notes:
         notice(note)
-    change = changes_its_answers(respondent, calibrated.queries[:TWICE], level)
     message = decision.message
     if lowered:
         message += "; some calibration models give labels only, so that labels are compared"
     calibration_remarks = remarks(calibrated)
     message = "; ".join([message, *calibration_remarks])
-    seen = [*respondent.notes, *([] if change is None else [change])]
+    seen = [*respondent.notes, *([] if heard.change is None else [heard.change])]
     verdict = Verdict(
         verdict=decision.outcome,
         scheme=scheme.name,
@@ -203,6 +203,7 @@ def examine(
         fingerprint=calibrated,
         answers=interview.answers,
         plain=heard.plain,
+        unsteady=heard.change is not None,
         calibration_scores=decision.calibration_scores,
         plane_labels=_plane(print_, respondent) if slice_plane and respondent.free else None,
         cap=int(interview.planned.sum()),

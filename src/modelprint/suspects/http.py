@@ -131,6 +131,29 @@ class HttpSuspect(Suspect):
             seconds=max(times, default=None) if batches else 0.0,
         )
 
+    @property
+    def repeats(self) -> bool:
+        """A server can."""
+        return True
+
+    def again(self, inputs: np.ndarray, *, access: Access) -> Answers | None:
+        """What the server says now, whatever the ledger knows; not kept. None where it does not answer at once."""
+        parts: list[Answers] = []
+        with self.ledger, self.wire:
+            for start in range(0, len(inputs), self.batch_size):
+                batch = inputs[start : start + self.batch_size]
+                if self._allowed(len(batch)) < len(batch):
+                    return None
+                try:
+                    body = self.dialect.exchange(self.wire, batch, access)
+                    parts.append(self.dialect.answers(body, len(batch), access).restricted(access))
+                except (LostError, SuspectError):
+                    return None
+        joined = parts[0]
+        for part in parts[1:]:
+            joined = joined.joined(part)
+        return joined
+
     def advice(self, convention: Convention | None = None) -> Advice:
         """Options of servers, or the entry of a mapping file."""
         return Advice(how=self.dialect.preparing, classes="--class-names FILE (`modelprint map-classes` writes it)")
