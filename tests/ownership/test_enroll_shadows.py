@@ -15,6 +15,7 @@ from modelprint.attacks import run_attack
 from modelprint.core.errors import DataError, FingerprintError, ModelError, SuspectError, UsageError
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel, load_model
+from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import build
 from modelprint.ownership.fingerprint import Manifest
 from modelprint.ownership.shadows import NONE, shadow_models
@@ -202,3 +203,23 @@ def test_a_folder_that_holds_a_checkpoint_without_a_spec_is_refused(source: Load
     save_file({"weight": source.module.state_dict()["body.head.weight"].clone()}, tmp_path / "bare.safetensors")
     with pytest.raises(ModelError):
         shadow_folder(tmp_path, source)
+
+
+def test_code_that_a_folder_names_is_run_only_where_it_is_trusted(
+    digits: Digits, source: LoadedModel, tmp_path: Path
+) -> None:
+    """`--trust-code` holds for shadow folders as for the model itself."""
+    (tmp_path / "nets.py").write_text(
+        "import torch\n\n\ndef net(classes):\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, classes))\n"
+    )
+    for name in ("copy", "other"):
+        torch.save({"1.weight": torch.rand(10, 64), "1.bias": torch.zeros(10)}, tmp_path / f"{name}.pt")
+    (tmp_path / "models.toml").write_text(
+        '[defaults]\narch = "nets.py:net"\nmean = [0.0]\nstd = [1.0]\n\n'
+        '[models."copy.pt"]\nmade_from = "source"\n\n[models."other.pt"]\nkind = "SADT"\n'
+    )
+    with pytest.raises(ModelError, match=r"models.toml names code \(nets.py:net\): pass --trust-code"):
+        shadow_folder(tmp_path, source, shape=(1, 8, 8), classes=10)
+    trusted = shadow_folder(tmp_path, source, ModelOptions(trust_code=True), shape=(1, 8, 8), classes=10)
+    assert (len(trusted.surrogates), len(trusted.references)) == (1, 1)

@@ -105,6 +105,17 @@ def test_code_that_a_folder_names_is_run_only_where_it_is_trusted(digits: Digits
         calibrated(digits, folder)
 
 
+@pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated
+def test_trust_reaches_programs_in_a_folder(digits: Digits, tmp_path: Path) -> None:
+    for number, stranger in enumerate(digits.strangers[:2]):
+        script = torch.jit.trace(stranger, torch.rand(2, 1, 8, 8))  # type: ignore[no-untyped-call]
+        torch.jit.save(script, tmp_path / f"{number}.pt")  # type: ignore[no-untyped-call]
+    with pytest.raises(ModelprintError, match=r"0.pt: a TorchScript archive holds code: pass --trust-code"):
+        calibrated(digits, tmp_path)
+    found = calibrated(digits, tmp_path, options=ModelOptions(trust_code=True))
+    assert [one.name for one in found.manifest.calibration] == ["0.pt", "1.pt"]
+
+
 def test_the_arch_of_the_command_line_holds_for_files_that_say_nothing(digits: Digits, tmp_path: Path) -> None:
     torch.save(digits.strangers[1].body.state_dict(), tmp_path / "b.pth")
     save_model(tmp_path / "a.safetensors", digits.strangers[0], digits.trained.card.model_copy(update={"recipe": {}}))

@@ -31,6 +31,7 @@ ASKED: Mapping[FileKind, str] = {  # formats that answer, but give no gradients 
     "openvino": "an OpenVINO model",
     "saved-model": "a SavedModel",
 }
+PROGRAMS = ("exported", "torchscript")  # kinds that bring code
 SAVED_MODEL = "saved_model.pb"  # in a folder of that kind
 WAYS_ROUND = (
     "check the model as an ONNX file, at an http address, as a Python callable (modelprint.verify), or by its answers "

@@ -27,7 +27,7 @@ from modelprint.nn.description import OF_DATA, Description, by_card, by_options,
 from modelprint.nn.exported import load_exported, load_script
 from modelprint.nn.files import ModelCard
 from modelprint.nn.fitting import check_finite
-from modelprint.nn.kinds import kind_of, kind_of_data
+from modelprint.nn.kinds import PROGRAMS, kind_of, kind_of_data
 from modelprint.nn.options import EMA, ModelOptions
 from modelprint.nn.places import model_files, path_of, weights_of
 from modelprint.nn.spec import ModelSpec
@@ -139,7 +139,7 @@ def open_model(
         weights = path_of(spec_file.weights)
         of_files.append(by_spec_file(spec_file, path, options=options))
     weights = weights_of(weights)
-    program = kind_of(weights) in ("exported", "torchscript")
+    program = kind_of(weights) in PROGRAMS
     file = None if program else read_weights(weights, which=options.weights, seconds=options.seconds)
     if file is not None:
         of_files += _beside(file, weights, options)

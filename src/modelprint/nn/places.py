@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from modelprint.core.errors import ModelError
-from modelprint.nn.kinds import CHECKPOINT_SUFFIXES, WAYS_ROUND, is_asked
+from modelprint.nn.kinds import CHECKPOINT_SUFFIXES, PROGRAMS, WAYS_ROUND, is_asked, kind_of
 from modelprint.nn.spec_file import read_spec_file
 
 MODELS_FILE = "models.toml"  # what a folder says of all its models
@@ -55,7 +55,12 @@ def model_files(path: str | Path, *, arch_known: bool = False, empty: bool = Fal
     specs = sorted(file for file in folder.glob("*.toml") if file.name != MODELS_FILE)
     named = {os.path.realpath(read_spec_file(spec).weights) for spec in specs}  # of links in a circle, too
     unnamed = [file for file in sorted(folder.iterdir()) if os.path.realpath(file) not in named]
-    checkpoints = [file for file in unnamed if file.suffix.lower() in CHECKPOINT_SUFFIXES and not _of_graph(file)]
+    programs = [file for file in unnamed if kind_of(file) in PROGRAMS]  # these need no architecture
+    checkpoints = [
+        file
+        for file in unnamed
+        if file.suffix.lower() in CHECKPOINT_SUFFIXES and file not in programs and not _of_graph(file)
+    ]
     if checkpoints and not arch_known:
         raise ModelError(
             f"{checkpoints[0]} does not say its architecture: give --arch, write "
@@ -63,7 +68,7 @@ def model_files(path: str | Path, *, arch_known: bool = False, empty: bool = Fal
         )
     whole = [file for file in unnamed if file.suffix.lower() == ".safetensors"]
     folders = [file for file in unnamed if file.is_dir() and any((file / name).is_file() for name in IN_FOLDERS)]
-    models = sorted([*specs, *checkpoints, *whole, *folders])
+    models = sorted([*specs, *checkpoints, *programs, *whole, *folders])
     if not models and not empty:
         raise ModelError(f"{folder} holds no models: put .safetensors files, or .toml spec files, into it")
     return models
