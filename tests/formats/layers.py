@@ -95,10 +95,19 @@ def tflite_file(
         integers: "weights": of 8 bits, computing in floats; "ends": inputs and outputs of 8 bits, too.
         size: (height, width, channels).
     """
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
+    return tflite_graph(layers, batch=batch, integers=integers, size=size).packed()
 
-    graph = _Graph(schema)
+
+def tflite_graph(
+    layers: list[Layer],
+    *,
+    batch: int | None = 1,
+    integers: Literal["none", "weights", "ends"] = "none",
+    size: tuple[int, int, int] = (8, 8, 1),
+) -> TfliteGraph:
+    """The parts of such a file, to be changed before they are packed."""
+    graph = TfliteGraph()
+    schema = graph.schema
     place = graph.tensor("images", (batch or 1, *size), signature=batch is None)
     graph.inputs = [place]
     if integers == "ends":
@@ -111,15 +120,12 @@ def tflite_file(
     for number, layer in enumerate(layers):
         place, shape = graph.layer(layer, number, place, shape, any_number=batch is None, integers=integers != "none")
     if integers == "ends":
-        graph.tensors[place].name = b"scores"
         last = graph.tensor("stored", shape, signature=batch is None, type_=schema.TensorType.INT8)
         graph.tensors[last].quantization = _quantization(schema, [0.25], [0])
         graph.operator(schema.BuiltinOperator.QUANTIZE, [place], last)
         place = last
     graph.outputs = [place]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(graph.model().Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return graph
 
 
 def _quantization(schema: Any, scales: list[float], zeros: list[int]) -> Any:
@@ -128,11 +134,14 @@ def _quantization(schema: Any, scales: list[float], zeros: list[int]) -> Any:
     return quantised
 
 
-class _Graph:
+class TfliteGraph:
     """Tensors, buffers and operators of one TFLite graph."""
 
-    def __init__(self, schema: Any) -> None:
-        self.schema = schema
+    def __init__(self) -> None:
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.schema: Any = schema
+        self.more: list[Any] = []  # other graphs of the file
         self.tensors: list[Any] = []
         self.buffers: list[Any] = [schema.BufferT()]
         self.operators: list[Any] = []
@@ -218,17 +227,76 @@ class _Graph:
         self.operator(code, inputs, output, chosen, kind)
         return output, shape
 
-    def model(self) -> Any:
-        graph = self.schema.SubGraphT()
-        graph.tensors, graph.operators, graph.inputs, graph.outputs = (
-            self.tensors,
-            self.operators,
-            self.inputs,
-            self.outputs,
+    def loop_for_ever(self) -> None:
+        """A loop before the output, whose condition is always true."""
+        schema = self.schema
+        state = self.outputs[0]
+        shape = tuple(self.tensors[state].shape)
+        result = self.tensor("looped", shape)
+        loop = schema.WhileOptionsT()
+        loop.condSubgraphIndex, loop.bodySubgraphIndex = 1, 2
+        self.operator(schema.BuiltinOperator.WHILE, [state], result, loop, schema.BuiltinOptions.WhileOptions)
+        self.outputs = [result]
+        true = schema.BufferT()
+        true.data = np.ones(1, np.uint8)
+        self.buffers.append(true)
+        condition, body = TfliteGraph(), TfliteGraph()
+        condition.inputs = [condition.tensor("v", shape)]
+        yes = condition.tensor("yes", (), type_=schema.TensorType.BOOL, buffer=len(self.buffers) - 1)
+        condition.outputs = [yes]
+        body.inputs = [body.tensor("v", shape)]
+        body.outputs = [body.tensor("w", shape)]
+        sine = schema.OperatorCodeT()
+        sine.builtinCode, sine.deprecatedBuiltinCode = schema.BuiltinOperator.SIN, schema.BuiltinOperator.SIN
+        sine.version = 1
+        self.codes.append(sine)
+        step = schema.OperatorT()
+        step.opcodeIndex, step.inputs, step.outputs = len(self.codes) - 1, body.inputs, body.outputs
+        body.operators = [step]
+        self.more = [condition.subgraph(), body.subgraph()]
+
+    def fill(self, size: int) -> None:
+        """Ones of a size before the output, which is their largest."""
+        schema = self.schema
+        dims = self.constant("dims", np.array([size >> 30 or 1, min(size, 2**30)], np.int32))
+        one = self.constant("one", np.ones((), np.float32))
+        ones = self.tensor("ones", (1, 1))
+        self.operator(schema.BuiltinOperator.FILL, [dims, one], ones)
+        axes = self.constant("all", np.array([0, 1], np.int32))
+        largest = self.tensor("largest", ())
+        self.operator(
+            schema.BuiltinOperator.REDUCE_MAX,
+            [ones, axes],
+            largest,
+            schema.ReducerOptionsT(),
+            schema.BuiltinOptions.ReducerOptions,
         )
+        result = self.tensor("sum", tuple(self.tensors[self.outputs[0]].shape))
+        self.operator(
+            schema.BuiltinOperator.ADD,
+            [self.outputs[0], largest],
+            result,
+            schema.AddOptionsT(),
+            schema.BuiltinOptions.AddOptions,
+        )
+        self.outputs = [result]
+
+    def subgraph(self) -> Any:
+        graph = self.schema.SubGraphT()
+        graph.tensors, graph.operators = self.tensors, self.operators
+        graph.inputs, graph.outputs = self.inputs, self.outputs
+        return graph
+
+    def packed(self) -> bytes:
+        """The file."""
+        import flatbuffers
+
         model = self.schema.ModelT()
-        model.version, model.subgraphs, model.buffers, model.operatorCodes = 3, [graph], self.buffers, self.codes
-        return model
+        model.version, model.subgraphs, model.buffers = 3, [self.subgraph(), *self.more], self.buffers
+        model.operatorCodes = self.codes
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
 
 
 def openvino_files(onnx_file: Path, path: Path, *, half: bool = False) -> Path:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,10 @@ from tests.hostile.driver import Outcome, outcomes
 RESULTS = Path(__file__).with_name("results.json")
 LEAST = 1000
 WORKERS = 2  # processes at a time, where all inputs are tried
+LIBRARIES = {"tflite_files": "ai_edge_litert", "keras_files": "keras", "openvino_files": "openvino"}
 KINDS = {
     "arrays", "checkpoints", "evidence", "fingerprints", "http_servers", "onnx_files", "pictures", "recordings",
-    "safetensors", "toml_files",
+    "safetensors", "toml_files", *(kind for kind, library in LIBRARIES.items() if find_spec(library)),
 }  # fmt: skip
 needs_limits = pytest.mark.skipif(not available(), reason="this system cannot confine a child")
 

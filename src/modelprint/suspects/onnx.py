@@ -151,7 +151,9 @@ class OnnxSuspect(Suspect):
             layout=self._session.engine.layout,
             who=str(self.path),
         )
-        batch = self.batch_size or images_at_once(images.shape[1:], most=256)
+        taken = self.model.size or self.modality.wire.size_taken(self._declared, images.shape[1:])
+        shape = images.shape[1:] if taken is None else (images.shape[1], *taken)
+        batch = self.batch_size or images_at_once(shape, most=256)
         parts = [self._run(encoder.encode(images[start : start + batch])) for start in range(0, len(images), batch)]
         if not parts:
             return Answers(labels=np.zeros(0, np.int64))

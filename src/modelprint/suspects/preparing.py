@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from modelprint.core.errors import MisfitError
 from modelprint.modalities.base import Modality
 from modelprint.modalities.wire import BYTES, FLOATS, Encoder, Layout, Number
 from modelprint.nn.options import ModelOptions
+from modelprint.nn.spec import MAX_SIDE
 
 
 def declared_encoder(
@@ -28,13 +30,18 @@ def declared_encoder(
         layout: for models that leave every size open.
 
     Raises:
-        MisfitError: queries of that shape do not fit.
+        MisfitError: queries of that shape do not fit, or the declared size is beyond that of any image model.
     """
     wire = modality.wire
     channels = wire.channels_taken(declared, shape)
     if channels is not None:
         shape = (channels, *shape[1:])
     size = model.size or wire.size_taken(declared, shape)
+    if size is not None and max(size) > MAX_SIDE:
+        raise MisfitError(
+            f"{who} takes images of {size[0]} x {size[1]}: more than {MAX_SIDE} a side, which no image model has; it is "
+            "damaged, or takes something else"
+        )
     read = wire.layout(declared, shape if size is None else (shape[0], *size), who=who)
     if layout is not None and all(one is None or one < 0 for one in declared[1:]):
         read = layout
