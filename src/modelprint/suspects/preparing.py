@@ -39,7 +39,7 @@ def declared_encoder(
     size = model.size or wire.size_taken(declared, shape)
     if size is not None and max(size) > MAX_SIDE:
         raise MisfitError(
-            f"{who} takes images of {size[0]} x {size[1]}: more than {MAX_SIDE} a side, which no image model has; it is "
+            f"{who} takes images of {size[0]} x {size[1]}, more than {MAX_SIDE} a side, as no image model does: it is "
             "damaged, or takes something else"
         )
     read = wire.layout(declared, shape if size is None else (shape[0], *size), who=who)
