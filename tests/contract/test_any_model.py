@@ -145,6 +145,36 @@ def test_answers_by_hand_give_the_same_verdict_everywhere(fingerprint: Fingerpri
     assert identified["verdict"] == "derived"
 
 
+def test_answers_by_hand_are_evidence(digits: Digits, fingerprint: Fingerprint, place: Path) -> None:
+    """A bundle holds them, and a judge's check comes to the same verdict; so it does where classes are lacking."""
+    export_queries(fingerprint, place / "queries")
+    by_source(fingerprint, place / "queries")
+    run("key", "--out", "me", cwd=place)
+    run("seal", "mine.fp", "--key", "me", "--out", "mine.seal", cwd=place)
+    classes = [str(number) for number in range(9)]
+    (place / "names.toml").write_text(f'classes = {classes}\nother_labels = "abstained"')
+    text = (place / "queries" / "answers.csv").read_text()
+    (place / "nine.csv").write_text(text.replace(",9\n", ",other\n"))
+    for words in (["queries/answers.csv"], ["nine.csv", "--class-names", "names.toml"]):
+        run("bundle", "mine.fp", *words, "--commitment", "mine.seal", "--key", "me", "--out", "mine.bundle", cwd=place)
+        checked = json.loads(run("check", "mine.bundle", "--format", "json", cwd=place).stdout)
+        assert checked["verdict"]["verdict"] == "derived"
+
+
+def test_of_several_owners_each_finds_its_own_queries(digits: Digits, fingerprint: Fingerprint, place: Path) -> None:
+    other = enroll(digits.strangers[0], digits.queries, scheme=AdvTra(trajectories=4, m=3), negatives=[], seed=5)
+    other.save(place / "other.fp")
+    for name, one in (("mine", fingerprint), ("others", other)):
+        export_queries(one, place / name)
+        by_source(one, place / name)
+    mine, others = ((place / name / "answers.csv").read_text().splitlines() for name in ("mine", "others"))
+    (place / "both.csv").write_text("\n".join([*mine, *others[1:]]))
+    refused = run("identify", "mine/answers.csv", "mine.fp", "other.fp", cwd=place)
+    assert "mine.fp" in refused.stdout
+    found = json.loads(run("identify", "both.csv", "mine.fp", "other.fp", "--format", "json", cwd=place).stdout)
+    assert len(found["candidates"]) == 2
+
+
 def test_half_of_the_lines_and_fewer(fingerprint: Fingerprint, place: Path) -> None:
     export_queries(fingerprint, place / "queries")
     by_source(fingerprint, place / "queries")

@@ -117,6 +117,14 @@ TASKS = {
         before=lambda images: functional.conv2d(images, torch.full((1, 3, 1, 1), 1 / 3)), shape=(3, 8, 8),
         says="3 channels: the grey of each query", kinds=("file", "onnx", "api"),
     ),
+    "another size": Task(
+        before=lambda images: images[:, :, 1::3, 1::3], shape=(1, 24, 24), says="are resized to it",
+        kinds=("file", "onnx", "api"),
+    ),
+    "not square": Task(
+        before=lambda images: images[:, :, :, 1::3], shape=(1, 8, 24), says="images of 8 x 24",
+        kinds=("file", "onnx", "api"),
+    ),
 }  # fmt: skip
 REFUSED = {"a background class", "more classes", "fewer classes"}
 
@@ -159,7 +167,8 @@ class As:
             torch.save(module.state_dict(), self.place / "m.pth")
             spec = self.digits.spec.model_dump_json()
             (self.place / "net.py").write_text(NET.format(task=self.name, spec=spec))
-            return self.place / "m.pth", ModelOptions(arch=f"{self.place}/net.py:net")
+            size = None if self.task.shape[1:] == (8, 8) else self.task.shape[1:]
+            return self.place / "m.pth", ModelOptions(arch=f"{self.place}/net.py:net", size=size)
         if kind == "onnx":
             axes = {"x": {0: "n"}, "y": {0: "n"}}
             with warnings.catch_warnings(action="ignore"):

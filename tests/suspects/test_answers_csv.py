@@ -174,7 +174,7 @@ BAD = {
         "index,label,label\n0,cat,dog\n",
         "line 1: 'label' is no column that is known, or stands there twi",
     ),
-    "no header": ("0,cat\n1,dog\n", "line 1.*first line names the columns"),
+    "no header": ("0,cat\n1,dog\n", "line 1 names no column index, file or query: expected a first line"),
     "scores of some classes alone": (
         "index,cat,dog\n0,.1,.2\n",
         "line 1 names no column label, and no score of class 'owl'",

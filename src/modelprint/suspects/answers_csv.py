@@ -21,7 +21,7 @@ import numpy as np
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.suspect import ABSTAINED, Answers
 from modelprint.suspects.csv_columns import TEMPLATE, Columns, Places
-from modelprint.suspects.csv_table import LARGEST, Table, read_table
+from modelprint.suspects.csv_table import LARGEST, MOST_ROWS, Table, read_table
 from modelprint.suspects.interpret import ClassIndex, class_of
 from modelprint.suspects.options import AskedInputs
 from modelprint.suspects.recorded import Recording, RecordingHeader
@@ -59,7 +59,8 @@ def read_answers_csv(
         SuspectError: no such file, no such table, or a line that makes no sense; the message names the line.
     """
     count = sum(len(one.queries) + len(one.further) for one in asked)
-    table = read_table(path, largest=LARGEST + SCORE_BYTES * count * (index.classes or 0))
+    largest = LARGEST + SCORE_BYTES * count * (index.classes or 0)
+    table = read_table(path, largest=largest, most_rows=max(MOST_ROWS, 2 * count))
     return answers_of_table(table, who=str(path), asked=asked, index=index, fingerprint=fingerprint)
 
 

@@ -43,10 +43,10 @@ class ClassNamesFile(Record):
         class_names: its name of each class, and yours; "": none of yours.
     """
 
-    classes: tuple[str, ...] = ()
-    background: int | None = Field(default=None, ge=0)
-    logit: bool = False
-    threshold: float | None = Field(default=None, allow_inf_nan=False)
+    classes: tuple[str, ...] = Field(default=(), min_length=1)
+    background: int | None = Field(default=None, ge=0, strict=True)
+    logit: bool = Field(default=False, strict=True)
+    threshold: float | None = Field(default=None, allow_inf_nan=False, strict=True)
     other_labels: Literal["refused", "abstained"] = "refused"
     class_names: dict[str, int | str] = Field(default_factory=dict)
 

@@ -42,10 +42,15 @@ class Columns:
         Raises:
             SuspectError: one that is not known, or that stands there twice; none for queries, or none for answers.
         """
+        where = f"{who}, line {table.header_line}"
         keys: dict[str, int] = {}
         label, unused = None, []
         scores: dict[int, int] = {}
-        where = f"{who}, line {table.header_line}"
+        if not any(name.casefold() in _KEYS for name in table.header):  # no such table: nothing of it is repeated
+            raise SuspectError(
+                f"{where} names no column index, file or query: expected a first line such as index,label or "
+                f"file,label; {TEMPLATE}"
+            )
         for column, name in enumerate(table.header):
             plain = name.casefold()
             if plain in _KEYS and _KEYS[plain] not in keys:
@@ -65,10 +70,10 @@ class Columns:
                     f"query, and label, or class names ({known}) over scores; the first line names the columns; "
                     f"{TEMPLATE}"
                 )
-        if not keys or (label is None and not scores):
+        if label is None and not scores:
             raise SuspectError(
-                f"{where} names no column {'index, file or query' if not keys else 'label, and no class'}: expected "
-                f"a first line such as index,label or file,label; {TEMPLATE}"
+                f"{where} names no column label, and no class: expected a first line such as index,label or "
+                f"file,label; {TEMPLATE}"
             )
         needed = frozenset(range(index.classes or 0)) - index.outputs.lacking
         absent = sorted(needed - set(scores.values()))

@@ -25,6 +25,7 @@ from modelprint.core.untrusted import open_regular
 HANDLER = "modelprint.suspects.csv_table:handler"
 SEPARATORS = (",", ";", "\t")
 LARGEST = 10 * 2**20  # bytes, where the reader expects no more
+MOST_ROWS = 100_000  # likewise
 MEMORY, SECONDS = 2**30, 60.0  # of the child: a cell of Python text takes about 60 bytes
 _MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 
@@ -48,11 +49,12 @@ class Table:
     lines: tuple[int, ...]
 
 
-def read_table(path: Path, *, largest: int = LARGEST) -> Table:
+def read_table(path: Path, *, largest: int = LARGEST, most_rows: int = MOST_ROWS) -> Table:
     """The table in a file, taken apart in a child with limits.
 
     Args:
         largest: bytes that it may have.
+        most_rows: rows that it may have.
 
     Raises:
         SuspectError: missing, too large, in another encoding, or a line that is no row of the table; the message names
@@ -71,7 +73,7 @@ def read_table(path: Path, *, largest: int = LARGEST) -> Table:
         )
     limits = Limits(memory=MEMORY + 16 * len(data), seconds=SECONDS, answer=2**24 + 8 * len(data))
     with room(HANDLER, who=str(path), limits=limits) as child:
-        answer, _ = child.call({"who": str(path)}, {"file": np.frombuffer(data, np.uint8)})
+        answer, _ = child.call({"who": str(path), "most_rows": most_rows}, {"file": np.frombuffer(data, np.uint8)})
     return Table(
         identity=digest(data),
         separator=str(answer["separator"]),
@@ -86,12 +88,12 @@ def handler() -> Handler:
     """Answers with the cells of one file."""
 
     def answer(message: Mapping[str, Any], arrays: Arrays) -> tuple[Mapping[str, Any], Arrays]:
-        return split(arrays["file"].tobytes(), who=str(message["who"])), {}
+        return split(arrays["file"].tobytes(), who=str(message["who"]), most_rows=int(message["most_rows"])), {}
 
     return answer
 
 
-def split(data: bytes, *, who: str) -> dict[str, Any]:
+def split(data: bytes, *, who: str, most_rows: int = MOST_ROWS) -> dict[str, Any]:
     r"""The cells of a table.
 
     >>> split(b"index;label\r\n0;cat\r\n", who="a.csv")["rows"]
@@ -123,6 +125,8 @@ def split(data: bytes, *, who: str) -> dict[str, Any]:
             else:
                 rows.append(plain[: len(header)])
                 lines.append(began)
+                if len(rows) > most_rows:
+                    raise SuspectError(f"{who} has more than {most_rows:,} lines: it needs one for each query")
     except csv.Error as error:
         raise SuspectError(f"{who}, line {line + 1 + start} is no row of a CSV file: {error}") from error
     if header is None:
@@ -145,17 +149,24 @@ def _decoded(data: bytes, who: str) -> str:
 
 def _first_lines(text: str) -> tuple[int, str | None]:
     """How many lines stand before the header (comments, `sep=;`), and the separator that they name."""
-    named = None
+    named, number = None, -1
     for number, line in enumerate(io.StringIO(text, newline="")):
         plain = line.rstrip("\r\n")
         if len(plain) == 5 and plain.lower().startswith("sep=") and plain[4] in SEPARATORS:
             named = plain[4]
         elif plain.strip() and not plain.startswith("#"):
             return number, named
-    return 0, named
+    return number + 1, named
 
 
 def _separator(body: str) -> str:
     """The separator that takes the header apart into most columns."""
     first = next(iter(io.StringIO(body, newline="")), "")
-    return max(SEPARATORS, key=lambda one: len(next(csv.reader([first], delimiter=one), [])))
+    return max(SEPARATORS, key=lambda one: _columns(first, one))
+
+
+def _columns(line: str, separator: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=separator), []))
+    except csv.Error:  # said where the table is taken apart
+        return 0
