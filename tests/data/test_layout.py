@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from modelprint.core.errors import DataError
-from modelprint.data import on_disk, splits
+from modelprint.data import folders, on_disk, splits
 from modelprint.data.folders import list_image_folder, list_zip
 from modelprint.data.layout import laid_out
 from modelprint.data.references import Reading
@@ -269,3 +269,28 @@ def test_folders_that_are_no_classes_are_not_taken_for_them(names: tuple[str, ..
 def test_a_class_may_be_called_test() -> None:
     layout = laid_out([("test", "deep", "0.png"), ("control", "0.png")], who="x")
     assert layout.class_names == ("control", "test")
+
+
+def test_a_folder_of_other_things_is_not_walked_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "MOST_OTHERS", 70)
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(60):
+            (tmp_path / "set" / name / f"{number}.txt").touch()
+    with pytest.raises(DataError, match=r"no images .* among its first 70 files: name the folder of class folders"):
+        load_data(str(tmp_path / "set"))
+    put(tmp_path / "bare", many("a", 50, 0) | many("b", 50, 100))
+    for path in (tmp_path / "bare").rglob("*.png"):
+        path.rename(path.with_suffix(""))
+    assert len(load_data(f"{tmp_path / 'bare'}:train")) == 80
+
+
+def test_links_are_followed_at_the_root_alone_and_not_far(tmp_path: Path) -> None:
+    far = put(tmp_path / "far", {"cat/0.png": 1, "dog/0.png": 2, "dog/deep/1.png": 3})
+    root = put(tmp_path / "set", {"val/cat/0.png": 4, "val/dog/0.png": 5})
+    (root / "train").symlink_to(far)
+    (root / "val" / "cat" / "out").symlink_to(far)
+    listed = list_image_folder(root)
+    assert [file.place.relative_to(root).as_posix() for file in listed.files] == [
+        "train/cat/0.png", "train/dog/0.png", "val/cat/0.png", "val/dog/0.png",
+    ]  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from modelprint.core.errors import DataError
 from modelprint.data.class_lists import read_class_list
 from modelprint.data.layout import Names, is_leftover, is_picture, laid_out
 from modelprint.data.notes import note
@@ -15,6 +16,7 @@ from modelprint.data.pictures import PictureSet, picture_set
 from modelprint.data.references import AS_IT_IS, Reading
 from modelprint.modalities.image.confined import PictureFile, PictureReader
 
+MOST_OTHERS, _SAMPLE = 20_000, 64  # files without a picture, after which some are looked at; how many of them
 _MOST_TOGETHER = 1024  # files that are looked at in one message
 
 
@@ -29,8 +31,12 @@ def list_image_folder(root: Path, reading: Reading = AS_IT_IS) -> PictureSet:
     """
     listed: list[tuple[Names, PictureFile]] = []
     folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not is_leftover(entry.name))
+    seen = False
     for path in _files(root):
         listed.append((path.relative_to(root).parts, PictureFile(place=path)))
+        seen = seen or is_picture(path.name)
+        if len(listed) == MOST_OTHERS and not seen:
+            _refuse_others(root, [file for _, file in listed])
     return _listed(root, listed, reading, folders=folders)
 
 
@@ -53,6 +59,21 @@ def list_zip(path: Path, reading: Reading = AS_IT_IS) -> PictureSet:
     return _listed(path, members, reading)
 
 
+def _refuse_others(root: Path, files: Sequence[PictureFile]) -> None:
+    """Refuse a folder of very many files of which neither names nor contents are those of pictures, such as `/`.
+
+    Raises:
+        DataError: it is one.
+    """
+    some = files[:: len(files) // _SAMPLE]
+    with PictureReader(str(root)) as reader:
+        if not any(reader.recognised(some)):
+            raise DataError(
+                f"{root}: no images (png, jpg ...) among its first {len(files):,} files: name the folder of class "
+                "folders"
+            )
+
+
 def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Images, labels and class names of a folder with one folder per class, sorted by name.
 
@@ -66,7 +87,7 @@ def read_image_folder(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ..
 def _files(root: Path) -> Iterator[Path]:
     """The files below a folder, but what file managers left; a folder that is called like a picture counts as one.
 
-    Folders at the root may be symbolic links; others are not followed.
+    Folders at the root may be symbolic links, of which one level of folders is looked into; others are not followed.
     """
     for top in sorted(root.iterdir()):
         if is_leftover(top.name):
@@ -76,7 +97,10 @@ def _files(root: Path) -> Iterator[Path]:
             continue
         for folder, within, files in os.walk(top):
             pictures = [name for name in within if is_picture(name)]
-            within[:] = sorted(name for name in within if name not in pictures and not is_leftover(name))
+            linked_enough = top.is_symlink() and Path(folder) != top
+            within[:] = sorted(
+                name for name in within if not linked_enough and name not in pictures and not is_leftover(name)
+            )
             yield from (Path(folder, name) for name in sorted([*files, *pictures]) if not is_leftover(name))
 
 
