@@ -134,3 +134,19 @@ def test_cifar10_is_the_published_one():
     means = [train.stored[:, channel].mean() / 255 for channel in range(3)]
     assert means == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-4)  # as widely used
     assert [len(load_data(f"cifar10:{split}")) for split in SPLITS] == [20_000, 20_000, 10_000, 5_000, 5_000]
+
+
+def test_digits_are_scikit_learns_with_or_without_its_loader(monkeypatch):
+    from sklearn.datasets import load_digits as bundled
+
+    from modelprint.data import named
+
+    raw = bundled()
+    read = named.load_digits()
+    assert np.array_equal(read.train_images[:, 0], np.rint(raw.images * (255 / 16)))
+    assert np.array_equal(read.train_labels, raw.target)
+    assert read.class_names == tuple(str(name) for name in raw.target_names)
+    monkeypatch.setattr(named.importlib.util, "find_spec", lambda name: None)
+    loaded = named.load_digits()
+    assert np.array_equal(loaded.train_images, read.train_images)
+    assert np.array_equal(loaded.train_labels, read.train_labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import os
 import zlib
 from dataclasses import dataclass
@@ -77,12 +78,10 @@ def search_folders() -> list[Path]:
 
 def load_digits() -> RawSet:
     """scikit-learn's bundled digits: 1,797 grey images of 8 x 8 (0-16 stretched to 0-255)."""
-    from sklearn.datasets import load_digits as bundled
-
-    raw = bundled()
-    images = np.rint(raw.images * (LEVELS / 16)).astype(STORED)[:, None]
-    labels = raw.target.astype(np.int64)
-    names = tuple(str(name) for name in raw.target_names)
+    table = _digits_table()
+    images = np.rint(table[:, :-1].reshape(-1, 8, 8) * (LEVELS / 16)).astype(STORED)[:, None]
+    labels = table[:, -1].astype(np.int64)
+    names = tuple(str(number) for number in range(10))
     return RawSet(
         train_images=images,
         train_labels=labels,
@@ -90,6 +89,19 @@ def load_digits() -> RawSet:
         test_labels=labels[:0],
         class_names=names,
     )
+
+
+def _digits_table() -> np.ndarray:
+    """64 grey values and the label of each digit, read without loading scikit-learn, where its file is found."""
+    spec = importlib.util.find_spec("sklearn")
+    if spec is not None and spec.origin is not None:
+        file = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits as bundled
+
+    raw = bundled()
+    return np.column_stack([raw.data, raw.target])
 
 
 def read_idx(path: Path) -> np.ndarray:

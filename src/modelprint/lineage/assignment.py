@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 
 EXACT_UP_TO = 1024  # channels; above, mutual best matches are settled first
 
@@ -19,6 +18,8 @@ def best_match(likeness: Float[np.ndarray, "ours theirs"]) -> Int[np.ndarray, " 
     >>> best_match(np.array([[0.1, 0.9], [0.8, 0.7], [0.2, 0.3]])).tolist()
     [1, 0, -1]
     """
+    from scipy.optimize import linear_sum_assignment
+
     match = np.full(likeness.shape[0], -1, dtype=np.int64)
     if max(likeness.shape) <= EXACT_UP_TO:
         rows, columns = linear_sum_assignment(likeness, maximize=True)

@@ -14,7 +14,6 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from modelprint.core.identity import digest_json
@@ -174,6 +173,8 @@ def _squares(one: WeightSketch, other: WeightSketch, pair: tuple[int, int]) -> t
 
 def _matched(one: WeightSketch, other: WeightSketch) -> list[tuple[int, int]]:
     """Tensors of the same shape, so paired that they are the least apart."""
+    from scipy.optimize import linear_sum_assignment
+
     pairs: list[tuple[int, int]] = []
     for shape in dict.fromkeys(one.shapes):
         mine = [place for place, same in enumerate(one.shapes) if same == shape]

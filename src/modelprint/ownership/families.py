@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
@@ -267,9 +265,14 @@ def _joined(records: Sequence[CalibrationModel], links: Sequence[_Link]) -> list
 
 
 def _components(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
+    if not pairs:
+        return list(range(count))
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = zip(*pairs, strict=True)
     graph = coo_array((np.ones(len(pairs)), (list(rows), list(columns))), shape=(count, count))
-    return [int(label) for label in connected_components(graph, directed=False)[1]] if count else []
+    return [int(label) for label in connected_components(graph, directed=False)[1]]
 
 
 def _no_guesses(records: Sequence[CalibrationModel], answers: Sequence[Answers], classes: int, *, least: float) -> None:

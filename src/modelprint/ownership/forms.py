@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy import stats
+from scipy import special
 
 from modelprint.core.access import Access
 from modelprint.core.convention import Convention
@@ -47,7 +47,7 @@ def falls_short(right: int, answered: int, *, accuracy: float = 1.0) -> bool:
     Args:
         accuracy: that is expected on these inputs; 1: they were chosen because the source knows them.
     """
-    return answered >= LEAST and bool(stats.binom.cdf(right, answered, KEPT * accuracy) <= SURE)
+    return answered >= LEAST and bool(special.bdtr(right, answered, KEPT * accuracy) <= SURE)
 
 
 def by_chance(right: int, true: Int[np.ndarray, " n"]) -> bool:
@@ -57,7 +57,7 @@ def by_chance(right: int, true: Int[np.ndarray, " n"]) -> bool:
     (True, False)
     """
     share = np.bincount(true).max() / len(true)
-    return bool(stats.binom.sf(right - 1, len(true), share) > CLEARLY)
+    return bool(special.bdtrc(right - 1, len(true), share) > CLEARLY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,4 +203,4 @@ def _clearly_better(now: Bool[np.ndarray, " n"], before: Bool[np.ndarray, " n"],
     gained, lost = int((now & ~before).sum()), int((before & ~now).sum())
     if gained <= lost or falls_short(int(now.sum()), len(now), accuracy=least):
         return False
-    return bool(stats.binom.sf(gained - 1, gained + lost, 0.5) <= SURE)
+    return bool(special.bdtrc(gained - 1, gained + lost, 0.5) <= SURE)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from scipy import stats as scipy_stats
 from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError
@@ -132,6 +131,8 @@ def paper_threshold(independent: Float[np.ndarray, " i"], *, share: float, level
     """
     if len(independent) < 2:
         raise ValueError(f"expected the distances of two independent models or more, got {len(independent)}")
+    from scipy import stats as scipy_stats  # loads for most of a second
+
     error = independent.std(ddof=1) / np.sqrt(len(independent))
     return float(share * (independent.mean() - scipy_stats.t.ppf(level, len(independent) - 1) * error))
 

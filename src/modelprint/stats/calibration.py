@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import stats as scipy_stats
+from scipy import special
 
 
 def rank_p_value(score: float, calibration: Float[np.ndarray, " n"]) -> float:
@@ -228,7 +228,7 @@ def upper_bound(count: int, n: int, *, level: float = 0.95) -> float:
         raise ValueError(f"expected 0 <= count <= n and n >= 1, got {count} of {n}")
     if count == n:
         return 1.0
-    return float(scipy_stats.beta.ppf(level, count + 1, n - count))
+    return float(special.betaincinv(count + 1, n - count, level))
 
 
 def _checked(calibration: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats as scipy_stats
+from scipy import special
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ def clopper_pearson(count: int, n: int, *, level: float = 0.95) -> Interval:
         raise ValueError(f"expected 0 <= count <= n and n >= 1, got {count} of {n}")
     _check_level(level)
     tail = (1 - level) / 2
-    low = 0.0 if count == 0 else float(scipy_stats.beta.ppf(tail, count, n - count + 1))
-    high = 1.0 if count == n else float(scipy_stats.beta.ppf(1 - tail, count + 1, n - count))
+    low = 0.0 if count == 0 else float(special.betaincinv(count, n - count + 1, tail))
+    high = 1.0 if count == n else float(special.betaincinv(count + 1, n - count, 1 - tail))
     return Interval(low=low, high=high)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -61,4 +61,4 @@ def _is_chance(right: int, count: int, chance: float) -> bool:
     """
     if count < FEWEST or chance >= 1.0:
         return False
-    return bool(stats.binomtest(right, count, chance, alternative="greater").pvalue > _SURE)
+    return bool(special.bdtrc(right - 1, count, chance) > _SURE)

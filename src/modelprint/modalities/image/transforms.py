@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from scipy import ndimage
 
 from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
@@ -79,6 +78,8 @@ class Blur(Transform):
         return self._filtered(gradient)
 
     def _filtered(self, images: Images) -> Images:
+        from scipy import ndimage
+
         blurred: Images = ndimage.gaussian_filter(images, (0, 0, self.sigma, self.sigma), mode="nearest")
         return blurred
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import stats
 
 from modelprint.core.access import Access
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
@@ -92,6 +91,8 @@ class _Watched(Evading):
 
 def statistic(distances: np.ndarray) -> float:
     """Shapiro-Wilk's W of the distances within three standard deviations of their mean; 0 where all are the same."""
+    from scipy import stats  # loads for most of a second
+
     spread = distances.std()
     some = distances[np.abs(distances - distances.mean()) <= 3 * spread]
     return float(stats.shapiro(some).statistic) if len(some) > 2 and np.ptp(some) > 0 else 0.0
