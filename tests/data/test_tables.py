@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from modelprint.core.errors import DataError
+from modelprint.data import on_disk
 from modelprint.data.splits import load_data, part_sizes
 
 LINES = [(f"pictures/{number}.png", "cat" if number % 3 else "dog") for number in range(30)]
@@ -125,3 +126,16 @@ def test_tables_that_cannot_be_read(root: Path) -> None:
     (root / "y.csv").mkdir()
     with pytest.raises(DataError, match="expected one folder of images per class"):
         load_data(str(root / "y.csv"))
+
+
+def test_listed_files_that_are_missing_can_be_left_out(
+    root: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_disk, "cache_folder", lambda: root / "arrays")
+    (root / "loop.png").symlink_to("loop.png")
+    rows = [f"{path},{label}" for path, label in LINES]
+    reference = written(root, "path,label", [*rows, "pictures/none.png,cat", "loop.png,dog"])
+    assert pairs(f"{reference}:train?skip-bad=yes") | pairs(f"{reference}:test?skip-bad=yes") == {
+        (number, label) for number, (_, label) in enumerate(LINES)
+    }
+    assert "2 of 32 pictures cannot be decoded and are left out" in caplog.text

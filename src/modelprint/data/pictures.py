@@ -227,7 +227,15 @@ def _key(files: Sequence[PictureFile], how: Preparation) -> str:
     places: dict[Path, list[object]] = {}
     for file in files:
         if file.place not in places:
-            state = _state(file.place)
-            places[file.place] = [str(file.place.resolve()), state.st_size, state.st_mtime_ns]
+            places[file.place] = [os.path.realpath(file.place), *_size_and_time(file.place)]
     members = [(*places[file.place], *(() if file.within is None else (file.within,))) for file in files]
     return digest_json(members if how == AS_THEY_ARE else [members, asdict(how)]).removeprefix("sha256:")[:32]
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    """Of a file; -1 twice where it is missing, which whoever reads it will say."""
+    try:
+        state = file.stat()
+    except OSError:
+        return -1, -1
+    return state.st_size, state.st_mtime_ns
