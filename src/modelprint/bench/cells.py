@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
-from typing import Literal
+from typing import Any, Literal
 
 from modelprint.bench.evading import HELD_OUT, NONE, identity_of, needs_partner
 from modelprint.bench.plan import Bench, Contender, Enrolment
@@ -83,7 +83,7 @@ class Field:
         """The sources that schemes are judged on."""
         return self.sources[:1] if self.bench.first_source_only else self.sources
 
-    def part(self, part: Literal["test", "calibration", "sweep", "shadow", "rehearsal"]) -> list[ZooModel]:
+    def part(self, part: Literal["base", "test", "calibration", "sweep", "shadow", "rehearsal"]) -> list[ZooModel]:
         """The models of one part."""
         return [model for model in self.models if model.part == part]
 
@@ -129,7 +129,21 @@ class Field:
                 for model in shadows
                 if model.role == "derived" and model.source not in sources
             },
+            **(self._parentage(source, references) if scheme.needs.weights else {}),
         )
+
+    def _parentage(self, source: ZooModel, references: Sequence[ZooModel]) -> dict[str, Any]:
+        """The checkpoint that a source started from, and those of its reference models that did, too."""
+        recipe = source.entry.recipe
+        made_from = recipe.source if isinstance(recipe, Theft) else None
+        base = next((model for model in self.part("base") if model.entry.identity == made_from), None)
+        if base is None:
+            return {}
+        siblings = [model for model in references if model.kind == "SHARED" and self._at_hand(model, source)]
+        return {
+            "checkpoint": {base.id: base.row.sha256},
+            "siblings": {model.id: model.row.sha256 for model in siblings},
+        }
 
     def _at_hand(self, model: ZooModel, source: ZooModel) -> bool:
         """Whether the owner of a source can make this model: siblings only if his source has the same parent."""

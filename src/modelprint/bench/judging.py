@@ -9,26 +9,38 @@ suspects that answered the same queries.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from modelprint.bench.evading import Respondent
+from modelprint.bench.evading import NONE, Respondent
 from modelprint.bench.store import CalibrationRecord, CellResult, Judgement
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
 from modelprint.core.suspect import Answers
+from modelprint.lineage import LineageReference, StateTensors, compare
 from modelprint.nn.loading import LoadedModel, load_model
-from modelprint.ownership.ask import calibrated_limit, calibration_scores, concluded, interrogate, scheme_of
-from modelprint.ownership.decide import CalibrationScores, Decision
+from modelprint.ownership.ask import (
+    Interview,
+    SharedScores,
+    calibrated_limit,
+    calibration_scores,
+    concluded,
+    interrogate,
+    scheme_of,
+)
+from modelprint.ownership.combined import Level, weights_level
+from modelprint.ownership.decide import Decision
 from modelprint.ownership.enroll import plane_labels
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.schemes.auto import Auto
 from modelprint.schemes.base import Scheme
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
-ACCESSES = (Access.LABELS, Access.SCORES)
+ACCESSES = (Access.LABELS, Access.SCORES, Access.WEIGHTS)
 POOL_KINDS = True  # as in the committed results: the digits zoo, for one, has two siblings
 
 
@@ -135,7 +147,11 @@ def calibrate(_: None, task: CalibrateTask) -> Calibrated:
             answers.append(given)
     if not members:
         return Calibrated(record=None, cells=cells)
-    calibrated = fingerprint.recalibrated(tuple(member.record for member in members), tuple(answers))
+    records = tuple(
+        member.record if fingerprint.weights is None else _with_weights(member, fingerprint.weights)
+        for member in members
+    )
+    calibrated = fingerprint.recalibrated(records, tuple(answers))
     calibrated.save(task.place)
     everything = np.ones(len(calibrated), dtype=bool)
     record = CalibrationRecord(
@@ -145,8 +161,7 @@ def calibrate(_: None, task: CalibrateTask) -> Calibrated:
         fingerprint=calibrated.identity,
         thresholds={
             str(access): calibrated_limit(scheme, calibrated, access, everything, task.alpha, pool_kinds=POOL_KINDS)
-            for access in ACCESSES
-            if scheme.needs.suspect <= access
+            for access in levels_read(scheme, Access.WEIGHTS)
         },
     )
     return Calibrated(record=record, cells=cells)
@@ -178,8 +193,10 @@ def _judged(asked: Asked, judge: _Judge, respondent: Respondent, task: AskTask) 
     started, before = time.process_time(), respondent.forward_seconds
     suspect = respondent.behind(asked.evasion)
     shown = min(suspect.access, Access.SCORES)
-    levels = [access for access in ACCESSES if judge.scheme.needs.suspect <= access <= shown]
+    levels = levels_read(judge.scheme, Access.WEIGHTS if asked.evasion == NONE else shown)
     cell = CellResult(cell=asked.cell, suspect=task.suspect, judged_by=asked.judged_by)
+    if not judge.scheme.needs.asks:
+        return cell.model_copy(update=_by_weights(judge, respondent.model, task.alpha, started))
     try:
         interview = interrogate(judge.fingerprint, judge.scheme, suspect, access=shown)
     except MisfitError:  # other classes: the two models cannot be compared
@@ -192,10 +209,11 @@ def _judged(asked: Asked, judge: _Judge, respondent: Respondent, task: AskTask) 
         access: concluded(
             judge.scheme,
             judge.fingerprint,
-            interview.restricted(access),
+            _heard(judge.fingerprint, judge.scheme, interview, access),
             alpha=task.alpha,
             pool_kinds=POOL_KINDS,
             shared=judge.shared,
+            weights=_weights(judge.fingerprint, respondent.model, task.alpha) if access is Access.WEIGHTS else None,
         )
         for access in levels
     }
@@ -218,6 +236,48 @@ def _judged(asked: Asked, judge: _Judge, respondent: Respondent, task: AskTask) 
         seconds=time.process_time() - started,
         regions=_regions(judge.fingerprint, respondent.model) if asked.regions else None,
     )
+
+
+def levels_read(scheme: Scheme, most: Access) -> list[Access]:
+    """The levels of access at which a scheme judges."""
+    top = Access.WEIGHTS if scheme.needs.weights else Access.SCORES
+    return [access for access in ACCESSES if scheme.needs.suspect <= access <= min(top, most)]
+
+
+def _heard(fingerprint: Fingerprint, scheme: Scheme, interview: Interview, access: Access) -> Interview:
+    """The interview as it would have gone at this level of access."""
+    heard = interview.restricted(access)
+    if not isinstance(scheme, Auto) or access >= Access.SCORES:
+        return heard
+    asked = np.isin(fingerprint.state["part"], [int(level) for level in scheme.asked_at(access)])
+    return replace(heard, asked=heard.asked & asked, planned=heard.planned & asked)
+
+
+def _weights(fingerprint: Fingerprint, model: LoadedModel, alpha: float) -> Level | None:
+    """What a suspect's weights say."""
+    if fingerprint.weights is None:
+        return None
+    result = compare(fingerprint.weights, StateTensors(model.module.state_dict()), p_value=False)
+    return weights_level(result, fingerprint, alpha=alpha, pool_kinds=POOL_KINDS)
+
+
+def _with_weights(member: Member, held: LineageReference) -> CalibrationModel:
+    """The record of a calibration model with the score of its weights."""
+    with load_model(member.model).opened() as module:
+        score = compare(held, StateTensors(module.state_dict()), p_value=False).score
+    return member.record.model_copy(update={"weights": score})
+
+
+def _by_weights(judge: _Judge, model: LoadedModel, alpha: float, started: float) -> dict[str, Any]:
+    """The fields of the cell of a scheme that compares weights alone."""
+    level = _weights(judge.fingerprint, model, alpha)
+    assert level is not None
+    access, decision = str(Access.WEIGHTS), level.decision
+    return {
+        "scores": {} if decision.score is None else {access: decision.score},
+        "judged": {access: _judgement(decision)},
+        "seconds": time.process_time() - started,
+    }
 
 
 def _judgement(decision: Decision) -> Judgement:
@@ -244,8 +304,8 @@ def _calibrating(member: Member, fingerprint: Fingerprint, scheme: Scheme, devic
     answers = respondent.behind(member.evasion).ask(fingerprint.queries, access=Access.SCORES)
     scores = {
         str(access): scheme.score(fingerprint.state, fingerprint.source, answers.restricted(access))
-        for access in ACCESSES
-        if scheme.needs.suspect <= access
+        for access in levels_read(scheme, Access.SCORES)
+        if not scheme.transductive  # these have a score beside a suspect alone
     }
     cell = CellResult(
         cell=member.cell,
@@ -263,7 +323,7 @@ class _Judge:
 
     fingerprint: Fingerprint
     scheme: Scheme
-    shared: CalibrationScores
+    shared: SharedScores
 
 
 def _regions(fingerprint: Fingerprint, model: LoadedModel) -> str | None:

@@ -109,6 +109,8 @@ class Enrolment(Record):
         parameters: every hyper-parameter.
         data: what queries are made of; `train_data`: what the source learned from.
         shadows: the files of the shadow models that the scheme learns from; none where it needs none.
+        checkpoint: the file that the source started from, for schemes that compare weights; `siblings`: of the
+            references, those that started there, too.
     """
 
     contender: str
@@ -123,6 +125,8 @@ class Enrolment(Record):
     surrogates: dict[str, str] = Field(default_factory=dict)
     references: dict[str, str] = Field(default_factory=dict)
     reference_copies: dict[str, str] = Field(default_factory=dict)
+    checkpoint: dict[str, str] = Field(default_factory=dict)
+    siblings: dict[str, str] = Field(default_factory=dict)
 
     @cached_property
     def identity(self) -> str:
@@ -130,7 +134,10 @@ class Enrolment(Record):
         shadows = [sorted(side.values()) for side in (self.surrogates, self.references)]
         if self.reference_copies:
             shadows.append(sorted(self.reference_copies.values()))
+        if self.checkpoint:
+            shadows.append([*self.checkpoint.values(), *sorted(self.siblings.values())])
         left_out = {"contender", "source", "surrogates", "references", "reference_copies"}
+        left_out |= {"checkpoint", "siblings"}
         return digest_json({"version": VERSION, "shadows": shadows, **self.model_dump(mode="json", exclude=left_out)})
 
     def cell(self, suspect_sha256: str, *, evasion: str = "none", regions: bool = False) -> str:

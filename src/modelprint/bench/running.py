@@ -150,6 +150,7 @@ class _Run:
                         *enrolment.surrogates,
                         *enrolment.references,
                         *enrolment.reference_copies,
+                        *enrolment.checkpoint,
                     )
                 },
                 place=self.store.fingerprint(identity),

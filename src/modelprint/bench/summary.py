@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import cast
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from modelprint.bench.evading import NONE
 from modelprint.bench.judging import ACCESSES, letters
 from modelprint.bench.rows import evasion_cost, group_interval, rows_of
 from modelprint.bench.store import CellResult, CraftRecord, Store
+from modelprint.core.access import Access
 from modelprint.core.provenance import provenance
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.results.kinds import with_kinds
 from modelprint.results.records import (
     EvasionCost,
     JudgedModel,
+    ReadAs,
     Regions,
     Results,
     Run,
@@ -109,16 +111,16 @@ class _Summary:
         judged = {name: cell for name, cell in met.items() if cell is not None}
         if not judged:
             return []
-        least = entrant.contender.configured().needs.suspect
+        needs = entrant.contender.configured().needs
+        least, most = needs.suspect, Access.WEIGHTS if needs.weights and entrant.evasion == NONE else Access.SCORES
         return [
-            self.run(entrant, record, str(access), judged)  # type: ignore[arg-type]
+            self.run(entrant, record, cast(ReadAs, str(access)), judged)
             for access in ACCESSES
-            if access >= least and not any(cell.scores and str(access) not in cell.scores for cell in judged.values())
+            if least <= access <= most
+            and not any(cell.scores and str(access) not in cell.scores for cell in judged.values())
         ]
 
-    def run(
-        self, entrant: Entrant, record: CraftRecord, access: Literal["labels", "scores"], judged: dict[str, CellResult]
-    ) -> Run:
+    def run(self, entrant: Entrant, record: CraftRecord, access: ReadAs, judged: dict[str, CellResult]) -> Run:
         enrolment, plain = entrant.enrolment, entrant.evasion == NONE
         calibration = self.store.calibration(enrolment.identity)
         limit = None if calibration is None else calibration.thresholds.get(access)
@@ -133,7 +135,7 @@ class _Summary:
             scores={name: _rounded(cell.scores.get(access)) for name, cell in judged.items()},
             calibration=self.calibration(entrant, access) if plain else {},
             threshold=_rounded(limit),
-            verdicts=dict(_apart(judged, access, limit)),
+            verdicts=dict(_apart(judged, access, limit, each=entrant.contender.configured().transductive)),
             details={
                 name: {key: round(value, 5) for key, value in cell.details.items()}
                 for name, cell in judged.items()
@@ -250,15 +252,21 @@ class _Summary:
         }
 
 
-def _apart(judged: Mapping[str, CellResult], access: str, limit: float | None) -> Iterator[tuple[str, SuspectVerdict]]:
-    """The verdicts that score and threshold, as they are written, do not say."""
+def _apart(
+    judged: Mapping[str, CellResult], access: str, limit: float | None, *, each: bool
+) -> Iterator[tuple[str, SuspectVerdict]]:
+    """The verdicts that score and threshold, as they are written, do not say.
+
+    Args:
+        each: whether each suspect has a threshold of its own, so that another one is no news.
+    """
     for name, cell in judged.items():
         judgement = cell.judged.get(access)
         if judgement is None:
             continue
         score, threshold = _rounded(judgement.score), _rounded(limit)
         above = score is not None and threshold is not None and score > threshold
-        apart = judgement.score is None or judgement.classes is not None or judgement.threshold != limit
+        apart = judgement.score is None or judgement.classes is not None or (judgement.threshold != limit and not each)
         if apart or above != (judgement.verdict == "derived"):
             yield (
                 name,

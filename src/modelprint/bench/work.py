@@ -24,6 +24,7 @@ from modelprint.ownership.enroll import enroll
 from modelprint.ownership.matching import rematched
 from modelprint.schemes import SCHEMES
 from modelprint.zoo.reference_models.shadows import Shadows
+from modelprint.zoo.reference_models.training import HowTrained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,9 @@ def craft(_: None, task: CraftTask) -> CraftRecord:
                 surrogates=tuple(_model(task.models[name], task.device) for name in plan.surrogates),
                 references=tuple(_model(task.models[name], task.device) for name in plan.references),
                 reference_copies=tuple(_model(task.models[name], task.device) for name in plan.reference_copies),
+                siblings=tuple(_model(task.models[name], task.device) for name in plan.siblings),
             ),
+            how=HowTrained(init=next((task.models[name] for name in plan.checkpoint), None)),
             budget=plan.budget,
             seed=plan.seed,
             out=task.place,

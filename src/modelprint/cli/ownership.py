@@ -35,6 +35,13 @@ DryRun = Annotated[
     Parameter(negative="", help="Say what asking an API would take - queries, bytes, time - and ask nothing."),
 ]
 
+RELATIONS = {
+    "from-weights": "from-weights: fine-tuned, pruned or otherwise made from the source's weights",
+    "extracted": "extracted: trained on the source's answers, with weights of its own",
+    "homologous": "homologous: both come from a third model",
+    "none": "none was shown",
+    "unknown": "unknown: what was read does not tell how",
+}
 EXIT_CODES = {"derived": 10, "inconclusive": 11, "not-shown": 0}
 
 
@@ -43,7 +50,7 @@ def enroll(
     data: str,
     *,
     out_: Annotated[Path, Parameter(name="--out")],
-    scheme: str = "adv-tra",
+    scheme: str = "auto",
     preset: Literal["default", "paper"] = "default",
     train_data: str | None = None,
     shadow: str | None = None,
@@ -75,7 +82,8 @@ def enroll(
     out_
         The fingerprint: a folder.
     scheme
-        A registered scheme, such as adv-tra or uap.
+        auto: all that a suspect shows - weights, scores, labels - each by the scheme that the means at hand allow. Or a
+        registered scheme by itself, such as adv-tra or uap.
     preset
         default, or as published.
     train_data
@@ -116,20 +124,22 @@ def enroll(
         Hyper-parameters of the scheme, key=value (adv-tra: trajectories, l, m, brake, match ...).
     """
     from modelprint.data.splits import load_data
+    from modelprint.ownership.ask import scheme_of
+    from modelprint.ownership.enroll import configured
     from modelprint.ownership.enroll import enroll as make
-    from modelprint.schemes import SCHEMES
     from modelprint.zoo.reference_models.training import HowTrained
 
     if quick and shadow is not None:
         raise UsageError(f"--quick makes 2 + 2 shadow models, --shadow {shadow} others: give one of them")
     seeds = load_data(reading.of(data, how.size))
-    chosen = SCHEMES[scheme].preset(preset).with_settings(settings(set_))
     with progress() as report, compute.computing(seeds.shape) as device:
         source, seeds = how.load_for(model, seeds, device=device)
         fingerprint = make(
             source,
             seeds,
-            scheme=chosen,
+            scheme=configured(
+                scheme, settings(set_), preset=preset, source=source, seeds=seeds, shadows="2" if quick else shadow
+            ),
             negatives=negatives or (),
             train_data=None if train_data is None else reading.of(train_data, how.size),
             shadows="2" if quick else shadow,
@@ -146,7 +156,7 @@ def enroll(
             notice=say,
             progress=report,
         )
-    crafting = fingerprint.manifest.report
+    chosen, crafting = scheme_of(fingerprint), fingerprint.manifest.report
     facts = [
         f", {quantity.printed.format(value=crafting[quantity.key])}"
         for quantity in chosen.crafting
@@ -386,9 +396,34 @@ def print_verdict(verdict: Verdict, name: str) -> None:
             total = verdict.details.get(quantity.total)
             part = "" if total is None else f" of {_short(total)} {quantity.units[1]}".rstrip()
             rows[quantity.title] = _short(verdict.details[quantity.key]) + part
+    if verdict.relation is not None:
+        rows["relation"] = RELATIONS[verdict.relation]
     for key, value in rows.items():
         table.add_row(key, value)
     print_table(table)
+    if verdict.evidence:
+        print_evidence(verdict)
+
+
+def print_evidence(verdict: Verdict) -> None:
+    """What each level of access says by itself."""
+    table = Table(box=None)
+    for column in ("evidence", "says", "score", "threshold", "p", "queries", "by"):
+        table.add_column(column)
+    for one in verdict.evidence or ():
+        table.add_row(
+            one.access,
+            one.says,
+            _short(one.score),
+            _short(one.threshold),
+            _short(one.p_value),
+            str(one.queries),
+            one.scheme,
+        )
+    print_table(table)
+    for one in verdict.evidence or ():
+        if one.score is None:
+            out.print(f"{one.access}: {one.details.get('why', 'nothing was compared')}", markup=False)
 
 
 def _interval(manifest: Manifest) -> str:

@@ -33,6 +33,10 @@ class MisfitError(SuspectError):
     """A suspect takes other images, or tells other classes apart, than a fingerprint: they cannot be compared."""
 
 
+class LabelsOnlyError(SuspectError):
+    """Scores were asked for, and the suspect gives labels only."""
+
+
 class SlowError(ModelprintError):
     """Something took more time than the user allows."""
 

@@ -12,7 +12,7 @@ from scipy import special
 
 from modelprint.core.access import Access
 from modelprint.core.convention import Advice, Convention
-from modelprint.core.errors import DataError, SuspectError
+from modelprint.core.errors import DataError, LabelsOnlyError, SuspectError
 
 UNANSWERED = -1
 ABSTAINED = -2
@@ -175,7 +175,7 @@ class Suspect(ABC):
         """
         check_numbers(inputs) if self.modality is None else self.modality.check(inputs)
         if access > self.access:
-            raise SuspectError(
+            raise LabelsOnlyError(
                 f"{self.identity} gives {self.access} only, {access} were asked for: use --access {self.access}"
             )
         answers = self._ask(inputs, access)

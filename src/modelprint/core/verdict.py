@@ -12,6 +12,7 @@ from modelprint.core.records import Record
 
 Outcome = Literal["derived", "not-shown", "inconclusive"]
 Kind = Literal["INDEPENDENT", "COPY", "SHARED", "OTHER"]
+Relation = Literal["from-weights", "extracted", "homologous", "none", "unknown"]
 BESIDE = ("matched", "trajectories", "mean_mutation_rate")  # of schema 1: printed beside the details, too
 FORM = "form"  # of asking; printed among the details where it was doubted
 
@@ -76,6 +77,31 @@ class FormCheck(Record):
     proposal: str | None = None
 
 
+class Evidence(Record):
+    """What one level of access says of a suspect, by itself.
+
+    Attributes:
+        access: the level.
+        scheme: that reads it.
+        score, threshold, p_value: by this level alone; null where there is none.
+        kind: of the independent models that decide, those that the suspect ranks lowest among; null without any.
+        queries: that were asked for it.
+        says: what the verdict would be by this level alone; not-comparable where the suspect shows nothing of it, or
+            nothing that can be compared.
+        details: the scheme's own figures, or why nothing was compared.
+    """
+
+    access: Literal["weights", "scores", "labels"]
+    scheme: str
+    score: float | None
+    threshold: float | None
+    p_value: float | None = Field(gt=0, le=1)
+    kind: Kind | None
+    queries: int = Field(ge=0)
+    says: Literal["derived", "not-shown", "inconclusive", "not-comparable"]
+    details: Mapping[str, JsonValue] = Field(default_factory=dict)
+
+
 class Verdict(Record):
     """Whether a suspect was made from the source, and how sure that is.
 
@@ -95,6 +121,9 @@ class Verdict(Record):
             in verdicts from before they were made.
         form: what it said to unperturbed inputs, which tells whether it was asked in the right form; None where it was
             asked none. Among the printed details where that is doubted, or an accuracy was said.
+        evidence: what each level of access says by itself, where several were read; not written otherwise.
+        relation: the story that fits the levels, likewise: made from the source's weights, extracted from its answers,
+            from a parent in common (homologous), none, or unknown.
         message: the verdict in plain words, with what is missing; not part of the printed object.
     """
 
@@ -118,6 +147,8 @@ class Verdict(Record):
     pooled: bool = False
     remarks: tuple[str, ...] | None = None
     form: FormCheck | None = None
+    evidence: tuple[Evidence, ...] | None = None
+    relation: Relation | None = None
     message: str = Field(default="", exclude=True)
 
     @model_validator(mode="before")
@@ -153,7 +184,7 @@ class Verdict(Record):
         form = fields.pop(FORM, None)
         if self.form is not None and (self.form.doubted or self.form.expected is not None):
             details = {**details, FORM: form}
-        for name in ("kinds", "asked", "answered"):
+        for name in ("kinds", "asked", "answered", "evidence", "relation"):
             if getattr(self, name) is None:
                 fields.pop(name, None)
         if not self.pooled:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from jaxtyping import Bool
+
+from modelprint.core.access import Access
 from modelprint.core.durations import duration
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Cost, Suspect
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.parts import part_index, part_of
+from modelprint.schemes.auto import Auto
 from modelprint.schemes.base import Asker, Scheme, State
 
 WORTH_SAYING = 60.0  # seconds
@@ -36,6 +43,23 @@ def asker_within(scheme: Scheme, state: State, suspect: Suspect, budget: int | N
     what = f"a budget of {most}" if budget is not None else f"{most} queries, as many as an address is asked by itself,"
     least = _least_budget(scheme, state, above=most or 0)
     raise FingerprintError(f"{what} is less than this fingerprint can use: raise it to --budget {least} or more")
+
+
+def planned_queries(
+    fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, *, access: Access, budget: int | None
+) -> Bool[np.ndarray, " n"]:
+    """Mask (n,) of the queries that a suspect is asked at most.
+
+    Raises:
+        FingerprintError: as of `asker_within`.
+    """
+    if not isinstance(scheme, Auto):
+        return np.arange(len(fingerprint)) < asker_within(scheme, fingerprint.state, suspect, budget).total
+    planned = np.zeros(len(fingerprint), dtype=bool)
+    for level, share in scheme.shares(access, budget_of(suspect, budget)).items():
+        view, index = part_of(fingerprint, scheme, level), part_index(fingerprint, scheme, level)
+        planned[index[: asker_within(scheme.parts[level], view.state, suspect, share).total]] = True
+    return planned
 
 
 def asking(cost: Cost, *, whole: int, beside: int = 0, first: str = "") -> str:

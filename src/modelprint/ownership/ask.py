@@ -20,15 +20,19 @@ from modelprint.core.errors import (
 from modelprint.core.own_code import generators_kept
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
 from modelprint.nn.loading import LoadedModel, of_module
-from modelprint.ownership.ahead import Notice, asker_within, unheard
+from modelprint.ownership.ahead import Notice, asker_within, budget_of, unheard
+from modelprint.ownership.combined import Level, calibrated_alone, decide_together, levels_of, shared_scores
 from modelprint.ownership.costs import announce_asking, cost_of
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.lacking import decide_in_common
 from modelprint.ownership.matching import looks_renamed
+from modelprint.ownership.parts import part_index, part_of
 from modelprint.ownership.plain_asked import ask_plain, plan_plain
 from modelprint.ownership.sense import check_classes, check_varied
+from modelprint.ownership.weights import weights_limit
 from modelprint.schemes import SCHEMES
+from modelprint.schemes.auto import Auto
 from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.stats.calibration import ranked_by_kind
 from modelprint.suspects.interpret import class_index
@@ -66,6 +70,14 @@ def rehearsed(scheme: Scheme, fingerprint: Fingerprint) -> None:
     Raises:
         FingerprintError: it cannot; the tensors are another scheme's, or make no sense.
     """
+    if isinstance(scheme, Auto):
+        try:
+            views = {level: part_of(fingerprint, scheme, level) for level in scheme.parts}
+        except Exception as error:
+            raise FingerprintError(_not_its_own(scheme, error)) from error
+        for level, view in views.items():
+            rehearsed(scheme.parts[level], view)
+        return
     state, source, total = fingerprint.state, fingerprint.source, len(fingerprint)
     unheard = Answers(labels=np.full(total, UNANSWERED, dtype=np.int64))
     try:
@@ -81,10 +93,14 @@ def rehearsed(scheme: Scheme, fingerprint: Fingerprint) -> None:
     except ModelprintError:
         return  # such as too few answers: said where it matters
     except Exception as error:  # whatever a scheme makes of arrays that are not its own
-        raise FingerprintError(
-            f"the fingerprint's tensors are none of scheme {scheme.name} ({type(error).__name__}: "
-            f"{first_line(error)}): it was put together by hand, or damaged before it was hashed"
-        ) from error
+        raise FingerprintError(_not_its_own(scheme, error)) from error
+
+
+def _not_its_own(scheme: Scheme, error: Exception) -> str:
+    return (
+        f"the fingerprint's tensors are none of scheme {scheme.name} ({type(error).__name__}: {first_line(error)}): it "
+        "was put together by hand, or damaged before it was hashed"
+    )
 
 
 def opened(
@@ -169,6 +185,7 @@ def interrogate(
     alpha: float | None = None,
     pool_kinds: bool = False,
     given: Answers | None = None,
+    last: bool = True,
     progress: Progress = silent,
 ) -> Interview:
     """Ask a suspect.
@@ -178,6 +195,7 @@ def interrogate(
         alpha: of the verdict that is to be settled, for schemes that stop early; None asks everything.
         pool_kinds: of that verdict, as of `decide`.
         given: answers of it to the fingerprint's queries, -1 where it was not asked yet; these are not put again.
+        last: whether nothing more will be asked afterwards.
 
     Raises:
         SuspectError: answers that are constant, or of other classes than the fingerprint's.
@@ -187,6 +205,18 @@ def interrogate(
     if not scheme.needs.asks:
         raise UsageError(f"scheme {scheme.name} asks no queries: `verify` reads the suspect's model file")
     scheme.needs.check_access(scheme.name, access)
+    if isinstance(scheme, Auto):
+        return _part_by_part(
+            fingerprint,
+            scheme,
+            suspect,
+            access=access,
+            budget=budget,
+            alpha=alpha,
+            pool_kinds=pool_kinds,
+            given=given,
+            progress=progress,
+        )
     rehearsed(scheme, fingerprint)
     total, classes = len(fingerprint), fingerprint.manifest.input.classes
     labels = np.full(total, UNANSWERED, dtype=np.int64)
@@ -223,8 +253,49 @@ def interrogate(
                 scores[fresh] = answers.scores
         asked[batch] = True
     progress("queries", int(asked.sum()), asker.total)
-    suspect.finish()
+    if last:
+        suspect.finish()
     check_varied(labels[asked], fingerprint.source.labels[asked], suspect.identity)
+    return Interview(
+        answers=Answers(labels=labels, scores=scores), asked=asked, planned=planned, lacking=suspect.lacking
+    )
+
+
+def _part_by_part(
+    fingerprint: Fingerprint,
+    scheme: Auto,
+    suspect: Suspect,
+    *,
+    access: Access,
+    budget: int | None,
+    alpha: float | None,
+    pool_kinds: bool,
+    given: Answers | None,
+    progress: Progress,
+) -> Interview:
+    """Ask what each part asks; a part that decides alone may stop early."""
+    total, classes = len(fingerprint), fingerprint.manifest.input.classes
+    labels = np.full(total, UNANSWERED, dtype=np.int64)
+    scores = np.full((total, classes), np.nan, dtype=np.float32) if access >= Access.SCORES else None
+    asked, planned = np.zeros(total, dtype=bool), np.zeros(total, dtype=bool)
+    shares = scheme.shares(access, budget_of(suspect, budget))
+    for place, (level, share) in enumerate(shares.items(), 1):
+        index = part_index(fingerprint, scheme, level)
+        interview = interrogate(
+            part_of(fingerprint, scheme, level),
+            scheme.parts[level],
+            suspect,
+            access=access,
+            budget=share,
+            alpha=alpha if len(shares) == 1 else None,
+            pool_kinds=pool_kinds,
+            given=None if given is None else given.take(index),
+            last=place == len(shares),
+            progress=progress,
+        )
+        labels[index], asked[index], planned[index] = interview.answers.labels, interview.asked, interview.planned
+        if scores is not None and interview.answers.scores is not None:
+            scores[index] = interview.answers.scores
     return Interview(
         answers=Answers(labels=labels, scores=scores), asked=asked, planned=planned, lacking=suspect.lacking
     )
@@ -244,6 +315,7 @@ def cost(
         ModelprintError: the suspect does not fit, or its server does not say what it speaks.
     """
     level = Access.parse(access) if isinstance(access, str) else access
+    rehearsed(scheme_of(fingerprint), fingerprint)
     respondent = opened(suspect, fingerprint, options)
     return cost_of(fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget)
 
@@ -257,11 +329,22 @@ def calibrated_limit(
     *,
     pool_kinds: bool = False,
 ) -> float | None:
-    """The threshold by the calibration models' answers to all planned queries; None where they are too few."""
+    """The threshold by the calibration models' answers to all planned queries; None where they are too few.
+
+    Where scores depend on the suspect, too, this is the threshold without any.
+    """
+    if isinstance(scheme, Auto):
+        return calibrated_alone(scheme, fingerprint, access, alpha, pool_kinds=pool_kinds)
+    if not scheme.needs.asks:
+        return weights_limit(fingerprint, alpha, pool_kinds=pool_kinds)
     state, source = fingerprint.state, fingerprint.source
-    ranked = [scheme.score(state, source, only(other.restricted(access), planned)) for other in fingerprint.calibration]
+    read = [only(other.restricted(access), planned) for other in fingerprint.calibration]
     return ranked_by_kind(
-        np.array(ranked), fingerprint.groups, alpha, families=fingerprint.families, pool=pool_kinds
+        scheme.scores_among(state, source, read),
+        fingerprint.groups,
+        alpha,
+        families=fingerprint.families,
+        pool=pool_kinds,
     ).threshold
 
 
@@ -291,7 +374,8 @@ def concluded(
     alpha: float,
     owners: int = 1,
     pool_kinds: bool = False,
-    shared: CalibrationScores | None = None,
+    shared: SharedScores | None = None,
+    weights: Level | None = None,
 ) -> Decision:
     """What an interview shows, by the fingerprint's calibration models.
 
@@ -299,7 +383,36 @@ def concluded(
         owners: who ask about this suspect, which the p-value is to be adjusted for.
         pool_kinds: as of `decide`.
         shared: the scores of the calibration models, where many suspects are judged (`calibration_scores`).
+        weights: what the suspect's weights say, for schemes that compare them beside its answers.
     """
+    if isinstance(scheme, Auto):
+        if interview.lacking:  # scores of all classes cannot be compared, labels can
+            labels, index = part_of(fingerprint, scheme, Access.LABELS), part_index(fingerprint, scheme, Access.LABELS)
+            return concluded(
+                scheme.parts[Access.LABELS],
+                labels,
+                replace(
+                    interview.restricted(Access.LABELS),
+                    answers=interview.answers.take(index).restricted(Access.LABELS),
+                    asked=interview.asked[index],
+                    planned=interview.planned[index],
+                ),
+                alpha=alpha,
+                owners=owners,
+                pool_kinds=pool_kinds,
+            )
+        levels = levels_of(
+            scheme,
+            fingerprint,
+            interview.answers,
+            asked=interview.asked,
+            planned=interview.planned,
+            alpha=alpha,
+            owners=owners,
+            pool_kinds=pool_kinds,
+            shared=shared if isinstance(shared, dict) else None,
+        )
+        return decide_together(levels, weights, fingerprint, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
     if interview.lacking:
         return decide_in_common(
             scheme,
@@ -325,12 +438,17 @@ def concluded(
         families=fingerprint.families,
         owners=owners,
         pool_kinds=pool_kinds,
-        shared=shared,
+        shared=shared if isinstance(shared, CalibrationScores) else None,
     )
 
 
-def calibration_scores(scheme: Scheme, fingerprint: Fingerprint) -> CalibrationScores:
+SharedScores = CalibrationScores | dict[Access, CalibrationScores]
+
+
+def calibration_scores(scheme: Scheme, fingerprint: Fingerprint) -> SharedScores:
     """The scores of a fingerprint's calibration models, for all suspects that are judged by it."""
+    if isinstance(scheme, Auto):
+        return shared_scores(scheme, fingerprint)
     return CalibrationScores(
         scheme=scheme, state=fingerprint.state, source=fingerprint.source, calibration=fingerprint.calibration
     )
@@ -354,6 +472,7 @@ def record_answers(
         ModelprintError: the suspect does not fit, cannot be asked, or the file cannot be written.
     """
     level = Access.parse(access) if isinstance(access, str) else access
+    rehearsed(scheme_of(fingerprint), fingerprint)
     respondent = opened(suspect, fingerprint, options)
     announce_asking(
         fingerprint,
@@ -365,7 +484,8 @@ def record_answers(
         repeats=False,
     )
     scheme = scheme_of(fingerprint)
-    plain = ask_plain(fingerprint, plan_plain(fingerprint, scheme, respondent, budget), respondent, access=level)
+    plan = plan_plain(fingerprint, scheme, respondent, access=level, budget=budget)
+    plain = ask_plain(fingerprint, plan, respondent, access=level)
     interview = interrogate(
         fingerprint, scheme, respondent, access=level, budget=budget, given=plain.queries, progress=progress
     )

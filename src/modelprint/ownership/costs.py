@@ -7,7 +7,7 @@ from dataclasses import replace
 from modelprint.core.access import Access
 from modelprint.core.durations import duration
 from modelprint.core.suspect import Cost, Suspect, summed
-from modelprint.ownership.ahead import WORTH_SAYING, Notice, asker_within, asking, unheard
+from modelprint.ownership.ahead import WORTH_SAYING, Notice, asking, planned_queries, unheard
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.plain_asked import plan_plain
 from modelprint.ownership.steadiness import twice_places
@@ -31,12 +31,12 @@ def cost_of(
     Raises:
         FingerprintError: the budget holds not one unit of the scheme.
     """
-    asked = asker_within(scheme, fingerprint.state, suspect, budget).total
-    plan = plan_plain(fingerprint, scheme, suspect, budget)
-    stored = [fingerprint.queries[:asked], fingerprint.queries[plan.beside]]
+    asked = planned_queries(fingerprint, scheme, suspect, access=access, budget=budget)
+    plan = plan_plain(fingerprint, scheme, suspect, access=access, budget=budget)
+    stored = [fingerprint.queries[asked], fingerprint.queries[plan.beside]]
     stored += [] if fingerprint.plain is None else [fingerprint.plain.stored[plan.further]]
     costs = [suspect.cost(part, access=access) for part in stored if len(part)]
-    places = twice_places(fingerprint, scheme, suspect, plan, budget=budget)
+    places = twice_places(fingerprint, scheme, suspect, plan, access=access, budget=budget)
     if repeats and not suspect.free and len(places):
         again = suspect.cost(fingerprint.queries[places], access=access)
         costs.append(replace(again, queries=0, answered=0))
@@ -61,10 +61,10 @@ def announce_asking(
         if cost.seconds is not None and cost.seconds > WORTH_SAYING:
             notice(f"{suspect.identity}: {cost.queries} queries, about {duration(cost.seconds)} on this machine")
         return
-    plan = plan_plain(fingerprint, scheme, suspect, budget)
+    plan = plan_plain(fingerprint, scheme, suspect, access=access, budget=budget)
     beside = len(plan.beside) + len(plan.further)
     first = f" and {beside} unperturbed {fingerprint.modality.plural}" if beside else ""
-    places = twice_places(fingerprint, scheme, suspect, plan, budget=budget)
+    places = twice_places(fingerprint, scheme, suspect, plan, access=access, budget=budget)
     if repeats and len(places):
         first += f", {len(places)} queries twice"
     notice(f"{suspect.identity}: {asking(cost, whole=len(fingerprint), beside=beside, first=first)}")

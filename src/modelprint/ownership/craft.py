@@ -73,7 +73,7 @@ def craft(scheme: Scheme, context: Enrollment, *, seed: int) -> Crafted:
             references=ask_all(context.references, "a reference model"),
             reference_copies=ask_all(context.reference_copies, "a copy of a reference model"),
         )
-        if scheme.needs.shadows
+        if scheme.needs.learns
         else ShadowAnswers()
     )
     return Crafted(queries=queries, source=source, state=scheme.fit(queries, source, shadows, generator))

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from modelprint.core.access import Access
 from modelprint.core.errors import UnscorableError
 from modelprint.core.suspect import UNANSWERED, Answers
-from modelprint.core.verdict import FalseAccusations, KindRate, Outcome
+from modelprint.core.verdict import Evidence, FalseAccusations, KindRate, Outcome, Relation
 from modelprint.ownership.kinds import Group
 from modelprint.ownership.matching import Matching, looks_renamed, rematched, renamed
 from modelprint.schemes.base import Scheme, State
@@ -35,6 +36,8 @@ class Decision:
         matching: how the suspect's classes were matched with the source's, where their numbers differ.
         note: what that did, and cost, in words; else empty.
         uncovered: the kinds of calibration model that no rate is known for, in words; empty where there are none.
+        evidence: what each level of access says, where several were read.
+        relation: the story that fits them.
     """
 
     outcome: Outcome
@@ -51,6 +54,8 @@ class Decision:
     matching: Matching | None = None
     note: str = ""
     uncovered: str = ""
+    evidence: tuple[Evidence, ...] | None = None
+    relation: Relation | None = None
 
 
 def only(answers: Answers, mask: np.ndarray) -> Answers:
@@ -73,7 +78,7 @@ class CalibrationScores:
     calibration: Sequence[Answers]
     _known: dict[tuple[bytes, Access, bool], np.ndarray] = field(default_factory=dict, repr=False)
 
-    def on(self, queries: np.ndarray, shown: Access, *, matched: bool) -> np.ndarray:
+    def on(self, queries: np.ndarray, shown: Access, *, matched: bool) -> Float[np.ndarray, " m"]:
         """The score of each model; computed once for each set of queries.
 
         Args:
@@ -83,11 +88,26 @@ class CalibrationScores:
         """
         key = (queries.tobytes(), shown, matched)
         if key not in self._known:
-            read = [only(other.restricted(shown), queries) for other in self.calibration]
-            if matched:
-                read = [rematched(self.source, answers) for answers in read]
-            self._known[key] = np.array([self.scheme.score(self.state, self.source, answers) for answers in read])
+            self._known[key] = self.scheme.scores_among(
+                self.state, self.source, self._read(queries, shown, matched=matched)
+            )
         return self._known[key]
+
+    def beside(
+        self, suspect: Answers, queries: np.ndarray, shown: Access, *, matched: bool
+    ) -> tuple[float, Float[np.ndarray, " m"]]:
+        """The score of a suspect, and of each model beside it, where these depend on each other.
+
+        Raises:
+            UnscorableError: they cannot be scored.
+        """
+        read = self._read(queries, shown, matched=matched)
+        score, *others = self.scheme.scores_among(self.state, self.source, [suspect, *read], suspect=0)
+        return float(score), np.array(others)
+
+    def _read(self, queries: np.ndarray, shown: Access, *, matched: bool) -> list[Answers]:
+        read = [only(other.restricted(shown), queries) for other in self.calibration]
+        return [rematched(self.source, answers) for answers in read] if matched else read
 
 
 def decide(
@@ -141,8 +161,15 @@ def decide(
     matching = looks_renamed(source, heard, calibration, asked) if calibration and scheme.needs.same_classes else None
     if matching is not None:
         heard = renamed(heard, matching)
+    shown = Access.LABELS if answers.scores is None else Access.SCORES  # the same of every model that is ranked
+    path = asked if planned is None or not scheme.sequential else planned
+    scores = shared or CalibrationScores(scheme=scheme, state=state, source=source, calibration=calibration)
     try:
-        score = scheme.least_score(state, source, heard, missing)
+        if scheme.transductive:
+            every_answer_needed(scheme, missing)
+            score, ranked = scores.beside(heard, path, shown, matched=matching is not None)
+        else:
+            score, ranked = scheme.least_score(state, source, heard, missing), np.zeros(0)
     except UnscorableError as error:
         return unscored_decision(str(error), unscored, details=abstained)
     details = {**scheme.details(state, source, scheme.counted(source, heard, missing)), **abstained}
@@ -157,11 +184,9 @@ def decide(
             calibration_scores=np.zeros(0),
             details=details,
         )
-    shown = Access.LABELS if answers.scores is None else Access.SCORES  # the same of every model that is ranked
-    path = asked if planned is None or not scheme.sequential else planned
-    scores = shared or CalibrationScores(scheme=scheme, state=state, source=source, calibration=calibration)
     # where the suspect's classes were matched, calibration models get the same freedom, or the rate would not hold
-    ranked = scores.on(path, shown, matched=matching is not None)
+    if not scheme.transductive:
+        ranked = scores.on(path, shown, matched=matching is not None)
     rank = ranking(ranked, score=score)
     note = ""
     if matching is not None:
@@ -204,6 +229,19 @@ def decide(
         note=note,
         uncovered=uncovered,
     )
+
+
+def every_answer_needed(scheme: Scheme, missing: np.ndarray) -> None:
+    """Nothing, if no answer is missing.
+
+    Raises:
+        UnscorableError: some are, and the scheme compares models on all of them: no bound is known of what one hides.
+    """
+    if missing.any():
+        raise UnscorableError(
+            f"{missing.sum()} queries were not answered, and scheme {scheme.name} compares models on all of them: ask "
+            "again until every query is answered, or compare labels (--access labels)"
+        )
 
 
 def _matched(matching: Matching, named: float | None, limit: float | None) -> str:

@@ -17,6 +17,7 @@ from modelprint.core.own_code import generators_kept
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
 from modelprint.modalities.base import Modality
+from modelprint.modalities.space import Box
 from modelprint.nn.architectures import form_of
 from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.nn.options import ModelOptions
@@ -47,7 +48,9 @@ from modelprint.ownership.resuming import finish, unfinished_enrollment
 from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, records, shadow_models
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
+from modelprint.schemes.auto import Auto, best_for
 from modelprint.schemes.base import Enrollment, Progress, Scheme, silent
+from modelprint.schemes.needs import gives_gradients
 from modelprint.training.classes import matched, open_for
 from modelprint.training.loop import predict
 from modelprint.zoo.reference_models.shelf import Shelf, user_place
@@ -62,7 +65,7 @@ def enroll(
     model: str | Path | nn.Module | LoadedModel,
     data: str | LabelledSet,
     *,
-    scheme: str | Scheme = "adv-tra",
+    scheme: str | Scheme = "auto",
     settings: Mapping[str, str] | None = None,
     negatives: Negatives = (),
     train_data: str | LabelledSet | None = None,
@@ -116,7 +119,7 @@ def enroll(
     """
     seeds = data if isinstance(data, LabelledSet) else load_data(data)
     source, seeds = _opened(model, seeds, options, device)
-    chosen = SCHEMES[scheme]().with_settings(settings or {}) if isinstance(scheme, str) else scheme
+    chosen = configured(scheme, settings or {}, source=source, seeds=seeds, shadows=shadows)
     if from_scratch and how.init is not None:
         raise UsageError(
             "--from-scratch says that the source started from no checkpoint, --init names one: give one of them"
@@ -215,11 +218,11 @@ def enroll(
     )
     plane = {"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)}
     held = None
-    if not chosen.needs.asks:
+    if chosen.needs.weights:
         held = weights.reference(
             source,
             checkpoint=None if how.init is None else Path(how.init),
-            siblings=() if how.init is None else learned.references,
+            siblings=learned.siblings if learned.siblings is not None else (learned.references if how.init else ()),
         )
         scores = weights.calibration_scores(held, calibrating, progress=progress)
         calibration = tuple(
@@ -273,6 +276,29 @@ def enroll(
     shelf.clear()
     finish(unfinished, out=out)
     return fingerprint
+
+
+def configured(
+    scheme: str | Scheme,
+    settings: Mapping[str, str],
+    *,
+    source: LoadedModel,
+    seeds: LabelledSet,
+    shadows: AnyShadows,
+    preset: str = "default",
+) -> Scheme:
+    """The scheme by its name, preset and settings; of `auto`, with the parts that the owner's means allow.
+
+    Raises:
+        UsageError: no such scheme, preset or hyper-parameter.
+    """
+    if not isinstance(scheme, str):
+        return scheme
+    chosen = SCHEMES[scheme].preset(preset)
+    if isinstance(chosen, Auto):
+        moves = isinstance(seeds.modality.space, Box) and gives_gradients(source.module, seeds)
+        chosen = best_for(shadows=shadows is not None, gradients=moves)
+    return chosen.with_settings(settings)
 
 
 def without_shared(seeds: LabelledSet, train_data: LabelledSet) -> LabelledSet:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from modelprint.core.access import Access
 from modelprint.core.suspect import Suspect
 from modelprint.core.verdict import FormCheck
-from modelprint.ownership.ahead import asker_within
+from modelprint.ownership.ahead import planned_queries
 from modelprint.ownership.ask import Interview, concluded, interrogate
+from modelprint.ownership.combined import Level
 from modelprint.ownership.decide import Decision, unasked_decision, unscored
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import LEAST, Fit, Look, best_fit, look
@@ -54,6 +53,7 @@ def hear(
     pool_kinds: bool = False,
     stops_early: bool = True,
     accuracy: float | None = None,
+    weights: Level | None = None,
     progress: Progress = silent,
 ) -> Heard:
     """Ask a suspect plain inputs, then the queries, and decide.
@@ -65,11 +65,12 @@ def hear(
         owners: as of `concluded`.
         stops_early: whether the scheme may stop as soon as the verdict is settled.
         accuracy: the share of plain inputs that the suspect is known to classify rightly; None: as many as the source.
+        weights: what its weights say, as of `concluded`.
 
     Raises:
         SuspectError: as `interrogate` does.
     """
-    plan = plan_plain(fingerprint, scheme, suspect, budget)
+    plan = plan_plain(fingerprint, scheme, suspect, access=access, budget=budget)
     plain = ask_plain(fingerprint, plan, suspect, access=access)
     labels, true = plain.known(fingerprint)
     expected = 1.0 if accuracy is None else accuracy
@@ -91,13 +92,14 @@ def hear(
                 scheme,
                 suspect,
                 plain,
+                access=access,
                 form=_form(first, plain, accuracy, fit),
                 message=f"asked in the wrong form? {_knows(first, fingerprint)}; {mend}",
                 budget=budget,
                 alpha=alpha / owners,
                 pool_kinds=pool_kinds,
             )
-    places = twice_places(fingerprint, scheme, suspect, plan, budget=budget)
+    places = twice_places(fingerprint, scheme, suspect, plan, access=access, budget=budget)
     twice = ask_twice(fingerprint, places, suspect, access=access)
     interview = interrogate(
         fingerprint,
@@ -110,7 +112,9 @@ def hear(
         given=plain.queries if twice is None else plain.with_answers(twice.places, twice.first),
         progress=progress,
     )
-    decision = concluded(scheme, fingerprint, interview, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
+    decision = concluded(
+        scheme, fingerprint, interview, alpha=alpha, owners=owners, pool_kinds=pool_kinds, weights=weights
+    )
     labels, true = plain.known(fingerprint, interview.answers)
     if decision.matching is not None:
         labels = decision.matching.classes[labels]
@@ -149,6 +153,7 @@ def _not_asked_on(
     suspect: Suspect,
     plain: PlainAnswers,
     *,
+    access: Access,
     form: FormCheck | None,
     message: str,
     budget: int | None,
@@ -157,7 +162,7 @@ def _not_asked_on(
 ) -> Heard:
     """No verdict, for a suspect that was asked nothing but plain inputs."""
     suspect.finish()
-    planned = np.arange(len(fingerprint)) < asker_within(scheme, fingerprint.state, suspect, budget).total
+    planned = planned_queries(fingerprint, scheme, suspect, access=access, budget=budget)
     return Heard(
         interview=Interview(answers=plain.queries, asked=planned & plain.queries.answered, planned=planned),
         decision=unasked_decision(

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 
 from modelprint.core.access import Access
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
-from modelprint.ownership.ahead import asker_within
+from modelprint.ownership.ahead import planned_queries
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import KnownInputs
 from modelprint.ownership.plain import FEW, MOST, PlainInputs
@@ -94,17 +94,19 @@ class PlainAnswers:
         return labels[tells], true[tells]
 
 
-def plan_plain(fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, budget: int | None) -> PlainPlan:
+def plan_plain(
+    fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, *, access: Access, budget: int | None
+) -> PlainPlan:
     """Which plain inputs to put: those among the queries first, then others, within the budget.
 
     Raises:
         FingerprintError: the budget holds not one unit of the scheme.
     """
-    asker = asker_within(scheme, fingerprint.state, suspect, budget)
+    asked = planned_queries(fingerprint, scheme, suspect, access=access, budget=budget)
     none = np.zeros(0, np.int64)
     if fingerprint.plain is None:
         return PlainPlan(planned=none, beside=none, further=none)
-    planned: Bool[np.ndarray, " k"] = fingerprint.plain.among < asker.total
+    planned: Bool[np.ndarray, " k"] = asked[fingerprint.plain.among]
     own, others = fingerprint.plain.among[planned], fingerprint.plain.among[~planned]
     further = np.arange(len(fingerprint.plain.labels))
     own = own[np.linspace(0, len(own) - 1, MOST).round().astype(np.int64)] if len(own) > MOST else own
@@ -113,7 +115,7 @@ def plan_plain(fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, budge
         others = others[suspect.knows(fingerprint.queries[others])]
         further = further[suspect.knows(fingerprint.plain.stored)]
         return PlainPlan(planned=own, beside=others, further=further)
-    room = min(MOST - len(own), _room(asker.total, len(own), suspect, budget))
+    room = min(MOST - len(own), _room(int(asked.sum()), len(own), suspect, budget))
     others = others[:room]
     return PlainPlan(planned=own, beside=others, further=further[: room - len(others)])
 

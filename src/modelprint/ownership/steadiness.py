@@ -10,7 +10,7 @@ from jaxtyping import Int
 from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
-from modelprint.ownership.ahead import asker_within
+from modelprint.ownership.ahead import asker_within, planned_queries
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.plain_asked import PlainPlan
 from modelprint.schemes.base import Scheme
@@ -45,15 +45,18 @@ class Twice:
 
 
 def twice_places(
-    fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, plan: PlainPlan, *, budget: int | None
+    fingerprint: Fingerprint, scheme: Scheme, suspect: Suspect, plan: PlainPlan, *, access: Access, budget: int | None
 ) -> Int[np.ndarray, " k"]:
     """The places of the queries that a suspect is asked twice; none where that cannot be, or the budget is spent."""
-    asker = asker_within(scheme, fingerprint.state, suspect, budget)
-    spent = asker.total + len(plan.beside) + len(plan.further)
+    planned = planned_queries(fingerprint, scheme, suspect, access=access, budget=budget)
+    spent = int(planned.sum()) + len(plan.beside) + len(plan.further)
     if not suspect.repeats or (not suspect.free and budget is not None and budget - spent < TWICE):
         return np.zeros(0, np.int64)
-    unheard = Answers(labels=np.full(len(fingerprint), UNANSWERED, dtype=np.int64))
-    first = np.asarray(asker.next(unheard, np.zeros(len(fingerprint), dtype=bool)))
+    first = np.flatnonzero(planned)
+    if not scheme.parts:  # the first batch, of a scheme that may stop early
+        asker = asker_within(scheme, fingerprint.state, suspect, budget)
+        unheard = Answers(labels=np.full(len(fingerprint), UNANSWERED, dtype=np.int64))
+        first = np.asarray(asker.next(unheard, np.zeros(len(fingerprint), dtype=bool)))
     return np.setdiff1d(first, plan.queries)[:TWICE]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import torch
 
 from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
-from modelprint.core.errors import FingerprintError, UsageError
+from modelprint.core.errors import FingerprintError, LabelsOnlyError, ModelError, UsageError
 from modelprint.core.own_code import generators_kept
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.core.verdict import Verdict
-from modelprint.lineage import compare
+from modelprint.lineage import LineageResult, compare
 from modelprint.nn.options import ModelOptions
 from modelprint.ownership import weights
 from modelprint.ownership.ahead import budget_of
@@ -22,14 +23,17 @@ from modelprint.ownership.ask import (
     NOTE,
     AnySuspect,
     opened,
+    rehearsed,
     scheme_of,
 )
+from modelprint.ownership.combined import Level, decide_together, weights_level
+from modelprint.ownership.decide import Decision
 from modelprint.ownership.costs import announce_asking
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import check_accuracy
-from modelprint.ownership.hearing import hear
+from modelprint.ownership.hearing import Heard, hear
 from modelprint.ownership.negatives import (
     Inputs,
     Negatives,
@@ -43,7 +47,7 @@ from modelprint.ownership.origin import Origin
 from modelprint.ownership.plain_asked import PlainAnswers
 from modelprint.ownership.plane import labels_on
 from modelprint.ownership.remarks import remarks
-from modelprint.schemes.base import Progress, silent
+from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.suspects.open import SuspectOptions, on_device
 
 
@@ -143,30 +147,54 @@ def examine(
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
     check_accuracy(accuracy)
     scheme = scheme_of(print_)
-    level = scheme.needs.suspect if access is None else Access.parse(access) if isinstance(access, str) else access
+    level = _level(scheme, access)
     scheme.needs.check_access(scheme.name, level)
-    respondent = opened(suspect, print_, options) if scheme.needs.asks else None
+    opening: ModelError | None = None
+    respondent = None
+    if scheme.needs.asks:
+        try:
+            respondent = opened(suspect, print_, options)
+        except ModelError as error:
+            if not scheme.needs.weights or level < Access.WEIGHTS:
+                raise
+            opening = error  # a file that cannot be asked may show its weights all the same
     calibrated = print_
     if negatives:
         files = options.model if options is not None else ModelOptions()
         place = None if options is None or options.device is None else resolve_device(options.device)
         calibrated = recalibrated(print_, negatives, options=files, device=place, notice=notice, progress=progress)
-    if respondent is None:
+    if scheme.needs.asks:
+        rehearsed(scheme, calibrated)
+    else:
         return _by_weights(print_, calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
+    compared = None
+    if scheme.needs.weights and level >= Access.WEIGHTS:
+        compared = _weights_beside(calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
+    if respondent is None:
+        assert opening is not None
+        return _weights_alone(print_, calibrated, suspect, compared, opening, alpha=alpha)
     lowered = level > calibrated.access
-    level = min(level, calibrated.access)
-    announce_asking(calibrated, scheme, respondent, access=level, budget=budget, notice=notice)
-    heard = hear(
+    shown = min(level, calibrated.access, Access.SCORES)
+    hearing = partial(
+        _heard,
         calibrated,
         scheme,
         respondent,
-        access=level,
         budget=budget,
         alpha=alpha,
         pool_kinds=pool_kinds,
         accuracy=accuracy,
+        weights=None if compared is None else compared.level,
+        notice=notice,
         progress=progress,
     )
+    try:
+        heard = hearing(access=shown)
+    except LabelsOnlyError:
+        if access is not None or not scheme.parts:
+            raise
+        shown = Access.LABELS
+        heard = hearing(access=shown)
     interview, decision = heard.interview, heard.decision
     for note in respondent.notes:
         notice(note)
@@ -187,7 +215,7 @@ def examine(
         queries=int(interview.asked.sum()),
         asked=int(interview.asked.sum()),
         answered=int((interview.asked & interview.answers.answered).sum()),
-        access=str(level),
+        access=str(Access.WEIGHTS if compared is not None and compared.speaks else shown),
         fingerprint=print_.identity,
         suspect=respondent.identity,
         kinds=decision.kinds,
@@ -197,6 +225,8 @@ def examine(
         form=heard.form,
         class_matching=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
         details=decision.details,
+        evidence=decision.evidence,
+        relation=decision.relation,
     )
     return Verification(
         verdict=verdict,
@@ -209,6 +239,97 @@ def examine(
         cap=int(interview.planned.sum()),
         budget=budget_of(respondent, budget),
         lacking=interview.lacking,
+    )
+
+
+def _level(scheme: Scheme, access: str | Access | None) -> Access:
+    """The most that is used of a suspect."""
+    if access is None:
+        return Access.WEIGHTS if scheme.parts else scheme.needs.suspect
+    return Access.parse(access) if isinstance(access, str) else access
+
+
+def _heard(
+    fingerprint: Fingerprint,
+    scheme: Scheme,
+    suspect: Suspect,
+    *,
+    access: Access,
+    budget: int | None,
+    alpha: float,
+    pool_kinds: bool,
+    accuracy: float | None,
+    weights: Level | None,
+    notice: Notice,
+    progress: Progress,
+) -> Heard:
+    announce_asking(fingerprint, scheme, suspect, access=access, budget=budget, notice=notice)
+    return hear(
+        fingerprint,
+        scheme,
+        suspect,
+        access=access,
+        budget=budget,
+        alpha=alpha,
+        pool_kinds=pool_kinds,
+        accuracy=accuracy,
+        weights=weights,
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """A suspect's weights beside the source's.
+
+    Attributes:
+        identity: of the suspect's file.
+    """
+
+    level: Level
+    identity: str
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there is a score."""
+        return self.level.decision.score is not None
+
+
+def _weights_beside(
+    fingerprint: Fingerprint, suspect: AnySuspect, *, alpha: float, pool_kinds: bool
+) -> _Compared | None:
+    """What a suspect's weights say; None where it shows none, or the fingerprint holds none of the source's."""
+    if fingerprint.weights is None:
+        return None
+    try:
+        tensors, identity = weights.tensors_of(suspect)
+        result = compare(fingerprint.weights, tensors)
+    except UsageError:  # an address, a recording, a function
+        return None
+    except ModelError as error:  # of a format whose weights are not read; it is asked all the same
+        result, identity = LineageResult(score=None, why=str(error), compared=0.0), str(suspect)
+    return _Compared(level=weights_level(result, fingerprint, alpha=alpha, pool_kinds=pool_kinds), identity=identity)
+
+
+def _weights_alone(
+    fingerprint: Fingerprint,
+    calibrated: Fingerprint,
+    suspect: AnySuspect,
+    compared: _Compared | None,
+    opening: ModelError,
+    *,
+    alpha: float,
+) -> Verification:
+    """The verdict on a file that cannot be asked, by its weights.
+
+    Raises:
+        ModelError: they cannot be compared either.
+    """
+    if compared is None or not compared.speaks:
+        raise opening
+    decision = decide_together([], compared.level, calibrated, alpha=alpha)
+    return _unasked(
+        fingerprint, calibrated, decision, compared.identity, alpha=alpha, note=f"it was not asked: {opening}"
     )
 
 
@@ -226,8 +347,21 @@ def _by_weights(
     tensors, identity = weights.tensors_of(suspect)
     result = compare(calibrated.weights, tensors)
     decision = weights.decide_by_weights(result, calibrated, alpha=alpha, pool_kinds=pool_kinds)
+    return _unasked(fingerprint, calibrated, decision, identity, alpha=alpha)
+
+
+def _unasked(
+    fingerprint: Fingerprint,
+    calibrated: Fingerprint,
+    decision: Decision,
+    identity: str,
+    *,
+    alpha: float,
+    note: str | None = None,
+) -> Verification:
+    """A verdict for which no query was put."""
     calibration_remarks = remarks(calibrated)
-    nothing = np.full(len(calibrated), UNANSWERED, dtype=np.int64)
+    message = "; ".join([decision.message, *calibration_remarks])
     verdict = Verdict(
         verdict=decision.outcome,
         scheme=fingerprint.manifest.scheme,
@@ -245,13 +379,15 @@ def _by_weights(
         kinds=decision.kinds,
         pooled=decision.pooled,
         remarks=calibration_remarks,
-        message="; ".join([decision.message, *calibration_remarks]),
+        message=message if note is None else message + NOTE + note,
         details=decision.details,
+        evidence=decision.evidence,
+        relation=decision.relation,
     )
     return Verification(
         verdict=verdict,
         fingerprint=calibrated,
-        answers=Answers(labels=nothing),
+        answers=Answers(labels=np.full(len(calibrated), UNANSWERED, dtype=np.int64)),
         calibration_scores=decision.calibration_scores,
         plane_labels=None,
         cap=0,

@@ -104,6 +104,18 @@ def _score(held: LineageReference, negative: Negative) -> float | None:
         return None
 
 
+def weights_limit(fingerprint: Fingerprint, alpha: float, *, pool_kinds: bool = False) -> float | None:
+    """The threshold by the weights of the calibration models; None where too few can be compared."""
+    known = [model for model in fingerprint.manifest.calibration if model.weights is not None]
+    return ranked_by_kind(
+        np.array([model.weights for model in known]),
+        [model.group for model in known],
+        alpha,
+        families=[model.family for model in known],
+        pool=pool_kinds,
+    ).threshold
+
+
 def decide_by_weights(
     result: LineageResult, fingerprint: Fingerprint, *, alpha: float, pool_kinds: bool = False
 ) -> Decision:
@@ -161,13 +173,18 @@ def decide_by_weights(
     )
 
 
+def from_scratch(fingerprint: Fingerprint) -> bool:
+    """Whether the owner declared that the source was trained from no checkpoint."""
+    stated = fingerprint.manifest.enrollment
+    return stated is not None and stated.from_scratch
+
+
 def _by_permutation(
     result: LineageResult, fingerprint: Fingerprint, *, alpha: float, missing: str, scores: np.ndarray
 ) -> Decision:
     """The verdict without enough calibration models: exact, if the source was trained from scratch."""
-    said, p_value = fingerprint.manifest.enrollment, result.named_p_value
-    from_scratch = said is not None and said.from_scratch
-    derived = from_scratch and p_value is not None and p_value <= alpha
+    declared, p_value = from_scratch(fingerprint), result.named_p_value
+    derived = declared and p_value is not None and p_value <= alpha
     if derived:
         message = (
             f"{result.score:.0%} of the source's own weights are in it, channel by channel in its order (p = "
@@ -176,13 +193,13 @@ def _by_permutation(
             f"No rate was measured on independent models: {missing}"
         )
     else:
-        hint = "" if from_scratch else "; or enroll with --from-scratch, if the source was trained from no checkpoint"
+        hint = "" if declared else "; or enroll with --from-scratch, if the source was trained from no checkpoint"
         message = f"{result.score:.0%} of the source's own weights are in it; {missing}{hint}"
     return Decision(
         outcome="derived" if derived else "inconclusive",
         message=message,
         score=result.score,
-        p_value=p_value if from_scratch else None,
+        p_value=p_value if declared else None,
         threshold=None,
         false_accusations=None,
         calibration_scores=scores,

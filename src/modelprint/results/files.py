@@ -20,7 +20,7 @@ from modelprint.core.untrusted import read_regular
 from modelprint.results.kinds import with_kinds
 from modelprint.results.records import Results
 
-ACCESSES = ("labels", "scores")
+ACCESSES = ("labels", "scores", "weights")
 _SETTING = ("scheme", "budget", "evasion", "seed")
 _MET = "met"
 _RUNS = ("runs", "swept_runs")
@@ -83,10 +83,11 @@ def _merged(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str,
     """The items; of those that share these fields, once if they differ in nothing but the access."""
     for _, alike in groupby(items, key=lambda item: [item[field] for field in fields]):
         group = list(alike)
-        from_labels, from_scores = (
+        from_labels, from_scores, from_weights = (
             [{**item, "access": "either"} for item in group if item["access"] == access] for access in ACCESSES
         )
-        yield from from_labels if from_labels == from_scores else group
+        same = from_labels == from_scores and not from_weights
+        yield from from_labels if same else group
 
 
 def _apart(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str, Any]]:
@@ -94,4 +95,5 @@ def _apart(items: Sequence[dict[str, Any]], *fields: str) -> Iterator[dict[str, 
     for _, alike in groupby(items, key=lambda item: [item.get(field) for field in fields]):
         group = list(alike)
         for access in ACCESSES:
-            yield from ({**item, "access": access} for item in group if item["access"] in (access, "either"))
+            either = ("either",) if access != "weights" else ()
+            yield from ({**item, "access": access} for item in group if item["access"] in (access, *either))

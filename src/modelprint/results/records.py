@@ -92,6 +92,9 @@ class SuspectVerdict(Record):
     reason: str | None = None
 
 
+ReadAs = Literal["labels", "scores", "weights"]
+
+
 class Run(Record):
     """One fingerprint (scheme, source, seed, budget) against all suspects, at one access level.
 
@@ -112,7 +115,7 @@ class Run(Record):
 
     scheme: str
     source: str
-    access: Literal["labels", "scores"]
+    access: ReadAs
     budget: int
     queries: int
     evasion: str = "none"
@@ -176,7 +179,7 @@ class Row(Record):
     attack: str
     family: str
     source: str
-    access: Literal["labels", "scores"]
+    access: ReadAs
     budget: int
     queries: float
     evasion: str

@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Literal, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from modelprint.core.access import Access
 from modelprint.core.devices import device_of
 from modelprint.core.errors import FingerprintError, UnscorableError, UsageError
 from modelprint.core.quantities import Quantity
@@ -158,6 +159,8 @@ class Scheme(ABC):
         lost_with_labels: what the scheme reads in scores and misses in labels alone, for the verdict to say.
         expect: names of transforms, with commas between them, that suspects are expected to put inputs through.
         separable: whether a query may be left out without touching the others.
+        transductive: whether the score of a model depends on the other models that it is ranked among (`scores_among`).
+        resolution: a difference of scores that says nothing, for rules that put the scores of several schemes together.
         counts_agreements: whether the score depends on nothing but which labels agree with the source's, and never
             falls where one more does. A missing answer then counts as a disagreement.
         before_named: hyper-parameters of fingerprints from before these hyper-parameters existed, which do not name
@@ -181,6 +184,8 @@ class Scheme(ABC):
     )
     lost_with_labels: ClassVar[str | None] = None
     separable: ClassVar[bool] = True
+    transductive: ClassVar[bool] = False
+    resolution: ClassVar[float] = 0.02
     counts_agreements: ClassVar[bool] = False
     before_named: ClassVar[Mapping[str, Any]] = {}
     quantities: ClassVar[tuple[Quantity, ...]] = ()
@@ -233,6 +238,14 @@ class Scheme(ABC):
         return {"group": queries.group, **queries.columns}
 
     @property
+    def parts(self) -> Mapping[Access, Scheme]:
+        """The schemes that judge a suspect together, by what they read of it; none of most schemes.
+
+        Their queries stand one after the other, and `part_of` tells them apart.
+        """
+        return {}
+
+    @property
     def sequential(self) -> bool:
         """Whether asking may end before the budget, as soon as the verdict is settled.
 
@@ -250,6 +263,16 @@ class Scheme(ABC):
     @abstractmethod
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """How alike suspect and source are, over the answered queries; higher = more likely derived."""
+
+    def scores_among(
+        self, state: State, source: Answers, answers: Sequence[Answers], *, suspect: int | None = None
+    ) -> Float[np.ndarray, " m"]:
+        """The score of each of several models that are ranked together; exchanging two models exchanges their scores.
+
+        Args:
+            suspect: the place of the suspect among them; None where there is none.
+        """
+        return np.array([self.score(state, source, one) for one in answers])
 
     def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
         """The lowest score that any answers to the missing queries could give, or less.

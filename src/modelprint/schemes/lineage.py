@@ -70,7 +70,7 @@ class Lineage(Scheme):
     @property
     def needs(self) -> Needs:
         """The weights of both; siblings, where there are any."""
-        return Needs(source="weights", suspect=Access.WEIGHTS, shadows_welcome=True, same_classes=False)
+        return Needs(source="weights", suspect=Access.WEIGHTS, shadows_welcome=True, same_classes=False, weights=True)
 
     def asker(self, state: State, budget: int | None = None) -> Asker:
         """Nothing is asked."""

@@ -33,6 +33,7 @@ class Needs:
         shadows_welcome: whether it takes surrogates and reference models where there are any.
         train_images: whether enrollment needs inputs of the source's training data.
         same_classes: whether suspect and source must have the same classes.
+        weights: whether weights are compared where a suspect shows them.
     """
 
     source: OfSource = "labels"
@@ -43,6 +44,7 @@ class Needs:
     shadows_welcome: bool = False
     train_images: bool = False
     same_classes: bool = True
+    weights: bool = False
 
     @property
     def asks(self) -> bool:

@@ -1,31 +1,34 @@
-"""Residual: what is left of a model's scores once that is taken away which all models of the task have in common.
-
-What many answers have in common is found by principal components (K. Pearson, "On lines and planes of closest fit to
-systems of points in space", Philosophical Magazine 2, 1901).
-
-Differs from the paper: it has no fingerprints. What is used is the part that the components leave.
+"""Residual: what the scores of suspect and source share beyond what all models of the task have in common.
 
 Any good model gives an ankle boot a high score, and the next one to sneakers. What it gives the other classes depends
 on its own training. A model's *table* holds, for each query, the logarithms of its scores of all classes, less their
-mean, at length 1: a temperature or a constant leaves it as it is. The tables of reference models have a mean, a spread,
-and directions in which they mostly differ (principal components). A model's *residual* is its table less that mean,
-over that spread, without these directions. The score is the cosine of the suspect's residual and the source's.
+mean, at length 1: a temperature or a constant leaves it as it is. The score is the partial correlation of the tables of
+suspect and source, given the tables of all other independent models (R. A. Fisher, "The distribution of the partial
+correlation coefficient", Metron 3, 1924), with a ridge, as models are fewer than numbers in a table (A. E. Hoerl, R. W.
+Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 12, 1970).
 
-Queries are natural inputs, those on which the surrogates' residuals follow the source's most steadily. Surrogates have
-no other part: a discriminant that was learned from them found fewer copies (docs/design/0014-residual.md).
+*All other* models are reference models, calibration models and the suspect: the score of each of them is taken given
+the rest. So the suspect stands in no other place than the calibration models do, and its rank is exact (full conformal
+prediction: V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", 2005). A model whose table lies
+among those that it is compared against would score lower than a new one does.
 
-Reference models are no calibration models. A table that the mean was made of lies nearer to it than the table of a new
-independent model does, and would be ranked too low.
+Where a suspect's scores are rounded, or cut to the highest few, all tables are read as coarsely.
+
+Queries are natural inputs; with surrogates, those on which their residuals follow the source's most steadily.
+
+Differs from the papers: they know nothing of fingerprints. All leave-one-out residuals come from one inverse
+(`partial_correlations`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import nn
 
 from modelprint.core.access import Access
@@ -36,27 +39,28 @@ from modelprint.nn.refs import ModelRef
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
+from modelprint.schemes.reading import Reading, table
 from modelprint.training.loop import predict
 
-FLAT = 1e-6  # the norm of a row of logarithms below which all classes count as alike
 DECIMALS = 9  # of scores and of what queries are chosen by, or the order in which a processor adds would break ties
-UNSEEN = 1e-4  # what a probability of 0 may have been before it was rounded or cut off
 LEAST_QUERIES = 2
-RANK = 1e-9  # of the largest component's square: below it there is nothing but rounding
+LEAST_OTHERS = 3  # models that suspect and source are compared against
+NOTHING = 1e-12  # of a table's square: below it there is nothing but rounding
 MOST = 2**27  # numbers of all models' tables together when queries are chosen
 
 
 @SCHEMES.register("residual")
 @dataclass(frozen=True, kw_only=True)
 class Residual(Scheme):
-    """The cosine of the residuals of suspect and source.
+    """The partial correlation of the scores of suspect and source, given those of other models.
 
     Attributes:
         queries: how many, where no budget says otherwise.
         candidates: inputs to choose them from.
-        components: directions that are taken out, at most; as many as there are reference models, less two.
-        floor: added to the standard deviation of the reference models, so that where all agree nothing is blown up.
-        chosen: whether surrogates choose the queries; otherwise they are drawn at random.
+        ridge: how much is added to the diagonal of the Gram matrix, as a share of its mean.
+        floor: added to the standard deviation of each score over the models, so that where all agree nothing is blown
+            up.
+        chosen: whether surrogates, where there are any, choose the queries; otherwise they are drawn at random.
         steady: how much the spread over all surrogates and queries counts beside that of one query.
         precision: of the answers that queries are chosen by; in single they come out again on like processors only.
     """
@@ -64,17 +68,19 @@ class Residual(Scheme):
     name: ClassVar[str] = "residual"
     title: ClassVar[str] = "Residual: scores beyond what all models share"
     explanation: ClassVar[tuple[str, ...]] = (
-        "What independent models (reference models) have in common is taken away from the scores of suspect and "
-        "source: their mean, and the {components} directions in which they differ most.",
+        "From the scores of suspect and source that part is taken away which the scores of other models of the task "
+        "explain.",
         "The verdict's score says how alike is what is left, from -1 to 1; independent models lie around 0.",
     )
     limits: ClassVar[tuple[str, ...]] = (
-        "It needs the suspect's scores of all classes; rounded or cut scores carry less, and labels alone carry "
-        "nothing.",
+        "It needs the suspect's scores of all classes, to every query; rounded or cut scores carry less, and labels "
+        "alone carry nothing.",
         "A model that was fine-tuned from the same public checkpoint as the source shares its residual in part. Only "
         "calibration models that were made so tell how much.",
     )
     lost_with_labels: ClassVar[str | None] = "nothing can be compared, scores are needed"
+    transductive: ClassVar[bool] = True
+    resolution: ClassVar[float] = 0.02
     quantities: ClassVar[tuple[Quantity, ...]] = (
         Quantity(key="compared", title="queries compared", units=("query", "queries")),
         Quantity(
@@ -87,22 +93,22 @@ class Residual(Scheme):
 
     queries: int = 200
     candidates: int = 1000
-    components: int = 20
+    ridge: float = 0.03
     floor: float = 0.1
     chosen: bool = True
     steady: float = 0.3
     precision: Precision = "double"
 
     def __post_init__(self) -> None:
-        if min(self.queries, self.candidates) < LEAST_QUERIES or self.components < 0:
-            raise ValueError("queries and candidates must be at least 2, components at least 0")
-        if self.floor <= 0 or self.steady <= 0:
-            raise ValueError("floor and steady must be above 0")
+        if min(self.queries, self.candidates) < LEAST_QUERIES:
+            raise ValueError("queries and candidates must be at least 2")
+        if min(self.floor, self.steady, self.ridge) <= 0:
+            raise ValueError("floor, steady and ridge must be above 0")
 
     @property
     def needs(self) -> Needs:
-        """Scores of both; reference models, and surrogates that choose the queries."""
-        return Needs(source="scores", suspect=Access.SCORES, shadows=True)
+        """Scores of both; reference models, and surrogates that choose the queries, where there are any."""
+        return Needs(source="scores", suspect=Access.SCORES, shadows_welcome=True)
 
     def effort(self, context: Enrollment) -> Effort:
         """Every candidate, asked of the source and of each shadow model."""
@@ -116,12 +122,13 @@ class Residual(Scheme):
         wanted = wanted_queries(context.budget, self.queries)
         if wanted < LEAST_QUERIES:
             raise FingerprintError(f"a budget of {wanted}: a residual needs {LEAST_QUERIES} queries or more; raise it")
-        seeds, shadows = context.seeds, len(context.references) + len(context.reference_copies)
-        most = MOST // ((shadows + len(context.surrogates) + 1) * seeds.classes)
-        count = max(wanted, min(self.candidates, most)) if self.chosen else wanted
+        seeds, others = context.seeds, len(context.references) + len(context.reference_copies)
+        chosen = self.chosen and bool(context.surrogates) and others > 1
+        most = MOST // ((others + len(context.surrogates) + 1) * seeds.classes)
+        count = max(wanted, min(self.candidates, most)) if chosen else wanted
         index = torch.randperm(len(seeds), generator=generator)[:count].numpy()
         following = 0.0
-        if self.chosen and len(index) > wanted:
+        if chosen and len(index) > wanted:
             follows = self._follows(context, seeds.stored[index])
             best = np.argsort(-np.round(follows, DECIMALS), kind="stable")[:wanted]
             index, following = index[best], float(follows[best].mean())
@@ -145,9 +152,13 @@ class Residual(Scheme):
                 tables[-1].append(self._heard(context, model, stored, f"answers {done}"))
         context.progress("shadow models", total, total)
         references, copies, surrogates = tables
-        common = Common.of(np.stack([*references, *copies]), components=self.components, floor=self.floor)
-        own = common.residual(self._asked(context.source, context, stored))
-        products = np.stack([(unit(common.residual(read)) * own).sum(axis=1) for read in surrogates])
+        own, *read = residuals(
+            np.stack([*references, *copies]),
+            np.stack([self._asked(context.source, context, stored), *surrogates]),
+            ridge=self.ridge,
+            floor=self.floor,
+        )
+        products = np.stack([(unit(one) * own).sum(axis=1) for one in read])
         spread: np.ndarray = products.std(axis=0) + self.steady * products.std()
         steadiness: np.ndarray = products.mean(axis=0) / np.maximum(spread, np.finfo(np.float64).tiny)
         return steadiness
@@ -168,131 +179,121 @@ class Residual(Scheme):
         return table(predict(walked, torch.from_numpy(stored), modality=context.seeds.modality).double().numpy())
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
-        """The tables of the reference models and of their copies."""
-        tables = [table_of(answers) for answers in (*shadows.references, *shadows.reference_copies)]
-        return {"group": queries.group, "references": np.stack(tables).astype(np.float32)}
+        """The scores of the reference models and of their copies, (m, n, classes)."""
+        given = [answers.scores for answers in (*shadows.references, *shadows.reference_copies)]
+        assert source.scores is not None
+        stacked = np.stack([scores for scores in given if scores is not None]) if given else np.zeros(
+            (0, *source.scores.shape), dtype=np.float32
+        )  # fmt: skip
+        return {"group": queries.group, "references": stacked.astype(np.float32)}
 
     def score(self, state: State, source: Answers, answers: Answers) -> float:
-        """The cosine of both residuals, in [-1, 1], over the answered queries.
+        """The partial correlation given the reference models alone, in [-1, 1].
 
         Raises:
-            UnscorableError: fewer than two queries were answered, or labels alone.
+            UnscorableError: fewer than two queries were answered, labels alone, or fewer than three reference models.
         """
-        return self.least_score(state, source, answers, np.zeros(len(answers), dtype=bool))
+        return float(self.scores_among(state, source, [answers])[0])
 
-    def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
-        """The cosine; where answers are missing, a bound below what any answers to them could give (`least_cosine`)."""
-        answered = scored_queries(source, answers)
-        index = np.flatnonzero(missing | np.isin(np.arange(len(answers)), answered))
-        common = Common.of(
-            state["references"][:, index].astype(np.float64), components=self.components, floor=self.floor
-        )
-        own = common.residual(table_of(source)[index])
-        return least_cosine(common, own, table_of(answers)[index], missing[index])
+    def scores_among(
+        self, state: State, source: Answers, answers: Sequence[Answers], *, suspect: int | None = None
+    ) -> Float[np.ndarray, " m"]:
+        """The partial correlation of each model's table and the source's, given all others and the reference models.
+
+        All are compared on the queries that the first of them answered, and read as coarsely as its scores.
+        """
+        first = answers[suspect or 0]
+        index = scored_queries(source, first)
+        assert source.scores is not None
+        assert first.scores is not None
+        reading = Reading.of(first.scores[index]) if suspect is not None else Reading()
+        tables = [reading.table(given) for given in state["references"][:, index]]
+        tables += [read_rows(reading, one, index) for one in answers]
+        if len(tables) <= LEAST_OTHERS:
+            raise UnscorableError(
+                f"residual compares a suspect with other models, {LEAST_OTHERS} or more, and got {len(tables) - 1}: "
+                "name independent models with --negatives, or --shadow at enrollment"
+            )
+        own = reading.table(source.scores[index])
+        correlations = partial_correlations(np.stack(tables), own, ridge=self.ridge, floor=self.floor)
+        return np.round(correlations[len(state["references"]) :], DECIMALS)
 
     def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
-        """How many queries were compared, and which share of the scores is 0."""
+        """How many queries were compared, which share of the scores is 0, and how coarse they are."""
         index = scored_queries(source, answers)
         assert answers.scores is not None
-        return {"compared": len(index), "cut": float((answers.scores[index] == 0).mean())}
+        reading = Reading.of(answers.scores[index])
+        return {
+            "compared": len(index),
+            "cut": float((answers.scores[index] == 0).mean()),
+            "decimals": reading.decimals,
+            "highest": reading.highest,
+        }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Common:
-    """What tables of independent models have in common.
+def partial_correlations(
+    tables: Float[np.ndarray, "m n c"], own: Float[np.ndarray, "n c"], *, ridge: float, floor: float
+) -> Float[np.ndarray, " m"]:
+    """The partial correlation of each table with the source's, given all the other tables; from one inverse.
 
-    Attributes:
-        mean, scale: of each score; the scale is the standard deviation plus a floor.
-        components: orthonormal, one a row.
-    """
+    Tables are standardised by the mean and the spread over all of them. Let Z hold them as rows, o the source's,
+    K = Z Z' + r I, A = K^-1, k = Z o, and P_i the residual of a ridge regression on all rows but i. By the inverse of
+    a block matrix, z_i' P_i o = (A k)_i / A_ii, z_i' P_i z_i = 1 / A_ii - r, and o' P_i o = o'o - k' A k + (A k)_i^2 /
+    A_ii.
+    The score is the first over the root of the product of the other two.
 
-    mean: Float[np.ndarray, "n c"]
-    scale: Float[np.ndarray, "n c"]
-    components: Float[np.ndarray, "k n*c"]
-
-    @classmethod
-    def of(cls, tables: Float[np.ndarray, "m n c"], *, components: int, floor: float) -> Common:
-        """That of m models; at most m - 2 components, so that something is left to tell models apart by."""
-        mean, scale = tables.mean(axis=0), tables.std(axis=0) + floor
-        standard = ((tables - mean) / scale).reshape(len(tables), -1)
-        wanted = max(0, min(components, len(tables) - 2, standard.shape[1] - 1))
-        squares, left = np.linalg.eigh(standard @ standard.T)  # m x m: models are fewer than scores
-        kept = np.arange(len(squares))[::-1][:wanted]
-        kept = kept[squares[kept] > RANK * max(squares[-1], np.finfo(np.float64).tiny)]
-        return cls(mean=mean, scale=scale, components=(left[:, kept] / np.sqrt(squares[kept])).T @ standard)
-
-    def standard(self, table: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-        """The table less the mean, over the scale."""
-        standard: np.ndarray = (table - self.mean) / self.scale
-        return standard
-
-    def residual(self, table: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-        """The same without the components."""
-        flat = self.standard(table).ravel()
-        left: np.ndarray = flat - (self.components @ flat) @ self.components
-        return left.reshape(table.shape)
-
-
-def least_cosine(
-    common: Common,
-    own: Float[np.ndarray, "n c"],
-    theirs: Float[np.ndarray, "n c"],
-    missing: Bool[np.ndarray, " n"],
-) -> float:
-    """The cosine of `own` and the residual of a table; a lower bound of it where rows of the table are missing.
-
-    With P the projection that takes the components out, z the standardised table, and `own` = P s, the cosine is
-    <z, P s> / (|P z| |P s|). A missing row of the table has length 1 at most. It adds to the numerator at least
-    -|P s / scale| - <mean / scale, P s>, over that row, and to |z|^2, which is at least |P z|^2, at most
-    (1 / min scale + |mean / scale|)^2. Where the numerator can fall below 0 the bound is -1.
+    Every table stands in the same place: exchanging two of them exchanges their scores, and changes no other.
 
     Args:
-        own: the source's residual.
-        theirs: rows of 0 where they are missing.
+        ridge: r over the mean of the diagonal of Z Z'.
+        floor: added to the spread.
     """
-    heard = ~missing
-    standard, length = common.standard(theirs), float(np.linalg.norm(own))
-    if heard.all():
-        residual = common.residual(theirs)
-        lengths = length * float(np.linalg.norm(residual))
-        return round(float((residual * own).sum()) / lengths, DECIMALS) if lengths > FLAT else 0.0
-    shift, lost = common.mean[missing] / common.scale[missing], own[missing]
-    numerator = float((standard[heard] * own[heard]).sum() - (shift * lost).sum())
-    numerator -= float(np.linalg.norm(lost / common.scale[missing], axis=1).sum())
-    if numerator <= 0 or length <= FLAT:
-        return -1.0
-    longest = 1 / common.scale[missing].min(axis=1) + np.linalg.norm(shift, axis=1)
-    return numerator / (length * float(np.sqrt((standard[heard] ** 2).sum() + (longest**2).sum())))
+    standard, source = standardised(tables, own[None], floor=floor)
+    gram = standard @ standard.T
+    r = ridge * max(float(np.trace(gram)) / len(gram), NOTHING)
+    inverse = np.linalg.inv(gram + r * np.eye(len(gram)))
+    products = standard @ source[0]
+    fitted, diagonal = inverse @ products, np.diag(inverse)
+    shared = fitted / diagonal
+    theirs = np.maximum(1 / diagonal - r, 0)
+    ours = np.maximum(float(source[0] @ source[0] - products @ fitted) + fitted * shared, 0)
+    lengths = np.sqrt(theirs * ours)
+    correlations = np.where(lengths > NOTHING, shared / np.maximum(lengths, NOTHING), 0.0)
+    return np.clip(correlations, -1, 1)
 
 
-def table(scores: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-    """Logarithms of scores, each row less its mean, at length 1; rows in which all classes are alike are 0.
-
-    Where all scores lie between 0 and 1 they are taken for probabilities, whatever they sum to; one of 0 was rounded or
-    cut off, and stands for .0001, or for half the smallest of its row. Others are taken for logits, of any temperature.
-
-    >>> table(np.array([[2.0, 0.0]])).round(3).tolist(), table(np.array([[0.9, 0.1]])).round(3).tolist()
-    ([[0.707, -0.707]], [[0.707, -0.707]])
-    """
-    logits = scores.astype(np.float64)
-    if logits.size and logits.min() >= 0 and logits.max() <= 1:
-        least = np.where(logits > 0, logits, 1.0).min(axis=1, keepdims=True)
-        logits = np.log(np.where(logits > 0, logits, np.minimum(least / 2, UNSEEN)))
-    centred = logits - logits.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.where(lengths > FLAT, centred / np.maximum(lengths, FLAT), 0.0)
+def residuals(
+    tables: Float[np.ndarray, "m n c"], others: Float[np.ndarray, "k n c"], *, ridge: float, floor: float
+) -> Float[np.ndarray, "k n c"]:
+    """What a ridge regression on tables leaves of others."""
+    standard, read = standardised(tables, others, floor=floor)
+    gram = standard @ standard.T
+    r = ridge * max(float(np.trace(gram)) / len(gram), NOTHING)
+    explained = np.linalg.solve(gram + r * np.eye(len(gram)), standard @ read.T).T @ standard
+    left: np.ndarray = (read - explained).reshape(others.shape)
+    return left
 
 
-def table_of(answers: Answers) -> Float[np.ndarray, "n c"]:
-    """The table of a model; rows of 0 where it did not answer.
+def standardised(
+    tables: Float[np.ndarray, "m n c"], others: Float[np.ndarray, "k n c"], *, floor: float
+) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "k d"]]:
+    """Both as rows, less the mean of the tables and over their standard deviation plus a floor."""
+    mean, scale = tables.mean(axis=0), tables.std(axis=0) + floor
+    one, other = (((each - mean) / scale).reshape(len(each), -1) for each in (tables, others))
+    return one, other
+
+
+def read_rows(reading: Reading, answers: Answers, index: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k c"]:
+    """The table of a model at some queries; rows of 0 where it did not answer.
 
     Raises:
         UnscorableError: it gave labels alone.
     """
     if answers.scores is None:
-        raise UnscorableError("residual compares scores, and the suspect gave labels alone: ask it for scores")
-    rows = np.zeros(answers.scores.shape)
-    rows[answers.answered] = table(answers.scores[answers.answered])
+        raise UnscorableError("residual compares scores, and a model gave labels alone: ask it for scores")
+    rows = np.zeros((len(index), answers.scores.shape[1]))
+    heard = answers.answered[index]
+    rows[heard] = reading.table(answers.scores[index][heard])
     return rows
 
 
@@ -303,10 +304,10 @@ def scored_queries(source: Answers, answers: Answers) -> Int[np.ndarray, " k"]:
         UnscorableError: they are fewer than two, or the answers are labels alone.
     """
     if answers.scores is None:
-        table_of(answers)
+        raise UnscorableError("residual compares scores, and the suspect gave labels alone: ask it for scores")
     return answered_queries(source, answers, least=LEAST_QUERIES)
 
 
 def unit(residual: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
     """The residual at length 1; 0 stays 0."""
-    return residual / max(float(np.linalg.norm(residual)), FLAT)
+    return residual / max(float(np.linalg.norm(residual)), NOTHING)

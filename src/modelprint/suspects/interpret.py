@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modelprint.core.access import Access
-from modelprint.core.errors import MisfitError, SuspectError
+from modelprint.core.errors import LabelsOnlyError, MisfitError, SuspectError
 from modelprint.core.suspect import ABSTAINED, LARGEST_LABEL, Answers, answers_from_scores
 from modelprint.suspects.entries import PLAIN, Entries, Reading, entries, is_number, name_key
 from modelprint.suspects.options import SuspectOptions
@@ -378,7 +378,7 @@ def require_scores(answers: Answers, access: Access, *, who: str) -> Answers:
         SuspectError: scores were asked for and only labels came.
     """
     if access >= Access.SCORES and answers.scores is None and answers.answered.any():
-        raise SuspectError(f"{who} gives labels only, {access} were asked for: use --access labels")
+        raise LabelsOnlyError(f"{who} gives labels only, {access} were asked for: use --access labels")
     return answers
 
 

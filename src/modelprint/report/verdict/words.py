@@ -9,6 +9,7 @@ from modelprint.core.quantities import Quantity
 from modelprint.core.verdict import FalseAccusations, Outcome, Verdict
 from modelprint.report.drawing.text import counted, number, p_text, percent, plain_name, typeset
 from modelprint.report.verdict.cases import Case
+from modelprint.report.verdict.evidence_section import relation_text
 from modelprint.report.verdict.prose import LIMITS
 from modelprint.report.verdict.quantities import quantity_text
 from modelprint.stats.calibration import needed_models
@@ -55,6 +56,7 @@ def statement(case: Case, quantities: Sequence[Quantity], *, source: str, calibr
     """
     verdict, name = case.verdict, plain_name(case.name, longest=60)
     reasons = [*_same_file(verdict, source), *_figures(verdict, quantities)]
+    reasons += [text for text in [relation_text(verdict)] if text]
     ranked = verdict.threshold is not None or verdict.access != "weights"
     if verdict.p_value is not None and not ranked:
         reasons.append(
@@ -91,6 +93,13 @@ def _lead(verdict: Verdict, name: str, n: int) -> str:
         )
     as_high = _as_high(verdict.p_value, n)
     than = f"all {n:,}" if not as_high else f"all but {as_high:,} of {n:,}"
+    if verdict.evidence:
+        read = [one.access for one in verdict.evidence if one.score is not None]
+        together = f"{', '.join(read[:-1])} and {read[-1]} together" if len(read) > 1 else read[0]
+        return (
+            f"“{name}” is more like the source than {than} independent models are, by its {together}. By the rule of "
+            "this test it is called derived from the source."
+        )
     if verdict.access == "weights":
         return (
             f"“{name}” holds more of the source's weights than {than} independent models do. By the rule of this test "

@@ -45,11 +45,14 @@ class Shadows:
         surrogates: made from the source.
         references: independent of it.
         reference_copies: made from references, as surrogates are made from the source.
+        siblings: those of the references that were tuned from the checkpoint that the source started from; None: all
+            of them, where a checkpoint is named.
     """
 
     surrogates: tuple[ModelRef, ...]
     references: tuple[ModelRef, ...]
     reference_copies: tuple[ModelRef, ...] = ()
+    siblings: tuple[ModelRef, ...] | None = None
 
 
 def shadow_folder(

@@ -1,0 +1,366 @@
+"""One verdict from several levels of access: weights, scores and labels.
+
+Each level gives a score to the suspect and to every calibration model that was read at the same levels. A score counts
+by how far it lies above the median of all of them, the suspect among them, over the distance between their quartiles;
+what lies below the median counts nothing. The sum over the levels is the combined score (`schemes.auto`), and its rank
+within each kind of calibration model is the p-value.
+
+Medians and quartiles are those of all models that are ranked, the suspect among them, so that exchanging the suspect
+and an independent model of its kind exchanges their sums, and changes nothing else: the rank is exact, whatever the
+levels have to do with each other (docs/evidence-levels.md has the proof).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from modelprint.core.access import Access
+from modelprint.core.suspect import Answers
+from modelprint.core.verdict import Evidence, FalseAccusations, Relation
+from modelprint.lineage import LineageResult
+from modelprint.ownership.decide import (
+    CalibrationScores,
+    Decision,
+    decide,
+    missing_models,
+    rates,
+    uncovered_kinds,
+    unscored_decision,
+)
+from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.parts import part_index, part_of
+from modelprint.ownership.weights import NOT_COMPARABLE, decide_by_weights, from_scratch
+from modelprint.schemes.auto import Auto
+from modelprint.stats.calibration import Ranking, needed_models, ranked_by_kind, upper_bound
+
+LINEAGE = "lineage"
+WEIGHTS_RESOLUTION = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """What one level of access says of a suspect, by itself.
+
+    Attributes:
+        scheme: that reads it.
+        queries: that were asked for it.
+        resolution: a difference of its scores that says nothing.
+        calibration: the scores of the calibration models; NaN where one cannot be compared.
+        exact: whether the suspect's score is what it is, and not a lower bound because answers are missing.
+    """
+
+    access: Access
+    scheme: str
+    queries: int
+    resolution: float
+    decision: Decision
+    calibration: Float[np.ndarray, " n"]
+    exact: bool = True
+
+
+def levels_of(
+    scheme: Auto,
+    fingerprint: Fingerprint,
+    answers: Answers,
+    *,
+    asked: np.ndarray,
+    planned: np.ndarray,
+    alpha: float,
+    owners: int = 1,
+    pool_kinds: bool = False,
+    shared: Mapping[Access, CalibrationScores] | None = None,
+) -> list[Level]:
+    """What the scores and labels of a suspect say, level by level; only what was asked.
+
+    Args:
+        asked, planned: masks (n,) over all queries, as of `decide`.
+        shared: of each level, where many suspects are judged by one fingerprint.
+    """
+    levels = []
+    held = shared or shared_scores(scheme, fingerprint)
+    for access, part in scheme.parts.items():
+        index = part_index(fingerprint, scheme, access)
+        if not asked[index].any():
+            continue
+        theirs = answers.take(index).restricted(access)
+        decision = decide(
+            part,
+            held[access].state,
+            held[access].source,
+            theirs,
+            held[access].calibration,
+            alpha=alpha,
+            asked=asked[index],
+            planned=planned[index],
+            groups=fingerprint.groups,
+            families=fingerprint.families,
+            owners=owners,
+            pool_kinds=pool_kinds,
+            shared=held[access],
+        )
+        levels.append(
+            Level(
+                access=access,
+                scheme=part.name,
+                queries=int(asked[index].sum()),
+                resolution=part.resolution,
+                decision=decision,
+                calibration=decision.calibration_scores,
+                exact=bool(theirs.answered[asked[index]].all()),
+            )
+        )
+    return levels
+
+
+def shared_scores(scheme: Auto, fingerprint: Fingerprint) -> dict[Access, CalibrationScores]:
+    """The scores of the calibration models at each level that asks queries."""
+    shared = {}
+    for access, part in scheme.parts.items():
+        view = part_of(fingerprint, scheme, access)
+        shared[access] = CalibrationScores(
+            scheme=part, state=view.state, source=view.source, calibration=view.calibration
+        )
+    return shared
+
+
+def weights_level(result: LineageResult, fingerprint: Fingerprint, *, alpha: float, pool_kinds: bool = False) -> Level:
+    """What a comparison of weights says, by itself."""
+    decision = decide_by_weights(result, fingerprint, alpha=alpha, pool_kinds=pool_kinds)
+    known = [np.nan if model.weights is None else model.weights for model in fingerprint.manifest.calibration]
+    return Level(
+        access=Access.WEIGHTS,
+        scheme=LINEAGE,
+        queries=0,
+        resolution=WEIGHTS_RESOLUTION,
+        decision=decision,
+        calibration=np.array(known, dtype=np.float64),
+    )
+
+
+def combined_scores(levels: Sequence[Level]) -> tuple[float, Float[np.ndarray, " n"]]:
+    """The combined score of the suspect, and of each calibration model; NaN where one is not read at every level.
+
+    Where answers of the suspect are missing, its own score is the least, and those of the others are the highest, that
+    any answers to the missing queries could give.
+    """
+    ranked = ~np.isnan(np.stack([level.calibration for level in levels])).any(axis=0)
+    own, others = 0.0, np.full(len(ranked), np.nan)
+    others[ranked] = 0.0
+    for level in levels:
+        assert level.decision.score is not None
+        above, theirs = _above(
+            level.decision.score, level.calibration[ranked], resolution=level.resolution, exact=level.exact
+        )
+        own += above
+        others[ranked] += theirs
+    return own, others
+
+
+def calibrated_alone(
+    scheme: Auto, fingerprint: Fingerprint, access: Access, alpha: float, *, pool_kinds: bool = False
+) -> float | None:
+    """The threshold of the combined score by the calibration models alone; with a suspect among them it is another."""
+    columns = []
+    for level, shared in shared_scores(scheme, fingerprint).items():
+        if level <= access:
+            everything = np.ones(len(shared.source), dtype=bool)
+            scores = shared.on(everything, level, matched=False)
+            columns.append((scores, scheme.parts[level].resolution))
+    if access >= Access.WEIGHTS:
+        known = [np.nan if model.weights is None else model.weights for model in fingerprint.manifest.calibration]
+        columns.append((np.array(known, dtype=np.float64), WEIGHTS_RESOLUTION))
+    ranked = ~np.isnan(np.stack([column for column, _ in columns])).any(axis=0)
+    if len(columns) == 1:
+        total = columns[0][0]
+    else:
+        total = np.zeros(int(ranked.sum()))
+        for column, resolution in columns:
+            total += _above(-np.inf, column[ranked], resolution=resolution, exact=True)[1]
+    groups, families = fingerprint.groups, fingerprint.families
+    places = np.flatnonzero(ranked)
+    return ranked_by_kind(
+        total, [groups[k] for k in places], alpha, families=[families[k] for k in places], pool=pool_kinds
+    ).threshold
+
+
+def _above(
+    score: float, others: Float[np.ndarray, " n"], *, resolution: float, exact: bool
+) -> tuple[float, Float[np.ndarray, " n"]]:
+    """How far the suspect and the others lie above the median, over the distance of the quartiles.
+
+    Order statistics rise with the suspect's score: where that is a lower bound, they lie between those with this score
+    and those with a score above all others.
+    """
+    least = np.sort(np.append(others, score))
+    most = least if exact else np.sort(np.append(others, np.inf))
+    last = len(least) - 1
+    low, middle, high = last // 4, last // 2, last - last // 4
+    narrow, wide = (max(a[high] - b[low], resolution) for a, b in ((least, most), (most, least)))
+    own = max(score - most[middle], 0.0) / wide if np.isfinite([most[middle], wide]).all() else 0.0
+    return float(own), np.maximum(others - least[middle], 0.0) / narrow
+
+
+def decide_together(
+    levels: Sequence[Level],
+    weights: Level | None,
+    fingerprint: Fingerprint,
+    *,
+    alpha: float,
+    owners: int = 1,
+    pool_kinds: bool = False,
+) -> Decision:
+    """The verdict from all levels that speak.
+
+    Args:
+        levels: of scores and labels, those that were asked.
+        weights: of the suspect's weights; None where it shows none.
+        owners, pool_kinds: as of `decide`.
+    """
+    comparable = weights is not None and weights.decision.score is not None
+    speaking = [*levels, *([weights] if weights is not None and comparable else [])]
+    evidence = tuple(
+        _evidence(level) for level in sorted([*levels, *([weights] if weights else [])], key=lambda one: -one.access)
+    )
+    silent = next((level for level in levels if level.decision.score is None), None)
+    if weights is not None and comparable and not fingerprint.calibration:
+        decision = weights.decision  # by the test of permuted channels, if by any
+    elif silent is not None:
+        decision = replace(silent.decision, message=f"{silent.access}: {silent.decision.message}")
+    elif not speaking:
+        assert weights is not None
+        decision = weights.decision
+    else:
+        decision = _ranked(speaking, fingerprint, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
+    return replace(
+        decision,
+        evidence=evidence,
+        relation=_relation(decision, weights, fingerprint),
+        details=weights.decision.details if weights is not None and comparable else decision.details,
+    )
+
+
+def _ranked(
+    speaking: Sequence[Level], fingerprint: Fingerprint, *, alpha: float, owners: int, pool_kinds: bool
+) -> Decision:
+    """The verdict of the levels that have a score; without weights, where too few models can be compared by these."""
+    if len(speaking) == 1:
+        return speaking[0].decision
+    own, others = combined_scores(speaking)
+    ranked = np.flatnonzero(~np.isnan(others))
+    rank = ranked_by_kind(
+        others[ranked],
+        [fingerprint.groups[place] for place in ranked],
+        alpha / owners,
+        families=[fingerprint.families[place] for place in ranked],
+        pool=pool_kinds,
+        score=own,
+    )
+    weights = speaking[-1] if speaking[-1].access is Access.WEIGHTS else None
+    if rank.threshold is None and weights is not None:
+        without = _ranked(speaking[:-1], fingerprint, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
+        if without.threshold is None:  # no kind at all has models enough: the test of permuted channels is exact alone
+            return weights.decision
+        note = "; weights are not counted: too few calibration models can be compared by them"
+        return replace(without, message=without.message + note)
+    if rank.threshold is None or rank.p_value is None:
+        return replace(
+            unscored_decision(missing_models(rank, alpha / owners), rank),
+            score=own,
+            calibration_scores=np.where(np.isnan(others), NOT_COMPARABLE, others),
+        )
+    return _decided(speaking, own, others, rank, alpha=alpha, owners=owners)
+
+
+def _decided(
+    speaking: Sequence[Level], own: float, others: np.ndarray, rank: Ranking, *, alpha: float, owners: int
+) -> Decision:
+    assert rank.p_value is not None
+    derived = rank.p_value <= alpha / owners
+    names = [str(level.access) for level in reversed(speaking)]
+    read = f"{', '.join(names[:-1])} and {names[-1]}"
+    sizes = " and ".join(f"{size} {group}" for group, size in rank.sizes.items())
+    verb = "lie above those of independent models" if derived else "lie no higher than those of independent models do"
+    message = f"{read} together {verb} (p = {rank.p_value:.3g}, {_worst(rank)}among {sizes})"
+    message += f"; accepted error rate {alpha:g}" if derived else "; that is no proof of innocence"
+    missing = [str(level.access) for level in speaking if not level.exact]
+    if missing:
+        message += f"; answers are missing ({', '.join(missing)}), which counts against derivation"
+    uncovered = uncovered_kinds(rank, needed_models(alpha / owners))
+    unread = int(np.isnan(others).sum())
+    if unread:
+        message += f"; {unread} of {len(others)} calibration models have other weights and are not ranked"
+    matched = next((level.decision for level in speaking if level.decision.matching is not None), None)
+    return Decision(
+        outcome="derived" if derived else "not-shown",
+        message=message + uncovered,
+        score=own,
+        p_value=rank.p_value,
+        threshold=rank.threshold,
+        false_accusations=FalseAccusations(count=rank.count, n=rank.n, upper_95=upper_bound(rank.count, rank.n)),
+        calibration_scores=np.where(np.isnan(others), NOT_COMPARABLE, others),
+        ranked=min(rank.sizes.values()),
+        kinds=rates(rank),
+        pooled=any(one.pooled_with is not None for one in rank.kinds),
+        matching=None if matched is None else matched.matching,
+        note="" if matched is None else matched.note,
+        uncovered=uncovered,
+    )
+
+
+def _worst(rank: Ranking) -> str:
+    return "rank " if len(rank.sizes) == 1 else "the worst of ranks "
+
+
+def _evidence(level: Level) -> Evidence:
+    decision = level.decision
+    comparable = decision.score is not None
+    worst = max((one for one in decision.kinds if one.covered), key=lambda one: one.p_value or 0.0, default=None)
+    details = {key: value for key, value in decision.details.items() if not isinstance(value, list | tuple)}
+    return Evidence(
+        access=_ACCESS[level.access],
+        scheme=level.scheme,
+        score=decision.score,
+        threshold=decision.threshold,
+        p_value=decision.p_value,
+        kind=None if worst is None or not comparable else worst.kind,
+        queries=level.queries,
+        says=decision.outcome if comparable or level.access is not Access.WEIGHTS else "not-comparable",
+        details=details if comparable else {"why": decision.message},
+    )
+
+
+_ACCESS: Mapping[Access, Literal["weights", "scores", "labels"]] = {
+    Access.WEIGHTS: "weights",
+    Access.SCORES: "scores",
+    Access.LABELS: "labels",
+}
+
+
+def halfway(level: Level) -> float:
+    """The share of the source's weights half-way from the highest independent model to a plain copy."""
+    return (1.0 + max(0.0, float(np.nanmax(level.calibration, initial=0.0)))) / 2
+
+
+def _relation(decision: Decision, weights: Level | None, fingerprint: Fingerprint) -> Relation:
+    """Which story fits; docs/evidence-levels.md has how often each is right."""
+    if weights is None:
+        return "none" if decision.outcome == "not-shown" else "unknown"
+    share = weights.decision.score
+    if decision.outcome == "derived":
+        if share is None or share < halfway(weights):
+            return "extracted"
+        siblings = any(one.kind == "SHARED" and one.covered for one in decision.kinds)
+        apart = siblings or from_scratch(fingerprint) or weights.decision.details.get("shared_share") is not None
+        return "from-weights" if apart else "unknown"
+    shared = weights.decision.details.get("shared_share")
+    if isinstance(shared, float) and shared >= SHARED_LEAST and share is not None and share < halfway(weights):
+        return "homologous"
+    return "none" if decision.outcome == "not-shown" else "unknown"
+
+
+SHARED_LEAST = 0.5  # of what the source has in common with its parent, in a model of the same parent
