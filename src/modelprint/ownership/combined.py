@@ -244,6 +244,13 @@ def decide_together(
     )
 
 
+def beside_weights(decision: Decision, weights: Level | None) -> Decision:
+    """A decision on a suspect that was not asked, with what its weights say by themselves."""
+    if weights is None:
+        return decision
+    return replace(decision, evidence=(_evidence(weights),), relation="unknown")
+
+
 def _ranked(
     speaking: Sequence[Level], fingerprint: Fingerprint, *, alpha: float, owners: int, pool_kinds: bool
 ) -> Decision:

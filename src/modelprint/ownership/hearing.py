@@ -12,7 +12,7 @@ from modelprint.core.suspect import Suspect
 from modelprint.core.verdict import FormCheck
 from modelprint.ownership.ahead import planned_queries
 from modelprint.ownership.ask import Interview, concluded, interrogate
-from modelprint.ownership.combined import Level
+from modelprint.ownership.combined import Level, beside_weights
 from modelprint.ownership.decide import Decision, unasked_decision, unscored
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import LEAST, Fit, Look, best_fit, look
@@ -93,6 +93,7 @@ def hear(
                 suspect,
                 plain,
                 access=access,
+                weights=weights,
                 form=_form(first, plain, accuracy, fit),
                 message=f"asked in the wrong form? {_knows(first, fingerprint)}; {mend}",
                 budget=budget,
@@ -154,6 +155,7 @@ def _not_asked_on(
     plain: PlainAnswers,
     *,
     access: Access,
+    weights: Level | None,
     form: FormCheck | None,
     message: str,
     budget: int | None,
@@ -165,8 +167,11 @@ def _not_asked_on(
     planned = planned_queries(fingerprint, scheme, suspect, access=access, budget=budget)
     return Heard(
         interview=Interview(answers=plain.queries, asked=planned & plain.queries.answered, planned=planned),
-        decision=unasked_decision(
-            message, fingerprint.groups, families=fingerprint.families, alpha=alpha, pool_kinds=pool_kinds
+        decision=beside_weights(
+            unasked_decision(
+                message, fingerprint.groups, families=fingerprint.families, alpha=alpha, pool_kinds=pool_kinds
+            ),
+            weights,
         ),
         plain=plain,
         form=form,
