@@ -15,11 +15,12 @@ from modelprint.cli.console import out, print_table, progress, say
 if TYPE_CHECKING:
     from torch import nn
 
+    from modelprint.core.verdict import Verdict
     from modelprint.report import Case
 
 ALPHA = 0.05
 CALIBRATION = 20
-SCHEME = {"l": "8", "trajectories": "40"}  # on images of 8 x 8, many short steps tell copies from strangers best
+SHADOWS = 4  # copies of the source, and as many independent models, that queries are chosen by
 ATTACKS: tuple[tuple[str, dict[str, str], str], ...] = (
     ("ftll", {}, "fine-tuned, last layer"),
     ("ftal", {}, "fine-tuned, all layers"),
@@ -83,14 +84,18 @@ def demo(
     save_model(out_ / "source.safetensors", trained.model, trained.card)
     source = load_model(out_ / "source.safetensors")
 
-    say(f"enrolling it, and training {CALIBRATION} independent models that calibrate the threshold ...")
+    say(
+        f"enrolling it, and training {SHADOWS} + {SHADOWS} shadow models and {CALIBRATION} independent models that "
+        "calibrate the threshold ..."
+    )
     with progress() as report:
         fingerprint = enroll(
             source,
             "digits:queries",
-            settings=SCHEME,
+            shadows=str(SHADOWS),
             negatives=f"auto:{CALIBRATION}",
             train_data=owner,
+            from_scratch=True,
             seed=seed,
             jobs=jobs,
             out=out_ / "source.fingerprint",
@@ -123,7 +128,10 @@ def demo(
     )
     _print(cases, trained.card.accuracy)
     seconds = time.perf_counter() - started
-    out.print(f"{len(fingerprint)} queries, top-1 labels only; {seconds:.0f} s; report: {out_ / 'report.html'}")
+    out.print(
+        f"{len(fingerprint)} queries, and the weights of suspects of the source's architecture; {seconds:.0f} s; "
+        f"report: {out_ / 'report.html'}"
+    )
 
 
 def _derived(source: nn.Module, identity: str, spec: object, holdout: object) -> list[_Suspect]:
@@ -170,9 +178,17 @@ def _independent(holdout: object) -> list[_Suspect]:
     return suspects
 
 
+def _score(verdict: Verdict, access: str) -> str:
+    """The score at one level of access; a star where this level alone would call it derived."""
+    for one in verdict.evidence or ():
+        if one.access == access and one.score is not None:
+            return f"{one.score:.2f}{' *' if one.says == 'derived' else ''}"
+    return "-"
+
+
 def _print(cases: list[Case], accuracy: float | None) -> None:
     table = Table(title=f"Was this model made from mine? (source accuracy {accuracy:.3f})")
-    for column in ("suspect", "truth", "accuracy", "matched", "score", "p", "verdict"):
+    for column in ("suspect", "truth", "accuracy", "weights", "scores", "labels", "p", "verdict", "relation"):
         table.add_column(column)
     for case in cases:
         verdict = case.verdict
@@ -180,10 +196,10 @@ def _print(cases: list[Case], accuracy: float | None) -> None:
             case.name,
             case.role,
             "-" if case.accuracy is None else f"{case.accuracy:.3f}",
-            f"{verdict.details['matched']}/{verdict.details['trajectories']}",
-            f"{verdict.score:.3f}",
-            f"{verdict.p_value:.3f}",
+            *(_score(verdict, access) for access in ("weights", "scores", "labels")),
+            "-" if verdict.p_value is None else f"{verdict.p_value:.3f}",
             verdict.verdict,
+            verdict.relation or "-",
         )
     print_table(table)
     errors = cases[0].verdict.false_accusations

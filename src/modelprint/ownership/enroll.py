@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from modelprint.core.access import Access
 from modelprint.core.devices import device_of, resolve_device
 from modelprint.core.errors import DataError, UsageError
 from modelprint.core.own_code import generators_kept
@@ -126,6 +127,9 @@ def enroll(
         )
     if expect:
         transforms_named(expect, seeds.modality)  # refuses what there is not, before hours of work
+        if chosen.parts:
+            chosen = chosen.parts[Access.LABELS]
+            notice(f"--expect prepares the queries of one scheme: labels are read, by {chosen.name}")
         chosen = replace(chosen, expect=expect)
     trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
     if trained_on is not None:

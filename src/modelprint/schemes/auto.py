@@ -55,6 +55,7 @@ class Auto(Scheme):
         "How far each of these lies above independent models, in units of their spread, is added up. The rank of the "
         "sum among independent models that were read in the same way gives the verdict.",
     )
+    lost_with_labels: ClassVar[str | None] = "scores and weights were not read"
     transductive: ClassVar[bool] = True
     limits: ClassVar[tuple[str, ...]] = (
         "A suspect that shows labels alone is judged by scheme {labels} alone, and weights tell nothing of a model of "
