@@ -149,15 +149,7 @@ def examine(
     scheme = scheme_of(print_)
     level = _level(scheme, access)
     scheme.needs.check_access(scheme.name, level)
-    opening: ModelError | None = None
-    respondent = None
-    if scheme.needs.asks:
-        try:
-            respondent = opened(suspect, print_, options)
-        except ModelError as error:
-            if not scheme.needs.weights or level < Access.WEIGHTS:
-                raise
-            opening = error  # a file that cannot be asked may show its weights all the same
+    respondent = _opened(scheme, suspect, print_, options, level)
     calibrated = print_
     if negatives:
         files = options.model if options is not None else ModelOptions()
@@ -170,9 +162,9 @@ def examine(
     compared = None
     if scheme.needs.weights and level >= Access.WEIGHTS:
         compared = _weights_beside(calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
-    if respondent is None:
-        assert opening is not None
-        return _weights_alone(print_, calibrated, suspect, compared, opening, alpha=alpha)
+    if isinstance(respondent, ModelError):
+        return _weights_alone(print_, calibrated, suspect, compared, respondent, alpha=alpha)
+    assert respondent is not None
     lowered = level > calibrated.access
     shown = min(level, calibrated.access, Access.SCORES)
     hearing = partial(
@@ -240,6 +232,20 @@ def examine(
         budget=budget_of(respondent, budget),
         lacking=interview.lacking,
     )
+
+
+def _opened(
+    scheme: Scheme, suspect: AnySuspect, fingerprint: Fingerprint, options: SuspectOptions | None, level: Access
+) -> Suspect | ModelError | None:
+    """What is asked, or why it cannot be though its weights may be compared; None where nothing is asked."""
+    if not scheme.needs.asks:
+        return None
+    try:
+        return opened(suspect, fingerprint, options)
+    except ModelError as error:
+        if not scheme.needs.weights or level < Access.WEIGHTS:
+            raise
+        return error
 
 
 def _level(scheme: Scheme, access: str | Access | None) -> Access:
