@@ -43,7 +43,7 @@ class Setting:
     """A scheme as it was run: one line of the leaderboard.
 
     Attributes:
-        access: "labels", "scores", or "either" where both give the same figures.
+        access: "labels", "scores", "weights", or "either" where the first two give the same figures.
         budget: the cap on queries.
     """
 
@@ -223,11 +223,13 @@ class View:
     def _merged(self, scheme: str, evasion: str, budget: int) -> list[Setting]:
         """One setting per access, or one for either where all figures are the same."""
         each = [
-            Setting(scheme=scheme, access=access, budget=budget, evasion=evasion) for access in ("labels", "scores")
+            Setting(scheme=scheme, access=access, budget=budget, evasion=evasion)
+            for access in ("labels", "scores", "weights")
         ]
         figures = [[row.model_dump(exclude={"access", "fpr_by_kind"}) for row in self.rows(one)] for one in each]
-        if figures[0] == figures[1]:
-            return [Setting(scheme=scheme, access="either", budget=budget, evasion=evasion)]
+        if figures[0] and figures[0] == figures[1]:
+            either = Setting(scheme=scheme, access="either", budget=budget, evasion=evasion)
+            return [either, *([each[2]] if figures[2] else [])]
         return [one for one, rows in zip(each, figures, strict=True) if rows]
 
 
