@@ -13,10 +13,11 @@ from torch import nn
 
 from modelprint.core.access import Access
 from modelprint.core.devices import device_of, resolve_device
-from modelprint.core.errors import DataError, UsageError
+from modelprint.core.errors import DataError, ModelError, UsageError
 from modelprint.core.own_code import generators_kept
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
+from modelprint.lineage import LineageReference
 from modelprint.modalities.base import Modality
 from modelprint.modalities.space import Box
 from modelprint.nn.architectures import form_of
@@ -54,6 +55,7 @@ from modelprint.schemes.base import Enrollment, Progress, Scheme, silent
 from modelprint.schemes.needs import gives_gradients
 from modelprint.training.classes import matched, open_for
 from modelprint.training.loop import predict
+from modelprint.zoo.reference_models.shadows import Shadows
 from modelprint.zoo.reference_models.shelf import Shelf, user_place
 from modelprint.zoo.reference_models.training import HowTrained
 
@@ -126,11 +128,7 @@ def enroll(
             "--from-scratch says that the source started from no checkpoint, --init names one: give one of them"
         )
     if expect:
-        transforms_named(expect, seeds.modality)  # refuses what there is not, before hours of work
-        if chosen.parts:
-            chosen = chosen.parts[Access.LABELS]
-            notice(f"--expect prepares the queries of one scheme: labels are read, by {chosen.name}")
-        chosen = replace(chosen, expect=expect)
+        chosen = _expecting(chosen, expect, seeds.modality, notice=notice)
     trained_on = load_data(train_data) if isinstance(train_data, str) else train_data
     if trained_on is not None:
         trained_on = matched(trained_on, source, classes=seeds.classes).data
@@ -223,15 +221,9 @@ def enroll(
     plane = {"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)}
     held = None
     if chosen.needs.weights:
-        held = weights.reference(
-            source,
-            checkpoint=None if how.init is None else Path(how.init),
-            siblings=learned.siblings if learned.siblings is not None else (learned.references if how.init else ()),
-        )
-        scores = weights.calibration_scores(held, calibrating, progress=progress)
-        calibration = tuple(
-            record.model_copy(update={"weights": score}) for record, score in zip(calibration, scores, strict=True)
-        )
+        held = _weights_of(source, learned, how, alone=not chosen.needs.asks, notice=notice)
+    if held is not None:
+        calibration = weights.with_scores(calibration, held, calibrating, progress=progress)
     fingerprint = Fingerprint.bind(
         {
             "scheme": chosen.name,
@@ -280,6 +272,37 @@ def enroll(
     shelf.clear()
     finish(unfinished, out=out)
     return fingerprint
+
+
+def _expecting(scheme: Scheme, expect: str, modality: Modality, *, notice: Notice) -> Scheme:
+    """The scheme that expects transforms; of several that judge together, the one that reads labels.
+
+    Raises:
+        UsageError: a transform that there is not.
+    """
+    transforms_named(expect, modality)  # refuses what there is not, before hours of work
+    if scheme.parts:
+        scheme = scheme.parts[Access.LABELS]
+        notice(f"--expect prepares the queries of one scheme: labels are read, by {scheme.name}")
+    return replace(scheme, expect=expect)
+
+
+def _weights_of(
+    source: LoadedModel, shadows: Shadows, how: HowTrained, *, alone: bool, notice: Notice
+) -> LineageReference | None:
+    """The source's weights as a fingerprint holds them; None where they cannot be read and answers are compared, too.
+
+    Raises:
+        ModelError: they cannot be read, and nothing else would be compared.
+    """
+    siblings = shadows.siblings if shadows.siblings is not None else (shadows.references if how.init else ())
+    try:
+        return weights.reference(source, checkpoint=None if how.init is None else Path(how.init), siblings=siblings)
+    except ModelError as error:
+        if alone:
+            raise
+        notice(f"weights will not be compared: {error}")
+        return None
 
 
 def configured(

@@ -27,8 +27,8 @@ from modelprint.ownership.ask import (
     scheme_of,
 )
 from modelprint.ownership.combined import Level, decide_together, weights_level
-from modelprint.ownership.decide import Decision
 from modelprint.ownership.costs import announce_asking
+from modelprint.ownership.decide import Decision
 from modelprint.ownership.expect import expected_by
 from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint
@@ -442,10 +442,7 @@ def recalibrated(
         moved=scheme_of(fingerprint).needs.space == "continuous",
     )
     if fingerprint.weights is not None:
-        scores = weights.calibration_scores(fingerprint.weights, calibrating, progress=progress)
-        records = tuple(
-            record.model_copy(update={"weights": score}) for record, score in zip(records, scores, strict=True)
-        )
+        records = weights.with_scores(records, fingerprint.weights, calibrating, progress=progress)
     return fingerprint.recalibrated(records, answers)
 
 

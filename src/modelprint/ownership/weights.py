@@ -33,7 +33,7 @@ from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.places import path_of, weights_of
 from modelprint.nn.refs import ModelRef
 from modelprint.ownership.decide import Decision, missing_models, rates, uncovered_kinds, unscored_decision
-from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
 from modelprint.ownership.negatives import Negative
 from modelprint.schemes.base import Progress, silent
 from modelprint.stats.calibration import needed_models, ranked_by_kind, upper_bound
@@ -89,6 +89,18 @@ def calibration_scores(
         progress("weights of calibration models", number, len(negatives))
         scores.append(_score(held, negative))
     return scores
+
+
+def with_scores(
+    records: Sequence[CalibrationModel],
+    held: LineageReference,
+    negatives: Sequence[Negative],
+    *,
+    progress: Progress = silent,
+) -> tuple[CalibrationModel, ...]:
+    """The records of calibration models with the scores of their weights."""
+    scores = calibration_scores(held, negatives, progress=progress)
+    return tuple(record.model_copy(update={"weights": score}) for record, score in zip(records, scores, strict=True))
 
 
 def _score(held: LineageReference, negative: Negative) -> float | None:
