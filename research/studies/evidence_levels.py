@@ -7,7 +7,7 @@ others are made. `auto` with 400 queries, all three sources.
 
 - *Relation*: of each test model, as a file, its relation by what it truly is.
 - *Splits*: the calibration part and the test part's independent models are put together and divided anew 200 times;
-  each time ten of those that do not calibrate are judged, kind by kind, at every level of access, with labels alone
+  each time four of those that do not calibrate are judged, kind by kind, at every level of access, with labels alone
   asked one by one until the verdict is settled.
 
 Writes benchmarks/results/evidence_levels_fashion.json.
@@ -36,7 +36,7 @@ from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
 from modelprint.lineage import LineageResult, StateTensors, compare
 from modelprint.nn.loading import load_model
-from modelprint.ownership.ask import concluded, interrogate, opened, scheme_of
+from modelprint.ownership.ask import SharedScores, calibration_scores, concluded, interrogate, opened, scheme_of
 from modelprint.ownership.combined import Level, weights_level
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
 from modelprint.schemes.auto import Auto
@@ -47,7 +47,7 @@ from research.studies.lineage import group_of
 RESULT = "evidence_levels_fashion.json"
 BUDGET = 400
 SPLITS = 200
-JUDGED = 10  # in each split, of each kind
+JUDGED = 4  # in each split, of each kind
 ALPHA = 0.05
 LEVELS = {"labels": Access.LABELS, "scores": Access.SCORES, "weights": Access.WEIGHTS}
 
@@ -149,10 +149,13 @@ def split_rates(fingerprint: Fingerprint, models: Sequence[ZooModel], seed: int)
         shown = fingerprint.recalibrated(
             tuple(records[place] for place in calibrating), tuple(answers[place] for place in calibrating)
         )
+        shared = calibration_scores(scheme, shown)
         for kind, place in checked:
             total[kind] += 1
             for level, access in LEVELS.items():
-                accused[level][kind] += derived(scheme, shown, records[place], answers[place], access)
+                accused[level][kind] += derived(
+                    scheme, shown, records[place], answers[place], access=access, shared=shared
+                )
     return {
         level: {
             kind: {"count": counts[kind], "n": total[kind], "rate": round(counts[kind] / total[kind], 4)}
@@ -162,7 +165,15 @@ def split_rates(fingerprint: Fingerprint, models: Sequence[ZooModel], seed: int)
     }
 
 
-def derived(scheme: Auto, shown: Fingerprint, record: CalibrationModel, answers: Answers, access: Access) -> bool:
+def derived(
+    scheme: Auto,
+    shown: Fingerprint,
+    record: CalibrationModel,
+    answers: Answers,
+    *,
+    access: Access,
+    shared: SharedScores,
+) -> bool:
     """The verdict on a model whose answers and weights are known; of labels alone as they are asked, until settled."""
     places = {value: place for place, value in enumerate(shown.modality.hashes(shown.queries))}
 
@@ -178,7 +189,7 @@ def derived(scheme: Auto, shown: Fingerprint, record: CalibrationModel, answers:
         result = LineageResult(score=record.weights, why=None if record.weights is not None else "other", compared=1.0)
         level = weights_level(result, shown, alpha=ALPHA)
     interview = interrogate(shown, scheme, suspect, access=min(access, Access.SCORES), alpha=ALPHA)
-    return concluded(scheme, shown, interview, alpha=ALPHA, weights=level).outcome == "derived"
+    return concluded(scheme, shown, interview, alpha=ALPHA, weights=level, shared=shared).outcome == "derived"
 
 
 def of_source(work: tuple[str, Path, Path | None]) -> tuple[str, dict[str, Any], dict[str, Any]]:

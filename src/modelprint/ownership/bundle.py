@@ -50,10 +50,11 @@ def bundle(
         UsageError: another key than the commitment's, or a verdict by other calibration models.
         ModelprintError: too large, or the place cannot be written.
     """
-    if fingerprint.manifest.weights is not None:
+    if Access.parse(verification.verdict.access) >= Access.WEIGHTS:
         raise UsageError(
-            f"scheme {fingerprint.manifest.scheme} compares model files, which a bundle does not hold: give a judge "
-            "the fingerprint and both files, for `verify`, or bundle the evidence of a scheme that asks queries"
+            f"this verdict of scheme {fingerprint.manifest.scheme} compares model files, which a bundle does not hold: "
+            "give a judge the fingerprint and both files, for `verify`, or bundle what scores and labels show "
+            "(--access scores, with a scheme that asks queries)"
         )
     stated, _ = read_commitment(commitment, who="the commitment")
     check_committed(stated, fingerprint)
