@@ -327,7 +327,7 @@ def test_a_fingerprint_whose_calibration_models_are_addresses(world: World, monk
         answers = np.random.default_rng(0).random((len(request.json["inputs"]), 10))
         return Reply({"predictions": answers.tolist()})
 
-    world.run("train", "digits:owner", "--arch", "mlp", "--epochs", "1", "--out", "source.safetensors")
+    world.run("train", "digits:owner", "--arch", "mlp", "--epochs", "8", "--out", "source.safetensors")
     (world.folder / "others").mkdir()
     with Scripted(guessing) as server:
         url = f"{server.url}/invocations?key={WRITTEN}"

@@ -89,5 +89,5 @@ def test_the_page_runs_as_written(case: str, place: Path) -> None:
 
 def test_every_option_of_the_page_exists(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["enroll", "--help"]) == 0
-    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) | {"--kind", "--epochs"}
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) | {"--kind", "--epochs", "--debug"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE.read_text())) <= known

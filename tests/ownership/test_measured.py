@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.nn.refs import held
-from modelprint.ownership import measured, plain_asked
+from modelprint.ownership import costs, measured
 from modelprint.ownership.ask import cost
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
@@ -116,7 +116,7 @@ def test_an_effort_is_about_what_crafting_counts(digits: Digits) -> None:
 def test_a_slow_suspect_here_is_said_before_it_is_asked(
     digits: Digits, fingerprint: Fingerprint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plain_asked, "WORTH_SAYING", 0.1)
+    monkeypatch.setattr(costs, "WORTH_SAYING", 0.1)
     heard: list[str] = []
     examine(fingerprint, Slow(digits.source), alpha=0.25, notice=heard.append)
     assert any("queries, about " in line and line.endswith(" on this machine") for line in heard)

@@ -127,10 +127,12 @@ def enroll(
     from modelprint.ownership.ask import scheme_of
     from modelprint.ownership.enroll import configured
     from modelprint.ownership.enroll import enroll as make
+    from modelprint.schemes import SCHEMES
     from modelprint.zoo.reference_models.training import HowTrained
 
     if quick and shadow is not None:
         raise UsageError(f"--quick makes 2 + 2 shadow models, --shadow {shadow} others: give one of them")
+    SCHEMES[scheme].preset(preset).with_settings(settings(set_))  # refuses what there is not, before anything is read
     seeds = load_data(reading.of(data, how.size))
     with progress() as report, compute.computing(seeds.shape) as device:
         source, seeds = how.load_for(model, seeds, device=device)

@@ -472,6 +472,10 @@ def record_answers(
         ModelprintError: the suspect does not fit, cannot be asked, or the file cannot be written.
     """
     level = Access.parse(access) if isinstance(access, str) else access
+    if not scheme_of(fingerprint).needs.asks:
+        raise UsageError(
+            f"scheme {fingerprint.manifest.scheme} asks no queries: `verify` reads the suspect's model file"
+        )
     rehearsed(scheme_of(fingerprint), fingerprint)
     respondent = opened(suspect, fingerprint, options)
     announce_asking(
