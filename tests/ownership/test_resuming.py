@@ -289,7 +289,7 @@ def test_a_process_that_is_killed_goes_on(
         "from modelprint.core import unfinished; unfinished.EVERY = unfinished.EVERY_STATE = unfinished.SHARE = 0\n"
         "from modelprint.cli.app import main; main()"
     )
-    words = ["enroll", "source.safetensors", "digits:queries", "--set", "trajectories=20", "m=4"]
+    words = ["enroll", "source.safetensors", "digits:queries", "--scheme", "adv-tra", "--set", "trajectories=20", "m=4"]
     words += ["--negatives", "negatives", "--out", str(tmp_path / "fp")]
     process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=place, stderr=subprocess.DEVNULL)
     while not list(keeps_at_once.glob("*/state-of-trajectories-*.safetensors")):
