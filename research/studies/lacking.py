@@ -11,8 +11,8 @@ Alpha .05, labels.
 - "labels": the same, where of the calibration models only labels are known: the source's label stands for lacking ones.
 - "full": calibration models keep all their answers; only the suspect disagrees on queries of lacking classes.
 
-Where more than half of the queries are of lacking classes, none is called derived. Counts are over models and draws, which
-share the models: the intervals are those of independent ones, and too short. Puts each scheme's row into
+Where more than half of the queries are of lacking classes, none is called derived. Counts are over models and draws,
+which share the models: the intervals are those of independent ones, and too short. Puts each scheme's row into
 benchmarks/results/lacking_digits.json.
 """
 
@@ -40,7 +40,7 @@ from modelprint.training.loop import predict
 from modelprint.training.train import default_recipe, spec_for, train_model
 
 RESULT = "lacking_digits.json"
-FIELD = ("akh", "ipguard", "adv-tra")
+FIELD = ("akh", "adv-tra")
 SETTINGS: dict[str, dict[str, str]] = {"adv-tra": {"trajectories": "20"}}
 KEPT, DRAWS, CLASSES = (9, 8, 7, 6, 5), 5, 10
 ALPHA, CALIBRATION, SUSPECTS, COPIES = 0.05, 19, 40, 10

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from tests.conftest import Digits
 from tests.contract.test_check_an_api import CONSOLE
 from tests.contract.test_commands import run
 from tests.contract.test_readme import commands
+from tests.formats.layers import layers_of, tflite_file
 from tests.schemes.world import strangers
 
 PAGE = Path(__file__).parents[2] / "docs" / "any-model.md"
@@ -108,9 +110,21 @@ def test_the_python_loop_answers_like_the_model(digits: Digits, fingerprint: Fin
     assert verdict.score == verify(fingerprint, digits.source).score
 
 
-@pytest.mark.parametrize("which", [TFLITE, COREML])
-def test_the_other_python_loops_are_python(which: int) -> None:
-    compile(PYTHON.findall(PAGE.read_text())[which], "loop", "exec")
+@pytest.mark.skipif(find_spec("ai_edge_litert") is None, reason="needs ai_edge_litert")
+def test_the_loop_of_tflite_answers_like_the_model(digits: Digits, fingerprint: Fingerprint, place: Path) -> None:
+    (place / "m.tflite").write_bytes(tflite_file(layers_of(digits.source.body), batch=1))
+    (mean,), (std,) = digits.spec.mean, digits.spec.std
+    export_queries(fingerprint, place / "queries")
+    whole, part = (PYTHON.findall(PAGE.read_text())[which] for which in (ONNX, TFLITE))
+    start, end = whole.index("import onnxruntime"), whole.index('with (folder / "answers.csv")')
+    loop = (whole[:start] + part + whole[end:]).replace("/ 255", f"/ 255 / {std} - {mean / std}")  # as its app does
+    (place / "ask.py").write_text(loop)
+    subprocess.run([sys.executable, "ask.py", "queries", "m.tflite"], cwd=place, check=True, timeout=120)
+    assert verify(fingerprint, place / "queries" / "answers.csv").verdict == "derived"
+
+
+def test_the_loop_of_core_ml_is_python() -> None:
+    compile(PYTHON.findall(PAGE.read_text())[COREML], "loop", "exec")
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
