@@ -185,8 +185,8 @@ def test_of_several_owners_each_finds_its_own_queries(digits: Digits, fingerprin
     (place / "both.csv").write_text("\n".join([*mine, *others[1:]]))
     refused = run("identify", "mine/answers.csv", "mine.fp", "other.fp", cwd=place)
     assert "mine.fp" in refused.stdout
-    found = json.loads(run("identify", "both.csv", "mine.fp", "other.fp", "--format", "json", cwd=place).stdout)
-    assert len(found["candidates"]) == 2
+    identified = json.loads(run("identify", "both.csv", "mine.fp", "other.fp", "--format", "json", cwd=place).stdout)
+    assert len(identified["candidates"]) == 2
 
 
 def test_half_of_the_lines_and_fewer(fingerprint: Fingerprint, place: Path) -> None:

@@ -305,8 +305,8 @@ def pair(digits: Digits) -> Pair:
     )
     spec, recipe = spec_for(owner, "mlp", {"width": 32}), default_recipe(owner, epochs=6)
     source, *others = (train_model(owner, spec, recipe, seed=seed).model for seed in range(9))
-    made = enroll(source, queries, scheme="akh", budget=40, negatives=others[:7])
-    return Pair(fingerprint=made, source=source, other=others[7])
+    fingerprint = enroll(source, queries, scheme="akh", budget=40, negatives=others[:7])
+    return Pair(fingerprint=fingerprint, source=source, other=others[7])
 
 
 class Single(nn.Module):
