@@ -14,9 +14,9 @@ import numpy as np
 from tests.formats.layers import Layer
 
 
-def save(path: Path, layers: list[Layer], *, by: str) -> None:
+def save(path: Path, layers: list[Layer], *, by: str, size: tuple[int, int, int] = (8, 8, 1)) -> None:
     """A SavedModel, by `model.export` or by `tf.saved_model.save`."""
-    _elsewhere("save", path, layers=layers, by=by)
+    _elsewhere("save", path, layers=layers, by=by, size=size)
 
 
 def save_touching(path: Path, target: Path, *, what: str) -> None:
@@ -42,7 +42,7 @@ def _run(task: str, path: str, **arguments: Any) -> None:
     import tensorflow
 
     if task == "save":
-        model = _model(keras, arguments["layers"])
+        model = _model(keras, arguments["layers"], arguments["size"])
         model.export(path, verbose=False) if arguments["by"] == "export" else tensorflow.saved_model.save(model, path)
     elif task == "touching":
         tensorflow.saved_model.save(_touching(tensorflow, arguments["target"], arguments["what"]), path)
@@ -57,8 +57,8 @@ def _run(task: str, path: str, **arguments: Any) -> None:
         Path(path).write_bytes(converter.convert())
 
 
-def _model(keras: Any, layers: list[Layer]) -> Any:
-    inputs = values = keras.Input((8, 8, 1))
+def _model(keras: Any, layers: list[Layer], size: tuple[int, int, int]) -> Any:
+    inputs = values = keras.Input(size)
     for layer in layers:
         if layer.kind == "conv":
             made = keras.layers.Conv2D(len(layer.bias), 3, padding="same", activation="relu")
