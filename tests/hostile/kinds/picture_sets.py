@@ -84,7 +84,7 @@ def archives() -> Iterator[HostileInput]:
     for name, data in ARCHIVES.items():
         exits = ANY if name in HARMLESS else REFUSED
         yield hostile(
-            f"pictures/zip/{name}", content("s.zip", data), commands.data, r"s\.zip", exits, seconds=10,
+            f"pictures/zip/{name}", content("s.zip", data), commands.data, r"s\.zip", exits, seconds=20,
             quick=name in ("leads-out", "zeros"),
         )  # fmt: skip
     for name, escape in {**ESCAPES, **RICH, **MARKUP}.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from modelprint.modalities.image.storage import STORED, to_bytes
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF", "GIF", "AVIF")  # by content, whatever the suffix says
 _PLUGINS = ("Png", "Jpeg", "Bmp", "WebP", "Ppm", "Tiff", "Gif", "Avif")  # Pillow's modules of these
+_BEGINS = re.compile(rb"\x89PNG|\xff\xd8|BM|RIFF....WEBP|P[1-7fFy]|II[*+]|MM\0[*+]|GIF8|....ftyp", re.DOTALL)
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 MOST_PIXELS = 89_478_485  # of one picture: a quarter of a gigabyte of colour, as Pillow has it
 
@@ -130,8 +132,12 @@ def begins_as_picture(opened: Opener) -> bool:
     from PIL import Image
 
     try:
-        with opened() as stream, Image.open(stream, formats=_formats()):
-            return True
+        with opened() as stream:
+            if not _BEGINS.match(stream.read(12)):  # Pillow would try one reader after the other
+                return False
+            stream.seek(0)
+            with Image.open(stream, formats=_formats()):
+                return True
     except Exception:  # of what is no picture, Pillow raises nearly anything
         return False
 
