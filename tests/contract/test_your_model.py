@@ -20,7 +20,7 @@ from tests.nn.real.operators import declare
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "your-model.md"
-CASES = ("timm", "hf", "own")
+CASES = ("timm", "hf", "own", "form")
 SHORTER = {
     "auto:20": "auto:2", "20 calibration": "2 calibration", ": derived": ": inconclusive", "--jobs 2": "--jobs 1",
     "epochs 8": "epochs 4", "epochs=8": "epochs=4",

@@ -21,6 +21,7 @@ from modelprint.core.suspect import Answers, Suspect
 from modelprint.nn.architectures import Normalized
 from modelprint.ownership.ask import record_answers
 from modelprint.ownership.forms import falls_short, look
+from modelprint.ownership.hearing import least_kept
 from modelprint.ownership.identify import identify
 from modelprint.ownership.verify import examine
 from modelprint.schemes.adv_tra import AdvTra
@@ -72,6 +73,29 @@ def test_the_test_is_the_binomial_one() -> None:
         expected = stats.binomtest(right, answered, 0.85, alternative="less").pvalue <= 0.01
         assert falls_short(right, answered) == expected
     assert not look(np.array([1, 2, 3]), np.array([1, 1, 1])).short  # three tell nothing
+
+
+def test_one_that_knows_less_than_the_weakest_calibration_model_is_doubted(
+    digits: Digits, fingerprint: Fingerprint
+) -> None:
+    assert least_kept(fingerprint) == 0.95  # all three know nearly as much as the source
+    first, *others = fingerprint.manifest.calibration
+    weakest = first.model_copy(update={"accuracy": 0.9 * fingerprint.manifest.source_accuracy})
+    weaker = fingerprint.recalibrated((weakest, *others), fingerprint.calibration)
+    assert least_kept(weaker) == pytest.approx(0.9)
+    assert falls_short(26, 32, least=0.95)
+    assert not falls_short(26, 32, least=0.85)
+
+
+def test_a_form_that_hurts_a_little_is_found_on_this_machine(digits: Digits) -> None:
+    """Three of four images are known in the wrong form: no server's answers would show it."""
+    made = enroll(digits.source, digits.queries, scheme="fbi", negatives=digits.strangers)
+    hurt = Normalized(digits.source, (0.0,), (1.0,), value_range=(0.12, 1.12))
+    seen = verify(made, hurt, alpha=ALPHA)
+    assert seen.form is not None
+    assert 0.6 < seen.form.right / seen.form.answered < 0.93
+    assert seen.verdict == "inconclusive"
+    assert seen.form.proposal == "--mean 0 --std 1 --range 0 1"
 
 
 def test_classes_in_another_order_are_no_wrong_form(digits: Digits, fingerprint: Fingerprint) -> None:

@@ -239,7 +239,7 @@ def form_of(model: nn.Module) -> Convention | None:
     if not isinstance(model, Normalized):
         return None
     form = Convention(
-        name="as the source",
+        name="the source's own",
         mean=tuple(round(value, 7) for value in model.mean.flatten().tolist()),
         std=tuple(round(value, 7) for value in model.std.flatten().tolist()),
         value_range=model.value_range,

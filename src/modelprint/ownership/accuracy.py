@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
+from modelprint.core.convention import Convention
 from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Suspect
 from modelprint.data.labelled import LabelledSet
@@ -39,7 +40,7 @@ def known_rightly(
     try:
         right = right_and_wrong(source.module, seeds)
     except FingerprintError as error:
-        fit = better_form(asked, seeds)
+        fit = better_form(asked, seeds, expected=_said_by_card(source))
         if fit is None:
             raise
         raise FingerprintError(f"{error}. {_proposal(fit)}") from error
@@ -51,7 +52,7 @@ def known_rightly(
     wrong = _too_low(share, interval, _chance(seeds), accuracy=accuracy, card=card)
     if not wrong and (accuracy is not None or share >= GOOD):
         return right
-    fit = better_form(asked, seeds)
+    fit = better_form(asked, seeds, expected=_said_by_card(source))
     if fit is None and not wrong:
         return right
     mend = options_of_files(None).how if fit is None else _proposal(fit)
@@ -89,10 +90,29 @@ def accuracy_of(
     return share
 
 
-def better_form(model: Suspect, seeds: LabelledSet) -> Fit | None:
-    """The form in which a model knows clearly more of the seeds; None where none of the usual ones does."""
+def better_form(model: Suspect, seeds: LabelledSet, *, expected: Convention | None = None) -> Fit | None:
+    """The form in which a model knows clearly more of the seeds; None where none of the usual ones does.
+
+    Args:
+        expected: a form that is tried with the usual ones.
+    """
     few = KnownInputs(stored=np.asarray(seeds.stored[:TRIED]), labels=seeds.labels[:TRIED])
-    return best_fit(model, [few], modality=seeds.modality, least=0.0)
+    return best_fit(model, [few], modality=seeds.modality, expected=expected, least=0.0)
+
+
+def _said_by_card(source: LoadedModel) -> Convention | None:
+    """The form that a file says of itself, which options of the user may have overruled."""
+    if source.card is None:
+        return None
+    spec = source.card.spec
+    return Convention(
+        name="its file's own",
+        mean=spec.mean,
+        std=spec.std,
+        value_range=spec.value_range or (0.0, 1.0),
+        bgr=spec.bgr,
+        size=spec.resize_to,
+    )
 
 
 def _too_low(share: float, interval: Interval, chance: float, *, accuracy: float | None, card: float | None) -> str:

@@ -22,6 +22,8 @@ from modelprint.modalities.base import Modality
 from modelprint.ownership.matching import matching
 
 KEPT = 0.85  # of the source's accuracy: a copy that keeps less is of little use to anybody
+SURELY_KEPT = 0.95  # where all calibration models keep as much, less is expected of no suspect
+GAINS = 7  # of the sign test, with no loss, that make a form clearly better: .5 ** 7 <= SURE
 SURE = 0.01  # the chance that a model which keeps as much, or is asked in the right form, is doubted
 LEAST = 8  # plain inputs that tell anything
 CLEARLY = 0.05
@@ -38,16 +40,16 @@ def check_accuracy(accuracy: float | None) -> None:
         raise UsageError(f"accuracy is a share above 0, at most 1 (0.97 for 97 %), got {accuracy:g}")
 
 
-def falls_short(right: int, answered: int, *, accuracy: float = 1.0) -> bool:
+def falls_short(right: int, answered: int, *, least: float = KEPT) -> bool:
     """Whether an accuracy lies far below the expected one, by an exact binomial test.
 
     >>> falls_short(32, 32), falls_short(22, 32), falls_short(21, 32), falls_short(3, 7)
     (False, False, True, False)
 
     Args:
-        accuracy: that is expected on these inputs; 1: they were chosen because the source knows them.
+        least: the accuracy that it must not lie below, on inputs that were chosen because the source knows them.
     """
-    return answered >= LEAST and bool(special.bdtr(right, answered, KEPT * accuracy) <= SURE)
+    return answered >= LEAST and bool(special.bdtr(right, answered, least) <= SURE)
 
 
 def by_chance(right: int, true: Int[np.ndarray, " n"]) -> bool:
@@ -83,7 +85,7 @@ class Look:
         return self.short and self.by_chance and not self.renamed
 
 
-def look(labels: Int[np.ndarray, " n"], true: Int[np.ndarray, " n"], *, accuracy: float = 1.0) -> Look:
+def look(labels: Int[np.ndarray, " n"], true: Int[np.ndarray, " n"], *, least: float = KEPT) -> Look:
     """What labels (n,) of plain inputs show, -1 left out before.
 
     >>> true = np.repeat(np.arange(10), 3)
@@ -91,14 +93,14 @@ def look(labels: Int[np.ndarray, " n"], true: Int[np.ndarray, " n"], *, accuracy
     (False, True, True)
     """
     right = int((labels == true).sum())
-    if not falls_short(right, len(true), accuracy=accuracy):
+    if not falls_short(right, len(true), least=least):
         return Look(answered=len(true), right=right)
     best = matching(Answers(labels=true), Answers(labels=labels)).matched
     return Look(
         answered=len(true),
         right=right,
         short=True,
-        renamed=not falls_short(best, len(true), accuracy=accuracy),
+        renamed=not falls_short(best, len(true), least=least),
         by_chance=by_chance(right, true),
     )
 
@@ -133,16 +135,16 @@ def best_fit(
     *,
     modality: Modality,
     expected: Convention | None = None,
-    least: float = 1.0,
+    least: float = KEPT,
 ) -> Fit | None:
     """The convention in which a local suspect knows far more plain inputs than as it is asked; None: there is none.
 
     It must be right clearly more often on the same inputs (sign test), and often enough. Of those that know equally
-    many, the one that is surest of the true classes stands, where scores are at hand.
+    many, the expected one stands; else that which is surest of the true classes, where scores are at hand.
 
     Args:
         expected: a convention that is tried with the usual ones: the source's.
-        least: the accuracy that it must not fall far short of; 0: any.
+        least: the accuracy that must not lie below; 0: any.
     """
     known = [KnownInputs(stored=part.stored[:TRIED], labels=part.labels[:TRIED]) for part in parts if len(part.labels)]
     if not known or not suspect.free:
@@ -160,7 +162,7 @@ def best_fit(
             if trial is not None and _clearly_better(trial.right, as_asked.right, least):
                 fits.append((convention, trial))
         if fits:
-            fits.sort(key=lambda one: (-one[1].right.sum(), -one[1].sureness))
+            fits.sort(key=lambda one: (-one[1].right.sum(), one[0] != expected, -one[1].sureness))
             (convention, trial), *rest = fits
             alike = tuple(other.name for other, one in rest if one.right.sum() == trial.right.sum())
             return Fit(
@@ -201,6 +203,6 @@ def _tried(suspect: Suspect, known: Sequence[KnownInputs]) -> _Trial | None:
 
 def _clearly_better(now: Bool[np.ndarray, " n"], before: Bool[np.ndarray, " n"], least: float) -> bool:
     gained, lost = int((now & ~before).sum()), int((before & ~now).sum())
-    if gained <= lost or falls_short(int(now.sum()), len(now), accuracy=least):
+    if gained <= lost or falls_short(int(now.sum()), len(now), least=least):
         return False
     return bool(special.bdtrc(gained - 1, gained + lost, 0.5) <= SURE)

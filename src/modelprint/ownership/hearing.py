@@ -15,8 +15,9 @@ from modelprint.ownership.ask import Interview, concluded, interrogate
 from modelprint.ownership.combined import Level, beside_weights
 from modelprint.ownership.decide import Decision, unasked_decision, unscored
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.forms import LEAST, Fit, Look, best_fit, look
-from modelprint.ownership.plain_asked import PlainAnswers, ask_plain, known_inputs, plan_plain
+from modelprint.ownership.forms import GAINS, KEPT, LEAST, SURELY_KEPT, Fit, Look, best_fit, look
+from modelprint.ownership.plain import FEW
+from modelprint.ownership.plain_asked import PlainAnswers, PlainPlan, ask_plain, known_inputs, plan_plain
 from modelprint.ownership.sense import check_varied
 from modelprint.ownership.steadiness import ask_twice, twice_places
 from modelprint.schemes.base import Progress, Scheme, silent
@@ -73,17 +74,11 @@ def hear(
     plan = plan_plain(fingerprint, scheme, suspect, access=access, budget=budget)
     plain = ask_plain(fingerprint, plan, suspect, access=access)
     labels, true = plain.known(fingerprint)
-    expected = 1.0 if accuracy is None else accuracy
-    first = look(labels, true, accuracy=expected)
-    if first.short:
-        fit = best_fit(
-            suspect,
-            known_inputs(fingerprint, plan),
-            modality=fingerprint.modality,
-            expected=fingerprint.manifest.source_form,
-            least=expected,
-        )
-        if fit is None and suspect.free:  # a server that answers so may get wrong inputs: it is said below
+    least = least_kept(fingerprint) if accuracy is None else KEPT * accuracy
+    first = look(labels, true, least=least)
+    if first.short or _may_be_mended(suspect, first):
+        fit = _fit(fingerprint, suspect, plan, least)
+        if fit is None and suspect.free and first.short:  # of a server it is said below
             check_varied(labels, true, suspect.identity)
         if fit is not None or (first.hopeless and scheme.needs.same_classes):
             mend = _mend(suspect, first, fingerprint) if fit is None else _proposed(suspect, fit)
@@ -94,7 +89,7 @@ def hear(
                 plain,
                 access=access,
                 weights=weights,
-                form=_form(first, plain, accuracy, fit),
+                form=_form(replace(first, short=True), plain, accuracy, fit),
                 message=f"asked in the wrong form? {_knows(first, fingerprint)}; {mend}",
                 budget=budget,
                 alpha=alpha / owners,
@@ -119,7 +114,7 @@ def hear(
     labels, true = plain.known(fingerprint, interview.answers)
     if decision.matching is not None:
         labels = decision.matching.classes[labels]
-    last = look(labels, true, accuracy=expected)
+    last = look(labels, true, least=least)
     heard = Heard(
         interview=interview,
         decision=decision,
@@ -127,7 +122,45 @@ def hear(
         form=_form(last, plain, accuracy),
         change=None if twice is None else twice.note,
     )
+    if decision.outcome == "not-shown" and _may_be_mended(suspect, last):
+        fit = _fit(fingerprint, suspect, plan.with_all_queries(fingerprint), least)
+        if fit is not None:
+            message = f"asked in the wrong form? {_knows(last, fingerprint)}; {_proposed(suspect, fit)}"
+            form = _form(replace(last, short=True), plain, accuracy, fit)
+            return replace(heard, decision=unscored(decision, message), form=form)
     return replace(heard, decision=_weighed(heard, last, suspect, fingerprint))
+
+
+def _may_be_mended(suspect: Suspect, seen: Look) -> bool:
+    """Whether a suspect can be asked in other forms, and knows so few plain inputs that one may be clearly better."""
+    return suspect.free and seen.answered - seen.right >= GAINS
+
+
+def _fit(fingerprint: Fingerprint, suspect: Suspect, plan: PlainPlan, least: float) -> Fit | None:
+    return best_fit(
+        suspect,
+        known_inputs(fingerprint, plan),
+        modality=fingerprint.modality,
+        expected=fingerprint.manifest.source_form,
+        least=min(least, KEPT),
+    )
+
+
+def least_kept(fingerprint: Fingerprint) -> float:
+    """The share of plain inputs that a suspect in the right form knows at least: that of the weakest calibration model.
+
+    A copy that keeps less than `KEPT` of the source's accuracy is doubted in any case; nobody must know all.
+    """
+    plain, known = fingerprint.plain, fingerprint.manifest.source_accuracy
+    shares: list[float] = []
+    for record, answers in zip(fingerprint.manifest.calibration, fingerprint.calibration, strict=True):
+        if record.behind is not None:
+            continue
+        if record.accuracy is not None and known > 0:
+            shares.append(record.accuracy / known)
+        elif plain is not None and len(plain.among) >= FEW:
+            shares.append(float((answers.labels[plain.among] == fingerprint.true_labels[plain.among]).mean()))
+    return float(np.clip(min(shares, default=KEPT), KEPT, SURELY_KEPT))
 
 
 def _weighed(heard: Heard, seen: Look, suspect: Suspect, fingerprint: Fingerprint) -> Decision:
@@ -197,9 +230,9 @@ def _knows(seen: Look, fingerprint: Fingerprint) -> str:
 
 
 def _proposed(suspect: Suspect, fit: Fit) -> str:
-    alike = f" (so it does with {', '.join(fit.others)})" if fit.others else ""
+    alike = f" (no fewer with {', '.join(fit.others)})" if fit.others else ""
     return (
-        f"prepared in another way it classifies {fit.right} of {fit.tried} rightly{alike}: "
+        f"prepared in another way it classifies {fit.right} of {fit.tried} rightly instead of {fit.before}{alike}: "
         f"{suspect.advice(fit.convention).how}, and ask again"
     )
 

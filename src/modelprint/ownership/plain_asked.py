@@ -37,6 +37,12 @@ class PlainPlan:
         """Places of all that are queries."""
         return np.concatenate([self.planned, self.beside])
 
+    def with_all_queries(self, fingerprint: Fingerprint) -> PlainPlan:
+        """The same plan with every query that is a plain input."""
+        if fingerprint.plain is None:
+            return self
+        return PlainPlan(planned=fingerprint.plain.among, beside=self.beside[:0], further=self.further)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlainAnswers:
