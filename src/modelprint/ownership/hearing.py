@@ -160,7 +160,7 @@ def least_kept(fingerprint: Fingerprint) -> float:
             shares.append(record.accuracy / known)
         elif plain is not None and len(plain.among) >= FEW:
             shares.append(float((answers.labels[plain.among] == fingerprint.true_labels[plain.among]).mean()))
-    return float(np.clip(min(shares, default=KEPT), KEPT, SURELY_KEPT))
+    return min(max(KEPT, min(shares, default=KEPT)), SURELY_KEPT)
 
 
 def _weighed(heard: Heard, seen: Look, suspect: Suspect, fingerprint: Fingerprint) -> Decision:
