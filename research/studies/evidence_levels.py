@@ -7,7 +7,7 @@ others are made. `auto` with 400 queries, all three sources.
 
 - *Relation*: of each test model, as a file, its relation by what it truly is.
 - *Splits*: the calibration part and the test part's independent models are put together and divided anew 200 times;
-  each time four of those that do not calibrate are judged, kind by kind, at every level of access, with labels alone
+  each time one of those that do not calibrate is judged, kind by kind, at every level of access, with labels alone
   asked one by one until the verdict is settled.
 
 Writes benchmarks/results/evidence_levels_fashion.json.
@@ -47,7 +47,7 @@ from research.studies.lineage import group_of
 RESULT = "evidence_levels_fashion.json"
 BUDGET = 400
 SPLITS = 200
-JUDGED = 4  # in each split, of each kind
+JUDGED = 1  # in each split, of each kind
 ALPHA = 0.05
 LEVELS = {"labels": Access.LABELS, "scores": Access.SCORES, "weights": Access.WEIGHTS}
 

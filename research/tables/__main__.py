@@ -19,6 +19,7 @@ from research.studies.detection_rates import table
 from research.tables.evasion_pages import areas, evasion_rates, expected, verdicts
 from research.tables.false_claims_table import false_claims, forged_data
 from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
+from research.tables.level_tables import auto, found, relation, residual, splits
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
 from research.tables.rederived_table import rederived
@@ -107,6 +108,9 @@ def main() -> None:
         "apart": apart(),
     }
     _fill("schemes.md", compared)
+    _fill("evidence-levels.md", {"found": found(), "splits": splits(), "relation": relation()})
+    _fill("design/0014-residual.md", {"residual": residual()})
+    _fill("design/0016-auto.md", {"auto": auto()})
     evaded = {
         "evasion found": evasion_rates("fashion-evasion"),
         "evasion auc": areas("fashion-evasion"),

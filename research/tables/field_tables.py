@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.results.records import ALL, Figure, JudgedModel, Results, Row
+from modelprint.schemes import SCHEMES
 from modelprint.stats.roc import auc, tpr_at_fpr
 from research.tables.zoo_tables import LOW_ACCURACY
 
@@ -28,24 +29,24 @@ def by_family(name: str, figure: Figure, budget: int, access: str = "labels") ->
         (scheme, attack): group
         for attack in attacks
         for scheme in schemes
-        if (group := _group(results, scheme, access, budget, attack))
+        if (group := group_of(results, scheme, access, budget, attack))
     }
     families = list(dict.fromkeys(attack for _, attack in rows))
     lines = []
     for family in families:
         groups = [rows.get((scheme, family), []) for scheme in schemes]
-        best = max((value for group in groups if (value := _mean(group, figure)) is not None), default=None)
+        best = max((value for group in groups if (value := mean(group, figure)) is not None), default=None)
         count = next(group[0].n_derived for group in groups if group)
-        lines.append([LOW_ACCURACY.get(family, family), str(count), *(_cell(group, figure, best) for group in groups)])
-    fpr = [_mean(rows.get((scheme, ALL), []), "fpr_verdict") for scheme in schemes]
+        lines.append([LOW_ACCURACY.get(family, family), str(count), *(cell(group, figure, best) for group in groups)])
+    fpr = [mean(rows.get((scheme, ALL), []), "fpr_verdict") for scheme in schemes]
     lines.append(["*false positive rate*", "", *("" if value is None else f"{value:.3f}" for value in fpr)])
     note = (
         f"Budget {budget:,} queries, {'top-1 labels' if access == 'labels' else 'scores where a scheme reads them'}; "
         f"means over {len(results.sources)} sources and all fingerprint seeds, 95 % intervals by bootstrap over sources"
         " and models; *false positive rate*: the share of independent models that the verdict calls derived at alpha = "
-        f"{results.alpha:g}. {_origin(results)}"
+        f"{results.alpha:g}. {origin(results)}"
     )
-    return _table(["family", "copies", *schemes], lines) + f"\n\n{note}"
+    return table(["family", "copies", *schemes], lines) + f"\n\n{note}"
 
 
 def by_budget(name: str, figure: Figure, attack: str = ALL, access: str = "labels") -> str:
@@ -54,9 +55,9 @@ def by_budget(name: str, figure: Figure, attack: str = ALL, access: str = "label
     budgets = sorted({row.budget for row in results.rows})
     lines = []
     for scheme in _schemes(results):
-        groups = [_group(results, scheme, access, budget, attack) for budget in budgets]
-        lines.append([scheme, *(_cell(group, figure, None) for group in groups)])
-    return _table(["scheme", *(f"{budget:,}" for budget in budgets)], lines)
+        groups = [group_of(results, scheme, access, budget, attack) for budget in budgets]
+        lines.append([scheme, *(cell(group, figure, None) for group in groups)])
+    return table(["scheme", *(f"{budget:,}" for budget in budgets)], lines)
 
 
 def apart(name: str = "fashion-contrast") -> str:
@@ -79,8 +80,8 @@ def apart(name: str = "fashion-contrast") -> str:
         verdict = f"{every.tpr_verdict:.2f} / {every.fpr_verdict:.3f}"
         lines.append([variant, f"{every.auc:.2f} / {every.tpr_at_1:.2f} ({ends})", *cells, verdict])
     head = [f"all ({whole.n_derived})", *(f"{name} ({_copies(rows, name)})" for name in families)]
-    note = f"{whole.n_independent} independent models. {_origin(results)}"
-    return _table(["variant", *head, "verdict: TPR / FPR"], lines) + f"\n\n{note}"
+    note = f"{whole.n_independent} independent models. {origin(results)}"
+    return table(["variant", *head, "verdict: TPR / FPR"], lines) + f"\n\n{note}"
 
 
 def _copies(rows: Mapping[tuple[str, str], Row], family: str) -> int:
@@ -114,9 +115,9 @@ def by_independents(name: str, budget: int, access: str = "labels") -> str:
     note = (
         f"AUC / T1%F (least and most of any source and seed), {budget} queries, {access}. Without third-party "
         "copies: 100 models, of which 90 are no siblings; with fewer than 100 T1%F is the share found at no false "
-        f"positive. {_origin(results)}"
+        f"positive. {origin(results)}"
     )
-    return _table(["scheme", *AGAINST], lines) + f"\n\n{note}"
+    return table(["scheme", *AGAINST], lines) + f"\n\n{note}"
 
 
 def times(name: str = "scheme_times.json") -> str:
@@ -137,22 +138,29 @@ def times(name: str = "scheme_times.json") -> str:
     how = study["provenance"]
     note = f"Median (spread) of {len(study['schemes'][0]['enroll'])} rounds, {how['threads']} threads. "
     origin = f"({how['date']}, revision {how['revision']}, torch {how['torch']}, {how['cpu']}.)"
-    return _table(["scheme", "queries", "enroll, s", "verify, s"], lines) + f"\n\n{note}{origin}"
+    return table(["scheme", "queries", "enroll, s", "verify, s"], lines) + f"\n\n{note}{origin}"
+
+
+def _together(label: str) -> bool:
+    """Whether this is a scheme that puts others together; these have tables of their own."""
+    name = label.split(",", maxsplit=1)[0]
+    return name in SCHEMES and bool(SCHEMES[name]().parts)
 
 
 def _schemes(results: Results) -> list[str]:
-    """Best mean AUC, each at the largest budget that it was measured at, first; controls last."""
+    """Those that read labels: best mean AUC, each at its largest budget, first; controls last."""
     largest: dict[str, int] = {}
     for row in results.rows:
-        largest[row.scheme] = max(row.budget, largest.get(row.scheme, 0))
+        if row.access == "labels" and not _together(row.scheme):
+            largest[row.scheme] = max(row.budget, largest.get(row.scheme, 0))
 
     def rank(scheme: str) -> tuple[bool, float]:
-        return scheme in CONTROLS, -(_mean(_group(results, scheme, "labels", largest[scheme], ALL), "auc") or 0.0)
+        return scheme in CONTROLS, -(mean(group_of(results, scheme, "labels", largest[scheme], ALL), "auc") or 0.0)
 
     return sorted(largest, key=rank)
 
 
-def _group(results: Results, scheme: str, access: str, budget: int, attack: str) -> list[Row]:
+def group_of(results: Results, scheme: str, access: str, budget: int, attack: str) -> list[Row]:
     """One row per seed, the mean over sources."""
     rows = [
         row
@@ -163,13 +171,13 @@ def _group(results: Results, scheme: str, access: str, budget: int, attack: str)
     return means or rows
 
 
-def _mean(group: Sequence[Row], figure: str) -> float | None:
+def mean(group: Sequence[Row], figure: str) -> float | None:
     values = [value for row in group if (value := getattr(row, figure)) is not None]
     return fmean(values) if values else None
 
 
-def _cell(group: Sequence[Row], figure: str, best: float | None) -> str:
-    value = _mean(group, figure)
+def cell(group: Sequence[Row], figure: str, best: float | None) -> str:
+    value = mean(group, figure)
     if value is None:
         return "-"
     ends = [row.intervals[figure] for row in group if figure in row.intervals]  # type: ignore[index]
@@ -183,11 +191,11 @@ def _seconds(values: Sequence[float], *, digits: int = 1) -> str:
     return f"{middle} ({least}-{most})"
 
 
-def _origin(results: Results) -> str:
+def origin(results: Results) -> str:
     provenance = results.provenance
     return f"({provenance['date']}, revision {provenance['revision']}, torch {provenance['versions']['torch']}.)"
 
 
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,114 @@
+"""Tables of docs/evidence-levels.md and of the notes on residual and auto: what each level of access finds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from benchmarks.common import RESULTS
+from modelprint.bench.files import find_results
+from modelprint.results.records import ALL
+from research.tables.field_tables import cell, group_of, mean, origin, table
+
+COLUMNS = (
+    ("lineage", "weights", 50),
+    ("residual", "scores", 200),
+    ("contrast", "labels", 200),
+    ("auto", "labels", 400),
+    ("auto", "scores", 400),
+    ("auto", "weights", 400),
+)
+RESIDUAL = (
+    ("residual", 50),
+    ("residual", 200),
+    ("residual, random queries", 200),
+    ("residual, nothing taken away", 200),
+    ("residual, 8 + 8", 200),
+    ("residual, no shadow models", 200),
+)
+AUTO = tuple(
+    (label, access, budget)
+    for label, budgets in (("auto", (50, 200, 400)), ("auto, 8 + 8", (400,)), ("auto, no shadow models", (400,)))
+    for access in ("labels", "scores", "weights")
+    for budget in budgets
+)
+FIGURES = ("auc", "tpr_at_1", "tpr_verdict", "fpr_verdict")
+
+
+def found() -> str:
+    """A line for each family of attacks, a column for what is read."""
+    results = find_results(str(RESULTS / "fashion.json"))
+    families = [ALL, *dict.fromkeys(row.attack for row in results.rows if row.attack == row.family != ALL)]
+    lines = []
+    for family in (name for name in families if name not in ("worthless", "transfer")):
+        groups = [group_of(results, scheme, access, budget, family) for scheme, access, budget in COLUMNS]
+        copies = max((row.n_derived for group in groups for row in group), default=0)
+        lines.append([family, str(copies), *(cell(group, "tpr_at_1", None) for group in groups)])
+    groups = [group_of(results, scheme, access, budget, ALL) for scheme, access, budget in COLUMNS]
+    for title, figure in (("*found by the verdict*", "tpr_verdict"), ("*false positive rate*", "fpr_verdict")):
+        shares = [mean(group, figure) for group in groups]
+        lines.append([title, "", *("-" if share is None else f"{share:.3f}" for share in shares)])
+    head = ["family", "copies", *(_named(*column) for column in COLUMNS)]
+    note = (
+        "TPR at 1 % FPR against 180 independent models of each source, means over 3 sources, 95 % intervals by "
+        f"bootstrap over sources and models; verdicts at alpha = {results.alpha:g}. {origin(results)}"
+    )
+    return f"{table(head, lines)}\n\n{note}"
+
+
+def residual() -> str:
+    """What the parts of residual are worth."""
+    return _configurations([(label, "scores", budget) for label, budget in RESIDUAL])
+
+
+def auto() -> str:
+    """Every configuration of auto."""
+    return _configurations(AUTO)
+
+
+def splits() -> str:
+    """False positives over all ways of dividing the independent models."""
+    study = json.loads((RESULTS / "evidence_levels_fashion.json").read_text())
+    levels = study["false_positives"]
+    kinds = list(next(iter(levels.values())))
+    lines = [
+        [level, *(f"{rates[kind]['rate']:.3f} ({rates[kind]['count']} of {rates[kind]['n']})" for kind in kinds)]
+        for level, rates in levels.items()
+    ]
+    note = f"alpha = {study['alpha']:g}, {study['splits']} splits of each of 3 sources. {_made(study)}"
+    return f"{table(['read', *kinds], lines)}\n\n{note}"
+
+
+def relation() -> str:
+    """What the story of each test model was, by what it is."""
+    study = json.loads((RESULTS / "evidence_levels_fashion.json").read_text())
+    stories = ("from-weights", "extracted", "homologous", "none", "unknown")
+    lines = [
+        [truth, str(sum(counts.values())), *(str(counts.get(story, 0)) for story in stories)]
+        for truth, counts in study["relation"].items()
+    ]
+    right = "; ".join(
+        f"{name}: {one['count']} of {one['n']} right, interval {one['interval'][0]:.2f} to {one['interval'][1]:.2f}"
+        for name, one in study["right"].items()
+    )
+    return f"{table(['truly', 'n', *stories], lines)}\n\n{right}. {_made(study)}"
+
+
+def _configurations(chosen: Sequence[tuple[str, str, int]]) -> str:
+    results = find_results(str(RESULTS / "fashion.json"))
+    lines = []
+    for label, access, budget in chosen:
+        group = group_of(results, label, access, budget, ALL)
+        if group:
+            lines.append([label, access, str(budget), *(cell(group, figure, None) for figure in FIGURES)])
+    head = ["configuration", "read", "queries", "AUC", "T1%F", "found", "called derived"]
+    return f"{table(head, lines)}\n\n{origin(results)}"
+
+
+def _named(scheme: str, access: str, budget: int) -> str:
+    return f"{scheme}, no query" if scheme == "lineage" else f"{scheme}, {access}, {budget} queries"
+
+
+def _made(study: dict[str, dict[str, str]]) -> str:
+    how = study["provenance"]
+    return f"(`python -m research.studies.evidence_levels`, {how['date']}, revision {how['revision']}.)"
