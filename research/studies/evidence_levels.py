@@ -42,7 +42,7 @@ from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
 from modelprint.schemes.auto import Auto
 from modelprint.suspects.local import CallableSuspect
 from modelprint.zoo.population import ZooModel, load
-from research.studies.lineage import group_of
+from research.studies.lineage import group_of, interval
 
 RESULT = "evidence_levels_fashion.json"
 BUDGET = 400
@@ -243,9 +243,7 @@ def main() -> None:
                 name: {
                     "count": confusion[name][story],
                     "n": confusion[name].total(),
-                    "interval": list(
-                        vars(replace(clopper_pearson(confusion[name][story], confusion[name].total()))).values()
-                    )[:2],
+                    "interval": interval(confusion[name][story], confusion[name].total()),
                 }
                 for name, story in right.items()
             },
