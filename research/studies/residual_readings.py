@@ -3,8 +3,8 @@
     python -m research.studies.residual_readings --folder FOLDER [--zoo benchmarks/zoo/fashion]
 
 FOLDER is that of `modelprint bench run fashion --folder FOLDER`, in which `residual` with 200 queries was judged.
-Copies that keep their worth and independent models of the test part answer in each of these ways; verdicts at alpha .05, all
-three sources.
+Copies that keep their worth and independent models of the test part answer in each of these ways; verdicts at alpha
+.05, all three sources.
 
 Writes benchmarks/results/residual_readings_fashion.json.
 """
