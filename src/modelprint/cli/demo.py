@@ -202,6 +202,13 @@ def _print(cases: list[Case], accuracy: float | None) -> None:
             verdict.relation or "-",
         )
     print_table(table)
+    missed = [case for case in cases if case.role == "derived" and case.verdict.verdict != "derived"]
+    if missed:
+        out.print(
+            f"{len(missed)} of {len(ATTACKS)} copies not shown ({', '.join(case.name for case in missed)}): what is "
+            f"extracted from answers has weights of its own, and {SHADOWS} + {SHADOWS} shadow models show few of these",
+            markup=False,
+        )
     errors = cases[0].verdict.false_accusations
     if errors is not None:
         out.print(

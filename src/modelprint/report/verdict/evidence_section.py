@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelprint.core.verdict import Evidence, Relation, Verdict
-from modelprint.report.drawing.text import NONE, number, p_text, plain_name
+from modelprint.report.drawing.text import number, plain_name
 from modelprint.report.verdict.cases import Case
 
+LEVELS = ("weights", "scores", "labels")
 RELATIONS: dict[Relation, str] = {
     "from-weights": "made from the source's weights: fine-tuned, pruned, averaged or the like",
     "extracted": "extracted from the source's answers: it behaves like the source, and its weights are its own",
@@ -16,34 +17,64 @@ RELATIONS: dict[Relation, str] = {
     "none": "nothing was shown",
     "unknown": "not known: what could be read does not tell how",
 }
+STORIES: dict[Relation, str] = {
+    "from-weights": "from its weights",
+    "extracted": "extracted",
+    "homologous": "a sibling",
+    "none": "none",
+    "unknown": "not known",
+}
 _SAYS = {
     "derived": "derived",
     "not-shown": "not shown",
     "inconclusive": "inconclusive",
-    "not-comparable": "cannot be compared",
+    "not-comparable": "not comparable",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
+class LevelCell:
+    """What one level says of one model; every value as text. Empty where the model shows nothing of it."""
+
+    access: str
+    says: str = ""
+    outcome: str = ""
+    figures: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvidenceRow:
-    """One level of access, of one model; every value as text."""
+    """One model."""
 
     index: int
     name: str
-    access: str
-    says: str
-    outcome: str
-    score: str
-    threshold: str
-    p_value: str
-    queries: str
-    scheme: str
-    why: str
+    cells: Sequence[LevelCell]
+    story: str
 
 
 def evidence_rows(cases: Sequence[Case]) -> list[EvidenceRow]:
-    """Level by level, for each model; none where one level alone was read."""
-    return [_row(index, case.name, one) for index, case in enumerate(cases, 1) for one in case.verdict.evidence or ()]
+    """A row for each model; none where one level alone was read."""
+    return [
+        EvidenceRow(
+            index=index,
+            name=plain_name(case.name),
+            cells=[_cell(case.verdict.evidence, access) for access in LEVELS],
+            story=STORIES[case.verdict.relation or "unknown"],
+        )
+        for index, case in enumerate(cases, 1)
+        if case.verdict.evidence
+    ]
+
+
+def evidence_notes(cases: Sequence[Case]) -> list[str]:
+    """Why levels said nothing, each reason once."""
+    reasons = {
+        f"{one.access}: {one.details['why']}"
+        for case in cases
+        for one in case.verdict.evidence or ()
+        if one.score is None and "why" in one.details
+    }
+    return [plain_name(reason, longest=300) for reason in sorted(reasons)]
 
 
 def relation_text(verdict: Verdict) -> str:
@@ -53,17 +84,15 @@ def relation_text(verdict: Verdict) -> str:
     return f"The levels together suggest: {RELATIONS[verdict.relation]}."
 
 
-def _row(index: int, name: str, one: Evidence) -> EvidenceRow:
-    return EvidenceRow(
-        index=index,
-        name=plain_name(name),
-        access=one.access,
-        says=_SAYS[one.says],
-        outcome=one.says if one.says != "not-comparable" else "inconclusive",
-        score=number(one.score),
-        threshold=NONE if one.threshold is None else number(one.threshold),
-        p_value=p_text(one.p_value),
-        queries=f"{one.queries:,}",
-        scheme=plain_name(one.scheme),
-        why=plain_name(str(one.details.get("why", "")), longest=300) if one.score is None else "",
-    )
+def _cell(evidence: Sequence[Evidence], access: str) -> LevelCell:
+    for one in evidence:
+        if one.access == access:
+            figures = [] if one.score is None else [number(one.score, digits=2)]
+            figures += [] if one.threshold is None else [f"threshold {number(one.threshold, digits=2)}"]
+            return LevelCell(
+                access=access,
+                says=_SAYS[one.says],
+                outcome=one.says if one.says != "not-comparable" else "inconclusive",
+                figures=", ".join(figures),
+            )
+    return LevelCell(access=access)

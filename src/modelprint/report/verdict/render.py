@@ -19,7 +19,7 @@ from modelprint.report.drawing.text import NONE, number, p_text, percent, plain_
 from modelprint.report.verdict import facts, prose, words
 from modelprint.report.verdict.cases import Case
 from modelprint.report.verdict.commands import commands
-from modelprint.report.verdict.evidence_section import evidence_rows
+from modelprint.report.verdict.evidence_section import evidence_notes, evidence_rows
 from modelprint.report.verdict.quantities import quantity_text
 from modelprint.report.verdict.region_section import region_section
 from modelprint.report.verdict.scheme_sections import scheme_sections
@@ -95,6 +95,7 @@ def render_report(
         columns=[quantity.title.capitalize() for quantity in quantities],
         several=words.several_note(cases),
         evidence=evidence_rows(cases),
+        evidence_notes=evidence_notes(cases),
         how=prose.explanation(scheme),
         method=manifest.scheme if scheme is None else scheme.title,
         calibrated=prose.CALIBRATED,
