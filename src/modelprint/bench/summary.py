@@ -117,7 +117,7 @@ class _Summary:
             self.run(entrant, record, cast(ReadAs, str(access)), judged)
             for access in ACCESSES
             if least <= access <= most
-            and not any(cell.scores and str(access) not in cell.scores for cell in judged.values())
+            and not any(cell.scores and str(access) not in {*cell.scores, *cell.judged} for cell in judged.values())
         ]
 
     def run(self, entrant: Entrant, record: CraftRecord, access: ReadAs, judged: dict[str, CellResult]) -> Run:
