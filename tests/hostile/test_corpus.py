@@ -25,8 +25,6 @@ KINDS = {
     "arrays", "checkpoints", "evidence", "fingerprints", "http_servers", "onnx_files", "pictures", "recordings",
     "safetensors", "toml_files", *(kind for kind, library in LIBRARIES.items() if find_spec(library)),
 }  # fmt: skip
-# Two Keras files end the process that reads them within this suite, and are handled by `python -m tests.hostile.run`.
-BY_THEMSELVES = {"keras_files"}
 needs_limits = pytest.mark.skipif(not available(), reason="this system cannot confine a child")
 
 
@@ -51,12 +49,8 @@ def test_there_are_more_than_a_thousand_of_every_kind() -> None:
 
 @needs_limits
 def test_a_part_of_every_family_is_handled() -> None:
-    chosen = [
-        entry
-        for entry in quick_part(every_input())
-        if entry.name not in known_failures() and entry.kind not in BY_THEMSELVES
-    ]
-    assert {entry.kind for entry in chosen} == KINDS - BY_THEMSELVES
+    chosen = [entry for entry in quick_part(every_input()) if entry.name not in known_failures()]
+    assert {entry.kind for entry in chosen} == KINDS
     failing = [one for one in outcomes(chosen) if one.faults]
     assert not failing, told(failing)
 
