@@ -20,7 +20,7 @@ import pytest
 
 from modelprint.core.errors import DataError
 from modelprint.core.redaction import TOKEN_VARIABLE
-from modelprint.core.sandbox import Limits, Room, SandboxError, available
+from modelprint.core.sandbox import Limits, Room, SandboxError, available, client
 from modelprint.core.sandbox.client import environment
 from modelprint.core.sandbox.frames import FrameError, receive
 
@@ -160,6 +160,25 @@ def test_a_file_costs_little_after_the_first() -> None:
 
     one()  # starts the server
     assert statistics.median(one() for _ in range(7)) < 0.3
+
+
+def test_the_folder_that_the_server_was_started_in_may_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries that are imported later ask where they are; Keras does."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    server = client._Server()
+    monkeypatch.setattr(client, "_SERVER", server)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.chdir(folder)
+    with room() as child:
+        child.call({"do": "double"})
+    monkeypatch.chdir(tmp_path)
+    folder.rmdir()
+    with room() as child:
+        assert child.call({"do": "place"})[0]["place"] == "/"
+    server.stop()
 
 
 def test_threads_may_have_rooms_of_their_own() -> None:

@@ -27,6 +27,7 @@ PRELOADED = ("numpy", "torch", "safetensors.torch", "PIL.Image")  # and each han
 
 def serve(orders: socket.socket) -> None:
     """Make a child for each order, until the parent ends."""
+    os.chdir("/")  # the folder that it was started in may be removed, and libraries ask where they are
     for name in PRELOADED:
         import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children leave nothing behind
