@@ -107,7 +107,7 @@ def test_reading_hashing_and_splitting_hold_a_block_at_a_time(photos, little_mem
     finally:
         tracemalloc.stop()
     assert isinstance(again.stored, OnDisk)
-    assert peak < WHOLE * 2 // 5 < data.stored.nbytes
+    assert peak < WHOLE // 3 < data.stored.nbytes
 
 
 def test_training_on_it_gives_the_same_weights(photos, loaded, little_memory):

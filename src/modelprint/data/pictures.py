@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -14,7 +15,7 @@ import numpy as np
 
 from modelprint.core.errors import DataError
 from modelprint.core.files import write_text
-from modelprint.core.identity import digest_json
+from modelprint.core.identity import canonical_json
 from modelprint.data import on_disk
 from modelprint.data.labelled import Numbering
 from modelprint.data.notes import note
@@ -224,12 +225,13 @@ def _state(file: Path) -> os.stat_result:
 
 def _key(files: Sequence[PictureFile], how: Preparation) -> str:
     """A name for what files hold, by their places, sizes and times, and for what is done with it."""
-    places: dict[Path, list[object]] = {}
-    for file in files:
-        if file.place not in places:
-            places[file.place] = [os.path.realpath(file.place), *_size_and_time(file.place)]
-    members = [(*places[file.place], *(() if file.within is None else (file.within,))) for file in files]
-    return digest_json(members if how == AS_THEY_ARE else [members, asdict(how)]).removeprefix("sha256:")[:32]
+    known = hashlib.sha256(canonical_json(None if how == AS_THEY_ARE else asdict(how)))
+    last, state = None, None
+    for file in files:  # one after the other: millions of names are never held at once
+        if file.place != last:
+            last, state = file.place, [os.path.realpath(file.place), *_size_and_time(file.place)]
+        known.update(canonical_json([state, file.within]))
+    return known.hexdigest()[:32]
 
 
 def _size_and_time(file: Path) -> tuple[int, int]:
