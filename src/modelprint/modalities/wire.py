@@ -74,6 +74,14 @@ class Wire:
             )
         return PlainEncoder()
 
+    def enlarged(self, one: Shaped[np.ndarray, ...], least: int | None) -> Shaped[np.ndarray, ...]:
+        """An input of at least a size, where a server takes no smaller one; as it is, where inputs have no size."""
+        return one
+
+    def enlarging(self, shape: tuple[int, ...], least: int | None) -> str | None:
+        """What `enlarged` does to inputs of a shape, in words; None where it does nothing."""
+        return None
+
     def size_taken(self, declared: Sequence[int | None], shape: tuple[int, ...]) -> tuple[int, int] | None:
         """The size that a model takes, where it declares another one than inputs have and they can be resized.
 

@@ -95,7 +95,8 @@ class MappedApi(Dialect):
         self.largest_batch = None if batches else 1
         if mapping.response.scores is None:
             self.access = Access.LABELS
-        self.notes = enlarging_note(shape, request.least_size, who=self.endpoint)
+        enlarging = None if shape is None else wire.enlarging(shape, request.least_size)
+        self.notes = () if enlarging is None else (f"{self.endpoint} gets {enlarging}",)
 
     def request(self, images: np.ndarray, access: Access) -> Call:
         """The picture, or the JSON with the images in their place."""
@@ -181,27 +182,7 @@ class MappedApi(Dialect):
         return filled(self._template, {ONE: items[0], MANY: items, SHAPE: shape})
 
     def _file(self, image: np.ndarray) -> bytes:
-        return self.wire.file(enlarged(image, self.mapping.request.least_size), self._picture)
-
-
-def enlarged(image: np.ndarray, least: int | None) -> np.ndarray:
-    """A picture (c, h, w) whose shorter side has at least so many pixels, each pixel repeated equally often.
-
-    >>> enlarged(np.zeros((1, 8, 10), np.uint8), 20).shape
-    (1, 24, 30)
-    """
-    if least is None or image.ndim != 3 or min(image.shape[1:]) >= least:
-        return image
-    factor = -(-least // min(image.shape[1:]))
-    return image.repeat(factor, axis=1).repeat(factor, axis=2)
-
-
-def enlarging_note(shape: tuple[int, ...] | None, least: int | None, *, who: str) -> tuple[str, ...]:
-    """What the verdict says, where pictures of a shape are enlarged."""
-    if shape is None or len(shape) != 3 or least is None or min(shape[1:]) >= least:
-        return ()
-    _, height, width = enlarged(np.zeros(shape, np.uint8), least).shape
-    return (f"{who} gets images of {shape[1]} x {shape[2]} enlarged to {height} x {width}, each pixel repeated",)
+        return self.wire.file(self.wire.enlarged(image, self.mapping.request.least_size), self._picture)
 
 
 def upload(data: bytes, request: MappingRequest, form: dict[str, str]) -> tuple[bytes, str]:

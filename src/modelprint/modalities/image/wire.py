@@ -156,6 +156,28 @@ class ImageWire(Wire):
             channels=channels,
         )
 
+    def enlarged(self, one: Shaped[np.ndarray, "c h w"], least: int | None) -> Shaped[np.ndarray, "c h2 w2"]:
+        """An image whose shorter side has at least so many pixels, each pixel repeated equally often.
+
+        >>> ImageWire().enlarged(np.zeros((1, 8, 10), np.uint8), 20).shape
+        (1, 24, 30)
+        """
+        if least is None or min(one.shape[1:]) >= least:
+            return one
+        factor = -(-least // min(one.shape[1:]))
+        return one.repeat(factor, axis=1).repeat(factor, axis=2)
+
+    def enlarging(self, shape: tuple[int, ...], least: int | None) -> str | None:
+        """The sizes before and after.
+
+        >>> ImageWire().enlarging((1, 4, 4), 10)
+        'images of 4 x 4 enlarged to 12 x 12, each pixel repeated'
+        """
+        _, height, width = self.enlarged(np.zeros(shape, np.uint8), least).shape
+        if (height, width) == shape[1:]:
+            return None
+        return f"images of {shape[1]} x {shape[2]} enlarged to {height} x {width}, each pixel repeated"
+
     def other_shapes(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
         """Grey for colours, colours for grey."""
         return ((OTHER_CHANNELS[shape[0]], *shape[1:]),) if shape[0] in OTHER_CHANNELS else ()
