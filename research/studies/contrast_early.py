@@ -26,7 +26,8 @@ from modelprint.bench.cells import Entrant, Field
 from modelprint.bench.store import Store
 from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
-from modelprint.ownership.ask import concluded, interrogate
+from modelprint.ownership.ask import interrogate
+from modelprint.ownership.concluding import concluded
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
 from modelprint.ownership.negatives import Inputs, Negative, ask_negatives
 from modelprint.stats.calibration import rank_p_value

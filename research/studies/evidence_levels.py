@@ -36,9 +36,11 @@ from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
 from modelprint.lineage import LineageResult, StateTensors, compare
 from modelprint.nn.loading import load_model
-from modelprint.ownership.ask import SharedScores, calibration_scores, concluded, interrogate, opened, scheme_of
+from modelprint.ownership.ask import interrogate
 from modelprint.ownership.combined import Level, weights_level
+from modelprint.ownership.concluding import SharedScores, calibration_scores, concluded
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.ownership.opening import opened, scheme_of
 from modelprint.schemes.auto import Auto
 from modelprint.suspects.local import CallableSuspect
 from modelprint.zoo.population import ZooModel, load
@@ -92,7 +94,7 @@ def judged(fingerprint: Fingerprint, models: Sequence[ZooModel], accuracy: float
     """The relation of each test model."""
     source = next(model for model in models if model.row.sha256 == fingerprint.manifest.source).id
     scheme = scheme_of(fingerprint)
-    told: dict[str, Counter[str]] = defaultdict(Counter)
+    relations: dict[str, Counter[str]] = defaultdict(Counter)
     for model in models:
         if model.part != "test" or not model.same_classes:
             continue
@@ -108,8 +110,8 @@ def judged(fingerprint: Fingerprint, models: Sequence[ZooModel], accuracy: float
             pool_kinds=True,
             weights=_weights(fingerprint, loaded, ALPHA),
         )
-        told[truth(model, source)][str(decision.relation)] += 1
-    return {name: dict(sorted(counts.items())) for name, counts in sorted(told.items())}
+        relations[truth(model, source)][str(decision.relation)] += 1
+    return {name: dict(sorted(counts.items())) for name, counts in sorted(relations.items())}
 
 
 def split_rates(fingerprint: Fingerprint, models: Sequence[ZooModel], seed: int) -> dict[str, Any]:

@@ -25,9 +25,9 @@ from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Field
 from modelprint.bench.store import Store
 from modelprint.core.suspect import answers_from_scores
-from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.decide import decide
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.opening import scheme_of
 from modelprint.training.loop import predict
 from modelprint.zoo.population import load
 from research.studies.lineage import interval

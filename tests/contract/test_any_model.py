@@ -18,11 +18,11 @@ import pytest
 import torch
 
 from modelprint.core.errors import UsageError
-from modelprint.ownership.ask import asked_of
 from modelprint.ownership.bundle import ANSWERS
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.export import export_queries
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.opening import asked_of
 from modelprint.ownership.verify import verify
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.suspects.open import open_suspect

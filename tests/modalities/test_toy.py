@@ -15,10 +15,11 @@ from modelprint.core.errors import DataError, FingerprintError, UsageError
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.modalities import MODALITIES
 from modelprint.modalities.base import Modality
-from modelprint.ownership.ask import opened, record_answers
+from modelprint.ownership.ask import record_answers
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.negatives import of_module
+from modelprint.ownership.opening import opened
 from modelprint.ownership.rederive import rederive
 from modelprint.ownership.verify import examine, verify
 from modelprint.report.verdict.cases import Case

@@ -15,8 +15,8 @@ from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.accuracy import known_rightly
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.negatives import unheard
+from modelprint.ownership.recalibrate import recalibrated
 from modelprint.ownership.remarks import remarks
-from modelprint.ownership.verify import recalibrated
 from tests.conftest import Digits
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError
-from modelprint.ownership.ask import cost, opened, record_answers
+from modelprint.ownership.ask import cost, record_answers
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.identify import identify
+from modelprint.ownership.opening import opened
 from modelprint.ownership.verify import examine
 from modelprint.schemes.adv_tra import AdvTra
 from modelprint.suspects.local import TorchSuspect

@@ -14,10 +14,12 @@ from modelprint.core.access import Access
 from modelprint.core.errors import UsageError
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.core.verdict import Verdict
-from modelprint.ownership.ask import concluded, interrogate, opened, record_answers, scheme_of
+from modelprint.ownership.ask import interrogate, record_answers
+from modelprint.ownership.concluding import concluded
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.identify import identify
+from modelprint.ownership.opening import opened, scheme_of
 from modelprint.ownership.parts import part_of
 from modelprint.ownership.verify import examine, verify
 from modelprint.report import Case, render_report

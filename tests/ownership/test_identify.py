@@ -191,11 +191,11 @@ def test_the_suspect_is_asked_each_fingerprints_queries_and_told_the_end_once(ow
 
 
 def test_files_are_opened_once(owners: Owners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modelprint.ownership import ask
+    from modelprint.ownership import opening
 
     opened: list[str] = []
-    really = ask.open_suspect
-    monkeypatch.setattr(ask, "open_suspect", lambda name, options: opened.append(name) or really(name, options))
+    really = opening.open_suspect
+    monkeypatch.setattr(opening, "open_suspect", lambda name, options: opened.append(name) or really(name, options))
     path = saved(tmp_path / "copy.safetensors", owners.copy)
     assert identify(path, [owners.ann, owners.bob, owners.eve], alpha=3 / 8).verdict == "derived"
     assert opened == [str(path)]

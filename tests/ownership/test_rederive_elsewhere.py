@@ -12,10 +12,10 @@ from torch import nn
 from modelprint.core.errors import IntegrityError
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.refs import held
-from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import craft
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.opening import scheme_of
 from modelprint.ownership.rederive import compared
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.adv_tra import AdvTra

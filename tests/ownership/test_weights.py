@@ -15,7 +15,8 @@ from modelprint.ownership.ask import record_answers
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import WEIGHTS, Fingerprint
 from modelprint.ownership.identify import identify
-from modelprint.ownership.verify import examine, recalibrated, verify
+from modelprint.ownership.recalibrate import recalibrated
+from modelprint.ownership.verify import examine, verify
 from modelprint.report import Case, render_report
 from modelprint.zoo.reference_models.training import HowTrained
 from tests.conftest import Digits

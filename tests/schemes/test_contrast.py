@@ -15,10 +15,12 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.suspect import Answers
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.refs import held
-from modelprint.ownership.ask import concluded, interrogate, opened, scheme_of
+from modelprint.ownership.ask import interrogate
+from modelprint.ownership.concluding import concluded
 from modelprint.ownership.craft import craft
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.opening import opened, scheme_of
 from modelprint.ownership.verify import verify
 from modelprint.schemes.base import Enrollment
 from modelprint.schemes.contrast import BatchAsker, Contrast, boosted

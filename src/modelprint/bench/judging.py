@@ -1,9 +1,9 @@
 """What a worker does to judge: ask a fingerprint's calibration models, and put many fingerprints' queries to a suspect.
 
 A cell holds what `verify` would say of the suspect if it asked every query: the same code asks, refuses, matches
-classes and decides (ownership.ask, ownership.decide). Where a scheme may stop early the verdict is the same, unless the
-suspect stops answering later on. The scores of the calibration models are computed once for all
-suspects that answered the same queries.
+classes and decides (ownership.ask, ownership.concluding). Where a scheme may stop early the verdict is the same, unless
+the suspect stops answering later on. The scores of the calibration models are computed once for all suspects that
+answered the same queries.
 """
 
 from __future__ import annotations
@@ -23,19 +23,13 @@ from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
 from modelprint.core.suspect import Answers
 from modelprint.lineage import LineageReference, StateTensors, compare
 from modelprint.nn.loading import LoadedModel, load_model
-from modelprint.ownership.ask import (
-    Interview,
-    SharedScores,
-    calibrated_limit,
-    calibration_scores,
-    concluded,
-    interrogate,
-    scheme_of,
-)
+from modelprint.ownership.ask import interrogate
 from modelprint.ownership.combined import Level, weights_level
+from modelprint.ownership.concluding import Interview, SharedScores, calibrated_limit, calibration_scores, concluded
 from modelprint.ownership.decide import Decision
 from modelprint.ownership.enroll import plane_labels
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.ownership.opening import scheme_of
 from modelprint.schemes.auto import Auto
 from modelprint.schemes.base import Scheme
 
@@ -249,7 +243,8 @@ def _heard(fingerprint: Fingerprint, scheme: Scheme, interview: Interview, acces
     heard = interview.restricted(access)
     if not isinstance(scheme, Auto) or access >= Access.SCORES:
         return heard
-    asked = np.isin(fingerprint.state["part"], [int(level) for level in scheme.asked_at(access)])
+    masks = [scheme.asked_of(fingerprint.state, level) for level in scheme.asked_at(access)]
+    asked = np.logical_or.reduce(masks)
     return replace(heard, asked=heard.asked & asked, planned=heard.planned & asked)
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import ApiOptions, ComputeOptions, ModelFlags, suspect_options
-from modelprint.cli.ownership import print_verdict
+from modelprint.cli.verdicts import print_verdict
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:

@@ -16,14 +16,15 @@ from modelprint.cli.console import out, progress, say
 from modelprint.cli.data_options import DataFlags
 from modelprint.cli.examination import examination_json, print_examination
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, settings, suspect_options
-from modelprint.cli.ownership import EXIT_CODES, print_verdict
+from modelprint.cli.ownership import EXIT_CODES
+from modelprint.cli.verdicts import print_verdict
 from modelprint.core.errors import IntegrityError, ModelprintError
 
 if TYPE_CHECKING:
     from modelprint.ownership.check import Checked
     from modelprint.ownership.fingerprint import Fingerprint
     from modelprint.ownership.rederive import Rederived
-    from modelprint.ownership.verify import Verification
+    from modelprint.ownership.verification import Verification
     from modelprint.zoo.reference_models.training import HowTrained
 
 

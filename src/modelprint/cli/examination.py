@@ -10,7 +10,7 @@ from rich.table import Table
 from modelprint.cli.challenge import ChallengeFlags, print_challenge
 from modelprint.cli.challenge import as_json as challenge_json
 from modelprint.cli.console import out, print_table
-from modelprint.cli.ownership import print_verdict
+from modelprint.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
     from modelprint.ownership.guarantees import Examination

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, suspect_options
-from modelprint.cli.ownership import EXIT_CODES, DryRun, print_cost
+from modelprint.cli.ownership import EXIT_CODES, DryRun
+from modelprint.cli.verdicts import print_cost
 
 if TYPE_CHECKING:
     from modelprint.core.identification import Identification

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,11 +21,10 @@ from modelprint.cli.options import (
     settings,
     suspect_options,
 )
+from modelprint.cli.verdicts import print_cost, print_verdict, short
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from modelprint.core.suspect import Cost
-    from modelprint.core.verdict import Verdict
     from modelprint.ownership.fingerprint import Fingerprint
     from modelprint.ownership.manifest import Manifest
 
@@ -35,13 +33,6 @@ DryRun = Annotated[
     Parameter(negative="", help="Say what asking an API would take - queries, bytes, time - and ask nothing."),
 ]
 
-RELATIONS = {
-    "from-weights": "from-weights: fine-tuned, pruned or otherwise made from the source's weights",
-    "extracted": "extracted: trained on the source's answers, with weights of its own",
-    "homologous": "homologous: both come from a third model",
-    "none": "none was shown",
-    "unknown": "unknown: what was read does not tell how",
-}
 EXIT_CODES = {"derived": 10, "inconclusive": 11, "not-shown": 0}
 
 
@@ -124,9 +115,9 @@ def enroll(
         Hyper-parameters of the scheme, key=value (adv-tra: trajectories, l, m, brake, match ...).
     """
     from modelprint.data.splits import load_data
-    from modelprint.ownership.ask import scheme_of
     from modelprint.ownership.enroll import configured
     from modelprint.ownership.enroll import enroll as make
+    from modelprint.ownership.opening import scheme_of
     from modelprint.schemes import SCHEMES
     from modelprint.zoo.reference_models.training import HowTrained
 
@@ -202,7 +193,7 @@ def inspect(
             "input": " x ".join(map(str, manifest.input.shape)) + f", {manifest.input.classes} classes",
             "source": f"{manifest.source}, accuracy {manifest.source_accuracy:.4f}{_interval(manifest)}",
             "made from": f"{manifest.data_name} ({manifest.data}), seed {manifest.seed}",
-            "crafting": ", ".join(f"{key} {_short(value)}" for key, value in manifest.report.items()),
+            "crafting": ", ".join(f"{key} {short(value)}" for key, value in manifest.report.items()),
             "calibration": f"{_calibration(loaded)} independent models",
             "made by": manifest.library,
         }
@@ -354,80 +345,6 @@ def record(
     out.print(f"{out_}: {count} answers ({access})", markup=False)
 
 
-def print_cost(cost: Cost, suspect: str, format_: Format) -> None:
-    """What asking would take, before anything is asked."""
-    from modelprint.core.redaction import shown_reference
-
-    if format_ == "json":
-        out.print(json.dumps({"suspect": shown_reference(suspect), **asdict(cost)}), markup=False)
-        return
-    out.print(f"{shown_reference(suspect)}: {cost.queries} queries, {cost.answered} answered already", markup=False)
-    if not cost.requests:
-        here = "" if not cost.seconds else f"; about {cost.seconds:.1f} s on this machine"
-        out.print(f"nothing would be sent{here}")
-        return
-    time = "time not known" if cost.seconds is None else f"{cost.seconds:.1f} s or more"
-    sent = f"{cost.bytes:,} bytes" if cost.bytes < 10**6 else f"{cost.bytes / 10**6:.1f} MB"
-    out.print(f"{cost.requests} requests, about {sent}, {time}; nothing was sent", markup=False)
-
-
-def print_verdict(verdict: Verdict, name: str) -> None:
-    """The verdict as a table and a sentence."""
-    from modelprint.schemes import SCHEMES
-
-    colour = {"derived": "bold red", "not-shown": "bold green", "inconclusive": "bold yellow"}[verdict.verdict]
-    out.print(f"{name}: ", end="", markup=False)
-    out.print(verdict.verdict, style=colour, markup=False)
-    out.print(verdict.message, markup=False)
-    table = Table(show_header=False, box=None)
-    errors = verdict.false_accusations
-    rows = {
-        "score": _short(verdict.score),
-        "threshold": _short(verdict.threshold),
-        "p-value": _short(verdict.p_value),
-        "false accusations": "not calibrated"
-        if errors is None
-        else f"{errors.count} of {errors.n} calibration models, rate at most {errors.upper_95:.3f} (95 %)",
-        "queries": f"{verdict.queries} ({verdict.access}){_unanswered(verdict)}",
-    }
-    if verdict.form is not None:
-        beside = f", {verdict.form.beside} of them beside the queries" if verdict.form.beside else ""
-        rows["unperturbed"] = f"{verdict.form.right} of {verdict.form.answered} classified rightly{beside}"
-    for quantity in SCHEMES[verdict.scheme].quantities:
-        if verdict.details.get(quantity.key) is not None:
-            total = verdict.details.get(quantity.total)
-            part = "" if total is None else f" of {_short(total)} {quantity.units[1]}".rstrip()
-            rows[quantity.title] = _short(verdict.details[quantity.key]) + part
-    if verdict.relation is not None:
-        rows["relation"] = RELATIONS[verdict.relation]
-    for key, value in rows.items():
-        table.add_row(key, value)
-    print_table(table)
-    if verdict.evidence:
-        print_evidence(verdict)
-
-
-def print_evidence(verdict: Verdict) -> None:
-    """What each level of access says by itself."""
-    table = Table(box=None)
-    for column in ("evidence", "says", "score", "threshold", "p", "queries", "by"):
-        table.add_column(column)
-    for one in verdict.evidence or ():
-        table.add_row(
-            one.access,
-            one.says,
-            _short(one.score),
-            _short(one.threshold),
-            _short(one.p_value),
-            str(one.queries),
-            one.scheme,
-        )
-    print_table(table)
-    for one in verdict.evidence or ():
-        if one.score is None:
-            out.print(f"{one.access}: {one.details.get('why', 'nothing was compared')}", markup=False)
-
-
 def _interval(manifest: Manifest) -> str:
     """The 95 % interval of the source's accuracy, where it is known of how many inputs."""
     from modelprint.stats.intervals import clopper_pearson
@@ -445,17 +362,3 @@ def _calibration(fingerprint: Fingerprint) -> str:
         return f"{len(models)}"
     families = len(set(fingerprint.families))
     return f"{families} {'family' if families == 1 else 'families'} of {len(models)}"
-
-
-def _unanswered(verdict: Verdict) -> str:
-    if verdict.answered is None or verdict.answered == verdict.asked:
-        return ""
-    abstained = verdict.details.get("abstained")
-    silent = "" if abstained is None else f", {abstained} abstained"
-    return f", {verdict.answered} answered{silent}: the others count against derivation"
-
-
-def _short(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

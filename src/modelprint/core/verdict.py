@@ -121,7 +121,7 @@ class Verdict(Record):
             in verdicts from before they were made.
         form: what it said to unperturbed inputs, which tells whether it was asked in the right form; None where it was
             asked none. Among the printed details where that is doubted, or an accuracy was said.
-        evidence: what each level of access says by itself, where several were read; not written otherwise.
+        evidence: what each level of access says by itself, of schemes that read scores or weights; else None.
         relation: the story that fits the levels, likewise: made from the source's weights, extracted from its answers,
             from a parent in common (homologous), none, or unknown.
         message: the verdict in plain words, with what is missing; not part of the printed object.

@@ -2,177 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from modelprint.core.access import Access
-from modelprint.core.devices import resolve_device
 from modelprint.core.errors import (
-    FingerprintError,
-    ModelprintError,
     UsageError,
-    first_line,
 )
 from modelprint.core.own_code import generators_kept
 from modelprint.core.suspect import UNANSWERED, Answers, Cost, Suspect
-from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.ownership.ahead import Notice, asker_within, budget_of, unheard
-from modelprint.ownership.combined import Level, calibrated_alone, decide_together, levels_of, shared_scores
+from modelprint.ownership.concluding import Interview, calibrated_limit
 from modelprint.ownership.costs import announce_asking, cost_of
-from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
+from modelprint.ownership.decide import only
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.lacking import decide_in_common
 from modelprint.ownership.matching import looks_renamed
+from modelprint.ownership.opening import AnySuspect, opened, rehearsed, scheme_of
 from modelprint.ownership.parts import part_index, part_of
 from modelprint.ownership.plain_asked import ask_plain, plan_plain
 from modelprint.ownership.sense import check_classes, check_varied
-from modelprint.ownership.weights import weights_limit
-from modelprint.schemes import SCHEMES
 from modelprint.schemes.auto import Auto
 from modelprint.schemes.base import Progress, Scheme, silent
-from modelprint.stats.calibration import ranked_by_kind
-from modelprint.suspects.interpret import class_index
-from modelprint.suspects.local import CallableSuspect, TorchSuspect
-from modelprint.suspects.open import SuspectOptions, open_suspect
-from modelprint.suspects.options import AskedInputs
+from modelprint.suspects.open import SuspectOptions
 from modelprint.suspects.recorded import record, write_recording
-
-AnySuspect = str | Path | Suspect | LoadedModel | nn.Module | Callable[[np.ndarray], np.ndarray]
-
-
-def scheme_of(fingerprint: Fingerprint) -> Scheme:
-    """The scheme a fingerprint was made by, with its hyper-parameters.
-
-    Raises:
-        FingerprintError: this version does not know the scheme or its parameters.
-    """
-    if fingerprint.manifest.scheme not in SCHEMES:
-        raise FingerprintError(
-            f"the fingerprint is of scheme {fingerprint.manifest.scheme!r}, which is not known here: install the "
-            f"package that brings it; known are {', '.join(SCHEMES)}"
-        )
-    try:
-        scheme = SCHEMES[fingerprint.manifest.scheme]
-        return scheme(**{**scheme.before_named, **fingerprint.manifest.parameters})
-    except (TypeError, ValueError) as error:
-        raise FingerprintError(
-            f"the fingerprint's {fingerprint.manifest.scheme} parameters do not fit this version: {error}"
-        ) from error
-
-
-def rehearsed(scheme: Scheme, fingerprint: Fingerprint) -> None:
-    """Nothing, if a scheme can work with a fingerprint's tensors: it asks, and scores the source's own answers.
-
-    Raises:
-        FingerprintError: it cannot; the tensors are another scheme's, or make no sense.
-    """
-    if isinstance(scheme, Auto):
-        try:
-            views = {level: part_of(fingerprint, scheme, level) for level in scheme.parts}
-        except Exception as error:
-            raise FingerprintError(_not_its_own(scheme, error)) from error
-        for level, view in views.items():
-            rehearsed(scheme.parts[level], view)
-        return
-    state, source, total = fingerprint.state, fingerprint.source, len(fingerprint)
-    unheard = Answers(labels=np.full(total, UNANSWERED, dtype=np.int64))
-    try:
-        asker = scheme.asker(state)
-        batch = np.asarray(asker.next(unheard, np.zeros(total, dtype=bool)))
-        if not (0 <= asker.total <= total and batch.ndim == 1 and (batch < total).all() and (batch >= 0).all()):
-            raise ValueError(f"{asker.total} of {total} queries would be asked")
-        for answers in (source, *fingerprint.calibration[:1]):
-            score = scheme.score(state, source, answers)
-            scheme.details(state, source, answers)
-            if not np.isfinite(score):
-                raise ValueError(f"the score of the source's own answers is {score}")
-    except ModelprintError:
-        return  # such as too few answers: said where it matters
-    except Exception as error:  # whatever a scheme makes of arrays that are not its own
-        raise FingerprintError(_not_its_own(scheme, error)) from error
-
-
-def _not_its_own(scheme: Scheme, error: Exception) -> str:
-    return (
-        f"the fingerprint's tensors are none of scheme {scheme.name} ({type(error).__name__}: {first_line(error)}): it "
-        "was put together by hand, or damaged before it was hashed"
-    )
-
-
-def opened(
-    suspect: AnySuspect,
-    fingerprint: Fingerprint,
-    options: SuspectOptions | None = None,
-    *,
-    asked_by: str | None = None,
-    also: Sequence[Fingerprint] = (),
-) -> Suspect:
-    """A suspect of any form, behind the one protocol.
-
-    Args:
-        asked_by: who asks, if not this fingerprint alone; `also`: the others that do.
-    """
-    needs, modality = fingerprint.manifest.input, fingerprint.modality
-    if isinstance(suspect, Suspect):
-        return suspect
-    chosen = replace(
-        options or SuspectOptions(),
-        class_names=needs.class_names,
-        modality=modality,
-        input_shape=needs.shape,
-        fingerprint=asked_by or fingerprint.identity,
-        asked=lambda: [asked_of(one) for one in (fingerprint, *also)],
-    )
-    if isinstance(suspect, LoadedModel | nn.Module):
-        model = suspect if isinstance(suspect, LoadedModel) else of_module(suspect)
-        if options is not None and options.device is not None:
-            model.module.to(resolve_device(options.device))
-        return TorchSuspect(
-            model.module,
-            identity=model.identity,
-            outputs=class_index(chosen).outputs,
-            modality=modality,
-            notes=model.notes,
-        )
-    if callable(suspect):
-        return CallableSuspect(suspect, index=class_index(chosen), modality=modality)
-    return open_suspect(str(suspect), chosen)
-
-
-def asked_of(fingerprint: Fingerprint) -> AskedInputs:
-    """What a fingerprint asks, by SHA-256: its queries, then its plain inputs that are none."""
-    hashes, plain = fingerprint.modality.hashes, fingerprint.plain
-    return AskedInputs(
-        queries=tuple(hashes(fingerprint.queries)), further=() if plain is None else tuple(hashes(plain.stored))
-    )
-
-
-NOTE = " Note: "  # in a verdict's message, before what was seen of the suspect and no recorded answer shows
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interview:
-    """What was asked, and answered.
-
-    Attributes:
-        answers: to all queries of the fingerprint, -1 where there is none.
-        asked: mask (n,) of the queries that were put.
-        planned: mask (n,) of those that could have been, had the verdict not been settled before.
-        lacking: classes of the fingerprint that the suspect cannot answer.
-    """
-
-    answers: Answers
-    asked: np.ndarray
-    planned: np.ndarray
-    lacking: frozenset[int] = frozenset()
-
-    def restricted(self, access: Access) -> Interview:
-        """The same interview, as it would have gone at this level of access."""
-        return replace(self, answers=self.answers.restricted(access))
 
 
 def interrogate(
@@ -320,34 +173,6 @@ def cost(
     return cost_of(fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget)
 
 
-def calibrated_limit(
-    scheme: Scheme,
-    fingerprint: Fingerprint,
-    access: Access,
-    planned: np.ndarray,
-    alpha: float,
-    *,
-    pool_kinds: bool = False,
-) -> float | None:
-    """The threshold by the calibration models' answers to all planned queries; None where they are too few.
-
-    Where scores depend on the suspect, too, this is the threshold without any.
-    """
-    if isinstance(scheme, Auto):
-        return calibrated_alone(scheme, fingerprint, access, alpha, pool_kinds=pool_kinds)
-    if not scheme.needs.asks:
-        return weights_limit(fingerprint, alpha, pool_kinds=pool_kinds)
-    state, source = fingerprint.state, fingerprint.source
-    read = [only(other.restricted(access), planned) for other in fingerprint.calibration]
-    return ranked_by_kind(
-        scheme.scores_among(state, source, read),
-        fingerprint.groups,
-        alpha,
-        families=fingerprint.families,
-        pool=pool_kinds,
-    ).threshold
-
-
 def _settled(
     scheme: Scheme, fingerprint: Fingerprint, heard: Answers, *, asked: np.ndarray, planned: np.ndarray, limit: float
 ) -> bool:
@@ -364,94 +189,6 @@ def _settled(
     if heard.scores is not None and source.scores is not None:
         scores = np.where(rest[:, None], source.scores, heard.scores)
     return scheme.least_score(state, source, Answers(labels=labels, scores=scores), missing) <= limit
-
-
-def concluded(
-    scheme: Scheme,
-    fingerprint: Fingerprint,
-    interview: Interview,
-    *,
-    alpha: float,
-    owners: int = 1,
-    pool_kinds: bool = False,
-    shared: SharedScores | None = None,
-    weights: Level | None = None,
-) -> Decision:
-    """What an interview shows, by the fingerprint's calibration models.
-
-    Args:
-        owners: who ask about this suspect, which the p-value is to be adjusted for.
-        pool_kinds: as of `decide`.
-        shared: the scores of the calibration models, where many suspects are judged (`calibration_scores`).
-        weights: what the suspect's weights say, for schemes that compare them beside its answers.
-    """
-    if isinstance(scheme, Auto):
-        if interview.lacking:  # scores of all classes cannot be compared, labels can
-            labels, index = part_of(fingerprint, scheme, Access.LABELS), part_index(fingerprint, scheme, Access.LABELS)
-            return concluded(
-                scheme.parts[Access.LABELS],
-                labels,
-                replace(
-                    interview.restricted(Access.LABELS),
-                    answers=interview.answers.take(index).restricted(Access.LABELS),
-                    asked=interview.asked[index],
-                    planned=interview.planned[index],
-                ),
-                alpha=alpha,
-                owners=owners,
-                pool_kinds=pool_kinds,
-            )
-        levels = levels_of(
-            scheme,
-            fingerprint,
-            interview.answers,
-            asked=interview.asked,
-            planned=interview.planned,
-            alpha=alpha,
-            owners=owners,
-            pool_kinds=pool_kinds,
-            shared=shared if isinstance(shared, dict) else None,
-        )
-        return decide_together(levels, weights, fingerprint, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
-    if interview.lacking:
-        return decide_in_common(
-            scheme,
-            fingerprint,
-            interview.answers,
-            lacking=interview.lacking,
-            asked=interview.asked,
-            planned=interview.planned,
-            alpha=alpha,
-            owners=owners,
-            pool_kinds=pool_kinds,
-        )
-    return decide(
-        scheme,
-        fingerprint.state,
-        fingerprint.source,
-        interview.answers,
-        fingerprint.calibration,
-        alpha=alpha,
-        asked=interview.asked,
-        planned=interview.planned,
-        groups=fingerprint.groups,
-        families=fingerprint.families,
-        owners=owners,
-        pool_kinds=pool_kinds,
-        shared=shared if isinstance(shared, CalibrationScores) else None,
-    )
-
-
-SharedScores = CalibrationScores | dict[Access, CalibrationScores]
-
-
-def calibration_scores(scheme: Scheme, fingerprint: Fingerprint) -> SharedScores:
-    """The scores of a fingerprint's calibration models, for all suspects that are judged by it."""
-    if isinstance(scheme, Auto):
-        return shared_scores(scheme, fingerprint)
-    return CalibrationScores(
-        scheme=scheme, state=fingerprint.state, source=fingerprint.source, calibration=fingerprint.calibration
-    )
 
 
 @generators_kept()

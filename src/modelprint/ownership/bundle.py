@@ -10,7 +10,7 @@ from modelprint.core.files import write_bytes
 from modelprint.core.identity import digest
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
 from modelprint.ownership.seal import COMMITMENT, check_alpha, check_committed, read_commitment
-from modelprint.ownership.verify import Verification
+from modelprint.ownership.verification import Verification
 from modelprint.sealing.canonical import canonical
 from modelprint.sealing.container import packed
 from modelprint.sealing.envelope import sign

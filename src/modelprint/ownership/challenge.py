@@ -21,11 +21,11 @@ from modelprint.data.named import NAMED_SETS
 from modelprint.data.splits import load_data, parse_reference
 from modelprint.nn.loading import LoadedModel
 from modelprint.nn.options import ModelOptions
-from modelprint.ownership.ask import AnySuspect, scheme_of
 from modelprint.ownership.enroll import SHARED_BY_CHANCE, enroll, without_shared
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import KEPT
 from modelprint.ownership.negatives import Negatives, Notice, unheard
+from modelprint.ownership.opening import AnySuspect, scheme_of
 from modelprint.ownership.rederive import how_enrolled
 from modelprint.ownership.shadows import AnyShadows
 from modelprint.ownership.verify import examine

@@ -13,12 +13,13 @@ from modelprint.core.errors import IntegrityError, ModelprintError
 from modelprint.core.identity import digest
 from modelprint.core.verdict import BESIDE, Verdict
 from modelprint.nn.options import ModelOptions
-from modelprint.ownership.ask import NOTE
 from modelprint.ownership.bundle import ANSWERS, EVIDENCE, NAMES, REPORT, VERDICT
 from modelprint.ownership.fingerprint import MANIFEST, TENSORS, Fingerprint
 from modelprint.ownership.negatives import Negatives
+from modelprint.ownership.opening import NOTE
 from modelprint.ownership.seal import COMMITMENT, check_alpha, check_committed, read_commitment, stamped
-from modelprint.ownership.verify import Verification, examine
+from modelprint.ownership.verification import Verification
+from modelprint.ownership.verify import examine
 from modelprint.schemes.base import Progress, silent
 from modelprint.sealing.canonical import parse
 from modelprint.sealing.container import read, unpacked
@@ -249,9 +250,10 @@ def _replayed(
 
 
 def _compare(stated: Verdict, rejudged: Verdict) -> None:
-    """Nothing, if the stated verdict follows from the answers; an older one does not list kinds, or what was answered.
+    """Nothing, if the stated verdict follows from the answers.
 
-    Details that this version adds are not in verdicts of before, and are not looked for.
+    An older one does not list kinds, what was answered, or the evidence where there is one level of it. Details
+    that this version adds are not in verdicts of before, and are not looked for.
 
     Raises:
         IntegrityError: the first field that does not.
@@ -262,6 +264,8 @@ def _compare(stated: Verdict, rejudged: Verdict) -> None:
         rejudged = rejudged.model_copy(update={"remarks": None})
     if stated.asked is None and stated.answered is None:
         rejudged = rejudged.model_copy(update={"asked": None, "answered": None})
+    if stated.evidence is None and stated.relation is None and len(rejudged.evidence or ()) == 1:
+        rejudged = rejudged.model_copy(update={"evidence": None, "relation": None})
     one, other = (verdict.model_dump(mode="json", by_alias=True) for verdict in (stated, rejudged))
     other["details"] = {name: value for name, value in other["details"].items() if name in one["details"]}
     for name in [*other, *(name for name in one if name not in other)]:

@@ -35,11 +35,10 @@ from modelprint.ownership.decide import (
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.parts import part_index, part_of
 from modelprint.ownership.weights import NOT_COMPARABLE, decide_by_weights, from_scratch
+from modelprint.schemes import SCHEMES
 from modelprint.schemes.auto import Auto
+from modelprint.schemes.base import Scheme
 from modelprint.stats.calibration import Ranking, needed_models, ranked_by_kind, upper_bound
-
-LINEAGE = "lineage"
-WEIGHTS_RESOLUTION = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +133,9 @@ def weights_level(result: LineageResult, fingerprint: Fingerprint, *, alpha: flo
     known = [np.nan if model.weights is None else model.weights for model in fingerprint.manifest.calibration]
     return Level(
         access=Access.WEIGHTS,
-        scheme=LINEAGE,
+        scheme=Auto.weights,
         queries=0,
-        resolution=WEIGHTS_RESOLUTION,
+        resolution=SCHEMES[Auto.weights].resolution,
         decision=decision,
         calibration=np.array(known, dtype=np.float64),
     )
@@ -173,7 +172,7 @@ def calibrated_alone(
             columns.append((scores, scheme.parts[level].resolution))
     if access >= Access.WEIGHTS:
         known = [np.nan if model.weights is None else model.weights for model in fingerprint.manifest.calibration]
-        columns.append((np.array(known, dtype=np.float64), WEIGHTS_RESOLUTION))
+        columns.append((np.array(known, dtype=np.float64), SCHEMES[Auto.weights].resolution))
     ranked = ~np.isnan(np.stack([column for column, _ in columns])).any(axis=0)
     if len(columns) == 1:
         total = columns[0][0]
@@ -249,6 +248,19 @@ def beside_weights(decision: Decision, weights: Level | None) -> Decision:
     if weights is None:
         return decision
     return replace(decision, evidence=(_evidence(weights),), relation="unknown")
+
+
+def by_itself(decision: Decision, *, scheme: Scheme, access: Access, queries: int) -> Decision:
+    """A decision from the answers at one level of access alone, with what that level says as its evidence."""
+    level = Level(
+        access=access,
+        scheme=scheme.name,
+        queries=queries,
+        resolution=scheme.resolution,
+        decision=decision,
+        calibration=decision.calibration_scores,
+    )
+    return replace(decision, evidence=(_evidence(level),), relation=_story(decision))
 
 
 def _ranked(
@@ -356,7 +368,7 @@ def halfway(level: Level) -> float:
 def _relation(decision: Decision, weights: Level | None, fingerprint: Fingerprint) -> Relation:
     """Which story fits; docs/evidence-levels.md has how often each is right."""
     if weights is None:
-        return "none" if decision.outcome == "not-shown" else "unknown"
+        return _story(decision)
     share = weights.decision.score
     if decision.outcome == "derived":
         if share is None or share < halfway(weights):
@@ -367,6 +379,11 @@ def _relation(decision: Decision, weights: Level | None, fingerprint: Fingerprin
     shared = weights.decision.details.get("shared_share")
     if isinstance(shared, float) and shared >= SHARED_LEAST and share is not None and share < halfway(weights):
         return "homologous"
+    return _story(decision)
+
+
+def _story(decision: Decision) -> Relation:
+    """What answers alone tell of the relation."""
     return "none" if decision.outcome == "not-shown" else "unknown"
 
 

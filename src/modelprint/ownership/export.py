@@ -11,8 +11,8 @@ from typing import Literal
 from modelprint.core.errors import FingerprintError
 from modelprint.core.files import write_bytes, write_text
 from modelprint.core.records import Record
-from modelprint.ownership.ask import asked_of
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.opening import asked_of
 
 INDEX, ANSWERS, ABOUT, PLAIN = "index.csv", "answers.csv", "export.json", "plain"
 

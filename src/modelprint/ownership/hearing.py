@@ -11,8 +11,9 @@ from modelprint.core.access import Access
 from modelprint.core.suspect import Suspect
 from modelprint.core.verdict import FormCheck
 from modelprint.ownership.ahead import planned_queries
-from modelprint.ownership.ask import Interview, concluded, interrogate
+from modelprint.ownership.ask import interrogate
 from modelprint.ownership.combined import Level, beside_weights
+from modelprint.ownership.concluding import Interview, concluded
 from modelprint.ownership.decide import Decision, unasked_decision, unscored
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import GAINS, KEPT, LEAST, SURELY_KEPT, Fit, Look, best_fit, look

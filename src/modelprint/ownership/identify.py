@@ -21,11 +21,11 @@ from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, Cost, Suspect, summed
 from modelprint.modalities.base import InputSpec
 from modelprint.ownership.ahead import Notice, unheard
-from modelprint.ownership.ask import AnySuspect, opened, scheme_of
 from modelprint.ownership.attribution import Compared, attributed
 from modelprint.ownership.costs import announce_asking, cost_of
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.hearing import hear
+from modelprint.ownership.opening import AnySuspect, opened, scheme_of
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
 

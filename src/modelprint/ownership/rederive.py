@@ -18,10 +18,10 @@ from modelprint.nn.files import model_bytes
 from modelprint.nn.loading import LoadedModel, weights_identity
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.refs import ModelRef
-from modelprint.ownership.ask import scheme_of
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.ownership.enroll import without_shared
 from modelprint.ownership.fingerprint import Fingerprint, ShadowRecord, library
+from modelprint.ownership.opening import scheme_of
 from modelprint.ownership.shadows import NONE, AnyShadows, is_number, records, shadow_models
 from modelprint.schemes.base import Enrollment, Progress, State, silent
 from modelprint.zoo.reference_models.shadows import Shadows

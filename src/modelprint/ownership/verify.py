@@ -2,81 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
-from modelprint.core.errors import FingerprintError, LabelsOnlyError, ModelError, UsageError
+from modelprint.core.errors import LabelsOnlyError, ModelError, UsageError
 from modelprint.core.own_code import generators_kept
-from modelprint.core.suspect import UNANSWERED, Answers, Suspect
+from modelprint.core.suspect import Suspect
 from modelprint.core.verdict import Verdict
-from modelprint.lineage import LineageResult, compare
 from modelprint.nn.options import ModelOptions
-from modelprint.ownership import weights
 from modelprint.ownership.ahead import budget_of
-from modelprint.ownership.ask import (
-    NOTE,
-    AnySuspect,
-    opened,
-    rehearsed,
-    scheme_of,
-)
-from modelprint.ownership.combined import Level, decide_together, weights_level
 from modelprint.ownership.costs import announce_asking
-from modelprint.ownership.decide import Decision
-from modelprint.ownership.expect import expected_by
-from modelprint.ownership.families import calibration_records
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import check_accuracy
 from modelprint.ownership.hearing import Heard, hear
 from modelprint.ownership.negatives import (
-    Inputs,
     Negatives,
     Notice,
-    ask_negatives,
-    behind,
-    negative_models,
     unheard,
 )
-from modelprint.ownership.origin import Origin
-from modelprint.ownership.plain_asked import PlainAnswers
+from modelprint.ownership.opening import NOTE, AnySuspect, opened, rehearsed, scheme_of
 from modelprint.ownership.plane import labels_on
+from modelprint.ownership.recalibrate import recalibrated
 from modelprint.ownership.remarks import remarks
+from modelprint.ownership.verification import Verification
+from modelprint.ownership.verify_weights import by_weights, weights_alone, weights_beside
 from modelprint.schemes.base import Progress, Scheme, silent
 from modelprint.suspects.open import SuspectOptions, on_device
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verification:
-    """A verdict with all that a report shows.
-
-    Attributes:
-        fingerprint: with the calibration that was used.
-        answers: to all queries of the fingerprint, -1 where not asked.
-        calibration_scores: of the calibration models, on the queries that were answered.
-        plane_labels: the suspect's labels (k, k) on the fingerprint's planar slice, where it was free to ask.
-        cap: the most queries that could have been asked.
-        lacking: classes of the fingerprint that the suspect cannot answer.
-        budget: that was given, or that suits the suspect; None: none.
-        plain: answers to unperturbed inputs, which tell the form in which it was asked; None where nothing was asked.
-        unsteady: whether it gave two answers to one query.
-    """
-
-    verdict: Verdict
-    fingerprint: Fingerprint
-    answers: Answers
-    calibration_scores: np.ndarray
-    plane_labels: np.ndarray | None
-    cap: int
-    budget: int | None
-    plain: PlainAnswers | None
-    unsteady: bool = False
-    lacking: frozenset[int] = frozenset()
 
 
 def verify(
@@ -158,35 +112,38 @@ def examine(
     if scheme.needs.asks:
         rehearsed(scheme, calibrated)
     else:
-        return _by_weights(print_, calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
+        return by_weights(print_, calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
     compared = None
     if scheme.needs.weights and level >= Access.WEIGHTS:
-        compared = _weights_beside(calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
+        compared = weights_beside(calibrated, suspect, alpha=alpha, pool_kinds=pool_kinds)
     if isinstance(respondent, ModelError):
-        return _weights_alone(print_, calibrated, suspect, compared, respondent, alpha=alpha)
+        return weights_alone(print_, calibrated, suspect, compared, respondent, alpha=alpha)
     assert respondent is not None
     lowered = level > calibrated.access
     shown = min(level, calibrated.access, Access.SCORES)
-    hearing = partial(
-        _heard,
-        calibrated,
-        scheme,
-        respondent,
-        budget=budget,
-        alpha=alpha,
-        pool_kinds=pool_kinds,
-        accuracy=accuracy,
-        weights=None if compared is None else compared.level,
-        notice=notice,
-        progress=progress,
-    )
+
+    def heard_at(shown: Access) -> Heard:
+        announce_asking(calibrated, scheme, respondent, access=shown, budget=budget, notice=notice)
+        return hear(
+            calibrated,
+            scheme,
+            respondent,
+            access=shown,
+            budget=budget,
+            alpha=alpha,
+            pool_kinds=pool_kinds,
+            accuracy=accuracy,
+            weights=None if compared is None else compared.level,
+            progress=progress,
+        )
+
     try:
-        heard = hearing(access=shown)
+        heard = heard_at(shown)
     except LabelsOnlyError:
         if access is not None or not scheme.parts:
             raise
         shown = Access.LABELS
-        heard = hearing(access=shown)
+        heard = heard_at(shown)
     interview, decision = heard.interview, heard.decision
     for note in respondent.notes:
         notice(note)
@@ -253,197 +210,6 @@ def _level(scheme: Scheme, access: str | Access | None) -> Access:
     if access is None:
         return Access.WEIGHTS if scheme.parts else scheme.needs.suspect
     return Access.parse(access) if isinstance(access, str) else access
-
-
-def _heard(
-    fingerprint: Fingerprint,
-    scheme: Scheme,
-    suspect: Suspect,
-    *,
-    access: Access,
-    budget: int | None,
-    alpha: float,
-    pool_kinds: bool,
-    accuracy: float | None,
-    weights: Level | None,
-    notice: Notice,
-    progress: Progress,
-) -> Heard:
-    announce_asking(fingerprint, scheme, suspect, access=access, budget=budget, notice=notice)
-    return hear(
-        fingerprint,
-        scheme,
-        suspect,
-        access=access,
-        budget=budget,
-        alpha=alpha,
-        pool_kinds=pool_kinds,
-        accuracy=accuracy,
-        weights=weights,
-        progress=progress,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Compared:
-    """A suspect's weights beside the source's.
-
-    Attributes:
-        identity: of the suspect's file.
-    """
-
-    level: Level
-    identity: str
-
-    @property
-    def speaks(self) -> bool:
-        """Whether there is a score."""
-        return self.level.decision.score is not None
-
-
-def _weights_beside(
-    fingerprint: Fingerprint, suspect: AnySuspect, *, alpha: float, pool_kinds: bool
-) -> _Compared | None:
-    """What a suspect's weights say; None where it shows none, or the fingerprint holds none of the source's."""
-    if fingerprint.weights is None:
-        return None
-    try:
-        tensors, identity = weights.tensors_of(suspect)
-        result = compare(fingerprint.weights, tensors)
-    except UsageError:  # an address, a recording, a function
-        return None
-    except ModelError as error:  # of a format whose weights are not read; it is asked all the same
-        result, identity = LineageResult(score=None, why=str(error), compared=0.0), str(suspect)
-    return _Compared(level=weights_level(result, fingerprint, alpha=alpha, pool_kinds=pool_kinds), identity=identity)
-
-
-def _weights_alone(
-    fingerprint: Fingerprint,
-    calibrated: Fingerprint,
-    suspect: AnySuspect,
-    compared: _Compared | None,
-    opening: ModelError,
-    *,
-    alpha: float,
-) -> Verification:
-    """The verdict on a file that cannot be asked, by its weights.
-
-    Raises:
-        ModelError: they cannot be compared either.
-    """
-    if compared is None or not compared.speaks:
-        raise opening
-    decision = decide_together([], compared.level, calibrated, alpha=alpha)
-    return _unasked(
-        fingerprint, calibrated, decision, compared.identity, alpha=alpha, note=f"it was not asked: {opening}"
-    )
-
-
-def _by_weights(
-    fingerprint: Fingerprint, calibrated: Fingerprint, suspect: AnySuspect, *, alpha: float, pool_kinds: bool
-) -> Verification:
-    """The verdict of a scheme that compares weights.
-
-    Raises:
-        FingerprintError: the fingerprint holds no weights.
-        ModelprintError: the suspect shows no weights, or its file cannot be read.
-    """
-    if calibrated.weights is None:
-        raise FingerprintError("this fingerprint holds no weights of the source: it comes from a bundle; enroll again")
-    tensors, identity = weights.tensors_of(suspect)
-    result = compare(calibrated.weights, tensors)
-    decision = weights.decide_by_weights(result, calibrated, alpha=alpha, pool_kinds=pool_kinds)
-    return _unasked(fingerprint, calibrated, decision, identity, alpha=alpha)
-
-
-def _unasked(
-    fingerprint: Fingerprint,
-    calibrated: Fingerprint,
-    decision: Decision,
-    identity: str,
-    *,
-    alpha: float,
-    note: str | None = None,
-) -> Verification:
-    """A verdict for which no query was put."""
-    calibration_remarks = remarks(calibrated)
-    message = "; ".join([decision.message, *calibration_remarks])
-    verdict = Verdict(
-        verdict=decision.outcome,
-        scheme=fingerprint.manifest.scheme,
-        score=decision.score,
-        alpha=alpha,
-        threshold=decision.threshold,
-        p_value=decision.p_value,
-        false_accusations=decision.false_accusations,
-        queries=0,
-        asked=0,
-        answered=0,
-        access=str(Access.WEIGHTS),
-        fingerprint=fingerprint.identity,
-        suspect=identity,
-        kinds=decision.kinds,
-        pooled=decision.pooled,
-        remarks=calibration_remarks,
-        message=message if note is None else message + NOTE + note,
-        details=decision.details,
-        evidence=decision.evidence,
-        relation=decision.relation,
-    )
-    return Verification(
-        verdict=verdict,
-        fingerprint=calibrated,
-        answers=Answers(labels=np.full(len(calibrated), UNANSWERED, dtype=np.int64)),
-        calibration_scores=decision.calibration_scores,
-        plane_labels=None,
-        cap=0,
-        budget=None,
-        plain=None,
-    )
-
-
-def recalibrated(
-    fingerprint: Fingerprint,
-    negatives: Negatives,
-    *,
-    options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
-    device: torch.device | None = None,
-    notice: Notice = unheard,
-    progress: Progress = silent,
-) -> Fingerprint:
-    """The fingerprint with the threshold set by a judge's own choice of independent models."""
-    manifest = fingerprint.manifest
-    inputs = Inputs(shape=manifest.input.shape, class_names=manifest.input.class_names, modality=fingerprint.modality)
-    calibrating = negative_models(
-        negatives,
-        inputs=inputs,
-        source=Origin(
-            identities=frozenset({manifest.source}), bases=frozenset(manifest.bases), values=manifest.source_values
-        ),
-        options=options,
-        notice=notice,
-    )
-    calibrating = [
-        *calibrating,
-        *(
-            seen
-            for name in expected_by(scheme_of(fingerprint))
-            for seen in behind(calibrating, name, inputs.modality, notice=notice)
-        ),
-    ]
-    answers = ask_negatives(calibrating, fingerprint.queries, inputs, device=device, progress=progress)
-    records = calibration_records(
-        [one.record for one in calibrating],
-        answers,
-        [one.sketch for one in calibrating],
-        source=fingerprint.source,
-        source_sketch=None,
-        classes=inputs.classes,
-        moved=scheme_of(fingerprint).needs.space == "continuous",
-    )
-    if fingerprint.weights is not None:
-        records = weights.with_scores(records, fingerprint.weights, calibrating, progress=progress)
-    return fingerprint.recalibrated(records, answers)
 
 
 def _plane(fingerprint: Fingerprint, suspect: Suspect) -> np.ndarray | None:

@@ -45,6 +45,7 @@ class Auto(Scheme):
         scores: the scheme that reads scores; "none" for no such part.
         labels_settings, scores_settings: hyper-parameters of these, as text.
         queries: of all parts together, where no budget says otherwise.
+        weights: the scheme that compares weights; it asks nothing.
     """
 
     name: ClassVar[str] = "auto"
@@ -57,6 +58,7 @@ class Auto(Scheme):
     )
     lost_with_labels: ClassVar[str | None] = "scores and weights were not read"
     transductive: ClassVar[bool] = True
+    weights: ClassVar[str] = "lineage"
     limits: ClassVar[tuple[str, ...]] = (
         "A suspect that shows labels alone is judged by scheme {labels} alone, and weights tell nothing of a model of "
         "another architecture, or of one that was extracted from answers.",
@@ -131,23 +133,23 @@ class Auto(Scheme):
             raise FingerprintError(
                 f"a budget of {wanted} holds no two queries for each part: raise it to {LEAST_BUDGET} or more"
             )
-        made = [
+        by_part = [
             self.parts[level].craft(replace(context, budget=share), generator)
             for level, share in self.shares(Access.SCORES, wanted).items()
         ]
-        part_of = np.repeat([int(level) for level in self.parts], [len(queries) for queries in made])
+        part_of = np.repeat([int(level) for level in self.parts], [len(queries) for queries in by_part])
         columns = {PART: part_of.astype(np.int64)}
-        for level, queries in zip(self.parts, made, strict=True):
+        for level, queries in zip(self.parts, by_part, strict=True):
             for name, column in queries.columns.items():
                 whole = np.zeros((len(part_of), *column.shape[1:]), dtype=column.dtype)
                 whole[part_of == level] = column
                 columns[f"{level}.{name}"] = whole
         return Queries(
-            stored=np.concatenate([queries.stored for queries in made]),
-            labels=np.concatenate([queries.labels for queries in made]),
-            group=np.concatenate([queries.group for queries in made]),
+            stored=np.concatenate([queries.stored for queries in by_part]),
+            labels=np.concatenate([queries.labels for queries in by_part]),
+            group=np.concatenate([queries.group for queries in by_part]),
             columns=columns,
-            report={str(level): dict(queries.report) for level, queries in zip(self.parts, made, strict=True)},
+            report={str(level): dict(queries.report) for level, queries in zip(self.parts, by_part, strict=True)},
         )
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
@@ -230,7 +232,7 @@ class Auto(Scheme):
         )
         compared = any(details.get("weights") for details in exhibit.details)
         return (
-            *(SCHEMES["lineage"]().sections(replace(exhibit, threshold=None)) if compared else ()),
+            *(SCHEMES[self.weights]().sections(replace(exhibit, threshold=None)) if compared else ()),
             *self.parts[Access.LABELS].sections(labels),
         )
 

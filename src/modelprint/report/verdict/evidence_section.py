@@ -53,7 +53,7 @@ class EvidenceRow:
 
 
 def evidence_rows(cases: Sequence[Case]) -> list[EvidenceRow]:
-    """A row for each model; none where one level alone was read."""
+    """A row for each model whose verdict lists its evidence by level."""
     return [
         EvidenceRow(
             index=index,
@@ -78,10 +78,11 @@ def evidence_notes(cases: Sequence[Case]) -> list[str]:
 
 
 def relation_text(verdict: Verdict) -> str:
-    """The story that fits a verdict, in a sentence; empty where several levels were not read."""
+    """The story that fits a verdict, in a sentence; empty where the verdict names none."""
     if verdict.relation is None:
         return ""
-    return f"The levels together suggest: {RELATIONS[verdict.relation]}."
+    suggests = "The levels together suggest" if len(verdict.evidence or ()) > 1 else "This suggests"
+    return f"{suggests}: {RELATIONS[verdict.relation]}."
 
 
 def _cell(evidence: Sequence[Evidence], access: str) -> LevelCell:

@@ -135,7 +135,7 @@ def write_report(
 
 def scheme_made_by(fingerprint: Fingerprint) -> Scheme | None:
     """The scheme of a fingerprint; None where this version does not know it, or its hyper-parameters."""
-    from modelprint.ownership.ask import scheme_of
+    from modelprint.ownership.opening import scheme_of
 
     try:
         return scheme_of(fingerprint)

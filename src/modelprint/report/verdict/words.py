@@ -93,17 +93,17 @@ def _lead(verdict: Verdict, name: str, n: int) -> str:
         )
     as_high = _as_high(verdict.p_value, n)
     than = f"all {n:,}" if not as_high else f"all but {as_high:,} of {n:,}"
-    if verdict.evidence:
-        read = [one.access for one in verdict.evidence if one.score is not None]
+    read = [one.access for one in verdict.evidence or () if one.score is not None]
+    if read == ["weights"] or (not read and verdict.access == "weights"):
+        return (
+            f"“{name}” holds more of the source's weights than {than} independent models do. By the rule of this test "
+            "it is called derived from the source."
+        )
+    if read:
         together = f"{', '.join(read[:-1])} and {read[-1]} together" if len(read) > 1 else read[0]
         return (
             f"“{name}” is more like the source than {than} independent models are, by its {together}. By the rule of "
             "this test it is called derived from the source."
-        )
-    if verdict.access == "weights":
-        return (
-            f"“{name}” holds more of the source's weights than {than} independent models do. By the rule of this test "
-            "it is called derived from the source."
         )
     return (
         f"“{name}” answers the fingerprint more like the source than {than} independent models do. By the rule of this "
