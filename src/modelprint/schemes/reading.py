@@ -53,7 +53,7 @@ class Reading:
         """The table of scores, read this coarsely.
 
         >>> Reading(decimals=1).table(np.array([[2.0, 0.0, -9.0]])).round(2).tolist()
-        [[0.67, 0.41, -1.08]]
+        [[0.56, 0.23, -0.79]]
         """
         if self.decimals is None and self.highest is None:
             return table(scores)
