@@ -11,7 +11,7 @@ import pytest
 
 import modelprint
 from modelprint.core.access import Access
-from modelprint.ownership.ask import opened
+from modelprint.ownership.opening import opened
 from modelprint.suspects.options import SuspectOptions
 from tests.conftest import Digits
 from tests.suspects.world import enrolled, free_port, started

@@ -17,6 +17,7 @@ import torch
 from modelprint.core.errors import ModelError, ModelprintError, first_line
 
 _OURS = Path(__file__).resolve().parents[1]
+_NOT_THE_USER_S = ("torch", "numpy", "cyclopts")
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")})
 _PYTHON = Path(sysconfig.get_path("stdlib")).resolve()
 
@@ -84,7 +85,7 @@ def line_of(error: BaseException) -> str | None:
     """The file and line of a user's code where an error arose: "net.py, line 12"; None where none had a part in it.
 
     The innermost line that belongs to no installed library counts; of a user's own library, which is installed, the
-    innermost line that is not torch's or NumPy's.
+    innermost line that is not torch's or NumPy's, nor that of the library by which the command line calls us.
     """
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{_shown(Path(error.filename))}, line {error.lineno}"
@@ -98,7 +99,7 @@ def line_of(error: BaseException) -> str | None:
             continue
         library = next((place for place in _LIBRARIES if path.is_relative_to(place)), None)
         if library is not None:
-            if path.relative_to(library).parts[0] not in ("torch", "numpy"):
+            if path.relative_to(library).parts[0] not in _NOT_THE_USER_S:
                 installed = f"{_shown(path)}, line {frame.lineno}"
         elif not path.is_relative_to(_PYTHON):
             own = f"{_shown(path)}, line {frame.lineno}"

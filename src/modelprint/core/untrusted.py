@@ -24,6 +24,8 @@ def open_regular(path: Path) -> IO[bytes]:
     Raises:
         OSError: missing, unreadable, a directory, or a device, pipe or socket, which might never end.
     """
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "its name holds a zero byte, as no file's name does", str(path))
     descriptor = os.open(path, os.O_RDONLY | _AT_ONCE)
     try:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.hostile.corpus import ANY, REFUSED, Command, HostileInput, Place, family, hostile
+from tests.hostile.corpus import ANY, READ, REFUSED, Command, HostileInput, Place, family, hostile
 from tests.hostile.payloads import ESCAPES, MARKUP, RICH, TOKEN
 from tests.hostile.servers import Serve, answering, dripping, http, pouring, serving
 
@@ -202,6 +202,8 @@ def broken() -> Iterator[HostileInput]:
             )
 
 
+# An answer without a class is an abstention: it is kept, and counts against derivation.
+ABSTAINED, ABSTAINED_OF_ONE = {"labels-objects"}, {"null", "object", "empty", "empty-row"}
 VALUES: dict[str, Any] = {
     "null": None,
     "true": True,
@@ -270,7 +272,7 @@ def answers() -> Iterator[HostileInput]:
             answering(http({"predictions": value})),
             asked(),
             SAYS,
-            ANY if name in harmless else REFUSED,
+            READ if name in ABSTAINED else ANY if name in harmless else REFUSED,
             seconds=8,
         )
         output = {"outputs": [{"name": "y", "datatype": "FP32", "shape": [4, 3], "data": value}]}
@@ -287,7 +289,11 @@ def answers() -> Iterator[HostileInput]:
             answering(http(value), "/"),
             asked(api="image"),
             SAYS,
-            ANY if name in {*harmless, "negative", "one", "text", "fraction", "ragged"} else REFUSED,
+            READ
+            if name in ABSTAINED_OF_ONE
+            else ANY
+            if name in {*harmless, "negative", "one", "text", "fraction", "ragged"}
+            else REFUSED,
             seconds=8,
         )
     for name, data in RAW.items():

@@ -200,6 +200,7 @@ def models() -> Iterator[HostileInput]:
         "mean-nan",
         "std-zero",
         "size-negative",
+        "range-backwards",  # inverted inputs are a form that models take
     }
     for name, text in cases.items():
         yield hostile(

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from modelprint.core.errors import ModelError
-from modelprint.core.untrusted import read_inside, read_regular
+from modelprint.core.untrusted import read_inside
 from modelprint.nn.kinds import SAVED_MODEL
+from modelprint.nn.weight_files import read_bytes
 from modelprint.suspects.onnx_files import OnnxFile
 
 MOST_FILES = 500  # of a SavedModel
@@ -17,15 +18,9 @@ def read_one(path: Path) -> OnnxFile:
     """A model in one file.
 
     Raises:
-        ModelError: missing, empty, or no regular file.
+        ModelError: as of `read_bytes`.
     """
-    try:
-        data = read_regular(path)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise ModelError(f"{path} is empty: copy or download it again")
-    return OnnxFile(data=data)
+    return OnnxFile(data=read_bytes(path))
 
 
 def read_with_weights(path: Path) -> OnnxFile:
