@@ -90,7 +90,7 @@ class LabelledSet:
 
 def shared_inputs(one: LabelledSet, other: LabelledSet) -> int:
     """How many inputs of one set stand in the other, by hash."""
-    if one.modality is not other.modality or one.shape != other.shape:
+    if one.modality != other.modality or one.shape != other.shape:
         return 0
     known = set(other.modality.hashes(other.stored))
     return sum(value in known for value in one.modality.hashes(one.stored))
