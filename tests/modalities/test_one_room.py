@@ -34,6 +34,8 @@ ALLOWED: dict[str, dict[str, str]] = {
     "nn/confined.py": {"uint8": "the bytes of a file and of its tensors, handed to and from a child process"},
     "core/sandbox/frames.py": {"uint8": "the bytes of any array, handed to and from a child process"},
     "lineage/onnx_tensors.py": {"uint8": "the bytes of a file, and a type of quantised weights"},
+    "modalities/text/modality.py": {"uint8": "texts are stored as bytes of UTF-8"},
+    "modalities/text/storage.py": {"uint8": "texts are stored as bytes of UTF-8"},
     "suspects/onnx_session.py": {"uint8": "the bytes of a file, handed to a child process"},
 }
 
