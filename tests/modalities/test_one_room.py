@@ -30,6 +30,11 @@ ALLOWED: dict[str, dict[str, str]] = {
         "uint8": "the palette's numbers in a map of decision regions",
         "PIL": "draws that map",
     },
+    "modalities/series/picture.py": {
+        "255": "the grey levels of a spectrogram",
+        "uint8": "the type of these levels",
+        "PIL": "draws it",
+    },
     "sealing/keys.py": {"255": "the prime of Curve25519"},
     "nn/confined.py": {"uint8": "the bytes of a file and of its tensors, handed to and from a child process"},
     "core/sandbox/frames.py": {"uint8": "the bytes of any array, handed to and from a child process"},
