@@ -138,7 +138,8 @@ class Shift(Transform):
         return before
 
     def _samples(self, series: Series) -> int:
-        return min(series.shape[-1] - 1, round(self.share * series.shape[-1]))
+        length: int = series.shape[-1]
+        return min(length - 1, round(self.share * length))
 
 
 @TRANSFORMS.register("bit-depth")

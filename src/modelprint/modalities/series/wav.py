@@ -91,6 +91,7 @@ def _decoded(body: bytes, layout: tuple[int, int, int, int], who: str) -> Sound:
     whole = body[: len(body) // frame * frame]
     if not whole:
         raise DataError(f"{who} holds no samples")
+    values: np.ndarray
     if kind == FLOATS:
         values = np.frombuffer(whole, f"<f{bits // 8}").astype(np.float32)
     elif bits == 8:
