@@ -276,7 +276,7 @@ def test_a_folder_of_other_things_is_not_walked_to_its_end(tmp_path: Path, monke
     for name in ("a", "b"):
         (tmp_path / "set" / name).mkdir(parents=True)
         for number in range(60):
-            (tmp_path / "set" / name / f"{number}.txt").touch()
+            (tmp_path / "set" / name / f"{number}.dat").touch()
     with pytest.raises(DataError, match=r"no images .* among its first 70 files: name the folder of class folders"):
         load_data(str(tmp_path / "set"))
     put(tmp_path / "bare", many("a", 50, 0) | many("b", 50, 100))

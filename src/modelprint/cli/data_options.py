@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
@@ -32,6 +33,12 @@ class DataFlags:
     "Of a table, the column of the pictures' paths."
     label: Annotated[str | None, Parameter(group=_DATA)] = None
     "Of a table, the column of the labels."
+    modality: Annotated[str | None, Parameter(group=_DATA)] = None
+    "What kind of inputs DATA hold (image, text ...), where several could be meant."
+    text: Annotated[str | None, Parameter(group=_DATA)] = None
+    "Of a table or of JSON lines, where the texts are."
+    length: Annotated[int | None, Parameter(group=_DATA)] = None
+    "Bytes at which texts are cut."
 
     def of(self, data: str, size: list[int] | None = None) -> str:
         """A DATA argument, read as these options say.
@@ -43,17 +50,32 @@ class DataFlags:
             UsageError: options for pictures, where there are arrays.
             DataError: options that make no sense together.
         """
+        from modelprint.data.readers import reader_of
         from modelprint.data.references import Reading, described, read_reference
         from modelprint.data.splits import is_of_pictures, is_table
         from modelprint.modalities.image.preparing import AS_THEY_ARE, Preparation
 
-        name = read_reference(data).name
-        if not is_of_pictures(name):
+        asked = read_reference(data)
+        name = asked.name
+        plain = Reading(
+            classes=self.classes,
+            label=self.label,
+            modality=self.modality or asked.reading.modality,
+            text_column=self.text or asked.reading.text_column,
+            length=self.length,
+        )
+        reader = reader_of(Path(name), plain)
+        if reader is None or reader.modality != "text":
+            of_texts = (("--text", self.text), ("--length", self.length))
+            said = [option for option, value in of_texts if value is not None]
+            if said:
+                raise UsageError(f"{' and '.join(said)}: for texts, and {name} holds none: leave it out")
+        if not is_of_pictures(name, plain):
             given = (("--crop", self.crop), ("--mode", self.mode), ("--background", self.background))
             useless = [option for option, value in (*given, ("--skip-bad", self.skip_bad or None)) if value is not None]
             if useless:
                 raise UsageError(f"{' and '.join(useless)}: for pictures in files, not for {name}: leave it out")
-            return described(data, Reading(classes=self.classes))
+            return described(data, plain if reader is not None else Reading(classes=self.classes))
         sides = None
         if (checked := checked_size(size)) is not None:
             sides = (checked[0], checked[-1])

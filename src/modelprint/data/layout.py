@@ -69,7 +69,12 @@ def is_picture(name: str) -> bool:
 
 
 def laid_out(
-    pictures: Sequence[Names], folders: Sequence[str] = (), *, who: str, classes: Sequence[str] | None = None
+    pictures: Sequence[Names],
+    folders: Sequence[str] = (),
+    *,
+    who: str,
+    classes: Sequence[str] | None = None,
+    plural: str | None = None,
 ) -> Layout:
     """Class and part of each picture.
 
@@ -78,10 +83,12 @@ def laid_out(
         folders: that stand at the root, those without pictures, too.
         classes: in the order of their numbers; the class of a picture is then the deepest folder that is one of these.
             None: the topmost folder is the class, and classes are sorted by name.
+        plural: what the files are called in messages, where they are no pictures.
 
     Raises:
         DataError: no class folders, no pictures, folders of no class, or parts of other classes.
     """
+    named, files = plural or "pictures", plural or "images"
     parts, notes = _parts(pictures, who=who, listed=classes is not None), list[str]()
     known = None if classes is None else frozenset(classes)
     below = {part: 0 if part is None else 1 for part in set(parts)}
@@ -96,16 +103,15 @@ def laid_out(
             f"the classes are {', '.join(classes[:5])}{' ...' if len(classes) > 5 else ''}; add its class to the list"
         )
     if outside:
-        notes.append(f"{len(outside)} pictures lie in no class folder and are left out: {'/'.join(outside[0])} ...")
+        notes.append(f"{len(outside)} {named} lie in no class folder and are left out: {'/'.join(outside[0])} ...")
     inside = [number for number, name in enumerate(of_class) if name is not None]
-    published = any(part is not None for part in parts)
-    class_names = tuple(classes) if classes is not None else _own_classes(of_class, parts, folders, published, who)
+    class_names = tuple(classes) if classes is not None else _own_classes(of_class, parts, folders, who, files)
     if not inside:
-        raise DataError(f"{who}: no images (png, jpg ...) in its class folders")
+        raise DataError(f"{who}: no {plural or 'images (png, jpg ...)'} in its class folders")
     shown_classes = {of_class[number] for number in inside}
     if classes is None and len(shown_classes) < 2:
         raise DataError(
-            f"{who}: expected one folder of images per class, found images in one folder only, {shown_classes.pop()}"
+            f"{who}: expected one folder of {files} per class, found {files} in one folder only, {shown_classes.pop()}"
         )
     labels = numbers_of([str(of_class[number]) for number in inside], class_names, who=who)
     rank = {part: place for place, part in enumerate(ORDER)}
@@ -117,9 +123,9 @@ def laid_out(
     empty = [name for number, name in enumerate(class_names) if not (labels == number).any()]
     if empty:
         shown = f"{', '.join(empty[:5])}{' ...' if len(empty) > 5 else ''}"
-        notes.append(f"there are no pictures of {shown}: such classes keep their numbers")
+        notes.append(f"there are no {named} of {shown}: such classes keep their numbers")
     if classes is None and any(len(pictures[number]) > below[parts[number]] + 2 for number in inside):
-        notes.append("pictures in folders within class folders are of the class of the topmost (--classes says others)")
+        notes.append(f"{named} in folders within class folders are of the class of the topmost (--classes says others)")
     return Layout(
         order=np.array([inside[place] for place in sorted_], dtype=np.int64),
         labels=labels[sorted_],
@@ -176,13 +182,17 @@ def _class_of(folders: Names, classes: frozenset[str] | None) -> str | None:
 
 
 def _own_classes(
-    of_class: Sequence[str | None], parts: Sequence[str | None], folders: Sequence[str], published: bool, who: str
+    of_class: Sequence[str | None],
+    parts: Sequence[str | None],
+    folders: Sequence[str],
+    who: str,
+    files: str,
 ) -> tuple[str, ...]:
     """The classes by their folders, sorted; those of the training part where parts are published."""
-    if not published:
+    if all(part is None for part in parts):
         names = tuple(sorted({*folders, *(name for name in of_class if name is not None)}))
         if len(names) < 2:
-            raise DataError(f"{who}: expected one folder of images per class, found {len(names)} folders")
+            raise DataError(f"{who}: expected one folder of {files} per class, found {len(names)} folders")
         return names
     by_part: dict[str, set[str]] = {part: set() for part in ORDER}
     for name, part in zip(of_class, parts, strict=True):
@@ -195,5 +205,5 @@ def _own_classes(
             "name all classes with --classes FILE"
         )
     if len(by_part["train"]) < 2:
-        raise DataError(f"{who}: expected one folder of images per class, found {len(by_part['train'])} folders")
+        raise DataError(f"{who}: expected one folder of {files} per class, found {len(by_part['train'])} folders")
     return tuple(sorted(by_part["train"]))

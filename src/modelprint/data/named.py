@@ -15,6 +15,8 @@ from modelprint.core.errors import DataError
 from modelprint.core.redaction import hidden
 from modelprint.data.arrays import read_own_npz
 from modelprint.data.labelled import Numbering
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.modalities.image.reading import to_uint8_nchw
 from modelprint.modalities.image.storage import LEVELS, STORED
 
@@ -57,6 +59,7 @@ class RawSet:
         numbering: what the class numbers rest on: a list ("list"), the order of names in the data ("names"), or
             numbers alone ("numbers"), so that there may be more classes than the largest label says.
         validated: how many of the test part's images, its first, are published as a validation part.
+        modality: of the inputs.
     """
 
     train_images: np.ndarray
@@ -66,6 +69,7 @@ class RawSet:
     class_names: tuple[str, ...]
     validated: int = 0
     numbering: Numbering = "list"
+    modality: Modality = IMAGE
 
 
 def search_folders() -> list[Path]:

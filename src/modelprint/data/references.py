@@ -14,7 +14,7 @@ from modelprint.core.errors import DataError
 from modelprint.modalities.image.preparing import AS_THEY_ARE, Preparation
 
 _PART = re.compile(r"^(?P<name>.+?)(?::(?P<split>[a-z]+))?(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
-_KEYS = ("size", "crop", "mode", "background", "skip-bad", "classes", "path", "label")
+_KEYS = ("size", "crop", "mode", "background", "skip-bad", "classes", "path", "label", "modality", "text", "length")
 _READING = re.compile(rf"^(?P<part>.+)\?(?P<reading>(?:{'|'.join(_KEYS)})=[^&=]*(?:&[a-z-]+=[^&=]*)*)$")
 
 
@@ -27,6 +27,9 @@ class Reading:
         skip_bad: whether pictures that cannot be decoded are left out, and not refused.
         classes: a file that lists the classes in the order of their numbers, or how many there are.
         path, label: of a table, the columns of the pictures' paths and of their labels.
+        modality: of the inputs, where several could be meant.
+        text_column: of a table or of JSON lines, where the texts are.
+        length: bytes at which texts are cut.
     """
 
     preparation: Preparation = AS_THEY_ARE
@@ -34,6 +37,9 @@ class Reading:
     classes: str | None = None
     path: str | None = None
     label: str | None = None
+    modality: str | None = None
+    text_column: str | None = None
+    length: int | None = None
 
     def text(self) -> str:
         """As it stands in a reference, behind the question mark; empty where nothing is said.
@@ -51,6 +57,9 @@ class Reading:
             "classes": self.classes,
             "path": self.path,
             "label": self.label,
+            "modality": self.modality,
+            "text": self.text_column,
+            "length": None if self.length is None else str(self.length),
         }
         return "&".join(f"{key}={quote(value, safe='/.')}" for key, value in words.items() if value is not None)
 
@@ -120,6 +129,9 @@ def described(text: str, reading: Reading) -> str:
             classes=reading.classes or own.classes,
             path=reading.path or own.path,
             label=reading.label or own.label,
+            modality=reading.modality or own.modality,
+            text_column=reading.text_column or own.text_column,
+            length=reading.length or own.length,
         ),
     )
 
@@ -130,7 +142,8 @@ def read_alike(text: str, other: str) -> str:
     >>> read_alike("mine:test", "theirs?size=8x8&classes=secret.txt")
     'mine:test?size=8x8'
     """
-    return described(text, Reading(preparation=read_reference(other).reading.preparation))
+    read = read_reference(other).reading
+    return described(text, Reading(preparation=read.preparation, modality=read.modality, length=read.length))
 
 
 def parse_reference(reference: str) -> tuple[str, str, int | None, int | None]:
@@ -168,7 +181,16 @@ def _reading(text: str, whole: str) -> Reading:
         classes=words.get("classes"),
         path=words.get("path"),
         label=words.get("label"),
+        modality=words.get("modality"),
+        text_column=words.get("text"),
+        length=None if "length" not in words else _bytes(words["length"], whole),
     )
+
+
+def _bytes(text: str, whole: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}", text):
+        raise DataError(f"{whole!r}: length {text!r} is no number of bytes from 1 to 99999")
+    return int(text)
 
 
 def _size(text: str, whole: str) -> tuple[int, int]:

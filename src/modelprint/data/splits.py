@@ -24,9 +24,12 @@ from modelprint.data.named import NAMED_SETS, RawSet
 from modelprint.data.npz_sets import read_npz_set
 from modelprint.data.on_disk import OnDisk, joined_rows, rows
 from modelprint.data.pictures import PictureSet
+from modelprint.data.readers import READERS, reader_of
 from modelprint.data.references import AS_IT_IS, Reading, Reference, read_reference
 from modelprint.data.references import parse_reference as parse_reference
 from modelprint.data.tables import list_table
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 
 ORDER_SEED = 20_241_123
 TABLES = (".csv", ".tsv")  # of pictures and their labels
@@ -78,7 +81,8 @@ def load_data(reference: str) -> LabelledSet:
     lower, upper = asked.start or 0, len(index) if asked.stop is None else asked.stop
     if not lower < upper <= len(index):
         raise DataError(
-            f"{reference}: [{lower}:{upper}] is not a part of the {len(index)} images of {asked.name}:{asked.split}"
+            f"{reference}: [{lower}:{upper}] is not a part of the {len(index)} {whole.modality.plural} of "
+            f"{asked.name}:{asked.split}"
         )
     chosen = index[lower:upper]
     return LabelledSet(
@@ -87,6 +91,7 @@ def load_data(reference: str) -> LabelledSet:
         labels=whole.labels[chosen],
         class_names=whole.class_names,
         numbering=whole.numbering,
+        modality=whole.modality,
     )
 
 
@@ -110,6 +115,7 @@ class _Whole:
         trained: how many are of the published training part, which stands first.
         validated: how many are of the published validation part, which stands next.
         read: stored inputs by an index, in its order; mapped from disk where they are too large for memory.
+        modality: of the inputs.
     """
 
     labels: np.ndarray
@@ -118,6 +124,7 @@ class _Whole:
     class_names: tuple[str, ...]
     numbering: Numbering
     read: Callable[[np.ndarray], np.ndarray]
+    modality: Modality = IMAGE
 
     def part(self, name: str, split: str) -> np.ndarray:
         """Which inputs a split holds, in its order."""
@@ -126,7 +133,7 @@ class _Whole:
 
 def _whole(asked: Reference) -> _Whole:
     name, split = asked.name, asked.split
-    if is_of_pictures(name):
+    if is_of_pictures(name, asked.reading):
         pictures = _listed(name, asked.reading)
         if pictures.large:
             return _Whole(
@@ -145,14 +152,16 @@ def _whole(asked: Reference) -> _Whole:
         class_names=raw.class_names,
         numbering=raw.numbering,
         read=lambda index: _read(raw, split, index),
+        modality=raw.modality,
     )
 
 
-def is_of_pictures(name: str) -> bool:
+def is_of_pictures(name: str, reading: Reading = AS_IT_IS) -> bool:
     """Whether a set consists of pictures in files, which can be brought to one size when they are read."""
-    return name not in NAMED_SETS and (
-        Path(name).is_dir() or (Path(name).suffix.lower() in _LISTS and Path(name).exists())
-    )
+    path = Path(name)
+    if name in NAMED_SETS or not (path.is_dir() or (path.suffix.lower() in _LISTS and path.exists())):
+        return False
+    return reader_of(path, reading) is None
 
 
 def _read(raw: RawSet, split: str, index: np.ndarray) -> np.ndarray:
@@ -198,7 +207,9 @@ def load_raw(name: str, reading: Reading = AS_IT_IS) -> RawSet:
         _refuse_reading(name, reading, "a published set is read as it is")
         return NAMED_SETS[name]()
     path = Path(name)
-    if is_of_pictures(name):
+    if (reader := reader_of(path, reading)) is not None:
+        return reader.read(path, reading)
+    if is_of_pictures(name, reading):
         listed = _listed(name, reading)
         images, labels, trained = listed.read(np.arange(len(listed))), listed.labels, listed.counts["train"]
         return RawSet(
@@ -215,7 +226,7 @@ def load_raw(name: str, reading: Reading = AS_IT_IS) -> RawSet:
     known = ", ".join(NAMED_SETS)
     raise DataError(
         f"{name!r} is no data set: use {known}, a folder or .zip of class folders, a .csv or .parquet list of "
-        "pictures, or an .npz file"
+        f"pictures, an .npz file, or {', '.join(READERS[one].forms for one in READERS)}"
     )
 
 
