@@ -34,11 +34,13 @@ class DataFlags:
     label: Annotated[str | None, Parameter(group=_DATA)] = None
     "Of a table, the column of the labels."
     modality: Annotated[str | None, Parameter(group=_DATA)] = None
-    "What kind of inputs DATA hold (image, text ...), where several could be meant."
+    "What kind of inputs DATA hold (image, series, text ...), where several could be meant."
     text: Annotated[str | None, Parameter(group=_DATA)] = None
     "Of a table or of JSON lines, where the texts are."
     length: Annotated[int | None, Parameter(group=_DATA)] = None
-    "Bytes at which texts are cut."
+    "Bytes at which texts are cut; samples at which series are cut or filled up."
+    rate: Annotated[float | None, Parameter(group=_DATA)] = None
+    "Samples a second, to which sounds of other rates are resampled."
 
     def of(self, data: str, size: list[int] | None = None) -> str:
         """A DATA argument, read as these options say.
@@ -63,16 +65,21 @@ class DataFlags:
             modality=self.modality or asked.reading.modality,
             text_column=self.text or asked.reading.text_column,
             length=self.length,
+            rate=self.rate,
+            skip_bad=self.skip_bad,
         )
         reader = reader_of(Path(name), plain)
-        if reader is None or reader.modality != "text":
-            of_texts = (("--text", self.text), ("--length", self.length))
-            said = [option for option, value in of_texts if value is not None]
-            if said:
-                raise UsageError(f"{' and '.join(said)}: for texts, and {name} holds none: leave it out")
+        understood = () if reader is None else reader.options
+        of_others = (("--text", self.text), ("--length", self.length), ("--rate", self.rate))
+        said = [option for option, value in of_others if value is not None and option not in understood]
+        if said:
+            raise UsageError(f"{' and '.join(said)}: for other data than {name}: leave it out")
         if not is_of_pictures(name, plain):
-            given = (("--crop", self.crop), ("--mode", self.mode), ("--background", self.background))
-            useless = [option for option, value in (*given, ("--skip-bad", self.skip_bad or None)) if value is not None]
+            given = (
+                *(("--crop", self.crop), ("--mode", self.mode), ("--background", self.background)),
+                ("--skip-bad", self.skip_bad or None),
+            )
+            useless = [option for option, value in given if value is not None and option not in understood]
             if useless:
                 raise UsageError(f"{' and '.join(useless)}: for pictures in files, not for {name}: leave it out")
             return described(data, plain if reader is not None else Reading(classes=self.classes))

@@ -198,6 +198,3 @@ def _download(url: str, known_hash: str, folder: Path) -> Path:
             f"could not download {url} ({hidden(str(error))}): put the files under ${DATA_VARIABLE}, "
             "or install the Debian package dataset-fashion-mnist for fashion-mnist"
         ) from error
-
-
-NAMED_SETS = {"digits": load_digits, "fashion-mnist": load_fashion, "cifar10": load_cifar10}

@@ -14,7 +14,10 @@ from modelprint.core.errors import DataError
 from modelprint.modalities.image.preparing import AS_THEY_ARE, Preparation
 
 _PART = re.compile(r"^(?P<name>.+?)(?::(?P<split>[a-z]+))?(?:\[(?P<start>\d*):(?P<stop>\d*)\])?$")
-_KEYS = ("size", "crop", "mode", "background", "skip-bad", "classes", "path", "label", "modality", "text", "length")
+_KEYS = (
+    *("size", "crop", "mode", "background", "skip-bad", "classes", "path", "label"),
+    *("modality", "text", "length", "rate"),
+)
 _READING = re.compile(rf"^(?P<part>.+)\?(?P<reading>(?:{'|'.join(_KEYS)})=[^&=]*(?:&[a-z-]+=[^&=]*)*)$")
 
 
@@ -29,7 +32,8 @@ class Reading:
         path, label: of a table, the columns of the pictures' paths and of their labels.
         modality: of the inputs, where several could be meant.
         text_column: of a table or of JSON lines, where the texts are.
-        length: bytes at which texts are cut.
+        length: bytes at which texts are cut; samples at which series are cut or filled up.
+        rate: samples a second, to which series are brought.
     """
 
     preparation: Preparation = AS_THEY_ARE
@@ -40,6 +44,7 @@ class Reading:
     modality: str | None = None
     text_column: str | None = None
     length: int | None = None
+    rate: float | None = None
 
     def text(self) -> str:
         """As it stands in a reference, behind the question mark; empty where nothing is said.
@@ -60,6 +65,7 @@ class Reading:
             "modality": self.modality,
             "text": self.text_column,
             "length": None if self.length is None else str(self.length),
+            "rate": None if self.rate is None else f"{self.rate:.12g}",
         }
         return "&".join(f"{key}={quote(value, safe='/.')}" for key, value in words.items() if value is not None)
 
@@ -132,6 +138,7 @@ def described(text: str, reading: Reading) -> str:
             modality=reading.modality or own.modality,
             text_column=reading.text_column or own.text_column,
             length=reading.length or own.length,
+            rate=reading.rate or own.rate,
         ),
     )
 
@@ -143,7 +150,9 @@ def read_alike(text: str, other: str) -> str:
     'mine:test?size=8x8'
     """
     read = read_reference(other).reading
-    return described(text, Reading(preparation=read.preparation, modality=read.modality, length=read.length))
+    return described(
+        text, Reading(preparation=read.preparation, modality=read.modality, length=read.length, rate=read.rate)
+    )
 
 
 def parse_reference(reference: str) -> tuple[str, str, int | None, int | None]:
@@ -183,14 +192,21 @@ def _reading(text: str, whole: str) -> Reading:
         label=words.get("label"),
         modality=words.get("modality"),
         text_column=words.get("text"),
-        length=None if "length" not in words else _bytes(words["length"], whole),
+        length=None if "length" not in words else _length(words["length"], whole),
+        rate=None if "rate" not in words else _rate(words["rate"], whole),
     )
 
 
-def _bytes(text: str, whole: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,4}", text):
-        raise DataError(f"{whole!r}: length {text!r} is no number of bytes from 1 to 99999")
+def _length(text: str, whole: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,6}", text):
+        raise DataError(f"{whole!r}: length {text!r} is no whole number from 1 to 9999999")
     return int(text)
+
+
+def _rate(text: str, whole: str) -> float:
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) or float(text) == 0:
+        raise DataError(f"{whole!r}: rate {text!r} is no number of samples a second")
+    return float(text)
 
 
 def _size(text: str, whole: str) -> tuple[int, int]:

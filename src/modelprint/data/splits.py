@@ -20,13 +20,14 @@ from modelprint.data.column_files import SUFFIXES as COLUMN_SUFFIXES
 from modelprint.data.column_files import column_files, list_columns
 from modelprint.data.folders import list_image_folder, list_zip
 from modelprint.data.labelled import LabelledSet, Numbering
-from modelprint.data.named import NAMED_SETS, RawSet
+from modelprint.data.named import RawSet
 from modelprint.data.npz_sets import read_npz_set
 from modelprint.data.on_disk import OnDisk, joined_rows, rows
 from modelprint.data.pictures import PictureSet
 from modelprint.data.readers import READERS, reader_of
 from modelprint.data.references import AS_IT_IS, Reading, Reference, read_reference
 from modelprint.data.references import parse_reference as parse_reference
+from modelprint.data.sets import NAMED_SETS
 from modelprint.data.tables import list_table
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE

@@ -17,7 +17,7 @@ from modelprint.core.errors import DataError, IntegrityError, UsageError
 from modelprint.core.redaction import shown_reference
 from modelprint.core.verdict import Verdict
 from modelprint.data.labelled import LabelledSet
-from modelprint.data.named import NAMED_SETS
+from modelprint.data.sets import NAMED_SETS
 from modelprint.data.splits import load_data, parse_reference
 from modelprint.nn.loading import LoadedModel
 from modelprint.nn.options import ModelOptions

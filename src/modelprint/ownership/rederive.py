@@ -11,7 +11,7 @@ from modelprint.core.errors import DataError, IntegrityError, UsageError
 from modelprint.core.identity import digest
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
-from modelprint.data.named import NAMED_SETS
+from modelprint.data.sets import NAMED_SETS
 from modelprint.data.splits import parse_reference
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.files import model_bytes

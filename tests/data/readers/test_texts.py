@@ -70,7 +70,7 @@ def test_options_name_columns_length_and_classes(tmp_path: Path) -> None:
     data = load_data(f"{path}:train?text=body&label=kind&length=9&classes={tmp_path}/classes.txt")
     assert (data.shape, data.class_names, data.numbering) == ((9,), ("b", "a"), "list")
     assert max(len(text) for text in texts_of(data.stored)) == 8  # cut at nine bytes, é has two
-    with pytest.raises(DataError, match="length 'none' is no number of bytes"):
+    with pytest.raises(DataError, match="length 'none' is no whole number"):
         load_data(f"{path}?length=none")
 
 

@@ -20,12 +20,14 @@ class SetReader:
         forms: what it reads, in words, for messages.
         takes: whether a file or folder is such a set; where the user names the modality, its form is enough.
         read: the whole set.
+        options: of the command line, those that say how such files are read: "--length" ...
     """
 
     modality: str
     forms: str
     takes: Callable[[Path, Reading], bool]
     read: Callable[[Path, Reading], RawSet]
+    options: tuple[str, ...] = ()
 
 
 READERS: Registry[SetReader] = Registry("reader of data", group="modelprint.modalities")

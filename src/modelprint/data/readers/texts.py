@@ -351,11 +351,29 @@ def _has_text_files(path: Path, reading: Reading) -> bool:
 
 
 READERS.register("text-lines")(
-    SetReader(modality="text", forms='.jsonl with "text" and "label"', takes=_has_lines, read=read_lines)
+    SetReader(
+        modality="text",
+        forms='.jsonl with "text" and "label"',
+        takes=_has_lines,
+        read=read_lines,
+        options=("--text", "--length"),
+    )
 )
 READERS.register("text-table")(
-    SetReader(modality="text", forms=".csv with columns text and label", takes=_has_table, read=read_table)
+    SetReader(
+        modality="text",
+        forms=".csv with columns text and label",
+        takes=_has_table,
+        read=read_table,
+        options=("--text", "--length"),
+    )
 )
 READERS.register("text-folder")(
-    SetReader(modality="text", forms="a folder of class folders of .txt", takes=_has_text_files, read=read_folder)
+    SetReader(
+        modality="text",
+        forms="a folder of class folders of .txt",
+        takes=_has_text_files,
+        read=read_folder,
+        options=("--length",),
+    )
 )

@@ -1,0 +1,1 @@
+"""Data sets that a command of ours makes, where no published one is at hand."""
