@@ -47,6 +47,20 @@ def test_copies_are_derived_whatever_the_order_of_their_channels(digits: Digits,
         assert verdict.score > 0.6, name
         assert (verdict.queries, verdict.asked, verdict.answered, verdict.access) == (0, 0, 0, "weights")
         assert verdict.p_value == 0.25
+        (evidence,) = json.loads(verdict.to_json())["evidence"]
+        assert (evidence["access"], evidence["scheme"], evidence["says"]) == ("weights", "lineage", "derived")
+        assert (evidence["score"], evidence["queries"]) == (verdict.score, 0)
+        assert verdict.relation == "unknown"  # none of the calibration models is a sibling, and none was ruled out
+
+
+def test_scores_alone_are_the_evidence_of_residual(digits: Digits) -> None:
+    calibration = strangers(digits, 3, seed=40)
+    scored = enroll(digits.source, digits.queries, scheme="residual", settings={"queries": "30"}, negatives=calibration)
+    verdict = verify(scored, attacked(digits, "ftal", epochs="2"), alpha=ALPHA)
+    (evidence,) = json.loads(verdict.to_json())["evidence"]
+    assert (verdict.verdict, verdict.relation) == ("derived", "unknown")  # fine-tuned or extracted: scores do not tell
+    assert (evidence["access"], evidence["scheme"], evidence["says"]) == ("scores", "residual", "derived")
+    assert (evidence["score"], evidence["queries"]) == (verdict.score, 30)
 
 
 def test_an_independent_model_is_not(digits: Digits, fingerprint: Fingerprint) -> None:
