@@ -13,8 +13,10 @@ from torch import nn
 
 from modelprint.core.errors import DataError, FingerprintError, UsageError
 from modelprint.data.labelled import LabelledSet, shared_inputs
+from modelprint.data.readers import READERS
 from modelprint.modalities import MODALITIES
 from modelprint.modalities.base import Modality
+from modelprint.nn.architectures import ARCHITECTURES
 from modelprint.ownership.ask import record_answers
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.fingerprint import Fingerprint
@@ -35,11 +37,16 @@ from typing import Literal
 import numpy as np
 import torch
 
+from torch import nn
+
 from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
+from modelprint.data.named import RawSet
+from modelprint.data.readers import READERS, SetReader
 from modelprint.modalities import MODALITIES
 from modelprint.modalities.base import InputSpec, Modality
 from modelprint.modalities.space import Box
+from modelprint.nn.architectures import Features, Net, architecture
 
 
 class ToySpec(InputSpec):
@@ -91,6 +98,28 @@ class ToyVector(Modality):
 
 
 MODALITIES.register("toy-vector")(ToyVector())
+
+
+@architecture("toy-mlp", modality="toy-vector")
+def toy_mlp(*, inputs, width=48):
+    return Net(Features(nn.Linear(inputs.length, width), nn.ReLU()), width, inputs.classes)
+
+
+def read(path, reading):
+    """Lines of numbers, the last of each a class."""
+    table = np.loadtxt(path)
+    stored, labels = table[:, :-1].astype(np.float32), table[:, -1].astype(np.int64)
+    return RawSet(
+        train_images=stored, train_labels=labels, test_images=stored[:0], test_labels=labels[:0],
+        class_names=tuple("abcd"), modality=MODALITIES["toy-vector"],
+    )
+
+
+READERS.register("toy-vector")(
+    SetReader(
+        modality="toy-vector", forms="a .toy file", takes=lambda path, reading: path.suffix == ".toy", read=read
+    )
+)
 '''
 
 
@@ -106,9 +135,10 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Modality]:
     (about / "entry_points.txt").write_text("[modelprint.modalities]\ntoy-vector = toy_vectors\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(place)
-        patch.setattr(MODALITIES, "_items", dict(MODALITIES._items))
-        patch.setattr(MODALITIES, "_loaded", set(MODALITIES._loaded))
-        patch.setattr(MODALITIES, "_discovered", False)
+        for registry in (MODALITIES, READERS, ARCHITECTURES):
+            patch.setattr(registry, "_items", dict(registry._items))
+            patch.setattr(registry, "_loaded", set(registry._loaded))
+            patch.setattr(registry, "_discovered", False)
         yield MODALITIES["toy-vector"]
     sys.modules.pop("toy_vectors", None)
 

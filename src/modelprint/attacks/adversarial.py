@@ -55,6 +55,7 @@ class AdversarialTraining(Attack):
                 epsilon=self.epsilon,
                 steps=self.steps,
                 generator=loot.generator,
+                space=loot.data.modality.box,
             )
             return torch.cat([moved, inputs[hard:]])
 
@@ -67,5 +68,6 @@ class AdversarialTraining(Attack):
             generator=loot.generator,
             perturb=perturb,
             on_epoch=loot.on_epoch,
+            modality=loot.data.modality,
         )
         return AttackResult(model=loot.copy, spec=loot.spec, report={"losses": list(report.losses)})

@@ -22,7 +22,7 @@ from modelprint.core.settings import with_settings
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.spec import ModelSpec
-from modelprint.training.loop import Loss, TrainReport
+from modelprint.training.loop import Loss, TrainReport, predict
 from modelprint.training.loop import OnEpoch as OnEpoch
 from modelprint.training.outcome import check_trained
 from modelprint.training.own_recipe import OwnRecipe
@@ -62,6 +62,10 @@ class Loot:
         """Stored inputs (n, ...)."""
         return torch.from_numpy(self.data.stored)
 
+    def answers(self, model: nn.Module | None = None) -> Tensor:
+        """Logits (n, classes) of the copy, or of another model, for all inputs."""
+        return predict(model or self.copy, self.images, modality=self.data.modality).clone()
+
     @property
     def labels(self) -> Tensor:
         """True labels, int64 (n,)."""
@@ -93,12 +97,14 @@ class Attack(ABC):
         hooks: whether training changes its batches or looks into the model, which only the built-in loop can: of an
             owner's own recipe such an attack makes no use, and its report says so.
         takes: which images it works on: of the source's shape and classes ("same"), of its shape only
-            ("same-inputs": labels unused or replaced), or any, which it then resizes.
+            ("same-inputs": labels unused or replaced), or any, which it then resizes, where they are images.
+        only: the modality of inputs that it works on; None: any.
     """
 
     name: ClassVar[str]
     family: ClassVar[Family]
     takes: ClassVar[Takes] = "same"
+    only: ClassVar[str | None] = None
     hooks: ClassVar[bool] = False
 
     recipe: Recipe | None = None
@@ -216,12 +222,17 @@ ATTACKS: Registry[type[Attack]] = Registry("attack", group="modelprint.attacks")
 def _check(attack: Attack, spec: ModelSpec, data: LabelledSet) -> None:
     if not len(data):
         raise DataError(f"{data.name} holds no images: attack {attack.name} needs some to work on")
-    if attack.takes == "any":
+    what = spec.modality
+    if attack.only not in (None, what.name):
+        raise DataError(f"attack {attack.name} works on inputs of modality {attack.only!r}, not on {what.plural}")
+    if data.modality.name != what.name:
+        raise DataError(f"{data.name} holds {data.modality.plural}, the source takes {what.plural}: use data of these")
+    if attack.takes == "any" and spec.input is None:
         return
     if data.shape != spec.shape:
         raise DataError(
-            f"{data.name} has images of shape {data.shape} but the source takes "
-            f"{spec.shape}: attack it with images of that shape"
+            f"{data.name} has {what.plural} of shape {data.shape} but the source takes "
+            f"{spec.shape}: attack it with {what.plural} of that shape"
         )
     if attack.takes == "same" and data.classes != spec.classes:
         raise DataError(

@@ -40,6 +40,7 @@ class DataFree(Extraction):
 
     name: ClassVar[str] = "data-free"
     hooks: ClassVar[bool] = True
+    only: ClassVar[str | None] = "image"
 
     budget: int = 100_000
     rounds: int = 25
@@ -93,11 +94,12 @@ NOISE = 64
 def smooth_images(count: int, spec: ModelSpec, generator: torch.Generator) -> Tensor:
     """Random images of 8 bits, from coarse blobs to pixel noise, dark and bright."""
     parts: list[Tensor] = []
-    for place, side in enumerate((2, 3, 4, spec.size)):
+    channels, *size = spec.shape
+    for place, side in enumerate((2, 3, 4, size[-1])):
         share = count // 4 if place else count - 3 * (count // 4)
         brightness = 2 * torch.rand(share, 1, 1, 1, generator=generator) - 1
-        coarse = torch.randn(share, spec.channels, side, side, generator=generator) + brightness
-        parts.append(functional.interpolate(coarse, spec.shape[1:], mode="bilinear").clamp(0, 1))
+        coarse = torch.randn(share, channels, side, side, generator=generator) + brightness
+        parts.append(functional.interpolate(coarse, size, mode="bilinear").clamp(0, 1))
     return IMAGE.to_stored(torch.cat(parts))
 
 
@@ -112,7 +114,8 @@ class Generator(nn.Module):
     def __init__(self, spec: ModelSpec, *, seed: int, device: torch.device, width: int = 32) -> None:
         super().__init__()
         self.device = device
-        side = max(1, spec.size // 4)
+        channels, *size = spec.shape
+        side = max(1, size[-1] // 4)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.Sequential(
@@ -123,9 +126,9 @@ class Generator(nn.Module):
                 nn.Conv2d(2 * width, width, 3, padding=1),
                 nn.BatchNorm2d(width),
                 nn.LeakyReLU(0.2),
-                nn.Upsample(size=spec.shape[1:]),
-                nn.Conv2d(width, spec.channels, 3, padding=1),
-                nn.BatchNorm2d(spec.channels),
+                nn.Upsample(size=tuple(size)),
+                nn.Conv2d(width, channels, 3, padding=1),
+                nn.BatchNorm2d(channels),
                 nn.Sigmoid(),
             )
         self.to(device)

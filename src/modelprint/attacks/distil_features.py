@@ -23,7 +23,7 @@ from modelprint.attacks.removalnet import WithFeatures
 from modelprint.core.devices import device_of
 from modelprint.nn.heads import head_of
 from modelprint.nn.spec import build
-from modelprint.training.loop import Loss, fit, predict
+from modelprint.training.loop import Loss, fit
 from modelprint.training.train import default_recipe
 
 
@@ -50,7 +50,7 @@ class DistilFeatures(Attack):
 
     def _run(self, loot: Loot) -> AttackResult:
         teacher = WithFeatures(loot.copy, head_of(loot.copy, loot.spec))
-        targets = predict(teacher, loot.images).clone()
+        targets = loot.answers(teacher)
         student = build(loot.spec, seed=loot.seed).to(device_of(loot.copy))
         report = fit(
             WithFeatures(student, head_of(student, loot.spec)),
@@ -60,6 +60,7 @@ class DistilFeatures(Attack):
             generator=loot.generator,
             loss=self.loss(loot.spec.classes),
             on_epoch=loot.on_epoch,
+            modality=loot.data.modality,
         )
         return AttackResult(model=student, spec=loot.spec, report={"losses": list(report.losses)})
 

@@ -22,7 +22,7 @@ from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot,
 from modelprint.core.devices import device_of
 from modelprint.nn.arch_names import code_of, located
 from modelprint.nn.spec import ModelSpec, build
-from modelprint.training.loop import Loss, predict
+from modelprint.training.loop import Loss
 from modelprint.training.train import default_recipe
 
 
@@ -86,7 +86,7 @@ class ExtractSoft(Extraction):
     temperature: float = 4.0
 
     def _run(self, loot: Loot) -> AttackResult:
-        answers = functional.log_softmax(predict(loot.copy, loot.images).clone(), dim=1)
+        answers = functional.log_softmax(loot.answers(), dim=1)
         return self.train_student(
             loot, loot.images, answers, loss=distillation(self.temperature), probabilities=answers.exp()
         )
@@ -100,7 +100,7 @@ class ExtractLabels(Extraction):
     name: ClassVar[str] = "extract-labels"
 
     def _run(self, loot: Loot) -> AttackResult:
-        return self.train_student(loot, loot.images, predict(loot.copy, loot.images).argmax(1).clone())
+        return self.train_student(loot, loot.images, loot.answers().argmax(1))
 
 
 def distillation(temperature: float) -> Loss:

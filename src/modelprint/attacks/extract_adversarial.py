@@ -8,14 +8,12 @@ Differs from the paper: budget 4/256 and half of each batch stays clean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from modelprint.attacks.adversarial import AdversarialTraining
 from modelprint.attacks.base import ATTACKS, AttackResult, Loot
 from modelprint.attacks.extract import Extraction, ExtractLabels
-from modelprint.data.labelled import LabelledSet
-from modelprint.training.loop import predict
 
 
 @ATTACKS.register("extract-adversarial")
@@ -36,10 +34,9 @@ class ExtractAdversarial(Extraction):
     steps: int = 5
 
     def _run(self, loot: Loot) -> AttackResult:
-        answered = LabelledSet(
-            name=loot.data.name,
-            stored=loot.data.stored,
-            labels=predict(loot.copy, loot.images).argmax(1).numpy(),
+        answered = replace(
+            loot.data,
+            labels=loot.answers().argmax(1).numpy(),
             class_names=tuple(str(label) for label in range(loot.spec.classes)),
         )
         student = ExtractLabels(arch=self.arch, arch_args=self.arch_args, epochs=self.epochs, recipe=self.recipe).run(

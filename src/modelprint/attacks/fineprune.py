@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.nn.utils import prune
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.heads import Head, head_of
 from modelprint.training.loop import TrainRecipe, predict
@@ -46,7 +48,7 @@ class FinePrune(Attack):
 
     def _run(self, loot: Loot) -> AttackResult:
         head = head_of(loot.copy, loot.spec)
-        activity = mean_activity(loot.copy, head, loot.images)
+        activity = mean_activity(loot.copy, head, loot.images, modality=loot.data.modality)
         gone = activity.argsort()[: int(self.rate * len(activity))]
         mask = torch.ones_like(head.layer.weight)
         mask[:, gone] = 0
@@ -61,7 +63,7 @@ class FinePrune(Attack):
         )
 
 
-def mean_activity(model: Normalized, head: Head, images: Tensor) -> Tensor:
+def mean_activity(model: Normalized, head: Head, images: Tensor, *, modality: Modality = IMAGE) -> Tensor:
     """Mean absolute value of each input of the last layer, summed over places where there are any: (features,)."""
     total = torch.zeros(head.width)
 
@@ -71,7 +73,7 @@ def mean_activity(model: Normalized, head: Head, images: Tensor) -> Tensor:
 
     hook = head.layer.register_forward_pre_hook(note)
     try:
-        predict(model, images)
+        predict(model, images, modality=modality)
     finally:
         hook.remove()
     return total / len(images)

@@ -75,7 +75,7 @@ class FineTune(Attack):
         recipe = trainer.recipe or published
         few = loot.data.modality.to_model(loot.images[:2], device=device_of(model))
         if isinstance(recipe, BuiltIn) and recipe.augment == "none" and answers_last(model, head, few):
-            kept = _features(model, head, loot.images)
+            kept = _features(model, head, loot)
             return trainer.train(loot, head.layer, kept, loot.labels, published, features=True)
         return trainer.train(loot, model, loot.images, loot.labels, published, parameters=head.layer.parameters())
 
@@ -87,12 +87,12 @@ def reset(layer: Answering, *, seed: int) -> None:
         layer.reset_parameters()
 
 
-def _features(model: Normalized, head: Head, images: Tensor) -> Tensor:
-    """What the last layer sees of each image, on the CPU."""
+def _features(model: Normalized, head: Head, loot: Loot) -> Tensor:
+    """What the last layer sees of each input, on the CPU."""
     parts: list[Tensor] = []
     hook = head.layer.register_forward_pre_hook(lambda _, arguments: parts.append(arguments[0].cpu()))
     try:
-        predict(model, images)
+        predict(model, loot.images, modality=loot.data.modality)
     finally:
         hook.remove()
     return torch.cat(parts).clone()  # leaves inference mode

@@ -54,7 +54,7 @@ class JBDA(Extraction):
         labels = predict(loot.copy, points, modality=loot.data.modality).argmax(1).clone()
         between = TrainRecipe(epochs=self.round_epochs, lr=0.02, batch_size=64, schedule="constant", augment="none")
         for _ in range(self.rounds):
-            fit(student, points, labels, between, generator=loot.generator)
+            fit(student, points, labels, between, generator=loot.generator, modality=loot.data.modality)
             fresh = jacobian_step(student, points, labels, self.step, modality=loot.data.modality)
             points = torch.cat([points, fresh])
             labels = torch.cat([labels, predict(loot.copy, fresh, modality=loot.data.modality).argmax(1)])

@@ -21,7 +21,6 @@ from modelprint.data.labelled import LabelledSet
 from modelprint.data.on_disk import computed_rows
 from modelprint.modalities.image.fitting import brought, stretched
 from modelprint.nn.spec import ModelSpec
-from modelprint.training.loop import predict
 
 
 @ATTACKS.register("knockoff")
@@ -42,13 +41,14 @@ class Knockoff(Extraction):
     match: bool = True
 
     def _run(self, loot: Loot) -> AttackResult:
-        asked = fitted(loot.data, loot.spec)
-        if self.match:
-            asked = matched(asked, loot.spec)
+        asked = loot.data
+        if loot.spec.input is None:
+            asked = fitted(asked, loot.spec)
+            asked = matched(asked, loot.spec) if self.match else asked
         if self.budget is not None:
             asked = asked.take(torch.randperm(len(asked), generator=loot.generator)[: self.budget].numpy())
         loot = replace(loot, data=asked)
-        return self.train_student(loot, loot.images, predict(loot.copy, loot.images).clone().softmax(1))
+        return self.train_student(loot, loot.images, loot.answers().softmax(1))
 
 
 def matched(data: LabelledSet, spec: ModelSpec) -> LabelledSet:
@@ -61,7 +61,6 @@ def matched(data: LabelledSet, spec: ModelSpec) -> LabelledSet:
 
 def fitted(data: LabelledSet, spec: ModelSpec) -> LabelledSet:
     """Images brought to a model's size (bilinear) and channels (grey is their mean, colour repeats grey)."""
-    stored = computed_rows(
-        (len(data), *spec.shape), data.stored.dtype, lambda part: brought(data.stored[part], spec.shape)
-    )
+    shape = (spec.shape[0], spec.shape[1], spec.shape[2])
+    stored = computed_rows((len(data), *shape), data.stored.dtype, lambda part: brought(data.stored[part], shape))
     return replace(data, stored=stored)

@@ -126,4 +126,4 @@ def agreement_of(model: Normalized, source: Normalized, data: LabelledSet) -> fl
 
 
 def _labels(model: Normalized, data: LabelledSet) -> Tensor:
-    return predict(model, torch.from_numpy(data.stored)).argmax(1)
+    return predict(model, torch.from_numpy(data.stored), modality=data.modality).argmax(1)

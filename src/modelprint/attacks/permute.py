@@ -35,7 +35,7 @@ class Permute(Attack):
         net = loot.copy.body
         if not isinstance(net, Net):
             raise ModelError(f"channel permutation knows the registered architectures only, not {type(net).__name__}")
-        order = _permute(net.features, torch.arange(loot.spec.channels), loot.generator)
+        order = _permute(net.features, torch.arange(loot.spec.shape[0]), loot.generator)
         _take_inputs(net.head, order)
         return AttackResult(model=loot.copy, spec=loot.spec)
 

@@ -48,7 +48,7 @@ class PermuteRescale(Attack):
         permuted = Permute()._run(loot)
         net = permuted.model.body
         assert isinstance(net, Net)
-        scale = self._rescale(net.features, torch.ones(loot.spec.channels), loot.generator)
+        scale = self._rescale(net.features, torch.ones(loot.spec.shape[0]), loot.generator)
         _take_back(net.head, scale)
         return permuted
 

@@ -48,7 +48,7 @@ class PruneChannels(Prune):
         assert isinstance(old, Net)
         assert isinstance(new, Net)
         with torch.no_grad():
-            kept = _copy(old.features, new.features, torch.arange(spec.channels))
+            kept = _copy(old.features, new.features, torch.arange(spec.shape[0]))
             _copy_layer(old.head, new.head, kept, torch.arange(spec.classes))
         losses = self._finetuned(loot, model)
         return AttackResult(model=model, spec=spec, report={"losses": losses})

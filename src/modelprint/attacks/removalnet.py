@@ -50,7 +50,7 @@ class RemovalNet(Attack):
         chosen = torch.randperm(len(loot.data), generator=loot.generator)[: self.samples]
         images, labels = loot.images[chosen], loot.labels[chosen]
         student = WithFeatures(loot.copy, head_of(loot.copy, loot.spec))
-        before = predict(student, images).clone()  # of the source: nothing has moved yet
+        before = predict(student, images, modality=loot.data.modality).clone()  # of the source: nothing has moved yet
         batches = -(-len(chosen) // self.batch_size)
         recipe = TrainRecipe(
             epochs=-(-self.iterations // batches),
@@ -67,8 +67,9 @@ class RemovalNet(Attack):
             generator=loot.generator,
             loss=self.loss(loot.spec.classes),
             on_epoch=loot.on_epoch,
+            modality=loot.data.modality,
         )
-        after = predict(student, images)
+        after = predict(student, images, modality=loot.data.modality)
         cosine = functional.cosine_similarity(after[:, loot.spec.classes :], before[:, loot.spec.classes :]).mean()
         return AttackResult(
             model=loot.copy, spec=loot.spec, report={"losses": list(report.losses), "feature_cosine": float(cosine)}

@@ -8,7 +8,7 @@ Differs from the paper: the new task may be the first few classes of the same da
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -53,11 +53,11 @@ class Transfer(Attack):
         if self.classes > data.classes:
             raise DataError(f"{data.name} has {data.classes} classes, {self.classes} were asked for")
         part = data.take(np.flatnonzero(data.labels < self.classes))
-        return LabelledSet(
+        return replace(
+            part,
             name=f"{data.name} (first {self.classes} classes)",
-            stored=part.stored,
-            labels=part.labels,
             class_names=data.class_names[: self.classes],
+            numbering="list",
         )
 
     def _run(self, loot: Loot) -> AttackResult:

@@ -12,6 +12,8 @@ import numpy as np
 from modelprint.core.access import Access
 from modelprint.core.identity import digest_arrays, digest_json
 from modelprint.core.suspect import Answers, Suspect
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.modalities.transform import Transform
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.suspects.evasion import evasions
@@ -59,7 +61,8 @@ class Respondent:
         device: str = "cpu",
     ) -> None:
         self.model = model
-        self.plain = _Remembering(TorchSuspect(model.module, identity=who, classes=classes))
+        self.modality = _modality_of(model)
+        self.plain = _Remembering(TorchSuspect(model.module, identity=who, classes=classes, modality=self.modality))
         self.partner = partner
         self.device = device
 
@@ -71,7 +74,7 @@ class Respondent:
     def behind(self, evasion: str) -> Suspect:
         """The suspect behind an evasion, that has not been asked anything yet."""
         suspect: Suspect = self.plain
-        for one in evasions(evasion) if evasion != NONE else ():
+        for one in evasions(evasion, modality=self.modality) if evasion != NONE else ():
             remembering = (
                 replace(one, transform=_RememberingTransform(transform=one.transform))
                 if isinstance(one, ChangedInputs)
@@ -132,4 +135,9 @@ def _transformed(transform: Transform, seed: int, batch: _Batch) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _partner(path: Path, device: str) -> _Remembering:
-    return _Remembering(TorchSuspect(load_model(path, device=device).module, identity=path.name))
+    model = load_model(path, device=device)
+    return _Remembering(TorchSuspect(model.module, identity=path.name, modality=_modality_of(model)))
+
+
+def _modality_of(model: LoadedModel) -> Modality:
+    return IMAGE if model.spec is None else model.spec.modality

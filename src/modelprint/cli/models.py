@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from modelprint.core.suspect import Suspect
     from modelprint.data.labelled import LabelledSet
+    from modelprint.modalities.base import InputSpec, Modality
 
 Shape = tuple[int, int, int]
 
@@ -59,12 +61,12 @@ def train(
     from modelprint.nn.files import save_model
     from modelprint.training.choice import recipe_named
     from modelprint.training.init import completed_by
-    from modelprint.training.train import spec_for, train_model
+    from modelprint.training.train import spec_for, train_model, usual_arch
 
     data = reading.of(data, how.size)
     images = load_data(data)
     options = completed_by(how.options(), init)
-    spec = spec_for(images, options.arch or "cnn", options.arch_args, options)
+    spec = spec_for(images, options.arch or usual_arch(images), options.arch_args, options)
     chosen = recipe_named(recipe, images, settings=settings(set_), epochs=epochs, pretrained=init is not None)
     with progress() as report, compute.computing(images.shape) as device:
         trained = train_model(
@@ -159,6 +161,7 @@ def serve_model(
     host: str = "127.0.0.1",
     shape: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
     classes: int | None = None,
+    like: str | None = None,
     how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
@@ -171,7 +174,9 @@ def serve_model(
     access
         labels: nothing but top-1 leaves the server.
     shape
-        Channels, height and width, for a file that does not say.
+        Channels, height and width of images, for a file that does not say.
+    like
+        DATA or a FINGERPRINT whose inputs it takes, for a file of other inputs that does not say.
     """
     from modelprint.core.access import Access
     from modelprint.core.errors import UsageError
@@ -179,11 +184,16 @@ def serve_model(
 
     given = (shape[0], shape[1], shape[2]) if shape and len(shape) == 3 else None
     with compute.computing() as device:
-        suspect, input_shape, known_classes = _opened(model, given, classes, how, device)
-        if input_shape is None:
-            raise UsageError(f"{model} does not say what it takes: give --shape CHANNELS HEIGHT WIDTH")
+        served = _served(model, given, classes, None if like is None else _inputs_like(like), how=how, device=device)
+        if served.shape is None:
+            raise UsageError(f"{model} does not say what it takes: give --shape CHANNELS HEIGHT WIDTH, or --like DATA")
         application = create_app(
-            suspect, name=name, input_shape=input_shape, classes=known_classes, access=Access.parse(access)
+            served.suspect,
+            name=name,
+            input_shape=served.shape,
+            classes=served.classes,
+            access=Access.parse(access),
+            modality=served.modality,
         )
         serve(
             application,
@@ -193,23 +203,57 @@ def serve_model(
         )
 
 
-def _opened(
-    model: str, shape: Shape | None, classes: int | None, how: ModelFlags, device: torch.device
-) -> tuple[Suspect, Shape | None, int | None]:
+@dataclass(frozen=True, kw_only=True)
+class _Served:
+    """A suspect, and what a server says of it."""
+
+    suspect: Suspect
+    shape: tuple[int, ...] | None
+    classes: int | None
+    modality: Modality
+
+
+def _inputs_like(like: str) -> InputSpec:
+    """What inputs of a data set or a fingerprint are."""
+    from modelprint.data.splits import load_data
+    from modelprint.ownership.fingerprint import Fingerprint
+
+    path = Path(like)
+    if path.suffix == ".fingerprint" or (path / "manifest.json").is_file():
+        return Fingerprint.load(path).manifest.input
+    return load_data(like).spec
+
+
+def _served(
+    model: str,
+    shape: Shape | None,
+    classes: int | None,
+    like: InputSpec | None,
+    *,
+    how: ModelFlags,
+    device: torch.device,
+) -> _Served:
+    from modelprint.modalities.base import modality_of
+    from modelprint.modalities.image import IMAGE
     from modelprint.nn.kinds import is_asked, kind_of
 
+    modality: Modality = IMAGE if like is None else modality_of(like)
+    known = shape if like is None else like.shape
+    classes = classes if like is None else like.classes
     if is_asked(model):
         from modelprint.suspects.engines import ENGINES
         from modelprint.suspects.onnx import OnnxSuspect
 
-        graph = OnnxSuspect(model, engine=ENGINES[kind_of(Path(model))], model=how.options(), classes=classes)
-        return graph, shape or graph.input_shape, classes
+        engine = ENGINES[kind_of(Path(model))]
+        graph = OnnxSuspect(model, engine=engine, model=how.options(), classes=classes, modality=modality)
+        return _Served(suspect=graph, shape=known or graph.input_shape, classes=classes, modality=modality)
     from modelprint.suspects.local import TorchSuspect
 
-    loaded = how.load(model, shape=shape, classes=classes, device=device)
+    loaded = how.load(model, shape=known, classes=classes, inputs=like, device=device)
     if loaded.spec is not None:
-        shape, classes = loaded.spec.shape, loaded.spec.classes
-    return TorchSuspect(loaded.module, loaded.identity, classes=classes), shape, classes
+        known, classes, modality = loaded.spec.shape, loaded.spec.classes, loaded.spec.modality
+    suspect = TorchSuspect(loaded.module, loaded.identity, classes=classes, modality=modality)
+    return _Served(suspect=suspect, shape=known, classes=classes, modality=modality)
 
 
 def data(

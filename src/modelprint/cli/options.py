@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from modelprint.data.labelled import LabelledSet
+    from modelprint.modalities.base import InputSpec
     from modelprint.nn.loading import LoadedModel
     from modelprint.nn.options import ModelOptions
     from modelprint.suspects.open import SuspectOptions
@@ -104,12 +105,13 @@ when they are read, see --crop, others by the model."
         *,
         shape: tuple[int, ...] | None = None,
         classes: int | None = None,
+        inputs: InputSpec | None = None,
         device: str | torch.device = "cpu",
     ) -> LoadedModel:
-        """The model at a path, fitted to a shape and classes where its file does not say, on a device."""
+        """The model at a path, fitted to inputs and classes where its file does not say, on a device."""
         from modelprint.nn.loading import open_model
 
-        loaded = open_model(reference, self.options(), shape=shape, classes=classes, device=device)
+        loaded = open_model(reference, self.options(), shape=shape, classes=classes, inputs=inputs, device=device)
         for note in loaded.notes:
             say(note)
         return loaded
@@ -210,7 +212,7 @@ class ComputeOptions:
         from modelprint.core.devices import resolve_device
 
         device = resolve_device(self.device)
-        small = shape is not None and shape[-1] * shape[-2] < _SMALL
+        small = shape is not None and (len(shape) < 3 or shape[-1] * shape[-2] < _SMALL)
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or (1 if small else before))
         try:

@@ -3,7 +3,8 @@
 `train` and `test` are the standard parts. `owner`, `stranger`, `attacker`, `queries` and `holdout` are disjoint parts
 of all images of a set: what the source learns from, what independent models of other data learn from, what an attacker
 holds, what queries are made of, and what accuracy is measured on. The order is one permutation per set, from a constant
-seed, so that a slice means the same images to everybody.
+seed, so that a slice means the same images to everybody. Of inputs that are no images the order is that of their
+hashes: it does not depend on the order of rows in a file, and equal inputs stand together.
 """
 
 from __future__ import annotations
@@ -129,7 +130,10 @@ class _Whole:
 
     def part(self, name: str, split: str) -> np.ndarray:
         """Which inputs a split holds, in its order."""
-        return _part_index(name, self.labels, self.trained, self.validated, split)
+        if self.modality.name == IMAGE.name:
+            return _part_index(name, self.labels, self.trained, self.validated, split)
+        hashes = self.modality.hashes(self.read(np.arange(len(self.labels))))
+        return _part_by_hash(name, hashes, self.trained, self.validated, split)
 
 
 def _whole(asked: Reference) -> _Whole:
@@ -152,7 +156,7 @@ def _whole(asked: Reference) -> _Whole:
         validated=raw.validated,
         class_names=raw.class_names,
         numbering=raw.numbering,
-        read=lambda index: _read(raw, split, index),
+        read=lambda index: _read(raw, split if raw.modality.name == IMAGE.name else "all", index),
         modality=raw.modality,
     )
 
@@ -256,6 +260,23 @@ def _part_index(name: str, labels: np.ndarray, trained: int, validated: int, spl
             return order[start : start + size]
         start += size
     raise AssertionError(split)
+
+
+def _part_by_hash(name: str, hashes: list[str], trained: int, validated: int, split: str) -> np.ndarray:
+    """Which inputs of a whole set a split holds, in the order of their hashes; arguments as of `_part_index`."""
+    order, published = np.argsort(np.array(hashes), kind="stable"), trained < len(hashes)
+    if split in SPLITS:
+        sizes = split_sizes(name, len(order))
+        start = sum(sizes[other] for other in SPLITS[: SPLITS.index(split)])
+        return order[start : start + sizes[split]]
+    if split not in ("train", "val", "test") or (split == "val" and not validated):
+        raise DataError(f"{name}:{split}: no such split, use train, test, {', '.join(SPLITS)}")
+    if not published:
+        cut = len(order) - len(order) // 5
+        return order[:cut] if split == "train" else order[cut:]
+    tested = trained + validated if trained + validated < len(order) else trained
+    first, last = {"train": (0, trained), "val": (trained, trained + validated), "test": (tested, len(order))}[split]
+    return order[(order >= first) & (order < last)]
 
 
 def _standard_index(name: str, labels: np.ndarray, trained: int, validated: int, split: str) -> np.ndarray:

@@ -55,6 +55,19 @@ class InputSpec(Record):
         """The size of an input, in words."""
         return " x ".join(map(str, self.shape))
 
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """What code that builds networks may want to know of inputs, by the names that its arguments usually have."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What is taken off points, and what they are divided by: one number for each channel or column, or for all."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
@@ -121,6 +134,30 @@ class Modality(ABC):
         Such a modality compares equal to another of the same spec.
         """
         return self
+
+    def brought(self, stored: Stored, own: Modality, *, who: str) -> Stored:
+        """Stored inputs of another set as this one stores them: columns by name, ranges and steps of its own.
+
+        Args:
+            own: the modality of these inputs, of the same name.
+            who: the set, for messages.
+
+        Raises:
+            DataError: they lack something that inputs of this modality have.
+        """
+        return stored
+
+    def scale(self, stored: Stored, *, block: int | None = None) -> Scale | None:
+        """Mean and spread by which models normalise points; None where they take them as they are.
+
+        Args:
+            block: so many inputs are looked at at a time, in double precision; all at once unless given.
+        """
+        return None
+
+    def for_code(self, inputs: np.ndarray) -> Any:
+        """Inputs as a user's own function gets them; stored ones as they are stored, unless that says little."""
+        return inputs
 
     @abstractmethod
     def check_set(self, stored: np.ndarray, *, who: str) -> None:
@@ -265,8 +302,12 @@ class Modality(ABC):
         """Ways in which models may want inputs of a shape prepared, in groups: the next where none of the last fits."""
         return ()
 
-    def picture(self, stored: np.ndarray) -> str | None:
-        """One input as a picture's data URI for reports; None where there is no way to show it."""
+    def picture(self, stored: np.ndarray, *, before: np.ndarray | None = None) -> str | None:
+        """One input as a picture's data URI for reports; None where there is no way to show it.
+
+        Args:
+            before: the input that it was made from, where that is known: what differs may be marked.
+        """
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
@@ -11,9 +11,11 @@ from jaxtyping import Shaped
 from modelprint.core.errors import DataError, MisfitError, SuspectError
 
 Layout = Literal["nchw", "nhwc"]
-Number = Literal["float32", "uint8"]
+Number = Literal["float32", "uint8", "text"]
 FLOATS: Number = "float32"
 BYTES: Number = "uint8"
+TEXTS: Number = "text"
+NUMBERS: Mapping[str, Number] = {"FP32": FLOATS, "FP64": FLOATS, "UINT8": BYTES, "BYTES": TEXTS}
 Picture = Literal["png", "jpeg"]
 
 
@@ -38,10 +40,24 @@ class Wire:
     Attributes:
         suffix: of the files that it writes; empty where it writes none.
         exact: codecs of fingerprints whose queries such a file holds as they are.
+        datatypes: of the Open Inference Protocol, in which inputs can be sent, the usual one first.
     """
 
     suffix: ClassVar[str] = ""
     exact: ClassVar[tuple[str, ...]] = ()
+    datatypes: ClassVar[tuple[str, ...]] = ("FP32", "FP64")
+
+    def sent_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape in which one input is sent in a tensor.
+
+        Args:
+            shape: of one stored input.
+        """
+        return shape
+
+    def invocation(self, inputs: Shaped[np.ndarray, "n ..."], encoder: Encoder) -> Mapping[str, object]:
+        """The JSON by which MLflow's scoring server is asked."""
+        return {"inputs": encoder.encode(inputs).tolist()}
 
     def encoder(
         self,
@@ -128,7 +144,7 @@ class Wire:
         """Inputs from numbers that a client sent as that type.
 
         Args:
-            values: float32 (n, ...).
+            values: float32 (n, ...), or objects where they are texts.
 
         Raises:
             DataError: numbers that the type does not hold.

@@ -6,7 +6,7 @@ blocks follow Zagoruyko and Komodakis, BMVC 2016; depthwise-separable blocks fol
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +16,41 @@ from modelprint.core.convention import Convention
 from modelprint.core.registry import Registry
 from modelprint.nn.outputs import logits_of
 
+# A callable that builds an untrained network which takes normalised inputs and returns logits. Those of images take
+# channels, size and classes by name; those of another modality take `inputs`, its spec, which knows the classes, too.
+Architecture = Callable[..., nn.Module]
 
-class Architecture(Protocol):
-    """A callable that builds an untrained network which takes normalised inputs and returns logits."""
-
-    def __call__(self, *, channels: int, size: int, classes: int) -> nn.Module:
-        """An untrained network."""
+ARCHITECTURES: Registry[Architecture] = Registry("architecture", group="modelprint.modalities")
+_OF_IMAGES = "image"
+_MODALITY: dict[str, str] = {}
 
 
-ARCHITECTURES: Registry[Architecture] = Registry("architecture")
+def architecture(name: str, *, modality: str) -> Callable[[Architecture], Architecture]:
+    """A decorator that registers an architecture for inputs of a modality: it is called with `inputs`, their spec."""
+
+    def add(function: Architecture) -> Architecture:
+        _MODALITY[name] = modality
+        return ARCHITECTURES.register(name)(function)
+
+    return add
+
+
+def taken_by(name: str) -> str:
+    """The modality of the inputs that a registered architecture takes.
+
+    >>> taken_by("resnet20")
+    'image'
+    """
+    return _MODALITY.get(name, _OF_IMAGES)
+
+
+def architectures_for(modality: str) -> tuple[str, ...]:
+    """The registered architectures that take inputs of a modality, the usual one first.
+
+    >>> architectures_for("image")[:2]
+    ('mlp', 'cnn')
+    """
+    return tuple(name for name in ARCHITECTURES if taken_by(name) == modality)
 
 
 def _conv_bn_relu(inputs: int, outputs: int, *, stride: int = 1, groups: int = 1, kernel: int = 3) -> nn.Sequential:

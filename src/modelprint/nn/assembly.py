@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError, first_line
+from modelprint.modalities.base import modality_of
 from modelprint.nn.arch_names import FORMS, code_of, kind_of, runs_code
 from modelprint.nn.architectures import ARCHITECTURES, Normalized
 from modelprint.nn.bodies import build_body
@@ -58,7 +59,11 @@ def assembled(state: Mapping[str, Tensor], description: Description, *, who: str
             f"{who}: its spec names code, {arch.name}, as architecture: name it with --arch yourself, or "
             "pass --trust-code if you trust its maker"
         )
-    known = None not in (description.channels, description.size, description.classes)
+    known = description.inputs is not None or None not in (
+        description.channels,
+        description.size,
+        description.classes,
+    )
     spec = complete_spec(description, arch, who=who) if known or not runs_code(arch.name) else None
     label = arch.name
     if spec is not None and kind_of(arch.name) == "registered":
@@ -120,7 +125,13 @@ def complete_spec(description: Description, arch: ArchName, *, who: str) -> Mode
         raise ModelError(
             f"{who}: unknown architecture {arch.name!r}: use one of {', '.join(ARCHITECTURES)}, or {FORMS}"
         )
-    numbers = {"channels": description.channels, "size": description.size, "classes": description.classes}
+    numbers: dict[str, object] = {
+        "channels": description.channels,
+        "size": description.size,
+        "classes": description.classes,
+    }
+    if description.inputs is not None:
+        numbers = {"input": description.inputs.model_dump(mode="json"), "classes": description.classes}
     unknown = [name for name, value in numbers.items() if value is None]
     if unknown:
         raise ModelError(f"{who} does not say its {', '.join(unknown)}: name its data, or write them into a spec file")
@@ -149,7 +160,8 @@ def complete_spec(description: Description, arch: ArchName, *, who: str) -> Mode
 
 def _named(spec: ModelSpec) -> str:
     arguments = ", ".join(f"{name}={value}" for name, value in spec.arch_args.items())
-    return f"{spec.arch}({arguments}) for {spec.channels}x{spec.size}x{spec.size} images, {spec.classes} classes"
+    shape, what = "x".join(map(str, spec.shape)), modality_of(spec.inputs).plural
+    return f"{spec.arch}({arguments}) for {shape} {what}, {spec.classes} classes"
 
 
 def preprocessed(module: nn.Module, description: Description, *, who: str) -> Normalized:

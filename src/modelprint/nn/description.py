@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from modelprint.core.errors import ModelError
+from modelprint.modalities.base import InputSpec, modality_of
 from modelprint.nn.arch_names import located, same_arch
 from modelprint.nn.class_count import LISTED, ClassCountError
 from modelprint.nn.files import ModelCard
@@ -51,6 +52,7 @@ class Description:
     Attributes:
         who: the source, for messages.
         channels, height, size, classes: inputs are (channels, height, size); outputs are (classes,).
+        inputs: of another modality than images, in place of channels, height and size.
         class_names: in the order of the outputs; of configs that name them.
         bgr, value_range, resize_to, head: as in `ModelSpec`.
     """
@@ -63,6 +65,7 @@ class Description:
     height: int | None = None
     size: int | None = None
     classes: int | None = None
+    inputs: InputSpec | None = None
     class_names: tuple[str, ...] | None = None
     bgr: bool | None = None
     value_range: tuple[float, float] | None = None
@@ -89,6 +92,7 @@ class Description:
             size=_agreed("size", self.size, self.who, lower.size, lower.who),
             height=_agreed("height", self.height, self.who, lower.height, lower.who),
             classes=_agreed("classes", self.classes, self.who, lower.classes, lower.who),
+            inputs=_same_inputs(self, lower),
             class_names=self.class_names or lower.class_names,
             bgr=lower.bgr if self.bgr is None else self.bgr,
             value_range=self.value_range or lower.value_range,
@@ -121,6 +125,30 @@ def _agreed(what: str, one: T | None, who: str, other: T | None, other_who: str)
             raise ClassCountError(f"{text}; {LISTED}", classes=one if other_who == OF_DATA else other)
         raise ModelError(text)
     return other if one is None else one
+
+
+def _same_inputs(one: Description, other: Description) -> InputSpec | None:
+    """What inputs of another modality than images are, by the one that a model brings, else by the data."""
+    given = [each for each in (one, other) if each.inputs is not None]
+    images = [each for each in (one, other) if each.inputs is None and each.channels is not None]
+    if given and images:
+        named, what = given[0], given[0].inputs
+        assert what is not None
+        raise ModelError(
+            f"{named.who} is of {modality_of(what).plural}, {images[0].who} of images: use data that the model was "
+            "made for"
+        )
+    if len(given) < 2:
+        return given[0].inputs if given else None
+    brought, own = (each.inputs for each in sorted(given, key=lambda each: each.who == OF_DATA))
+    assert brought is not None
+    assert own is not None
+    if brought.modality_name != own.modality_name or brought.shape != own.shape:
+        raise ModelError(
+            f"the model takes {modality_of(brought).plural} of {brought.described}, the data are "
+            f"{modality_of(own).plural} of {own.described}: use data that the model was made for"
+        )
+    return brought
 
 
 def normalisation(mean: Sequence[float] | None, std: Sequence[float] | None, *, who: str) -> Normalisation | None:
@@ -184,6 +212,8 @@ def by_card(card: ModelCard, path: Path, *, options: ModelOptions) -> Descriptio
         size=spec.size,
         height=spec.height or spec.size,
         classes=spec.classes,
+        inputs=None if spec.input is None else spec.inputs,
+        class_names=spec.class_names,
         bgr=spec.bgr,
         value_range=spec.value_range,
         resize_to=spec.resize_to,

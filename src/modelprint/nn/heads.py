@@ -125,7 +125,7 @@ def _in_order_of_use(model: Normalized, spec: ModelSpec, layers: dict[str, nn.Mo
     modes = {module: module.training for module in model.modules()}
     try:
         with torch.inference_mode():
-            model.eval()(torch.zeros(2, *spec.shape, device=device_of(model)))
+            model.eval()(spec.blank(2, device=device_of(model)))
     finally:
         for hook in hooks:
             hook.remove()

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from modelprint.core.devices import device_of, resolve_device
 from modelprint.core.errors import ModelError
 from modelprint.core.identity import digest, digest_arrays
+from modelprint.modalities.base import InputSpec
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.assembly import assembled, preprocessed
 from modelprint.nn.checkpoints import SAVE_AGAIN
@@ -32,7 +33,7 @@ from modelprint.nn.options import EMA, ModelOptions
 from modelprint.nn.places import model_files, path_of, weights_of
 from modelprint.nn.spec import ModelSpec
 from modelprint.nn.spec_file import read_spec_file
-from modelprint.nn.trial import try_out
+from modelprint.nn.trial import try_out, two_of
 from modelprint.nn.weight_files import WeightFile, read_bytes, read_weights
 
 
@@ -113,6 +114,7 @@ def open_model(
     *,
     shape: tuple[int, ...] | None = None,
     classes: int | None = None,
+    inputs: InputSpec | None = None,
     files_first: bool = False,
     resize: bool = False,
     device: str | torch.device = "cpu",
@@ -122,6 +124,7 @@ def open_model(
     Args:
         options: what the caller says of the model.
         shape, classes: of the data.
+        inputs: of the data, where they are no images.
         files_first: whether the options hold only for what the file does not say itself, as in a folder of models.
         resize: whether a model of another size than the data's is taken, its inputs being resized, and not refused.
         device: where the model computes.
@@ -144,7 +147,7 @@ def open_model(
     if file is not None:
         of_files += _beside(file, weights, options)
     description, notes = _merged(
-        of_files, options, shape, classes, who=str(path), files_first=files_first, resize=resize
+        of_files, options, shape, classes, inputs, who=str(path), files_first=files_first, resize=resize
     )
     if file is None:
         loaded = _exported(weights, description, path, trust_code=options.trust_code)
@@ -161,7 +164,8 @@ def open_model(
         )
     check_finite(loaded.module, who=str(weights))
     if shape is not None:
-        tried = try_out(loaded.module, shape, description.classes, who=str(weights))
+        given = None if description.inputs is None else two_of(description.inputs)
+        tried = try_out(loaded.module, shape, description.classes, who=str(weights), inputs=given)
         loaded = replace(loaded, notes=(*loaded.notes, *tried))
     loaded.module.to(place)
     return loaded
@@ -173,19 +177,20 @@ def load_folder(
     *,
     shape: tuple[int, ...] | None = None,
     classes: int | None = None,
+    inputs: InputSpec | None = None,
 ) -> list[LoadedModel]:
     """The models of a folder, sorted by name: every weights file, and every `.toml` with the weights that it names.
 
     Args:
         options: what holds for every file that does not say it itself.
-        shape, classes: of the data, as of `load_model`.
+        shape, classes, inputs: of the data, as of `open_model`.
 
     Raises:
         ModelError: no such folder, no models in it, a model that does not load, or a checkpoint whose architecture
             neither a spec file nor the options name.
     """
     files = model_files(path, arch_known=options.arch is not None)
-    return [open_model(file, options, shape=shape, classes=classes, files_first=True) for file in files]
+    return [open_model(file, options, shape=shape, classes=classes, inputs=inputs, files_first=True) for file in files]
 
 
 def weights_identity(module: nn.Module) -> str:
@@ -218,6 +223,7 @@ def _merged(
     options: ModelOptions,
     shape: tuple[int, ...] | None,
     classes: int | None,
+    inputs: InputSpec | None,
     *,
     who: str,
     files_first: bool,
@@ -225,9 +231,14 @@ def _merged(
 ) -> tuple[Description, tuple[str, ...]]:
     """All that is said, the size that the network takes settled; and a note where inputs are resized."""
     of_data = Description(who=OF_DATA, classes=classes)
-    if shape is not None:
+    if inputs is not None and inputs.modality_name != "image":
+        of_data = replace(of_data, inputs=inputs)
+    elif shape is not None:
         of_data = replace(of_data, channels=shape[0], height=shape[1], size=shape[2])
     of_caller = by_options(options, who=who)
+    if of_data.inputs is not None:
+        order = [*of_files, of_caller] if files_first else [of_caller, *of_files]
+        return layered(of_data, *order), ()
     takes = options.size
     if takes is None and resize:
         takes = next(((one.height or one.size, one.size) for one in of_files if one.size is not None), None)

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from modelprint.modalities.base import InputSpec
 from modelprint.nn.files import ModelCard
 from modelprint.nn.loading import LoadedModel, of_module, open_model
 from modelprint.nn.options import ModelOptions
@@ -75,6 +76,7 @@ def stored_model(
     *,
     shape: tuple[int, ...] | None = None,
     classes: int | None = None,
+    inputs: InputSpec | None = None,
     files_first: bool = False,
     resize: bool = False,
 ) -> tuple[StoredModel, LoadedModel]:
@@ -85,7 +87,9 @@ def stored_model(
     """
 
     def read() -> LoadedModel:
-        return open_model(path, options, shape=shape, classes=classes, files_first=files_first, resize=resize)
+        return open_model(
+            path, options, shape=shape, classes=classes, inputs=inputs, files_first=files_first, resize=resize
+        )
 
     model = read()
     return StoredModel(path=path, identity=model.identity, spec=model.spec, card=model.card, read=read), model

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError
 from modelprint.core.own_code import generators_kept, in_words, running
+from modelprint.modalities.base import InputSpec, modality_of
 from modelprint.nn.class_count import LISTED, ClassCountError
 from modelprint.nn.exported import Exported
 from modelprint.nn.outputs import logits_of
@@ -14,13 +15,20 @@ from modelprint.nn.outputs import logits_of
 SAME = 1e-3  # of the largest logit: beyond it, two answers to one input differ
 
 
-def try_out(module: nn.Module, shape: tuple[int, ...], classes: int | None, *, who: str) -> tuple[str, ...]:
+def try_out(
+    module: nn.Module, shape: tuple[int, ...], classes: int | None, *, who: str, inputs: Tensor | None = None
+) -> tuple[str, ...]:
     """Ask a model about two random inputs, to find misfits; what a user should know of its answers.
+
+    Args:
+        shape: of an input.
+        inputs: two, where random numbers from 0 to 1 are none.
 
     Raises:
         ModelError: it fails on inputs of that shape, or does not return logits (n, classes).
     """
-    inputs = _two(shape)
+    what = "images" if inputs is None else "inputs"
+    inputs = _two(shape) if inputs is None else inputs
     try:
         with torch.inference_mode(), generators_kept():
             outputs = logits_of(module(inputs))
@@ -30,9 +38,9 @@ def try_out(module: nn.Module, shape: tuple[int, ...], classes: int | None, *, w
         hint = "use data of the size that it was made for"
         if any(isinstance(part, Exported) for part in module.modules()):
             hint += ", and export it for any number of images, dynamic_shapes=({0: Dim('n')},)"
-        raise ModelError(f"{who} fails on two images of shape {shape}: {in_words(error)}; {hint}") from error
+        raise ModelError(f"{who} fails on two {what} of shape {shape}: {in_words(error)}; {hint}") from error
     wrong = (
-        f"{who} gives outputs of shape {tuple(outputs.shape)} for two images: "
+        f"{who} gives outputs of shape {tuple(outputs.shape)} for two {what}: "
         f"expected (2, {classes or 'classes'}); use data of the classes that it was made for"
     )
     if outputs.ndim != 2 or outputs.shape[0] != 2:
@@ -120,6 +128,12 @@ def check_source(module: nn.Module, inputs: Tensor, *, gradients: bool, who: str
             f"{who}: no gradient reaches the inputs: the model's forward takes them out of the graph (detach, numpy, "
             "rounding): keep its computation in differentiable operations of torch"
         )
+
+
+def two_of(spec: InputSpec) -> Tensor:
+    """Two random inputs of a spec, as models take them."""
+    modality = modality_of(spec)
+    return modality.to_model(modality.drawn(spec.shape, 2, generator=torch.Generator().manual_seed(0)))
 
 
 def _two(shape: tuple[int, ...]) -> Tensor:

@@ -21,7 +21,7 @@ from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, Suspect, answers_from_scores
 from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
-from modelprint.modalities.base import Modality
+from modelprint.modalities.base import InputSpec, Modality
 from modelprint.modalities.transform import Transform
 from modelprint.nn.folders import RECORDED, FolderModel, folder_models
 from modelprint.nn.likeness import WeightSketch, sketch_of, weight_distance
@@ -61,6 +61,11 @@ class Inputs:
         """The number of classes."""
         return len(self.class_names)
 
+    @property
+    def spec(self) -> InputSpec:
+        """What models of this task take."""
+        return self.modality.spec(self.shape, self.class_names)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Negative:
@@ -94,8 +99,9 @@ class Negative:
         if self.model is not None:
             with self.model.opened(device) as module:
                 seen = module if self.transform is None else Behind(module, self.transform)
+                taken, modality = _as_taken(self.model.spec, stored, inputs.modality)
                 answers = answers_from_scores(
-                    predict(seen, torch.from_numpy(stored), modality=inputs.modality).numpy(), who=self.record.name
+                    predict(seen, torch.from_numpy(taken), modality=modality).numpy(), who=self.record.name
                 )
         else:
             assert self.folder_model is not None
@@ -222,7 +228,13 @@ def _of_folder(
 ) -> Negative:
     if one.is_torch and one.path is not None:
         ref, opened = stored_model(
-            one.path, one.options, shape=inputs.shape, classes=inputs.classes, files_first=one.files_first, resize=True
+            one.path,
+            one.options,
+            shape=inputs.shape,
+            classes=inputs.classes,
+            inputs=inputs.spec,
+            files_first=one.files_first,
+            resize=True,
         )
         for note in opened.notes:
             notice(note)
@@ -269,12 +281,20 @@ def _checked(
         raise FingerprintError(f"{name} is the source itself, no independent model: leave it out")
     accuracy = None
     if seeds is not None:
-        predicted = predict(opened, torch.from_numpy(seeds.stored), modality=seeds.modality).argmax(1).numpy()
-        asked = TorchSuspect(opened, ref.identity, modality=seeds.modality)
+        taken, modality = _as_taken(ref.spec, seeds.stored, seeds.modality)
+        predicted = predict(opened, torch.from_numpy(taken), modality=modality).argmax(1).numpy()
+        asked = TorchSuspect(opened, ref.identity, modality=seeds.modality, takes=modality)
         accuracy = accuracy_of(asked, name, predicted == seeds.labels, seeds, notice=notice)
     kind, parent = kind_of_model(ref, name, source)
     record = CalibrationModel(name=name, identity=ref.identity, accuracy=accuracy, kind=kind, made_from=parent)
     return Negative(record=record, model=ref, sketch=sketch)
+
+
+def _as_taken(spec: ModelSpec | None, stored: np.ndarray, modality: Modality) -> tuple[np.ndarray, Modality]:
+    """Stored inputs as a model has them, which may know other ranges of the same columns, and their modality."""
+    if spec is None or spec.input is None or spec.modality == modality:
+        return stored, modality
+    return spec.modality.brought(stored, modality, who="the queries"), spec.modality
 
 
 def _same_weights(sketch: WeightSketch | None, source: Origin) -> bool:

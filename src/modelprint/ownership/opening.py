@@ -123,6 +123,7 @@ def opened(
             outputs=class_index(chosen).outputs,
             modality=modality,
             notes=model.notes,
+            takes=None if model.spec is None or model.spec.input is None else model.spec.modality,
         )
     if callable(suspect):
         return CallableSuspect(suspect, index=class_index(chosen), modality=modality)

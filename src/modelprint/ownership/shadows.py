@@ -77,7 +77,7 @@ def shadow_models(
             progress=progress,
         )
     else:
-        models = shadow_folder(shadows, source, options, shape=seeds.shape, classes=seeds.classes)
+        models = shadow_folder(shadows, source, options, shape=seeds.shape, classes=seeds.classes, inputs=seeds.spec)
     for model in (*models.surrogates, *models.references, *models.reference_copies):
         _check(model, seeds)
     return models

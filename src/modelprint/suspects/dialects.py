@@ -76,12 +76,12 @@ class Invocations(Dialect):
     Source: MLflow documentation, "Deploy MLflow Model as a Local Inference Server".
     """
 
-    def __init__(self, url: str, *, tensors: Encoder, index: ClassIndex) -> None:
-        self.url, self.tensors, self.index = url, tensors, index
+    def __init__(self, url: str, *, tensors: Encoder, index: ClassIndex, wire: Carrier = IMAGE.wire) -> None:
+        self.url, self.tensors, self.index, self.wire = url, tensors, index, wire
 
     def request(self, images: np.ndarray, access: Access) -> Call:
-        """The tensor as nested lists."""
-        return Call(url=self.url, method="POST", body=to_json({"inputs": self.tensors.encode(images).tolist()}))
+        """The tensor as nested lists, or as the modality has records."""
+        return Call(url=self.url, method="POST", body=to_json(self.wire.invocation(images, self.tensors)))
 
     def answers(self, body: bytes, count: int, access: Access) -> Answers:
         """Predictions as labels, rows of scores, or records; also as an object with one such list per output."""

@@ -49,7 +49,7 @@ def find_dialect(wire: Wire, url: str, options: SuspectOptions) -> Dialect:
     if api == "mlflow":
         address = url if urlsplit(url).path.endswith("/invocations") else extended(url, "/invocations")
         tensors = plain_encoder(options.modality, options.model, layout=options.layout)
-        spoken = Invocations(address, tensors=tensors, index=index)
+        spoken = Invocations(address, tensors=tensors, index=index, wire=options.modality.wire)
         spoken.notes = resizing_note(
             (), options.input_shape, modality=options.modality, model=options.model, who=spoken.endpoint
         )

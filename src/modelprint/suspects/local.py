@@ -45,6 +45,7 @@ class TorchSuspect(Suspect):
         modality: of its inputs.
         notes: what a user should know of how it was read.
         seconds: for each batch; None: any time.
+        takes: what the module itself takes, where its columns, ranges or vocabulary are not those of `modality`.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class TorchSuspect(Suspect):
         modality: Modality = IMAGE,
         notes: tuple[str, ...] = (),
         seconds: float | None = None,
+        takes: Modality | None = None,
     ) -> None:
         self.modality: Modality = modality
+        self.takes = modality if takes is None else takes
         self.outputs = Outputs(classes=classes) if outputs is None else outputs
         self.lacking = self.outputs.lacking
         self.access = Access.WEIGHTS if self.outputs.scored else Access.LABELS
@@ -82,11 +85,11 @@ class TorchSuspect(Suspect):
             inputs = inputs.copy()
         if self.channels is not None:
             inputs = self.modality.wire.recoloured(inputs, self.channels)
+        if self.takes != self.modality:
+            inputs = self.takes.brought(inputs, self.modality, who="the queries")
         try:
             with within(self._allowed(inputs), self.identity):
-                logits = predict(
-                    self.module, torch.from_numpy(inputs), modality=self.modality, batch_size=self.batch_size
-                )
+                logits = predict(self.module, torch.from_numpy(inputs), modality=self.takes, batch_size=self.batch_size)
         except ModelprintError:
             raise
         except Exception as error:  # somebody's code may raise anything
@@ -117,6 +120,7 @@ class TorchSuspect(Suspect):
             channels=self.channels,
             modality=self.modality,
             seconds=self.seconds,
+            takes=self.takes,
         )
 
     def advice(self, convention: Convention | None = None) -> Advice:
@@ -210,7 +214,7 @@ class CallableSuspect(Suspect):
 
     def _call(self, inputs: np.ndarray) -> np.ndarray:
         with running(f"{self.identity} failed", error=SuspectError, function=self.function):
-            result = self.function(inputs)
+            result = self.function(self.modality.for_code(inputs))
         if result is None:
             raise SuspectError(f"{self.identity} returned nothing: is a `return` missing?")
         if isinstance(result, torch.Tensor):

@@ -17,7 +17,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.core.redaction import shown_url
 from modelprint.core.suspect import Answers
-from modelprint.modalities.wire import BYTES, FLOATS, Encoder
+from modelprint.modalities.wire import NUMBERS, Encoder
 from modelprint.suspects.dialects import Dialect, from_json, to_json
 from modelprint.suspects.interpret import answers_from_json, answers_from_outputs, class_index
 from modelprint.suspects.options import SuspectOptions
@@ -82,9 +82,12 @@ class OpenInference(Dialect):
         if len(metadata.inputs) > 1:
             names = ", ".join(ascii(entry.name) for entry in metadata.inputs)
             raise SuspectError(f"{self.endpoint} takes several inputs ({names}): expected one, the images")
-        self._input = (*metadata.inputs, TensorMetadata(name="input-0", datatype="FP32", shape=(-1, -1, -1, -1)))[0]
-        if self._input.datatype not in ("FP32", "FP64", "UINT8"):
-            raise SuspectError(f"{self.endpoint} takes {self._input.datatype!a}: expected FP32 or UINT8 images")
+        wire, plural = options.modality.wire, options.modality.plural
+        sizes = (-1,) * (4 if options.input_shape is None else 1 + len(wire.sent_shape(options.input_shape)))
+        self._input = (*metadata.inputs, TensorMetadata(name="input-0", datatype=wire.datatypes[0], shape=sizes))[0]
+        if self._input.datatype not in wire.datatypes:
+            shown = " or ".join(one for one in wire.datatypes if one != "FP64")
+            raise SuspectError(f"{self.endpoint} takes {self._input.datatype!a}: expected {shown} {plural}")
         self.largest_batch = self._input.shape[0] if self._input.shape and self._input.shape[0] > 0 else None
         self._scores = _first(metadata.outputs, lambda entry: entry.datatype in _FLOATS and not self._lone(entry.shape))
         self._labels = _first(metadata.outputs, lambda entry: entry.datatype in (*_INTEGERS, "BYTES"))
@@ -180,7 +183,7 @@ class OpenInference(Dialect):
             shape,
             modality=self.options.modality,
             model=self.options.model,
-            dtype=BYTES if self._input.datatype == "UINT8" else FLOATS,
+            dtype=NUMBERS[self._input.datatype],
             layout=self.options.layout,
             who=self.endpoint,
         )

@@ -155,6 +155,7 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         modality=options.modality,
         notes=notes,
         seconds=options.patience,
+        takes=None if loaded.spec is None or loaded.spec.input is None else loaded.spec.modality,
     )
 
 
@@ -177,6 +178,7 @@ def _first_that_opens(
                     replace(options.model, seconds=options.patience),
                     shape=shape,
                     classes=classes,
+                    inputs=options.inputs,
                     resize=True,
                     device=options.device or "cpu",
                 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from modelprint.core.errors import UsageError
-from modelprint.modalities.base import Modality
+from modelprint.modalities.base import InputSpec, Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.wire import Layout as Layout
 from modelprint.modalities.wire import Picture as Picture
@@ -110,6 +110,15 @@ class SuspectOptions:
         for name, seconds in (("timeout", self.timeout), ("patience", self.patience), ("rate", self.rate)):
             if seconds is not None and not 0 < seconds < float("inf"):
                 raise UsageError(f"{name} must be more than 0 and finite, got {seconds:g}")
+
+    @property
+    def inputs(self) -> InputSpec | None:
+        """What queries are, where that is known."""
+        count = self.expected_classes
+        if self.input_shape is None or count is None:
+            return None
+        names = self.class_names or tuple(map(str, range(count)))
+        return self.modality.spec(self.input_shape, names)
 
     @property
     def expected_classes(self) -> int | None:

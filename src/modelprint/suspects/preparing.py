@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from modelprint.core.errors import MisfitError
 from modelprint.modalities.base import Modality
-from modelprint.modalities.wire import BYTES, FLOATS, Encoder, Layout, Number
+from modelprint.modalities.wire import BYTES, FLOATS, TEXTS, Encoder, Layout, Number
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import MAX_SIDE
 
@@ -59,6 +59,8 @@ def plain_encoder(
 ) -> Encoder:
     """What makes the tensor of a model that declares nothing."""
     size, bgr = size or model.size, bool(model.bgr)
+    if dtype == TEXTS:
+        return modality.wire.encoder(dtype=dtype)
     if dtype == BYTES:
         return modality.wire.encoder(layout=layout, dtype=dtype, size=size, bgr=bgr, channels=channels)
     return modality.wire.encoder(

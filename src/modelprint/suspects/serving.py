@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,7 +16,7 @@ from modelprint.core.errors import DataError, ModelprintError
 from modelprint.core.suspect import Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
-from modelprint.modalities.wire import BYTES, FLOATS
+from modelprint.modalities.wire import NUMBERS, TEXTS
 
 try:
     import uvicorn
@@ -37,7 +37,7 @@ class _Lenient(BaseModel):
 class _Input(_Lenient):
     name: str
     shape: tuple[int, ...]
-    datatype: Literal["FP32", "FP64", "UINT8"]
+    datatype: str
     data: list[Any]
 
 
@@ -66,7 +66,7 @@ class ServedModel:
         access: Access,
         modality: Modality = IMAGE,
     ) -> None:
-        self.modality = modality
+        self.modality, self.sent = modality, modality.wire.sent_shape(input_shape)
         self.suspect, self.name, self.input_shape, self.classes = suspect, name, input_shape, classes
         self.access = Access.SCORES if access >= Access.SCORES else Access.LABELS
         self._one_at_a_time = threading.Lock()
@@ -80,7 +80,9 @@ class ServedModel:
             "name": self.name,
             "versions": ["1"],
             "platform": "modelprint",
-            "inputs": [{"name": self.modality.plural, "datatype": "FP32", "shape": [-1, *self.input_shape]}],
+            "inputs": [
+                {"name": self.modality.plural, "datatype": self.modality.wire.datatypes[0], "shape": [-1, *self.sent]}
+            ],
             "outputs": [output],
         }
 
@@ -105,13 +107,17 @@ class ServedModel:
             raise DataError(f"not an inference request with one input: {mistakes}") from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"the request is not JSON: {error}") from error
-        if tensor.shape[1:] != self.input_shape or tensor.shape[0] < 0:
-            raise DataError(f"expected inputs of shape (n, {str(self.input_shape)[1:]}, got {tensor.shape}")
+        known = self.modality.wire.datatypes
+        if tensor.datatype not in known:
+            raise DataError(f"inputs.0.datatype: {tensor.datatype!a} is not taken here: send {' or '.join(known)}")
+        if tensor.shape[1:] != self.sent or tensor.shape[:1] < (0,):
+            raise DataError(f"expected inputs of shape (n, {str(self.sent)[1:]}, got {tensor.shape}")
+        number = NUMBERS[tensor.datatype]
         try:
-            values = np.asarray(tensor.data, dtype=np.float32).reshape(tensor.shape)
+            values = np.asarray(tensor.data, dtype=object if number == TEXTS else np.float32).reshape(tensor.shape)
         except (ValueError, TypeError, OverflowError) as error:
             raise DataError(f"the data are not numbers of shape {tensor.shape}: {error}") from error
-        return self.modality.wire.decoded(values, BYTES if tensor.datatype == "UINT8" else FLOATS)
+        return self.modality.wire.decoded(values, number)
 
 
 def create_app(

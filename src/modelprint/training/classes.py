@@ -40,11 +40,11 @@ def open_for(
         DataError: as `matched`.
     """
     try:
-        model = open_model(reference, options, shape=data.shape, classes=data.classes, device=device)
+        model = open_model(reference, options, shape=data.shape, classes=data.classes, inputs=data.spec, device=device)
     except ClassCountError as error:
         if data.numbering == "list" or error.classes < data.classes:
             raise
-        model = open_model(reference, options, shape=data.shape, classes=error.classes, device=device)
+        model = open_model(reference, options, shape=data.shape, classes=error.classes, inputs=data.spec, device=device)
         if data.numbering == "names" and model.class_names is None:
             raise  # which of its classes are these?
         return matched(data, model, classes=error.classes)
@@ -60,6 +60,7 @@ def matched(data: LabelledSet, model: LoadedModel, *, classes: int | None = None
     Raises:
         DataError: the data have class names that the model does not have.
     """
+    data = _as_taken(data, model)
     if data.numbering == "numbers":
         count = classes or (None if model.spec is None else model.spec.classes) or _outputs(model, data)
         if count <= data.classes:
@@ -83,6 +84,22 @@ def matched(data: LabelledSet, model: LoadedModel, *, classes: int | None = None
     note = f"{data.name}: classes are numbered as the model names them: {', '.join(names[:5])} ..."
     renumbered = replace(data, labels=numbers[data.labels], class_names=names, numbering="list")
     return Opened(model=model, data=renumbered, notes=(note,))
+
+
+def _as_taken(data: LabelledSet, model: LoadedModel) -> LabelledSet:
+    """Data as a model takes them, where it has columns, ranges or a vocabulary of its own.
+
+    Raises:
+        DataError: the data lack something that the model takes, or are of another kind.
+    """
+    if model.spec is None or model.spec.input is None:
+        return data
+    own = model.spec.modality
+    if own == data.modality:
+        return data
+    if own.name != data.modality.name:
+        raise DataError(f"{data.name} holds {data.modality.plural}, the model takes {own.plural}: use data of these")
+    return replace(data, stored=own.brought(data.stored, data.modality, who=data.name), modality=own)
 
 
 def _outputs(model: LoadedModel, data: LabelledSet) -> int:

@@ -10,19 +10,18 @@ from typing import Any
 import torch
 
 from modelprint.core.devices import resolve_device
-from modelprint.core.errors import ModelError, UsageError
+from modelprint.core.errors import UsageError
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.on_disk import block_rows, is_large
-from modelprint.modalities.image.fitting import mean_and_spread
 from modelprint.modalities.image.spec import ImageSpec
 from modelprint.nn.arch_names import FORMS, kind_of, located, runs_code
-from modelprint.nn.architectures import ARCHITECTURES, Normalized
+from modelprint.nn.architectures import ARCHITECTURES, Normalized, architectures_for
 from modelprint.nn.assembly import complete_spec
 from modelprint.nn.description import ArchName, Description, Normalisation, normalisation
 from modelprint.nn.files import ModelCard
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import ModelSpec, build
-from modelprint.nn.trial import try_out
+from modelprint.nn.trial import try_out, two_of
 from modelprint.training.init import start_from
 from modelprint.training.loop import OnEpoch, TrainReport, accuracy
 from modelprint.training.outcome import check_trained
@@ -68,15 +67,26 @@ def spec_for(
         UsageError: no such architecture.
         ModelError: half a normalisation, numbers that cannot be, or data that are no images.
     """
-    images = data.spec
-    if not isinstance(images, ImageSpec):
-        raise ModelError(f"{data.name} holds {data.modality.plural}: networks are built for images only")
     name = located(arch, Path())
     if kind_of(name) == "registered" and name not in ARCHITECTURES:
         raise UsageError(f"unknown architecture {arch!r}: use one of {', '.join(ARCHITECTURES)}, or {FORMS}")
     scale = normalisation(options.mean, options.std, who="the options")
+    if scale is None and not runs_code(arch):
+        scale = _scale_of(data)
     if scale is None:
-        scale = Normalisation(mean=(0.0,), std=(1.0,)) if runs_code(arch) else _scale_of(data)
+        scale = Normalisation(mean=(0.0,), std=(1.0,))
+    images = data.spec
+    if not isinstance(images, ImageSpec):
+        _refuse_options_of_images(options, data)
+        described = Description(
+            who=f"a model for {data.name}",
+            arch_args=arch_args or {},
+            normalisation=scale,
+            inputs=images,
+            classes=data.classes,
+            head=options.head,
+        )
+        return complete_spec(described, ArchName(name=name, trusted=True), who=described.who)
     description = Description(
         who=f"a model for {data.name}",
         arch_args=arch_args or {},
@@ -93,13 +103,31 @@ def spec_for(
     return complete_spec(description, ArchName(name=name, trusted=True), who=description.who)
 
 
-def _scale_of(data: LabelledSet) -> Normalisation:
+def usual_arch(data: LabelledSet) -> str:
+    """The architecture that suits a data set, where none is named.
+
+    Raises:
+        UsageError: none is registered for such inputs.
+    """
+    if data.modality.name == "image":
+        return "cnn"
+    fitting = architectures_for(data.modality.name)
+    if not fitting:
+        raise UsageError(f"no architecture is registered for {data.modality.plural}: name yours, --arch FILE.py:net")
+    return fitting[0]
+
+
+def _refuse_options_of_images(options: ModelOptions, data: LabelledSet) -> None:
+    given = {"--size": options.size, "--bgr": options.bgr, "--range": options.value_range}
+    useless = [name for name, value in given.items() if value]
+    if useless:
+        raise UsageError(f"{' and '.join(useless)}: of images, {data.name} holds {data.modality.plural}: leave it out")
+
+
+def _scale_of(data: LabelledSet) -> Normalisation | None:
     block = block_rows(data.shape, data.stored.dtype) if is_large(data.stored.shape, data.stored.dtype) else None
-    mean_of, std_of = mean_and_spread(data.stored, block=block)
-    return Normalisation(
-        mean=tuple(round(float(value), 4) for value in mean_of),
-        std=tuple(round(max(float(value), 1e-3), 4) for value in std_of),
-    )
+    scale = data.modality.scale(data.stored, block=block)
+    return None if scale is None else Normalisation(mean=scale.mean, std=scale.std)
 
 
 def train_model(
@@ -126,7 +154,8 @@ def train_model(
     place = resolve_device(device)
     model = build(spec, seed=seed)
     if spec.arch not in ARCHITECTURES:  # somebody's code, which may not fit these data
-        try_out(model.eval(), data.shape, spec.classes, who=spec.arch)
+        given = None if spec.input is None else two_of(spec.inputs)
+        try_out(model.eval(), data.shape, spec.classes, who=spec.arch, inputs=given)
     start = None if init is None else start_from(model, init, spec)
     model.to(place)
     stored, labels = torch.from_numpy(data.stored), torch.from_numpy(data.labels)

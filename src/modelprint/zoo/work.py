@@ -116,7 +116,7 @@ def _worth(
     """Accuracy on the holdout, and agreement with each source that tells the same classes apart."""
     holdout = _data(ground.holdout)
     served = task.recipe.method().task(holdout) if isinstance(task.recipe, Theft) else holdout
-    labels = predict(model, torch.from_numpy(served.stored)).argmax(1)
+    labels = predict(model, torch.from_numpy(served.stored), modality=served.modality).argmax(1)
     accuracy = float((labels == torch.from_numpy(served.labels)).double().mean())
     if spec is None or spec.classes != holdout.classes:
         return accuracy, {}
@@ -145,4 +145,5 @@ def _model(path: Path, device: str, trust_code: bool) -> LoadedModel:
 @lru_cache(maxsize=8)
 def _labels(path: Path, ground: Ground) -> Tensor:
     model = _model(path, ground.device, ground.trust_code).module
-    return predict(model, torch.from_numpy(_data(ground.holdout).stored)).argmax(1).clone()
+    holdout = _data(ground.holdout)
+    return predict(model, torch.from_numpy(holdout.stored), modality=holdout.modality).argmax(1).clone()

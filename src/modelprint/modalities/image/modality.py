@@ -11,10 +11,11 @@ from jaxtyping import Float, UInt8
 from modelprint.core.convention import Convention
 from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
-from modelprint.modalities.base import MODALITIES, Labelled, Modality
+from modelprint.modalities.base import MODALITIES, Labelled, Modality, Scale
 from modelprint.modalities.image import mixing, storage
 from modelprint.modalities.image.augmentation import shifted
 from modelprint.modalities.image.conventions import conventions, resized
+from modelprint.modalities.image.fitting import mean_and_spread
 from modelprint.modalities.image.picture import png_uri
 from modelprint.modalities.image.spec import ImageSpec
 from modelprint.modalities.image.transforms import TRANSFORMS
@@ -54,6 +55,14 @@ class Image(Modality):
     def read_spec(self, fields: Mapping[str, Any]) -> ImageSpec:
         """The spec of a manifest, of before modalities or since."""
         return ImageSpec.model_validate(fields)
+
+    def scale(self, stored: np.ndarray, *, block: int | None = None) -> Scale:
+        """Of each channel, to four digits."""
+        mean_of, std_of = mean_and_spread(stored, block=block)
+        return Scale(
+            mean=tuple(round(float(value), 4) for value in mean_of),
+            std=tuple(round(max(float(value), 1e-3), 4) for value in std_of),
+        )
 
     def check_set(self, stored: np.ndarray, *, who: str) -> None:
         """Refuse all but 8-bit images."""
@@ -148,8 +157,8 @@ class Image(Modality):
         """Ranges, normalisations and orders of colours first; other sizes then."""
         return tuple(conventions(shape)), tuple(resized(shape))
 
-    def picture(self, stored: np.ndarray) -> str:
-        """A small PNG."""
+    def picture(self, stored: np.ndarray, *, before: np.ndarray | None = None) -> str:
+        """A small PNG, in which nothing is marked."""
         return png_uri(stored)
 
     @staticmethod

@@ -131,6 +131,7 @@ class ImageWire(Wire):
 
     suffix: ClassVar[str] = "png"
     exact: ClassVar[tuple[str, ...]] = ("uint8-image",)
+    datatypes: ClassVar[tuple[str, ...]] = ("FP32", "FP64", "UINT8")
 
     def encoder(
         self,

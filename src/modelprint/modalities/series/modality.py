@@ -143,7 +143,7 @@ class Series(Modality):
         noise = torch.randn((count, *shape), generator=generator)
         return self.to_stored(noise.mul_(self.full_scale / 6 if self.spread is None else self.spread)).numpy()
 
-    def picture(self, stored: np.ndarray) -> str:
+    def picture(self, stored: np.ndarray, *, before: np.ndarray | None = None) -> str:
         """A line; of long sound, its spectrogram."""
         return series_uri(self.as_points(stored), rate=self.rate)
 

@@ -97,7 +97,7 @@ class Text(Modality):
         places = torch.randint(len(LETTERS), (count, *shape), generator=generator).numpy()
         return np.ascontiguousarray(LETTERS[places])
 
-    def picture(self, stored: np.ndarray) -> str:
+    def picture(self, stored: np.ndarray, *, before: np.ndarray | None = None) -> str:
         """A drawing of the text."""
         return svg_uri(storage.texts_of(stored[None])[0])
 

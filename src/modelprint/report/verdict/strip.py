@@ -75,7 +75,10 @@ def drawn_strip(
                 points=[
                     Point(
                         text=strip.label.format(place=first + place),
-                        uri=fingerprint.modality.picture(fingerprint.queries[query]),
+                        uri=fingerprint.modality.picture(
+                            fingerprint.queries[query],
+                            before=fingerprint.queries[stretch.queries[0]] if place else None,
+                        ),
                         labels=_labels(fingerprint, query, cases),
                     )
                     for place, query in enumerate(stretch.queries)

@@ -12,6 +12,7 @@ from pathlib import Path
 from modelprint.core.errors import ModelError, UsageError
 from modelprint.core.identity import derived_seed
 from modelprint.data.labelled import LabelledSet
+from modelprint.modalities.base import InputSpec, modality_of
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.folders import folder_models
 from modelprint.nn.loading import LoadedModel, weights_identity
@@ -62,6 +63,7 @@ def shadow_folder(
     *,
     shape: tuple[int, ...] | None = None,
     classes: int | None = None,
+    inputs: InputSpec | None = None,
 ) -> Shadows:
     """The models of a folder: surrogates are those made from this source, references the others.
 
@@ -69,7 +71,7 @@ def shadow_folder(
 
     Args:
         options: what holds for every file that does not say it itself.
-        shape, classes: of the data, as of `load_model`.
+        shape, classes, inputs: of the data, as of `open_model`.
 
     Raises:
         ModelError: no such folder, a model that does not load, or one of which nothing says how it was made.
@@ -83,7 +85,12 @@ def shadow_folder(
                 f"{one.reference}: shadow models are asked for gradients and for thousands of images: name model files "
                 "of torch, and take this one as a calibration model (--negatives)"
             )
-        ref, model = stored_model(one.path, one.options, shape=shape, classes=classes, files_first=one.files_first)
+        ref, model = stored_model(
+            one.path, one.options, shape=shape, classes=classes, inputs=inputs, files_first=one.files_first
+        )
+        spec = model.spec
+        if inputs is not None and spec is not None and spec.input is not None and spec.modality != modality_of(inputs):
+            raise ModelError(f"{one.path} has other columns or ranges than the source: shadow models share its table")
         parent = _parent(model, one.entry)
         if parent is None:
             raise ModelError(
