@@ -10,7 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
-from modelprint.cli.options import Format
+from modelprint.cli.data_options import DataFlags
+from modelprint.cli.options import ComputeOptions, Format, ModelFlags
 from modelprint.core.errors import UsageError
 from modelprint.core.printable import printable
 
@@ -186,6 +187,61 @@ def answers(
         out.file.write(printable(results.model_dump_json(by_alias=True)) + "\n")
     else:
         _print_table(leaderboard(results))
+
+
+@bench.command
+def record(
+    models: Path,
+    *,
+    data: str,
+    out_: Annotated[Path, Parameter(name="--out")],
+    access: Literal["labels", "scores"] = "scores",
+    format_: FormatOption = "table",
+    reading: DataFlags = DataFlags(),  # noqa: B008 - frozen
+    how: ModelFlags = ModelFlags(),  # noqa: B008 - frozen
+    compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Record what models that others trained answer, for bench answers; may be killed and started again.
+
+    Models of any format that verify reads. One that is another one saved again is named and counts once; one that
+    cannot be read stands in the table with the reason. Weights and inputs are not stored.
+
+    Parameters
+    ----------
+    models
+        A folder of models, or a text file (.txt) that names one a line. models.toml says what files do not say
+        themselves, licence and origin too.
+    data
+        Labelled inputs of the task, which no model should have been trained on; all are asked.
+    out_
+        The table, a folder. What it holds already is not asked again.
+    access
+        labels: scores are not kept.
+    """
+    from modelprint.bench.recording import record_population
+    from modelprint.core.access import Access
+    from modelprint.data.splits import load_data
+
+    known = load_data(reading.of(data, how.size))
+    with progress() as report, compute.computing():
+        recorded = record_population(
+            models,
+            known,
+            out_,
+            options=how.options(),
+            access=Access.LABELS if access == "labels" else Access.SCORES,
+            device=compute.device,
+            notice=say,
+            progress=report,
+        )
+    if format_ == "json":
+        out.file.write(printable(recorded.model_dump_json()) + "\n")
+        return
+    from modelprint.bench.recording.showing import population
+
+    for text in population(recorded):
+        _print_table(text)
+    say(f"{out_} holds the answers of {len(recorded.models)} models to {recorded.inputs} {known.modality.plural}")
 
 
 def _print(results: Results) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +53,12 @@ class FolderModel:
         return None if self.entry.url is not None else Path(self.reference)
 
 
-def folder_models(path: str | Path, options: ModelOptions) -> list[FolderModel]:
+def folder_models(path: str | Path, options: ModelOptions, *, without: Collection[Path] = ()) -> list[FolderModel]:
     """The models of a folder, sorted by name; addresses last.
 
     Args:
         options: what holds for every file that does not say its own.
+        without: spec files that are left alone.
 
     Raises:
         ModelError: no such folder, none in it, or what its `models.toml` says does not fit.
@@ -66,7 +68,7 @@ def folder_models(path: str | Path, options: ModelOptions) -> list[FolderModel]:
         raise ModelError(f"{folder} is not a folder: name a folder of models")
     models_file = read_models_file(folder)
     general = models_file.defaults.over(options, folder)
-    files = [*model_files(folder, arch_known=True, empty=True), *_answering(folder)]
+    files = [*model_files(folder, arch_known=True, empty=True, without=without), *_answering(folder, without)]
     models = [
         _of_file(file, models_file.models.get(file.name), models_file.defaults, general, folder=folder)
         for file in sorted(files)
@@ -83,6 +85,21 @@ def folder_models(path: str | Path, options: ModelOptions) -> list[FolderModel]:
     return models
 
 
+def folder_model(file: Path, options: ModelOptions) -> FolderModel:
+    """One model by its file or folder, with what the `models.toml` beside it says.
+
+    Args:
+        options: what holds unless the file says its own.
+
+    Raises:
+        ModelError: what its `models.toml` says does not fit.
+    """
+    folder = file.parent
+    models_file = read_models_file(folder)
+    general = models_file.defaults.over(options, folder)
+    return _of_file(file, models_file.models.get(file.name), models_file.defaults, general, folder=folder)
+
+
 def _of_file(
     file: Path, entry: ModelEntry | None, defaults: ModelEntry, general: ModelOptions, *, folder: Path
 ) -> FolderModel:
@@ -93,6 +110,8 @@ def _of_file(
             update={
                 "kind": entry.kind or defaults.kind,
                 "made_from": entry.made_from or defaults.made_from,
+                "licence": entry.licence or defaults.licence,
+                "origin": entry.origin or defaults.origin,
             }
         )
     )
@@ -106,9 +125,9 @@ def _of_file(
     )
 
 
-def _answering(folder: Path) -> list[Path]:
+def _answering(folder: Path, without: Collection[Path]) -> list[Path]:
     """Recordings, and models that are asked but have no gradients here, that no spec file names."""
-    specs = [file for file in folder.glob("*.toml") if file.name != MODELS_FILE]
+    specs = [file for file in folder.glob("*.toml") if file.name != MODELS_FILE and file not in without]
     named = {Path(read_spec_file(spec).weights).resolve() for spec in specs}
     return [
         file

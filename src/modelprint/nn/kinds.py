@@ -108,6 +108,15 @@ def is_asked(reference: str | Path) -> bool:
     return kind_of(Path(reference)) in ASKED
 
 
+def is_no_model(path: Path) -> bool:
+    """Whether a file is a model by its suffix, of a kind that no reader knows.
+
+    >>> is_no_model(Path("m.mlmodel")), is_no_model(Path("m.onnx")), is_no_model(Path("notes.txt"))
+    (True, False, False)
+    """
+    return path.suffix.lower() in _TITLES and kind_of(path) == "other"
+
+
 def no_model_file(path: Path) -> str:
     """The message on a file that no reader knows, with the ways round.
 

@@ -10,6 +10,8 @@ arch = "timm:resnet18"
 size = [224, 224]
 kind = "OTHER"                   # SAST, SADT, DAST, DADT, SHARED, COPY or OTHER
 made_from = "sha256:..."         # or "source"
+licence = "Apache-2.0"           # what answer tables say of it (docs/recorded-populations.md)
+origin = "https://example.com/from_imagenet"
 
 [models.rival]                   # a server
 url = "https://api.example.com"
@@ -44,6 +46,7 @@ class ModelEntry(Record):
         arch ... weights: as in `ModelOptions`; `range` is its `value_range`.
         kind: of an independent model (docs/glossary.md).
         made_from: SHA-256 of the model that this one was made from, or "source".
+        licence, origin: under which terms it was published, and where; answer tables keep both.
         url: of a server, which is asked; api ... timeout: how, as in `modelprint verify`.
         mapping, class_names: files in the folder, or in folders of it.
     """
@@ -59,6 +62,8 @@ class ModelEntry(Record):
     weights: str | None = None
     kind: CalibrationKind | None = None
     made_from: str | None = Field(default=None, pattern=r"^(source|sha256:[0-9a-f]{64})$")
+    licence: str | None = None
+    origin: str | None = None
     url: str | None = Field(default=None, pattern=r"^https?://")
     api: Literal["auto", "oip", "mlflow", "image", "mapping"] = "auto"
     model: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from modelprint.core.errors import ModelError
@@ -39,12 +40,26 @@ def path_of(reference: str | Path) -> Path:
     return Path(str(reference).removeprefix("hf:"))
 
 
-def model_files(path: str | Path, *, arch_known: bool = False, empty: bool = False) -> list[Path]:
+def broken_spec_files(folder: Path) -> dict[Path, str]:
+    """The spec files of a folder that cannot be read, and why."""
+    broken = {}
+    for spec in _spec_files(folder):
+        try:
+            read_spec_file(spec)
+        except ModelError as error:
+            broken[spec] = str(error)
+    return broken
+
+
+def model_files(
+    path: str | Path, *, arch_known: bool = False, empty: bool = False, without: Collection[Path] = ()
+) -> list[Path]:
     """The files of a folder that each name one model: spec files, weights that no spec file names, and model folders.
 
     Args:
         arch_known: whether checkpoints that do not say their architecture can be read all the same.
         empty: whether a folder without any is accepted.
+        without: spec files that are left alone.
 
     Raises:
         ModelError: no such folder, none in it, or a checkpoint whose architecture no spec file tells.
@@ -52,7 +67,7 @@ def model_files(path: str | Path, *, arch_known: bool = False, empty: bool = Fal
     folder = Path(path)
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder: name a folder of .safetensors files, or of .toml spec files")
-    specs = sorted(file for file in folder.glob("*.toml") if file.name != MODELS_FILE)
+    specs = [file for file in _spec_files(folder) if file not in without]
     named = {os.path.realpath(read_spec_file(spec).weights) for spec in specs}  # of links in a circle, too
     unnamed = [file for file in sorted(folder.iterdir()) if os.path.realpath(file) not in named]
     programs = [file for file in unnamed if kind_of(file) in PROGRAMS]  # these need no architecture
@@ -77,3 +92,7 @@ def model_files(path: str | Path, *, arch_known: bool = False, empty: bool = Fal
 def _of_graph(file: Path) -> bool:
     """Whether a file with a checkpoint's suffix is a model of another kind, or the weights of an OpenVINO model."""
     return is_asked(file) or (file.suffix.lower() == ".bin" and file.with_suffix(".xml").is_file())
+
+
+def _spec_files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.toml") if file.name != MODELS_FILE)

@@ -49,7 +49,7 @@ def known_rightly(
     said = f"the source classifies {share:.1%} of {seeds.name} rightly ({_between(interval)}, n = {n})"
     notice(said)
     card = None if source.card is None else source.card.accuracy
-    wrong = _too_low(share, interval, _chance(seeds), accuracy=accuracy, card=card)
+    wrong = _too_low(share, interval, chance_of(seeds), accuracy=accuracy, card=card)
     if not wrong and (accuracy is not None or share >= GOOD):
         return right
     fit = better_form(asked, seeds, expected=_said_by_card(source))
@@ -74,7 +74,7 @@ def accuracy_of(
     Raises:
         FingerprintError: no more than chance gives.
     """
-    share, chance = float(right.mean()), _chance(seeds)
+    share, chance = float(right.mean()), chance_of(seeds)
     fit = None if share >= GOOD else better_form(model, seeds)
     if share <= CHANCE * chance:
         raise FingerprintError(
@@ -126,7 +126,8 @@ def _too_low(share: float, interval: Interval, chance: float, *, accuracy: float
     return ""
 
 
-def _chance(seeds: LabelledSet) -> float:
+def chance_of(seeds: LabelledSet) -> float:
+    """The share that a model which has learned nothing classifies rightly: that of the most frequent class."""
     return float(max(np.bincount(seeds.labels).max() / len(seeds), 1 / seeds.classes))
 
 

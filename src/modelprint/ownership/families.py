@@ -125,6 +125,23 @@ class _Scores:
         return None
 
 
+def likenesses(
+    records: Sequence[CalibrationModel],
+    answers: Sequence[Answers],
+    sketches: Sequence[WeightSketch | None],
+    *,
+    classes: int,
+) -> list[Likeness | None]:
+    """What makes each model one of an earlier one's family, by weights or answers; None for those that are their own.
+
+    Args:
+        answers: of each, to the same inputs.
+        sketches: of each one's weights, where they can be read.
+    """
+    scores = _Scores.of(answers, classes)
+    return _joined(records, [*_by_weights(records, sketches), *_by_answers(records, answers, scores)])
+
+
 def _near_source(
     record: CalibrationModel,
     answers: Answers,

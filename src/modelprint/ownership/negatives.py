@@ -5,7 +5,7 @@ A model is opened when it is asked, and let go: however many there are, one lies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, ModelprintError, SuspectError
 from modelprint.core.identity import canonical_json, digest_file, digest_json
 from modelprint.core.redaction import shown_reference
-from modelprint.core.suspect import Answers, Suspect, answers_from_scores
+from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
 from modelprint.modalities.base import InputSpec, Modality
@@ -34,37 +34,17 @@ from modelprint.ownership.accuracy import accuracy_of
 from modelprint.ownership.ahead import Notice as Notice
 from modelprint.ownership.ahead import unheard as unheard
 from modelprint.ownership.fingerprint import CalibrationModel
+from modelprint.ownership.folder_suspects import Inputs as Inputs
+from modelprint.ownership.folder_suspects import open_folder_model
 from modelprint.ownership.origin import Origin, made_from, origin_of
 from modelprint.perturb.expectation import Behind, transforms_named
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.local import TorchSuspect
-from modelprint.suspects.open import SuspectOptions, open_suspect
-from modelprint.suspects.options import AskedInputs
-from modelprint.suspects.outputs import OutputForm
 from modelprint.suspects.recorded import RecordedSuspect
 from modelprint.training.loop import predict
 
 Negatives = str | Path | Sequence[nn.Module | LoadedModel | ModelRef]
 COPY = "COPY"  # the kind of a calibration model that was made from another model
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """What all models take and tell apart: the shape of one stored input, and the names of the classes."""
-
-    shape: tuple[int, ...]
-    class_names: tuple[str, ...]
-    modality: Modality
-
-    @property
-    def classes(self) -> int:
-        """The number of classes."""
-        return len(self.class_names)
-
-    @property
-    def spec(self) -> InputSpec:
-        """What models of this task take."""
-        return self.modality.spec(self.shape, self.class_names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,7 +312,7 @@ def _answering(one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, n
     """What answers, but is no network of torch: accuracy is measured where asking is free."""
     if one.path is not None and one.path.suffix.lower() == ".csv":  # it is read once the queries are known
         return Negative(record=CalibrationModel(name=one.name, identity=digest_file(one.path)), folder_model=one)
-    suspect = _opened(one, inputs, asked_by="")
+    suspect = open_folder_model(one, inputs, asked_by="")
     accuracy = None
     record = CalibrationModel(name=one.name, identity=suspect.identity)
     negative = Negative(record=record, folder_model=one)
@@ -346,7 +326,7 @@ def _answering(one: FolderModel, *, inputs: Inputs, seeds: LabelledSet | None, n
 
 def _asked(one: FolderModel, stored: np.ndarray, inputs: Inputs) -> Answers:
     hashes = inputs.modality.hashes(stored)
-    suspect = _opened(one, inputs, asked_by=digest_json(hashes), hashes=hashes)
+    suspect = open_folder_model(one, inputs, asked_by=digest_json(hashes), hashes=hashes)
     if isinstance(suspect, RecordedSuspect) and not suspect.checked:
         raise SuspectError(
             f"{one.name} names queries by their number: answers of calibration models are taken by the SHA-256 of each "
@@ -355,34 +335,3 @@ def _asked(one: FolderModel, stored: np.ndarray, inputs: Inputs) -> Answers:
     answers = suspect.ask(stored, access=min(suspect.access, Access.SCORES))
     suspect.finish()
     return answers
-
-
-def _opened(one: FolderModel, inputs: Inputs, *, asked_by: str, hashes: Sequence[str] = ()) -> Suspect:
-    entry = one.entry
-    aliases: Mapping[str, int | str] = {}
-    outputs = OutputForm()
-    if entry.class_names is not None:
-        from modelprint.suspects.class_names import read_class_names
-
-        file = read_class_names(one.folder / entry.class_names)
-        aliases, outputs = file.class_names, file.form
-    options = SuspectOptions(
-        modality=inputs.modality,
-        class_names=inputs.class_names,
-        class_aliases=aliases,
-        outputs=outputs,
-        input_shape=inputs.shape,
-        fingerprint=asked_by or None,
-        asked=lambda: [AskedInputs(queries=tuple(hashes), whole=False)],
-        model=one.options,
-        api=entry.api,
-        mapping=None if entry.mapping is None else one.folder / entry.mapping,
-        model_name=entry.model,
-        layout=entry.layout,
-        picture=entry.picture,
-        batch_size=entry.batch_size,
-        rate=entry.rate,
-        timeout=entry.timeout,
-        send_token=one.options.trust_code,
-    )
-    return open_suspect(one.reference, options)

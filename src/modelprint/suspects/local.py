@@ -19,6 +19,7 @@ from modelprint.core.suspect import ABSTAINED, Answers, Cost, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.loading import LoadedModel
 from modelprint.suspects.interpret import ClassIndex, answers_from_outputs, class_of, require_scores
 from modelprint.suspects.outputs import Outputs
 from modelprint.suspects.timing import cost_here
@@ -46,6 +47,7 @@ class TorchSuspect(Suspect):
         notes: what a user should know of how it was read.
         seconds: for each batch; None: any time.
         takes: what the module itself takes, where its columns, ranges or vocabulary are not those of `modality`.
+        loaded: what was read from its file, where it has one.
     """
 
     def __init__(
@@ -61,9 +63,11 @@ class TorchSuspect(Suspect):
         notes: tuple[str, ...] = (),
         seconds: float | None = None,
         takes: Modality | None = None,
+        loaded: LoadedModel | None = None,
     ) -> None:
         self.modality: Modality = modality
         self.takes = modality if takes is None else takes
+        self.loaded = loaded
         self.outputs = Outputs(classes=classes) if outputs is None else outputs
         self.lacking = self.outputs.lacking
         self.access = Access.WEIGHTS if self.outputs.scored else Access.LABELS

@@ -156,6 +156,7 @@ def _open_model(reference: str, options: SuspectOptions) -> Suspect:
         notes=notes,
         seconds=options.patience,
         takes=None if loaded.spec is None or loaded.spec.input is None else loaded.spec.modality,
+        loaded=loaded,
     )
 
 
@@ -179,6 +180,7 @@ def _first_that_opens(
                     shape=shape,
                     classes=classes,
                     inputs=options.inputs,
+                    files_first=options.files_first,
                     resize=True,
                     device=options.device or "cpu",
                 )

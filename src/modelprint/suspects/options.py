@@ -53,6 +53,7 @@ class SuspectOptions:
 
         model: how model files are read; its `mean`, `std`, `size`, `bgr` and `value_range` hold for what
             ONNX files and servers of tensors get, too.
+        files_first: whether `model` holds only for what a file does not say itself, as in a folder of models.
 
         api: what a server speaks; "auto" asks it.
         mapping: the mapping file of an API of another kind.
@@ -85,6 +86,7 @@ class SuspectOptions:
     batch_size: int | None = None
     device: str | None = None
     model: ModelOptions = field(default_factory=ModelOptions)
+    files_first: bool = False
     api: Api = "auto"
     mapping: Path | None = None
     model_name: str | None = None

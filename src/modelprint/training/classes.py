@@ -71,14 +71,14 @@ def matched(data: LabelledSet, model: LoadedModel, *, classes: int | None = None
     if data.numbering == "list" or names is None or data.class_names == names:
         return Opened(model=model, data=data)
     place = _places(names)
-    strange = [name for name in data.class_names if _plain(name) not in place]
+    strange = [name for name in data.class_names if plain_name(name) not in place]
     if strange:
         raise DataError(
             f"{data.name}: the model has no class called {', '.join(map(repr, strange[:5]))}; its classes are "
             f"{', '.join(names[:5])}{' ...' if len(names) > 5 else ''}: rename the folders, or list the data's names "
             "in the model's order with --classes FILE"
         )
-    numbers = np.array([place[_plain(name)] for name in data.class_names], dtype=np.int64)
+    numbers = np.array([place[plain_name(name)] for name in data.class_names], dtype=np.int64)
     if len(set(numbers.tolist())) < len(numbers):
         raise DataError(f"{data.name}: two of its classes are one class of the model: give --classes FILE")
     note = f"{data.name}: classes are numbered as the model names them: {', '.join(names[:5])} ..."
@@ -119,16 +119,16 @@ def _places(names: tuple[str, ...]) -> dict[str, int]:
     """
     places: dict[str, int] = {}
     for number, name in enumerate(names):
-        if _plain(name) in places:
-            raise DataError(f"the model calls two classes {_plain(name)!r}: give --classes FILE")
-        places[_plain(name)] = number
+        if plain_name(name) in places:
+            raise DataError(f"the model calls two classes {plain_name(name)!r}: give --classes FILE")
+        places[plain_name(name)] = number
     return places
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A name without what folders and configs write differently.
 
-    >>> _plain("Golden_Retriever"), _plain("tench, Tinca tinca")
+    >>> plain_name("Golden_Retriever"), plain_name("tench, Tinca tinca")
     ('golden retriever', 'tench')
     """
     return " ".join(name.split(",", maxsplit=1)[0].replace("_", " ").replace("-", " ").casefold().split())
