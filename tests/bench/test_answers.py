@@ -312,7 +312,7 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
 def test_too_little_to_judge_is_refused(tmp_path: Path, table: AnswerTable) -> None:
     with pytest.raises(DataError, match="3 families, but 4 are needed"):
         judge(read_table(*written(tmp_path, *synthetic(families=1))), ["akh"], budget=10)
-    with pytest.raises(DataError, match="each of the 6 families has one member"):
+    with pytest.raises(DataError, match="none of the 6 models of 6 families was made from another"):
         judge(read_table(*written(tmp_path, *synthetic(families=0, strangers=6))), ["akh"], budget=10)
     for budget in (0, IMAGES + 1):
         with pytest.raises(DataError, match=f"a budget of {budget} queries, but the table has 400 images"):

@@ -144,9 +144,10 @@ def show(name: str, *, format_: FormatOption = "table") -> None:
 
 @bench.command
 def answers(
-    table: Path,
+    table: Annotated[list[Path], Parameter(name="TABLE", negative="", consume_multiple=True)],
+    /,
     *,
-    families: Path,
+    families: Path | None = None,
     scheme: str = "akh,fbi,contrast",
     budget: int = 100,
     seed: int = 0,
@@ -158,9 +159,10 @@ def answers(
     Parameters
     ----------
     table
-        TABLE.npz: one integer array (n images,) for each model, under its id, and ground_truth.
+        TABLE.npz: one integer array (n images,) for each model, under its id, and ground_truth. Or folders that bench
+        record wrote, several of them where they are of the same inputs.
     families
-        JSON: each model's id, and the id of the model that it came from (its own, if from none).
+        Of a TABLE.npz, JSON: each model's id, and the id of the model that it came from (its own, if from none).
     scheme
         One or more of akh, fbi, sac, contrast, with commas between them.
     budget
@@ -170,17 +172,17 @@ def answers(
     alpha
         The accepted rate of false accusations.
     """
-    from modelprint.bench.answers import judge, leaderboard, read_table
+    from modelprint.bench.answers import judge, leaderboard, read_tables
 
     schemes = list(dict.fromkeys(name.strip() for name in scheme.split(",") if name.strip()))
     with progress() as report:
         results = judge(
-            read_table(table, families),
+            read_tables(table, families),
             schemes,
             budget=budget,
             seed=seed,
             alpha=alpha,
-            name=table.name,
+            name=" + ".join(path.name for path in table),
             progress=report,
         )
     if format_ == "json":

@@ -21,7 +21,7 @@ from modelprint.core.redaction import shown_reference
 from modelprint.core.suspect import Answers, answers_from_scores
 from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
-from modelprint.modalities.base import InputSpec, Modality
+from modelprint.modalities.base import Modality
 from modelprint.modalities.transform import Transform
 from modelprint.nn.folders import RECORDED, FolderModel, folder_models
 from modelprint.nn.likeness import WeightSketch, sketch_of, weight_distance

@@ -13,6 +13,7 @@ import torch
 
 from modelprint.bench.recording import hearing, read_table_file, record_population
 from modelprint.bench.recording.table_file import read_labels, read_scores
+from modelprint.cli.app import main
 from modelprint.core.access import Access
 from modelprint.core.errors import DataError, ModelError
 from modelprint.nn.files import save_model
@@ -218,3 +219,22 @@ def test_a_table_of_a_newer_version_is_said_to_be_one(few: Path, digits: Digits,
     (place / "table.json").write_text("{")
     with pytest.raises(DataError, match="is not JSON"):
         read_table_file(place)
+
+
+def test_the_command_shows_who_stands_in_the_table(
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (few / "0-again.safetensors").write_bytes((few / "0.safetensors").read_bytes())
+    (few / "m.mlmodel").write_bytes(b"\x08\x01")
+    words = ["bench", "record", str(few), "--data", "digits:queries", "--out", str(tmp_path / "table")]
+    with pytest.raises(SystemExit, match="0"):
+        main(words)
+    shown = capsys.readouterr()
+    assert "digits:queries: 3 models, 150 inputs, 3 families" in shown.out
+    assert "1 are one of these, saved again" in shown.out
+    assert "0-again.safetensors" in shown.out
+    assert "m.mlmodel is a Core ML model" in shown.out
+    assert "holds the answers of 3 models to 150 images" in shown.err
+    with pytest.raises(SystemExit, match="0"):
+        main([*words, "--format", "json"])
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "table" / "table.json").read_text())

@@ -133,13 +133,14 @@ def _judged(table: AnswerTable, splits: Sequence[Split]) -> Iterator[JudgedModel
                 counts_as="all",
             )
     for place in np.unique(np.concatenate([parts.independent for parts in splits])):
-        founder = int(table.founders[place])
+        first = int(table.family_of[place])
         yield JudgedModel(
             id=_third_party(table.ids[place]),
             model=table.ids[place],
             third_party=True,
             role="independent",
-            source=None if founder == place else table.ids[founder],
+            kind=table.kinds.get(table.ids[place]),
+            source=None if first == place else table.ids[first],
             accuracy=round(float(table.accuracies[place]), 5),
             agreement=None,
             counts_as="independent",
@@ -163,7 +164,7 @@ def _provenance(table: AnswerTable, splits: Sequence[Split], seed: int) -> dict[
         "seed": seed,
         "splits": {
             table.ids[parts.source]: {
-                part: names[np.unique(table.founders[getattr(parts, part)])].tolist()
+                part: names[np.unique(table.family_of[getattr(parts, part)])].tolist()
                 for part in ("selection", "calibration", "independent")
             }
             for parts in splits

@@ -20,7 +20,7 @@ class Split:
 
     Attributes:
         source: the enrolled model.
-        copies: the other members of its family, to be found.
+        copies: made from it, to be found; other members of its family are left out.
         selection: on which queries are chosen and weighed.
         calibration: which set the threshold of the verdict.
         independent: not made from the source.
@@ -38,14 +38,14 @@ def split(table: AnswerTable, source: int, *, seed: int) -> Split:
 
     An odd family out goes to the drawn half, and there to selection.
     """
-    others = [founder for founder in table.families if founder != source]
+    others = [family for family in table.families if family != table.family_of[source]]
     generator = np.random.default_rng(derived_seed("answers", "split", seed, table.ids[source]))
     drawn = [others[place] for place in generator.permutation(len(others))]
     half = (len(others) + 1) // 2
     quarter = (half + 1) // 2
     return Split(
         source=source,
-        copies=table.families[source][table.families[source] != source],
+        copies=table.copies(source),
         selection=_members(table, drawn[:quarter]),
         calibration=_members(table, drawn[quarter:half]),
         independent=_members(table, drawn[half:]),
@@ -65,12 +65,13 @@ def check_judgeable(table: AnswerTable, *, budget: int) -> None:
         )
     if not table.sources:
         raise DataError(
-            f"each of the {len(table.families)} families has one member: there is no copy to be found. Families are "
-            "told by the id of the model that each one came from"
+            f"none of the {len(table.ids)} models of {len(table.families)} families was made from another: there is no "
+            "copy to be found. Name another table beside it that has copies, or say the id of the model that each one "
+            "came from"
         )
     if not 1 <= budget <= table.images:
         raise DataError(f"a budget of {budget} queries, but the table has {table.images} images: ask 1 to that many")
 
 
-def _members(table: AnswerTable, founders: list[int]) -> Int[np.ndarray, " k"]:
-    return np.sort(np.concatenate([table.families[founder] for founder in founders]))
+def _members(table: AnswerTable, families: list[int]) -> Int[np.ndarray, " k"]:
+    return np.sort(np.concatenate([table.families[family] for family in families]))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from modelprint.core.errors import DataError
 from modelprint.core.untrusted import read_regular
@@ -32,12 +32,19 @@ class AnswerTable:
         labels: in the smallest integer type that holds them.
         truth: the images' true labels.
         parents: the place of the model that each one came from; its own, if from none.
+        kin: the place of the first model of each one's family, where models are of one family for other reasons than
+            their parents, too; None: parents tell all.
+        scores: of the models that gave any, by id; empty where they were not read.
+        kinds: of independent models, by id, as far as known.
     """
 
     ids: tuple[str, ...]
     labels: Int[np.ndarray, "m n"]
     truth: Int[np.ndarray, " n"]
     parents: Int[np.ndarray, " m"]
+    kin: Int[np.ndarray, " m"] | None = None
+    scores: Mapping[str, Float[np.ndarray, "n classes"]] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def images(self) -> int:
@@ -46,18 +53,30 @@ class AnswerTable:
 
     @cached_property
     def founders(self) -> Int[np.ndarray, " m"]:
-        """The place of the model from which each one's family comes."""
+        """The place of the model that each one was made from in the end."""
         return founders(self.parents)
 
     @cached_property
+    def family_of(self) -> Int[np.ndarray, " m"]:
+        """The place under which each one's family stands: no family is split between the parts of a benchmark."""
+        return self.founders if self.kin is None else self.kin
+
+    @cached_property
     def families(self) -> dict[int, Int[np.ndarray, " k"]]:
-        """The members of each family, the founder among them, under the founder's place."""
-        return {int(founder): np.flatnonzero(self.founders == founder) for founder in np.unique(self.founders)}
+        """The members of each family."""
+        return {int(first): np.flatnonzero(self.family_of == first) for first in np.unique(self.family_of)}
 
     @cached_property
     def sources(self) -> list[int]:
         """The founders from which another model was made."""
-        return [founder for founder, members in self.families.items() if len(members) > 1]
+        made, counts = np.unique(self.founders, return_counts=True)
+        return [int(founder) for founder in made[counts > 1]]
+
+    def copies(self, source: int) -> Int[np.ndarray, " k"]:
+        """The models that were made from a source."""
+        members = np.flatnonzero(self.founders == source)
+        copies: np.ndarray = members[members != source]
+        return copies
 
     @cached_property
     def accuracies(self) -> np.ndarray:
@@ -88,13 +107,13 @@ def read_table(table: Path, families: Path) -> AnswerTable:
     arrays = read_npz_arrays(table)
     if TRUTH not in arrays:
         raise DataError(f"{table} holds no {TRUTH}: add the images' true labels under that name")
-    truth = _as_labels(arrays.pop(TRUTH), who=f"{table}, {TRUTH}")
+    truth = as_labels(arrays.pop(TRUTH), who=f"{table}, {TRUTH}")
     parents = _read_families(families)
     _check_same(arrays, parents, table, families)
     ids = tuple(sorted(arrays))
     rows = []
     for name in ids:
-        row = _as_labels(arrays.pop(name), who=f"{table}, {name}")
+        row = as_labels(arrays.pop(name), who=f"{table}, {name}")
         if len(row) != len(truth):
             raise DataError(f"{table}, {name}: {len(row)} labels, but {TRUTH} has {len(truth)}: give one per image")
         rows.append(row)
@@ -107,7 +126,7 @@ def read_table(table: Path, families: Path) -> AnswerTable:
     )
 
 
-def _as_labels(array: np.ndarray, *, who: str) -> np.ndarray:
+def as_labels(array: np.ndarray, *, who: str) -> np.ndarray:
     """Class numbers, in the smallest integer type that holds them."""
     if array.dtype.kind not in "iu":
         raise DataError(f"{who} is of type {array.dtype}: expected class numbers, integers")

@@ -40,6 +40,7 @@ class HeardModel:
         identity: SHA-256 of its file, or its address.
         key: of everything that decides its answers; the same key, the same answers.
         parents: SHA-256 of what it was made from, as its card or `models.toml` says.
+        family, joined_by: SHA-256 of the first model of its family, and why it is of it, as an earlier table says.
     """
 
     id: str
@@ -53,6 +54,8 @@ class HeardModel:
     answers: Answers
     sketch: WeightSketch | None
     notes: tuple[str, ...]
+    family: str | None = None
+    joined_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from modelprint.bench.recording.hearing import HeardModel
 from modelprint.bench.recording.table_file import AlikeBy
 from modelprint.nn.likeness import weight_distance
 from modelprint.ownership.families import LEAST_DIFFERENT, LEAST_GRADED, SAME_SCORES, likenesses
-from modelprint.ownership.fingerprint import CalibrationModel
+from modelprint.ownership.fingerprint import CalibrationModel, Likeness
 from modelprint.stats.likeness import ROUNDED, graded, label_differences, score_distances
 
 
@@ -111,23 +111,34 @@ def kinship(models: Sequence[HeardModel], same_as: Mapping[str, int], *, classes
             accuracy=model.accuracy,
             kind=model.kind,
             made_from=None if parents[place] is None else models[_founder(parents, place)].identity,
+            joined=_joined_before(model, models, same_as),
         )
         for place, model in enumerate(models)
     ]
     joined = likenesses(
         records, [model.answers for model in models], [model.sketch for model in models], classes=classes
     )
-    place_of = {model.identity: place for place, model in enumerate(models)}
     kin = []
     for place, likeness in enumerate(joined):
-        family = place_of[records[place].family]
+        family, by = records[place].family, models[place].joined_by
         if likeness is not None and likeness.family is not None:
-            family = place_of[likeness.family]
-        by = None
-        if likeness is not None and parents[place] is None:
-            by = f"{likeness.by}, {likeness.distance:.3g} from {likeness.to}"
-        kin.append(Kin(made_from=parents[place], family=family, joined_by=by))
+            family = likeness.family
+            by = by or f"{likeness.by}, {likeness.distance:.3g} from {likeness.to}"
+        kin.append(
+            Kin(
+                made_from=parents[place],
+                family=same_as[family],
+                joined_by=by if parents[place] is None and same_as[family] != place else None,
+            )
+        )
     return kin
+
+
+def _joined_before(model: HeardModel, models: Sequence[HeardModel], same_as: Mapping[str, int]) -> Likeness | None:
+    """The family that an earlier table put a model into."""
+    if model.family is None or (first := models[same_as[model.family]]) is model:
+        return None
+    return Likeness(to=first.id, by="weights", distance=0.0, family=first.identity)
 
 
 def _parent(place: int, model: HeardModel, same_as: Mapping[str, int]) -> int | None:

@@ -93,7 +93,7 @@ def record_population(
         progress("models", len(listing.models), len(listing.models))
         if not models:
             raise DataError(f"no model of {place} could be recorded: {_reasons(unread)}")
-        table = _table(models, unread, data)
+        table = sorted_out(models, unread, _of_inputs(data))
         kept = {model.id for model in table.models}
         write_table(
             out,
@@ -128,40 +128,54 @@ def _earlier(out: Path, data: LabelledSet) -> dict[str, Arrays]:
     }
 
 
-def _table(models: Sequence[HeardModel], unread: Sequence[UnreadModel], data: LabelledSet) -> TableFile:
-    ordered = sorted(models, key=_precedence)
-    same = duplicates(ordered, classes=data.classes)
-    kept = [model for place, model in enumerate(ordered) if place not in same]
-    place_of = {model.id: place for place, model in enumerate(kept)}
-    stands_for = {
-        model.id: place_of[ordered[same[place].of if place in same else place].id]
-        for place, model in enumerate(ordered)
-    }
-    kin = kinship(kept, _names(ordered, stands_for), classes=data.classes)
+def _of_inputs(data: LabelledSet) -> TableFile:
+    """A table of no models yet."""
     return TableFile(
         data=data.name,
         data_sha256=data.identity,
         modality=data.modality.name,
         inputs=len(data),
         classes=data.class_names,
-        models=tuple(
-            sorted((_recorded(model, kin[place], kept) for place, model in enumerate(kept)), key=lambda one: one.id)
-        ),
-        duplicates=tuple(
-            DuplicateModel(
-                id=ordered[place].id,
-                sha256=ordered[place].identity,
-                format=ordered[place].format,
-                licence=ordered[place].published.licence,
-                origin=ordered[place].published.origin,
-                of=ordered[alike.of].id,
-                by=alike.by,
-                distance=alike.distance,
-            )
-            for place, alike in same.items()
-        ),
-        unread=tuple(unread),
-        provenance=provenance(),
+        models=(),
+    )
+
+
+def sorted_out(models: Sequence[HeardModel], unread: Sequence[UnreadModel], empty: TableFile) -> TableFile:
+    """The table of some models: which of them are one, and which one family.
+
+    Args:
+        empty: what the table says of its inputs.
+    """
+    ordered = sorted(models, key=_precedence)
+    same = duplicates(ordered, classes=len(empty.classes))
+    kept = [model for place, model in enumerate(ordered) if place not in same]
+    place_of = {model.id: place for place, model in enumerate(kept)}
+    stands_for = {
+        model.id: place_of[ordered[same[place].of if place in same else place].id]
+        for place, model in enumerate(ordered)
+    }
+    kin = kinship(kept, _names(ordered, stands_for), classes=len(empty.classes))
+    duplicated = tuple(
+        DuplicateModel(
+            id=ordered[place].id,
+            sha256=ordered[place].identity,
+            format=ordered[place].format,
+            licence=ordered[place].published.licence,
+            origin=ordered[place].published.origin,
+            of=ordered[alike.of].id,
+            by=alike.by,
+            distance=alike.distance,
+        )
+        for place, alike in same.items()
+    )
+    recorded = (_recorded(model, kin[place], kept) for place, model in enumerate(kept))
+    return empty.model_copy(
+        update={
+            "models": tuple(sorted(recorded, key=lambda one: one.id)),
+            "duplicates": duplicated,
+            "unread": tuple(unread),
+            "provenance": provenance(),
+        }
     )
 
 
