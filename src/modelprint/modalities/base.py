@@ -277,6 +277,10 @@ class Modality(ABC):
             return stored
         raise UsageError(f"{self.plural} are not augmented by {kind!r}: use augment=none")
 
+    def usual_shift(self, shape: tuple[int, ...]) -> int:
+        """How far training moves inputs of a shape, unless a recipe says it; 0: not at all."""
+        return 0
+
     def mix(self, data: Labelled, count: int, *, generator: torch.Generator) -> Labelled:
         """New inputs, each made from two of different classes, with the class of the larger part.
 

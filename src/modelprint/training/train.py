@@ -41,7 +41,10 @@ class TrainedModel:
 def default_recipe(data: LabelledSet, *, epochs: int | None = None) -> TrainRecipe:
     """A short recipe that suits a data set: one-cycle, shifts, mirrored only where that keeps the class (colour)."""
     if not isinstance(data.spec, ImageSpec):
-        return TrainRecipe(epochs=epochs or 20, lr=0.1, batch_size=64, augment="none")
+        shift = data.modality.usual_shift(data.shape)
+        return TrainRecipe(
+            epochs=epochs or 20, lr=0.1, batch_size=64, augment="shift" if shift else "none", shift=shift
+        )
     if data.spec.width < 16:
         return TrainRecipe(epochs=epochs or 20, lr=0.1, batch_size=64, augment="shift", shift=1)
     if data.spec.channels == 1:

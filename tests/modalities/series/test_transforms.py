@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modelprint.modalities.series.transforms import TRANSFORMS, BitDepth, Gain, LowPass, Noise, Resample, Shift
+from modelprint.modalities.series.transforms import TRANSFORMS, Delay, Gain, LowPass, Resample, SampleBits, WhiteNoise
 
 TIME = np.arange(2000) / 8000
 
@@ -29,7 +29,7 @@ def test_each_keeps_shape_type_and_range(name: str) -> None:
 
 def test_noise_has_the_power_that_it_says() -> None:
     series = tones(100, 200, 300) * np.float32(0.1)
-    noise = Noise(snr=20)(series, seed=0) - series
+    noise = WhiteNoise(snr=20)(series, seed=0) - series
     ratio = (series.astype(float) ** 2).mean() / (noise.astype(float) ** 2).mean()
     assert 10 * np.log10(ratio) == pytest.approx(20, abs=1)  # a little is clipped
 
@@ -46,13 +46,13 @@ def test_low_frequencies_pass_and_high_ones_do_not() -> None:
 def test_gain_shift_and_bits() -> None:
     series = tones(100)
     assert np.allclose(Gain(factor=0.25)(series), series / 4)
-    later = Shift(share=0.1)(series)
+    later = Delay(share=0.1)(series)
     assert np.array_equal(later[..., 200:], series[..., :-200])
     assert (later[..., :200] == series[0, 0, 0]).all()
-    assert len(np.unique(BitDepth(bits=3)(series))) == 9
+    assert len(np.unique(SampleBits(bits=3)(series))) == 9
 
 
-@pytest.mark.parametrize("transform", [Gain(factor=0.3), Shift(share=0.1), LowPass(cutoff=0.4)])
+@pytest.mark.parametrize("transform", [Gain(factor=0.3), Delay(share=0.1), LowPass(cutoff=0.4)])
 def test_gradients_come_back_by_the_transpose(transform) -> None:
     """<T x, g> = <x, T' g>; of a filter but for the ends, where both are nearly zero here."""
     random = np.random.default_rng(0)

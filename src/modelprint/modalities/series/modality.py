@@ -10,10 +10,11 @@ from jaxtyping import Float, Int16
 
 from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
-from modelprint.modalities.base import MODALITIES, InputSpec, Labelled, Modality
+from modelprint.modalities.base import MODALITIES, InputSpec, Labelled, Modality, Scale, Stored
 from modelprint.modalities.series import mixing, storage
 from modelprint.modalities.series.augmentation import shifted
 from modelprint.modalities.series.picture import series_uri
+from modelprint.modalities.series.resampling import resampled
 from modelprint.modalities.series.spec import SeriesSpec
 from modelprint.modalities.series.transforms import TRANSFORMS
 from modelprint.modalities.series.wire import SeriesWire
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FROM_HARDLY_TO_PLAINLY = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the spread: changes of every value, in order
+BLOCK = 4096  # series that are looked at together
+LONG = 256  # samples
 
 
 class Series(Modality):
@@ -82,6 +85,41 @@ class Series(Modality):
         """Series of that rate and scale."""
         assert isinstance(spec, SeriesSpec)
         return Series(rate=spec.rate, full_scale=spec.full_scale, spread=spec.spread)
+
+    def brought(self, stored: Stored, own: Modality, *, who: str) -> Int16[np.ndarray, "n channels length"]:
+        """Series resampled to this rate, and counted by this scale.
+
+        Raises:
+            DataError: values beyond the scale.
+        """
+        assert isinstance(own, Series)
+        if own == self:
+            return stored
+        points = own.as_points(stored)
+        if None not in (own.rate, self.rate) and own.rate != self.rate:
+            points = resampled(points, own.rate or 0, self.rate or 0).clip(-own.full_scale, own.full_scale)
+        if self.full_scale < own.full_scale and (np.abs(points) > self.full_scale).any():
+            raise DataError(
+                f"{who}: its values run to {np.abs(points).max():.4g}, models of this task take values up to "
+                f"{self.full_scale:g}: bring both to the same units"
+            )
+        return storage.rounded_series(points, self.full_scale)
+
+    def scale(self, stored: Stored, *, block: int | None = None) -> Scale:
+        """Mean and spread of each channel, to four digits."""
+        unit = self.full_scale / storage.LEVELS
+        rows = [stored[start : start + BLOCK].astype(np.float64) for start in range(0, len(stored), BLOCK)]
+        count = len(stored) * stored.shape[-1]
+        mean = sum(some.sum(axis=(0, 2)) for some in rows) / count
+        squares = sum(np.square(some - mean[:, None]).sum(axis=(0, 2)) for some in rows) / count
+        return Scale(
+            mean=tuple(_rounded(value * unit) for value in mean),
+            std=tuple(_rounded(max(float(value), 1.0) ** 0.5 * unit) for value in squares),
+        )
+
+    def for_code(self, inputs: np.ndarray) -> Points:
+        """Floats, in the units of the data."""
+        return self.as_points(inputs)
 
     def check_set(self, stored: np.ndarray, *, who: str) -> None:
         """Refuse all but 16-bit series."""
@@ -143,9 +181,18 @@ class Series(Modality):
         noise = torch.randn((count, *shape), generator=generator)
         return self.to_stored(noise.mul_(self.full_scale / 6 if self.spread is None else self.spread)).numpy()
 
+    def usual_shift(self, shape: tuple[int, ...]) -> int:
+        """A sixteenth of a long series; short ones mostly begin where they should."""
+        return shape[-1] // 16 if shape[-1] >= LONG else 0
+
     def picture(self, stored: np.ndarray, *, before: np.ndarray | None = None) -> str:
-        """A line; of long sound, its spectrogram."""
-        return series_uri(self.as_points(stored), rate=self.rate)
+        """A line, over the one that it was made from; of long sound, its spectrogram."""
+        beneath = None if before is None else self.as_points(before)
+        return series_uri(self.as_points(stored), rate=self.rate, before=beneath)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 SERIES = Series()

@@ -10,31 +10,45 @@ from jaxtyping import Float, UInt8
 
 WIDTH, HEIGHT = 144, 72  # of a line's drawing
 COLOURS = ("#1f6f8b", "#b5532d", "#4d7c3a", "#7a4f9a")
-MOST_LINES = 4
+PALE = "#c9c9c9"
+MOST_LINES = len(COLOURS)
 SOUND = 4000.0  # samples a second, from which on a spectrogram says more than a line
 WINDOW = 256  # samples of a short-time spectrum
 DECIBELS = 60.0  # below the loudest, which are black
 
 
-def series_uri(series: Float[np.ndarray, "channels length"], *, rate: float | None) -> str:
-    """One series as a picture's data URI."""
+def series_uri(
+    series: Float[np.ndarray, "channels length"],
+    *,
+    rate: float | None,
+    before: Float[np.ndarray, "channels length"] | None = None,
+) -> str:
+    """One series as a picture's data URI.
+
+    Args:
+        before: what it was made from, drawn as a pale line beneath.
+    """
     if rate is not None and rate >= SOUND and series.shape[-1] >= 4 * WINDOW:
         return "data:image/png;base64," + base64.b64encode(_spectrogram_png(series.mean(axis=0))).decode()
-    return "data:image/svg+xml;base64," + base64.b64encode(line_svg(series).encode()).decode()
+    return "data:image/svg+xml;base64," + base64.b64encode(line_svg(series, before=before).encode()).decode()
 
 
-def line_svg(series: Float[np.ndarray, "channels length"]) -> str:
+def line_svg(
+    series: Float[np.ndarray, "channels length"], *, before: Float[np.ndarray, "channels length"] | None = None
+) -> str:
     """The channels as lines, one over the other in the same frame; the first four, where there are more."""
-    low, high = float(series.min()), float(series.max())
-    span = (high - low) or 1.0
+    beneath = series[:0] if before is None else before[:MOST_LINES]
+    shown = [*((channel, PALE) for channel in beneath), *zip(series, COLOURS, strict=False)]
+    low = min(float(channel.min()) for channel, _ in shown)
+    span = (max(float(channel.max()) for channel, _ in shown) - low) or 1.0
     lines = []
-    for number, channel in enumerate(series[:MOST_LINES]):
+    for channel, colour in shown:
         across, values = _envelope(channel)
         points = " ".join(
             f"{2 + x * (WIDTH - 4):.1f},{HEIGHT - 3 - (y - low) / span * (HEIGHT - 6):.1f}"
             for x, y in zip(across.tolist(), values.tolist(), strict=True)
         )
-        lines.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[number]}" stroke-width="1.2"/>')
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.2"/>')
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>{"".join(lines)}</svg>'

@@ -36,6 +36,12 @@ class SeriesSpec(InputSpec):
         return self.channels, self.length
 
     @property
+    def numbers(self) -> dict[str, int]:
+        """Channels and length."""
+        channels = dict.fromkeys(("channels", "in_channels", "in_chans"), self.channels)
+        return {**channels, **dict.fromkeys(("length", "size", "seq_len"), self.length)}
+
+    @property
     def modality_name(self) -> str:
         """Always "series"."""
         return self.modality

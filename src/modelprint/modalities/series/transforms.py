@@ -27,9 +27,9 @@ def _within(changed: np.ndarray, before: Series) -> Series:
     return clipped
 
 
-@TRANSFORMS.register("noise")
+@TRANSFORMS.register("white-noise")
 @dataclass(frozen=True, kw_only=True)
-class Noise(Transform):
+class WhiteNoise(Transform):
     """White noise.
 
     Attributes:
@@ -114,9 +114,9 @@ class Gain(Transform):
         return (gradient * self.factor).astype(gradient.dtype)
 
 
-@TRANSFORMS.register("shift")
+@TRANSFORMS.register("delay")
 @dataclass(frozen=True, kw_only=True)
-class Shift(Transform):
+class Delay(Transform):
     """Later; the first value fills the gap.
 
     Attributes:
@@ -142,9 +142,9 @@ class Shift(Transform):
         return min(length - 1, round(self.share * length))
 
 
-@TRANSFORMS.register("bit-depth")
+@TRANSFORMS.register("sample-bits")
 @dataclass(frozen=True, kw_only=True)
-class BitDepth(Transform):
+class SampleBits(Transform):
     """Rounded to fewer levels, as telephones do.
 
     Attributes:
