@@ -13,7 +13,7 @@ from modelprint.attacks.prune import prunable
 from modelprint.core.errors import ModelError, UsageError
 from modelprint.data.labelled import LabelledSet
 from modelprint.lineage import StateTensors, compare, reference_of
-from modelprint.nn.architectures import ARCHITECTURES, Normalized
+from modelprint.nn.architectures import Normalized, architectures_for
 from modelprint.nn.files import save_model
 from modelprint.nn.spec import ModelSpec, build
 from tests.attacks.conftest import World
@@ -44,7 +44,7 @@ def settled(arch: str) -> tuple[Normalized, ModelSpec, torch.Tensor, LabelledSet
     return source, spec, images, data
 
 
-@pytest.mark.parametrize("arch", list(ARCHITECTURES))
+@pytest.mark.parametrize("arch", architectures_for("image"))
 @pytest.mark.parametrize("kind", ["permute-rescale", "onnx-round-trip"])
 def test_the_function_stays(kind: str, arch: str) -> None:
     source, spec, images, data = settled(arch)
@@ -100,7 +100,7 @@ def test_removed_channels_make_a_narrower_net_that_keeps_its_weights(world: Worl
         attacked(world, "prune-channels", rate="0.01")
 
 
-@pytest.mark.parametrize("arch", list(ARCHITECTURES))
+@pytest.mark.parametrize("arch", architectures_for("image"))
 def test_every_registered_architecture_can_be_narrowed(arch: str) -> None:
     source, spec, images, data = settled(arch)
     made = run_attack("prune-channels", {"rate": "0.5"}, source, spec, data, seed=2)

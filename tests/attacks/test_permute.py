@@ -7,7 +7,7 @@ import torch
 
 from modelprint.attacks.permute import Permute
 from modelprint.data.labelled import LabelledSet
-from modelprint.nn.architectures import ARCHITECTURES
+from modelprint.nn.architectures import architectures_for
 from modelprint.nn.spec import ModelSpec, build
 from tests.attacks.conftest import World
 
@@ -22,7 +22,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("arch", list(ARCHITECTURES))
+@pytest.mark.parametrize("arch", architectures_for("image"))
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 20)])
 def test_function_is_the_same(arch: str, channels: int, size: int, world: World) -> None:
     spec = ModelSpec(arch=arch, arch_args=SMALL.get(arch, {}), channels=channels, size=size, classes=10)

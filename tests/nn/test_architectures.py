@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from modelprint.core.errors import ModelError
-from modelprint.nn.architectures import ARCHITECTURES, Net, Normalized, parameter_count
+from modelprint.nn.architectures import Net, Normalized, architectures_for, parameter_count
 from modelprint.nn.files import ModelCard, save_model
 from modelprint.nn.loading import load_model
 from modelprint.nn.spec import ModelSpec, build
 
 SHAPES = [(1, 8), (1, 28), (3, 32)]
 everywhere = pytest.mark.parametrize(("channels", "size"), SHAPES)
-each = pytest.mark.parametrize("arch", list(ARCHITECTURES))
+each = pytest.mark.parametrize("arch", architectures_for("image"))
 
 
 def spec_of(arch: str, channels: int = 3, size: int = 32, classes: int = 10) -> ModelSpec:

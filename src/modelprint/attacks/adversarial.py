@@ -26,7 +26,7 @@ class AdversarialTraining(Attack):
     """Fine-tuning with PGD examples.
 
     Attributes:
-        epsilon: the largest change of a pixel, on the [0, 1] scale.
+        epsilon: the largest change of a coordinate, as a share of its range (of a pixel: on the [0, 1] scale).
         share: of each batch that is perturbed.
     """
 
@@ -52,7 +52,7 @@ class AdversarialTraining(Attack):
                 model,
                 inputs[:hard],
                 labels[:hard],
-                epsilon=self.epsilon,
+                epsilon=self.epsilon * loot.data.modality.box.span,
                 steps=self.steps,
                 generator=loot.generator,
                 space=loot.data.modality.box,

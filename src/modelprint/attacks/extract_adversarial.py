@@ -23,7 +23,7 @@ class ExtractAdversarial(Extraction):
 
     Attributes:
         hardening_epochs: with PGD examples, at learning rate `hardening_lr`.
-        epsilon: of the PGD examples, on the [0, 1] scale.
+        epsilon: of the PGD examples, as a share of the range of a coordinate.
     """
 
     name: ClassVar[str] = "extract-adversarial"

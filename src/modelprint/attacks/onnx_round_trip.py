@@ -18,16 +18,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.core.devices import device_of
 from modelprint.core.errors import ModelError, first_line
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.layers import BatchNorm, Weighted
 
 _OPSET = 17
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
-Layer = nn.Conv2d | nn.Linear | nn.BatchNorm2d
+Layer = Weighted | BatchNorm
 
 
 @ATTACKS.register("onnx-round-trip")
@@ -94,7 +95,7 @@ def _numbers(node: Any, constants: dict[str, np.ndarray]) -> dict[str, np.ndarra
 
 def _put_back(layers: Sequence[Layer], exported: Sequence[dict[str, np.ndarray]]) -> None:
     """Fill the layers; the bias that folding made goes where there is room for it: into the BatchNorm."""
-    weighted = [place for place, layer in enumerate(layers) if not isinstance(layer, nn.BatchNorm2d)]
+    weighted = [place for place, layer in enumerate(layers) if not isinstance(layer, BatchNorm)]
     if len(weighted) != len(exported):
         raise ModelError(f"the exported graph has {len(exported)} layers with weights, the model {len(weighted)}")
     for place, numbers in zip(weighted, exported, strict=True):
@@ -102,7 +103,7 @@ def _put_back(layers: Sequence[Layer], exported: Sequence[dict[str, np.ndarray]]
         after = layers[place + 1] if place + 1 < len(layers) else None
         layer.weight.copy_(torch.from_numpy(np.array(numbers["weight"])).reshape(layer.weight.shape))
         bias = torch.from_numpy(np.array(numbers["bias"])) if "bias" in numbers else None
-        if isinstance(after, nn.BatchNorm2d):
+        if isinstance(after, BatchNorm):
             _neutral(after, torch.zeros(len(layer.weight)) if bias is None else bias)
             if layer.bias is not None:
                 layer.bias.zero_()
@@ -110,7 +111,7 @@ def _put_back(layers: Sequence[Layer], exported: Sequence[dict[str, np.ndarray]]
             layer.bias.copy_(bias)
 
 
-def _neutral(norm: nn.BatchNorm2d, bias: Tensor) -> None:
+def _neutral(norm: BatchNorm, bias: Tensor) -> None:
     """Let a BatchNorm add a bias, and nothing else."""
     if norm.running_mean is None or norm.running_var is None:
         raise ModelError("a BatchNorm without statistics cannot be folded")

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.core.errors import ModelError
 from modelprint.nn.architectures import Net, Residual
+from modelprint.nn.layers import BatchNorm, Convolution, Weighted
 
 Order = Int[Tensor, " units"]
-_ELEMENTWISE = (nn.ReLU, nn.Identity, nn.Flatten, nn.Dropout, nn.MaxPool2d, nn.AdaptiveAvgPool2d)
+_ELEMENTWISE = (nn.ReLU, nn.Identity, nn.Flatten, nn.Dropout)
+_POOLING = (nn.MaxPool1d, nn.MaxPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
 
 
 @ATTACKS.register("permute")
@@ -48,14 +50,14 @@ def _permute(module: nn.Module, order: Order, generator: torch.Generator) -> Ord
         return order
     if isinstance(module, Residual):
         return _permute_residual(module, order, generator)
-    if isinstance(module, nn.Conv2d | nn.Linear):
+    if isinstance(module, Weighted):
         return _permute_layer(module, order, torch.randperm(len(module.weight), generator=generator))
-    if isinstance(module, nn.BatchNorm2d):
+    if isinstance(module, BatchNorm):
         for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
             if tensor is not None:
                 tensor.copy_(tensor[order].clone())
         return order
-    if isinstance(module, _ELEMENTWISE):
+    if isinstance(module, (*_ELEMENTWISE, *_POOLING)):
         return order
     raise ModelError(f"channel permutation does not know the layer {type(module).__name__}")
 
@@ -69,8 +71,8 @@ def _permute_residual(block: Residual, order: Order, generator: torch.Generator)
     return _permute(block.bn2, outer, generator)
 
 
-def _permute_layer(layer: nn.Conv2d | nn.Linear, inputs: Order, outputs: Order) -> Order:
-    if isinstance(layer, nn.Conv2d) and layer.groups > 1:
+def _permute_layer(layer: Weighted, inputs: Order, outputs: Order) -> Order:
+    if isinstance(layer, Convolution) and layer.groups > 1:
         if not layer.groups == layer.in_channels == layer.out_channels:
             raise ModelError("channel permutation knows depthwise convolutions only, no other groups")
         outputs = inputs  # each channel is its own group
@@ -82,7 +84,7 @@ def _permute_layer(layer: nn.Conv2d | nn.Linear, inputs: Order, outputs: Order) 
     return outputs
 
 
-def _take_inputs(layer: nn.Conv2d | nn.Linear, order: Order) -> None:
+def _take_inputs(layer: Weighted, order: Order) -> None:
     """Let a layer read permuted inputs; after flattening, each channel stands for a run of columns."""
     run = layer.weight.shape[1] // len(order)
     columns = (order[:, None] * run + torch.arange(run)).flatten()

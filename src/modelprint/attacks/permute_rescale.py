@@ -21,6 +21,7 @@ from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.attacks.permute import Permute
 from modelprint.core.errors import ModelError
 from modelprint.nn.architectures import Net, Residual
+from modelprint.nn.layers import BatchNorm, Convolution, Weighted
 
 Scale = Float[Tensor, " units"]
 
@@ -57,13 +58,13 @@ class PermuteRescale(Attack):
         if isinstance(module, nn.Sequential):
             children = list(module)
             for child, after in zip(children, [*children[1:], None], strict=True):
-                if isinstance(child, nn.Conv2d | nn.Linear):
+                if isinstance(child, Weighted):
                     _take_back(child, scale)
                     scale = torch.ones(len(child.weight))
-                    if not isinstance(after, nn.BatchNorm2d):
+                    if not isinstance(after, BatchNorm):
                         scale = self._factors(len(scale), generator)
                         _give(child, scale)
-                elif isinstance(child, nn.BatchNorm2d):
+                elif isinstance(child, BatchNorm):
                     scale = self._factors(len(scale), generator)
                     _give(child, scale)
                 else:
@@ -98,12 +99,12 @@ def _give(layer: nn.Module, scale: Scale) -> None:
         bias.mul_(factors)
 
 
-def _take_back(layer: nn.Conv2d | nn.Linear, scale: Scale) -> None:
+def _take_back(layer: Weighted, scale: Scale) -> None:
     """Divide what a layer reads; after flattening, each channel stands for a run of columns."""
     weight = layer.weight
     factors = scale.to(weight.device)
-    if isinstance(layer, nn.Conv2d) and layer.groups > 1:
-        weight.div_(factors.reshape(-1, 1, 1, 1))
+    if isinstance(layer, Convolution) and layer.groups > 1:
+        weight.div_(factors.reshape(-1, *[1] * (weight.ndim - 1)))
         return
     run = weight.shape[1] // len(factors)
     weight.div_(factors.repeat_interleave(run).reshape(1, -1, *[1] * (weight.ndim - 2)))

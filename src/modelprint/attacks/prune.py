@@ -18,6 +18,7 @@ from torch.nn.utils import prune
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.nn.architectures import Normalized
+from modelprint.nn.layers import Weighted
 from modelprint.training.loop import TrainRecipe
 
 
@@ -59,13 +60,12 @@ class Prune(Attack):
         return list(self.train(loot, model, loot.images, loot.labels, recipe).losses)
 
 
-def prunable(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+def prunable(model: nn.Module) -> list[Weighted]:
     """Convolutions and linear layers; not the last layer of torch's attention, whose weights it reads by itself."""
     return [
         module
         for module in model.modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-        and not isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)
+        if isinstance(module, Weighted) and not isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)
     ]
 
 

@@ -22,6 +22,7 @@ from modelprint.attacks.prune import Prune
 from modelprint.core.devices import device_of
 from modelprint.core.errors import ModelError
 from modelprint.nn.architectures import ARCHITECTURES, Net, Residual
+from modelprint.nn.layers import Convolution, Weighted
 from modelprint.nn.spec import ModelSpec, build
 
 Kept = Int[Tensor, " channels"]
@@ -82,8 +83,8 @@ def _copy(old: nn.Module, new: nn.Module, kept: Kept) -> Kept:
         outer = kept if isinstance(old.shortcut, nn.Identity) else _copy(old.shortcut, new.shortcut, kept)
         _copy_layer(old.conv2, new.conv2, inner, outer)
         return _copy(old.bn2, new.bn2, outer)
-    if isinstance(old, nn.Conv2d | nn.Linear) and isinstance(new, nn.Conv2d | nn.Linear):
-        depthwise = isinstance(old, nn.Conv2d) and old.groups > 1
+    if isinstance(old, Weighted) and isinstance(new, Weighted):
+        depthwise = isinstance(old, Convolution) and old.groups > 1
         outputs = kept if depthwise else _largest(old.weight, len(new.weight))
         _copy_layer(old, new, torch.arange(1) if depthwise else kept, outputs)
         return outputs
@@ -97,7 +98,7 @@ def _largest(weight: Tensor, count: int) -> Kept:
     return weight.abs().flatten(1).sum(1).argsort(descending=True)[:count].sort().values.cpu()
 
 
-def _copy_layer(old: nn.Conv2d | nn.Linear, new: nn.Conv2d | nn.Linear, inputs: Kept, outputs: Kept) -> None:
+def _copy_layer(old: Weighted, new: Weighted, inputs: Kept, outputs: Kept) -> None:
     """After flattening, each input channel stands for a run of columns."""
     run = new.weight.shape[1] // len(inputs)
     columns = (inputs[:, None] * run + torch.arange(run)).flatten()

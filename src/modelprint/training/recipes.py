@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-Augment = Literal["none", "shift", "shift-flip"]
+Augment = Literal["none", "shift", "shift-flip", "shift-gain"]
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
@@ -39,7 +39,8 @@ class BuiltIn(Recipe):
         epochs: passes over the data.
         lr: the highest learning rate.
         batch_size: inputs of a step.
-        augment: "shift" moves each image by up to `shift` pixels, "shift-flip" mirrors half of them, too.
+        augment: "shift" moves each image by up to `shift` pixels, "shift-flip" mirrors half of them, too,
+            "shift-gain" softens series.
         label_smoothing: share of the target spread over all classes.
         bn_eval: keep BatchNorm's statistics as they are (fine-tuning of the last layer).
         largest_gradient: longer gradients (L2, all parameters together) are shortened to it; None: never.
@@ -79,7 +80,8 @@ class TrainRecipe(BuiltIn):
         epochs: passes over the data.
         lr: the peak ("one-cycle") or constant learning rate of SGD with Nesterov momentum.
         schedule: "one-cycle" rises for a quarter of the run, then falls to zero (Smith and Topin, 2019).
-        augment: "shift" moves each image by up to `shift` pixels, "shift-flip" mirrors half of them, too.
+        augment: "shift" moves each image by up to `shift` pixels, "shift-flip" mirrors half of them, too,
+            "shift-gain" softens series.
         label_smoothing: share of the target spread over all classes.
         bn_eval: keep BatchNorm's statistics as they are (fine-tuning of the last layer).
     """
@@ -135,7 +137,8 @@ class AdamW(BuiltIn):
         weight_decay: of weights; norms, biases and other vectors do not decay.
         warmup: the share of all steps in which the rate rises from 0.
         clip: longer gradients are shortened to this L2 norm.
-        augment: "shift" moves each image by up to `shift` pixels, "shift-flip" mirrors half of them, too.
+        augment: "shift" moves each image by up to `shift` pixels, "shift-flip" mirrors half of them, too,
+            "shift-gain" softens series.
         label_smoothing: share of the target spread over all classes.
         bn_eval: keep BatchNorm's statistics as they are (fine-tuning of the last layer).
     """
