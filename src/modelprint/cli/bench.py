@@ -154,7 +154,7 @@ def answers(
     alpha: float = 0.05,
     format_: FormatOption = "table",
 ) -> None:
-    """Judge schemes that need no gradients on recorded labels, without models or images.
+    """Judge schemes that need no gradients on recorded answers, without models or images.
 
     Parameters
     ----------
@@ -164,7 +164,8 @@ def answers(
     families
         Of a TABLE.npz, JSON: each model's id, and the id of the model that it came from (its own, if from none).
     scheme
-        One or more of akh, fbi, sac, contrast, with commas between them.
+        One or more of akh, fbi, sac, contrast and, where a table has scores, residual and auto, with commas between
+        them.
     budget
         How many images are asked.
     seed

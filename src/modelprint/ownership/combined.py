@@ -174,17 +174,26 @@ def calibrated_alone(
         known = [np.nan if model.weights is None else model.weights for model in fingerprint.manifest.calibration]
         columns.append((np.array(known, dtype=np.float64), SCHEMES[Auto.weights].resolution))
     ranked = ~np.isnan(np.stack([column for column, _ in columns])).any(axis=0)
-    if len(columns) == 1:
-        total = columns[0][0]
-    else:
-        total = np.zeros(int(ranked.sum()))
-        for column, resolution in columns:
-            total += _above(-np.inf, column[ranked], resolution=resolution, exact=True)[1]
+    total = combined_alone([(column[ranked], resolution) for column, resolution in columns])
     groups, families = fingerprint.groups, fingerprint.families
     places = np.flatnonzero(ranked)
     return ranked_by_kind(
         total, [groups[k] for k in places], alpha, families=[families[k] for k in places], pool=pool_kinds
     ).threshold
+
+
+def combined_alone(columns: Sequence[tuple[Float[np.ndarray, " n"], float]]) -> Float[np.ndarray, " n"]:
+    """The combined score of each calibration model, with no suspect among them.
+
+    Args:
+        columns: the scores at each level, and a difference of them that says nothing.
+    """
+    if len(columns) == 1:
+        return columns[0][0]
+    total = np.zeros(len(columns[0][0]))
+    for column, resolution in columns:
+        total += _above(-np.inf, column, resolution=resolution, exact=True)[1]
+    return total
 
 
 def _above(

@@ -9,13 +9,14 @@ import numpy as np
 
 from modelprint.bench.answers.protocol import Split, check_judgeable, split
 from modelprint.bench.answers.schemes import ANSWER_SCHEMES, Evidence
+from modelprint.bench.answers.scored import SCORED_SCHEMES, ScoredEvidence
 from modelprint.bench.answers.table import AnswerTable
 from modelprint.bench.rows import rows_of
-from modelprint.core.errors import UsageError
+from modelprint.core.errors import DataError, UsageError
 from modelprint.core.identity import derived_seed, digest_arrays, digest_json
 from modelprint.core.provenance import provenance
 from modelprint.results.kinds import with_kinds
-from modelprint.results.records import ALL, JudgedModel, Results, Row, Run
+from modelprint.results.records import ALL, JudgedModel, Results, Row, Run, SuspectVerdict
 from modelprint.stats.calibration import threshold
 
 Progress = Callable[[str, int, int], None]
@@ -42,11 +43,13 @@ def judge(
 
     Raises:
         UsageError: no scheme, an unknown one, or alpha out of range.
-        DataError: too few families or images.
+        DataError: too few families or images, or no scores for a scheme that reads them.
     """
     if not schemes:
         raise UsageError(f"no scheme was named: use some of {', '.join(ANSWER_SCHEMES)}")
-    chosen = {scheme: ANSWER_SCHEMES[scheme] for scheme in schemes}
+    if unknown := [scheme for scheme in schemes if scheme not in ANSWER_SCHEMES and scheme not in SCORED_SCHEMES]:
+        known = ", ".join((*ANSWER_SCHEMES, *SCORED_SCHEMES))
+        raise UsageError(f"unknown scheme for answer tables {unknown[0]!r}: use one of {known}")
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
     check_judgeable(table, budget=budget)
@@ -55,7 +58,16 @@ def judge(
         progress("sources", number, len(table.sources))
         splits.append(split(table, source, seed=seed))
         evidence = _evidence(table, splits[-1], budget)
-        runs += [_run(table, splits[-1], evidence, scheme, seed=seed, alpha=alpha) for scheme in chosen]
+        for scheme in schemes:
+            if scheme in ANSWER_SCHEMES:
+                runs.append(_run(table, splits[-1], evidence, scheme, seed=seed, alpha=alpha))
+            elif table.ids[source] in table.scores:
+                runs.append(_scored_run(table, splits[-1], evidence, scheme, seed=seed, alpha=alpha))
+    if missing := [scheme for scheme in schemes if scheme in SCORED_SCHEMES and not table.scored_sources]:
+        raise DataError(
+            f"{missing[0]} reads scores, and the table has none of a model that others were made from: record them "
+            "with bench record --access scores, or leave the scheme out"
+        )
     progress("sources", len(table.sources), len(table.sources))
     suspects = tuple(_judged(table, splits))
     return Results(
@@ -104,6 +116,60 @@ def _run(table: AnswerTable, parts: Split, evidence: Evidence, scheme: str, *, s
         scores=dict(zip(names, judged.tolist(), strict=True)),
         calibration=dict(zip([table.ids[place] for place in parts.calibration], calibration.tolist(), strict=True)),
         threshold=threshold(calibration, alpha),
+        craft_seconds=round(crafted - started, 4),
+        ask_seconds=round(time.process_time() - crafted, 4),
+        forward_seconds=0.0,
+    )
+
+
+def _scored_run(table: AnswerTable, parts: Split, evidence: Evidence, scheme: str, *, seed: int, alpha: float) -> Run:
+    """One source, enrolled by one scheme that reads scores, against its copies and the independents.
+
+    One model of each family, its first, is compared against or calibrates: what its relatives share with it would be
+    taken out of it, and out of no suspect.
+    """
+    source = table.ids[parts.source]
+    started = time.process_time()
+    generator = np.random.default_rng(derived_seed("answers", "queries", seed, source, scheme))
+    interview = SCORED_SCHEMES[scheme](
+        ScoredEvidence(
+            labels=evidence,
+            source=table.answers(parts.source),
+            references=table.scored_answers(parts.selection),
+            calibration=table.scored_answers(parts.calibration),
+            alpha=alpha,
+        ),
+        generator,
+    )
+    crafted = time.process_time()
+    scores: dict[str, float | None] = {}
+    verdicts: dict[str, SuspectVerdict] = {}
+    failures: dict[str, str] = {}
+    for place in (*parts.copies, *parts.independent):
+        name = table.ids[place] if place in parts.copies else _third_party(table.ids[place])
+        if table.ids[place] not in table.scores:
+            scores[name], failures[name] = None, "the table has its labels alone"
+            continue
+        decision = interview.decide(table.answers(place))
+        scores[name] = None if decision.score is None else round(decision.score, 6)
+        verdicts[name] = SuspectVerdict(
+            verdict=decision.outcome,
+            threshold=None if decision.threshold is None else round(decision.threshold, 6),
+            p_value=decision.p_value,
+            matched=decision.matching is not None,
+            reason=decision.message if decision.outcome == "inconclusive" else None,
+        )
+    return Run(
+        scheme=scheme,
+        source=source,
+        access="scores",
+        budget=evidence.budget,
+        queries=interview.queries,
+        seed=seed,
+        scores=scores,
+        threshold=interview.threshold,
+        verdicts=verdicts,
+        failures=failures,
         craft_seconds=round(crafted - started, 4),
         ask_seconds=round(time.process_time() - crafted, 4),
         forward_seconds=0.0,

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from modelprint.core.errors import DataError
+from modelprint.core.suspect import Answers
 from modelprint.core.untrusted import read_regular
 from modelprint.data.arrays import read_npz_arrays
 
@@ -71,6 +72,25 @@ class AnswerTable:
         """The founders from which another model was made."""
         made, counts = np.unique(self.founders, return_counts=True)
         return [int(founder) for founder in made[counts > 1]]
+
+    @property
+    def scored_sources(self) -> list[int]:
+        """The sources whose scores are at hand."""
+        return [source for source in self.sources if self.ids[source] in self.scores]
+
+    def answers(self, place: int) -> Answers:
+        """What a model answered to all inputs, with scores where it gave any."""
+        return Answers(labels=self.labels[place].astype(np.int64), scores=self.scores.get(self.ids[place]))
+
+    def scored_answers(self, places: Int[np.ndarray, " k"]) -> tuple[Answers, ...]:
+        """The answers of one model of each family among some that has scores: its first, where that is among them."""
+        scored = [place for place in places.tolist() if self.ids[place] in self.scores]
+        representative: dict[int, int] = {}
+        for place in scored:
+            family = int(self.family_of[place])
+            if family not in representative or place == family:
+                representative[family] = place
+        return tuple(self.answers(place) for place in representative.values())
 
     def copies(self, source: int) -> Int[np.ndarray, " k"]:
         """The models that were made from a source."""
