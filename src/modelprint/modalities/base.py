@@ -294,6 +294,14 @@ class Modality(ABC):
         """A new input beside each, of the same class, in order; none where the modality knows of no such change."""
         return data.take(np.arange(0))
 
+    def swapped(self, one: Shaped[np.ndarray, ...]) -> Stored:
+        """All inputs that differ from one by a single swap that people hardly notice; none in a continuous space."""
+        return one[None][:0]
+
+    def share_changed(self, one: Shaped[np.ndarray, ...], others: Stored) -> Float[np.ndarray, " n"]:
+        """The share of an input that each other one, made from it by swaps, says otherwise: of texts, of the words."""
+        return np.ones(len(others))
+
     def drawn(self, shape: tuple[int, ...], count: int, *, generator: torch.Generator) -> Stored:
         """Stored inputs of uniform random coordinates."""
         import torch

@@ -110,12 +110,12 @@ def check_source(module: nn.Module, inputs: Tensor, *, gradients: bool, who: str
     """
     with running(f"{who}: the model's forward failed"):
         change = unsteady(module, inputs) or altered(module, inputs)
-        points = inputs.detach().clone().requires_grad_()
+        points = inputs.detach().clone().requires_grad_(inputs.is_floating_point())
         with torch.enable_grad():
             outputs = logits_of(module(points))
     if change is not None:
         raise ModelError(f"{who}: {change} A fingerprint needs answers that stay the same")
-    if not gradients:
+    if not gradients or not points.requires_grad:  # tokens have no gradients; swaps are tried
         return
     if not outputs.requires_grad:
         raise ModelError(

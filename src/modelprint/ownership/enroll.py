@@ -15,6 +15,7 @@ from modelprint.core.access import Access
 from modelprint.core.devices import device_of, resolve_device
 from modelprint.core.errors import DataError, ModelError, UsageError
 from modelprint.core.own_code import generators_kept
+from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet, shared_inputs
 from modelprint.data.splits import load_data
 from modelprint.lineage import LineageReference
@@ -51,7 +52,7 @@ from modelprint.ownership.shadows import NONE, AnyShadows, check_place, keep, re
 from modelprint.perturb.expectation import transforms_named
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.auto import Auto, best_for
-from modelprint.schemes.base import Enrollment, Progress, Scheme, silent
+from modelprint.schemes.base import Enrollment, Progress, Queries, Scheme, silent
 from modelprint.schemes.needs import gives_gradients
 from modelprint.training.classes import matched, open_for
 from modelprint.training.loop import predict
@@ -208,7 +209,6 @@ def enroll(
             unfinished=unfinished,
             progress=progress,
         )
-    points = anchors(queries.stored, queries.group, crafted.source)
     calibration = calibration_records(
         [one.record for one in calibrating],
         answers,
@@ -218,7 +218,6 @@ def enroll(
         classes=inputs.classes,
         moved=chosen.needs.space == "continuous",
     )
-    plane = {"anchors": points, "labels": plane_labels(source.module, points, seeds.modality)}
     held = None
     if chosen.needs.weights:
         held = _weights_of(source, learned, how, alone=not chosen.needs.asks, notice=notice)
@@ -261,7 +260,7 @@ def enroll(
         source=crafted.source,
         state=crafted.state,
         calibration=answers,
-        plane=plane if chosen.needs.asks else None,
+        plane=_plane(queries, crafted.source, source.module, seeds.modality) if chosen.needs.asks else None,
         weights=held,
         plain=plain_inputs(queries, crafted.source, seeds, right, seed=seed) if chosen.needs.asks else None,
     )
@@ -348,6 +347,16 @@ def without_shared(seeds: LabelledSet, train_data: LabelledSet) -> LabelledSet:
             f"enroll with {seeds.modality.plural} that no model was trained on"
         )
     return seeds.take(np.flatnonzero(fresh))
+
+
+def _plane(
+    queries: Queries, answers: Answers, module: nn.Module, modality: Modality
+) -> Mapping[str, np.ndarray] | None:
+    """A planar slice for the report; None of inputs through which no plane can be laid."""
+    if not isinstance(modality.space, Box):
+        return None
+    points = anchors(queries.stored, queries.group, answers)
+    return {"anchors": points, "labels": plane_labels(module, points, modality)}
 
 
 def plane_labels(module: nn.Module, points: np.ndarray, modality: Modality) -> np.ndarray:

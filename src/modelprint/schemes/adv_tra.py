@@ -14,6 +14,7 @@ Differs from the paper:
   x_0, the search begins with the smallest step, and a target is given up as soon as longer steps end no closer to it:
   of a thousand classes few are reached in l steps (docs/design/0010-large-inputs.md). The paper draws among all.
 - Bases are images the source was not trained on, and classifies rightly.
+- Of texts, which have no small steps, each step is one swap (`schemes/adv_tra_swaps.py`).
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ from modelprint.core.errors import FingerprintError
 from modelprint.core.quantities import Quantity
 from modelprint.core.sections import Exhibit, Section
 from modelprint.core.suspect import Answers
-from modelprint.modalities.space import Box
+from modelprint.modalities.space import Box, Tokens
 from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.perturb.probing import Bisection, LengthControl, Probe
 from modelprint.perturb.surface import Border, SurfaceWalk, Trajectories
 from modelprint.schemes.adv_tra_report import CRAFTING, PUBLISHED, QUANTITIES, trajectory_sections
+from modelprint.schemes.adv_tra_swaps import swap_queries
 from modelprint.schemes.base import SCHEMES, Asker, Effort, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
 from modelprint.schemes.published import Published
 
@@ -49,11 +51,12 @@ class AdvTra(Scheme):
         trajectories: base samples that end in a trajectory (paper: 100).
         l: steps up to the boundary; a leg has 2 l (paper: 2).
         m: classes spanned; at most one less than there are (paper: 10 of 100).
-        brake: a_brk, each step over the one before (paper: .9).
+        brake: a_brk, each step over the one before (paper: .9); of texts, the lead of a class beyond its border, over
+            the largest that one swap gives it.
         match: a trajectory matches when its mutation rate is below this (paper: .5).
         probing: "bisection" of one scale, or "length-control" of every step as published.
         first_step: the first step size tried, as a share of the range of a coordinate.
-        largest_step: bisection gives a target up beyond this.
+        largest_step: bisection gives a target up beyond this; of texts, the largest share of words that may be changed.
         attempts: walks per target (released code: 300).
         retries: other targets that a failed leg may try.
         near: where there are more other classes, targets are drawn among so many, the nearest at x_0 by their logits.
@@ -137,7 +140,7 @@ class AdvTra(Scheme):
     @property
     def needs(self) -> Needs:
         """Gradients."""
-        return Needs(source="gradients", space="continuous")
+        return Needs(source="gradients", space="continuous", swaps=True)
 
     def effort(self, context: Enrollment) -> Effort:
         """Three gradients for each step: on digits 2.1 to 2.9 were counted, of 224 x 224 images 1.9."""
@@ -154,6 +157,8 @@ class AdvTra(Scheme):
         """One surface trajectory from each of the first bases that the source classifies rightly."""
         right = np.flatnonzero(context.right)
         order = right[torch.randperm(len(right), generator=generator).numpy()]
+        if isinstance(context.seeds.modality.space, Tokens):
+            return swap_queries(self, context, order)
         wanted = self.trajectories
         if context.budget is not None:
             wanted = min(wanted, context.budget // self.points(context.seeds.classes))

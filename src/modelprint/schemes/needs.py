@@ -11,7 +11,7 @@ from torch import nn
 from modelprint.core.access import Access
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.data.labelled import LabelledSet
-from modelprint.modalities.space import Box
+from modelprint.modalities.space import Box, Tokens
 
 if TYPE_CHECKING:
     from modelprint.schemes.base import Enrollment
@@ -28,6 +28,7 @@ class Needs:
         source: what crafting takes from the source: its labels, its scores, their gradients, or its weights.
         suspect: the access to the suspect, at verification.
         space: "continuous" where crafting moves inputs by small steps, "any" where it takes inputs as they are.
+        swaps: of a scheme that moves inputs, whether it moves tokens by single swaps where there are no small steps.
         mixes: whether it makes inputs out of parts of others.
         shadows: whether it learns from surrogates and reference models at enrollment.
         shadows_welcome: whether it takes surrogates and reference models where there are any.
@@ -39,6 +40,7 @@ class Needs:
     source: OfSource = "labels"
     suspect: Access = Access.LABELS
     space: Literal["any", "continuous"] = "any"
+    swaps: bool = False
     mixes: bool = False
     shadows: bool = False
     shadows_welcome: bool = False
@@ -62,6 +64,12 @@ class Needs:
         Raises:
             FingerprintError: something that the scheme needs is missing; the message says what to give.
         """
+        modality = context.seeds.modality
+        walkable = isinstance(modality.space, Box) or (self.swaps and isinstance(modality.space, Tokens))
+        if self.space == "continuous" and not walkable:
+            raise FingerprintError(
+                f"scheme {scheme} moves inputs by small steps, and {modality.plural} cannot be: choose another scheme"
+            )
         surrogates, references = len(context.surrogates), len(context.references)
         if self.shadows and min(surrogates, references) < LEAST_SHADOWS:
             raise FingerprintError(
@@ -76,15 +84,10 @@ class Needs:
             )
         if not len(context.seeds):
             raise FingerprintError(f"{context.seeds.name} holds no inputs to make queries of")
-        modality = context.seeds.modality
         if self.mixes and not modality.mixes:
             raise FingerprintError(
                 f"scheme {scheme} mixes inputs, as these settings have it, and {modality.plural} cannot be mixed: "
                 "choose other settings, or another scheme"
-            )
-        if self.space == "continuous" and not isinstance(modality.space, Box):
-            raise FingerprintError(
-                f"scheme {scheme} moves inputs by small steps, and {modality.plural} cannot be: choose another scheme"
             )
 
     def check_source(self, scheme: str, source: nn.Module, seeds: LabelledSet) -> None:
@@ -93,6 +96,8 @@ class Needs:
         Raises:
             FingerprintError: it does not.
         """
+        if isinstance(seeds.modality.space, Tokens) and self.swaps:
+            return  # swaps are tried, too
         if self.source == "gradients" and not gives_gradients(source, seeds):
             raise FingerprintError(
                 f"scheme {scheme} follows the gradients of the source, which gives none: enroll the model before it "

@@ -20,6 +20,7 @@ from modelprint.core.devices import device_of, in_parts, inputs_at_once
 from modelprint.core.errors import ModelError
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
+from modelprint.nn.pieces import learn_vocabularies
 from modelprint.training.passes import Backward
 from modelprint.training.passes import Loss as Loss
 from modelprint.training.recipes import Augment as Augment
@@ -93,6 +94,7 @@ def fit(
         ModelError: the loss became NaN or infinite.
         DeviceError: a batch does not fit into the device's memory, and cannot be split.
     """
+    learn_vocabularies(model, images)
     device = device_of(model)
     moving = list(model.parameters() if parameters is None else parameters)
     optimizer = recipe.optimizer(model, moving)

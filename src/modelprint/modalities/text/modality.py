@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from modelprint.core.errors import DataError
 from modelprint.core.registry import Registry
@@ -15,6 +15,7 @@ from modelprint.modalities.space import Tokens
 from modelprint.modalities.text import mixing, storage
 from modelprint.modalities.text.picture import svg_uri
 from modelprint.modalities.text.spec import TextSpec
+from modelprint.modalities.text.swaps import swaps_at, words_changed
 from modelprint.modalities.text.transforms import TRANSFORMS
 from modelprint.modalities.transform import Points, Transform
 
@@ -78,6 +79,10 @@ class Text(Modality):
         """Bytes as float32."""
         return storage.as_points(inputs)
 
+    def for_code(self, inputs: np.ndarray) -> np.ndarray:
+        """Texts, as an array of strings."""
+        return np.array(storage.texts_of(inputs), dtype=object)
+
     def stored_as(self, codec: str) -> str:
         """Texts."""
         return "texts of UTF-8"
@@ -90,6 +95,20 @@ class Text(Modality):
         """Each text with one typing error."""
         return mixing.mistyped(data)
 
+    def swapped(self, one: UInt8[np.ndarray, " length"]) -> UInt8[np.ndarray, "n length"]:
+        """The text with one typing error, for each place and each error that fits."""
+        (text,) = storage.texts_of(one[None])
+        length = len(one)
+        changed = {swap.applied(text): None for place in range(len(text)) for swap in swaps_at(text, place)}
+        return storage.stored_texts([after for after in changed if len(after.encode()) <= length], length)
+
+    def share_changed(
+        self, one: UInt8[np.ndarray, " length"], others: UInt8[np.ndarray, "n length"]
+    ) -> Float[np.ndarray, " n"]:
+        """The share of words that are written otherwise."""
+        (before,) = storage.texts_of(one[None])
+        return np.array([words_changed(before, after) for after in storage.texts_of(others)], dtype=np.float64)
+
     def drawn(self, shape: tuple[int, ...], count: int, *, generator: torch.Generator) -> UInt8[np.ndarray, "n length"]:
         """Random small letters and spaces, as many as a text may have."""
         import torch
@@ -98,8 +117,9 @@ class Text(Modality):
         return np.ascontiguousarray(LETTERS[places])
 
     def picture(self, stored: np.ndarray, *, before: np.ndarray | None = None) -> str:
-        """A drawing of the text."""
-        return svg_uri(storage.texts_of(stored[None])[0])
+        """A drawing of the text; words that stood otherwise before are marked."""
+        (text,) = storage.texts_of(stored[None])
+        return svg_uri(text, before=None if before is None else storage.texts_of(before[None])[0])
 
 
 TEXT = Text()

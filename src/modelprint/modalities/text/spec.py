@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -30,6 +31,11 @@ class TextSpec(InputSpec):
     def shape(self) -> tuple[int]:
         """(bytes,)."""
         return (self.length,)
+
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """Length, and how many bytes there are."""
+        return {"length": self.length, "vocabulary": self.pieces}
 
     @property
     def modality_name(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modelprint.modalities.space import Box
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.drawing.figure import ClassKey, LabelledMap, class_keys
 from modelprint.report.drawing.pictures import region_map
@@ -27,7 +28,9 @@ def region_section(fingerprint: Fingerprint, cases: Sequence[Case]) -> RegionSec
     """Maps of the fingerprint's planar slice: the source's first."""
     plane = fingerprint.plane or {}
     if "labels" not in plane:
-        return RegionSection(maps=[], classes=[], missing="The fingerprint holds no planar slice: no model was asked.")
+        flat = isinstance(fingerprint.modality.space, Box)
+        why = "no model was asked" if flat else f"no plane can be laid through {fingerprint.modality.plural}"
+        return RegionSection(maps=[], classes=[], missing=f"The fingerprint holds no planar slice: {why}.")
     source = np.asarray(plane["labels"])
     shown = [(number, case) for number, case in enumerate(cases, 1) if _asked(case, source)]
     maps = [LabelledMap(title="Source", map=region_map(source), caption="the model of the owner")]

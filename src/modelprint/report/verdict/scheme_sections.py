@@ -24,6 +24,7 @@ from modelprint.core.sections import (
     Strip,
 )
 from modelprint.core.suspect import Answers
+from modelprint.modalities.space import Box
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.report.drawing.figure import ClassKey, Fact, Figure, Key, class_keys, role_keys, rule_key
 from modelprint.report.drawing.text import plain_name, typeset
@@ -83,7 +84,9 @@ def scheme_sections(scheme: Scheme, fingerprint: Fingerprint, cases: Sequence[Ca
             title=section.title,
             rows=[
                 row
-                for paired, blocks in groupby(section.blocks, key=lambda block: isinstance(block, _SIDE_BY_SIDE))
+                for paired, blocks in groupby(
+                    drawing.drawable(section.blocks), key=lambda block: isinstance(block, _SIDE_BY_SIDE)
+                )
                 for row in _rows([drawing.part(block) for block in blocks], paired=paired)
             ],
         )
@@ -124,6 +127,11 @@ class _Drawing:
         self.answered: list[Numbered] = [(i, case) for i, case in enumerate(cases, 1) if case.answers.answered.any()]
         focus = in_focus([case for _, case in self.answered]) if self.answered else []
         self.focus = [self.answered[i] for i in focus]
+
+    def drawable(self, blocks: Sequence[Block]) -> list[Block]:
+        """The blocks that can be drawn of such inputs: tokens do not lie in a plane."""
+        flat = isinstance(self.fingerprint.modality.space, Box)
+        return [block for block in blocks if flat or not isinstance(block, Plane)]
 
     def part(self, block: Block) -> Part:
         """The block, drawn."""
