@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot
 from modelprint.core.errors import ModelError
-from modelprint.nn.architectures import Net, Residual
+from modelprint.nn.architectures import InputLayer, Net, Residual
 from modelprint.nn.layers import BatchNorm, Convolution, Weighted
 
 Order = Int[Tensor, " units"]
@@ -57,6 +57,8 @@ def _permute(module: nn.Module, order: Order, generator: torch.Generator) -> Ord
             if tensor is not None:
                 tensor.copy_(tensor[order].clone())
         return order
+    if isinstance(module, InputLayer):
+        return torch.arange(module.features)
     if isinstance(module, (*_ELEMENTWISE, *_POOLING)):
         return order
     raise ModelError(f"channel permutation does not know the layer {type(module).__name__}")

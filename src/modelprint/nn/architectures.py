@@ -66,6 +66,18 @@ class Features(nn.Sequential):
     """Layers up to the last linear one."""
 
 
+class InputLayer(nn.Module):
+    """The first layer of a network, whose outputs have an order of their own; it has no weights.
+
+    Attributes:
+        features: how many outputs it has.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.features = features
+
+
 class Net(nn.Module):
     """Features, then one linear layer named `head`: what fine-tuning of the last layer touches."""
 
