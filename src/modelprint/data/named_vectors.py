@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def load_keel(name: str) -> RawSet:
     )
 
 
-VECTOR_SETS = {
+VECTOR_SETS: dict[str, Callable[[], RawSet]] = {
     "wine": load_wine,
     "breast-cancer": load_breast_cancer,
     **{name: partial(load_keel, name) for name in ("letter", "satimage")},

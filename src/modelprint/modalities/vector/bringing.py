@@ -54,7 +54,8 @@ def _cells(levels: np.ndarray, own: Column, wanted: Column, *, who: str) -> np.n
     table = np.zeros(len(called), STORED)
     for level in used:
         table[level] = known[called[level]]
-    return table[levels]
+    renumbered: np.ndarray = table[levels]
+    return renumbered
 
 
 def _some(names: Sequence[str]) -> str:

@@ -34,14 +34,16 @@ def as_points(inputs: np.ndarray, span: np.ndarray) -> Float[np.ndarray, "n colu
     """Float32 in [0, 1]; floats are points already."""
     if inputs.dtype.kind == "f":
         return np.ascontiguousarray(inputs, dtype=POINTS)
-    return (inputs / span).astype(POINTS)
+    points: np.ndarray = (inputs / span).astype(POINTS)
+    return points
 
 
 def as_levels(inputs: np.ndarray, span: np.ndarray) -> Int32[np.ndarray, "n columns"]:
     """The nearest levels of points; integers are levels already."""
     if inputs.dtype.kind != "f":
         return np.ascontiguousarray(inputs, dtype=STORED)
-    return np.rint(inputs.astype(np.float64) * span).astype(STORED)
+    levels: np.ndarray = np.rint(inputs.astype(np.float64) * span).astype(STORED)
+    return levels
 
 
 def to_model(
