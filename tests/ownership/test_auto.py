@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from modelprint.attacks import run_attack
@@ -230,6 +231,35 @@ def test_owners_are_identified_by_answers(digits: Digits, fingerprint: Fingerpri
     named = identify(copies(digits)[0], [fingerprint, poor], access="scores", alpha=0.5)
     assert {one.verdict for one in named.candidates} <= {"derived", "not-shown"}
     assert sorted(one.queries for one in named.candidates) == sorted([80, len(poor)])
+
+
+def test_owners_are_identified_by_weights_too(
+    digits: Digits, fingerprint: Fingerprint, poor: Fingerprint, tmp_path: Path
+) -> None:
+    copy = attacked(digits, "ftal", epochs="2")
+    named = identify(copy, [fingerprint, poor], alpha=0.5)
+    assert named.verdict == "derived"
+    by_print = {one.sha256: one for one in named.candidates}
+    for held, relation in (
+        (fingerprint, "from-weights"),
+        (poor, "unknown"),
+    ):  # poor: not from scratch, as far as said
+        candidate, alone = by_print[held.identity], verify(held, copy, alpha=0.25)
+        assert {one.access: one.says for one in candidate.evidence or ()} == says(alone)
+        assert (candidate.p_value, candidate.relation) == (alone.p_value, relation)
+        assert candidate.message.startswith("its weights and answers are like a model made from this source")
+    printed = json.loads(named.to_json())["candidates"][0]
+    assert [one["access"] for one in printed["evidence"]] == ["weights", "scores", "labels"]
+    by_labels = identify(copy, [fingerprint, poor], access="labels", alpha=0.5)
+    assert all("weights" not in {level.access for level in one.evidence or ()} for one in by_labels.candidates)
+    other = tmp_path / "other.pt"  # no architecture is named: it cannot be asked, and its weights are read
+    torch.save(copy.body.state_dict(), other)
+    unasked = identify(other, fingerprint, alpha=0.5)
+    assert unasked.verdict == "derived"
+    assert unasked.candidates[0].queries == 0
+    assert "it was not asked" in unasked.candidates[0].message
+    labels_only = CallableSuspect(lambda inputs: copy(torch.from_numpy(inputs).float() / 255).argmax(1).numpy())
+    assert identify(labels_only, fingerprint, alpha=0.5).candidates[0].queries > 0
 
 
 def test_the_report_shows_every_level(digits: Digits, fingerprint: Fingerprint) -> None:

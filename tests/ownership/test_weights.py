@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from modelprint.attacks import run_attack
 from modelprint.core.errors import FingerprintError, IntegrityError, UsageError
+from modelprint.core.identity import digest_file
 from modelprint.nn.architectures import mlp
 from modelprint.ownership.ask import record_answers
 from modelprint.ownership.enroll import enroll
@@ -125,7 +127,6 @@ def test_without_calibration_models_the_word_of_the_owner_counts(digits: Digits,
 def test_files_of_any_form_are_read_without_an_architecture(
     digits: Digits, fingerprint: Fingerprint, tmp_path: Path
 ) -> None:
-    import torch
 
     fingerprint.save(tmp_path / "fp")
     state = {f"net.{name}": value for name, value in attacked(digits, "ftal", epochs="2").state_dict().items()}
@@ -153,9 +154,27 @@ def test_what_shows_no_weights_is_refused(fingerprint: Fingerprint, tmp_path: Pa
         record_answers(fingerprint, lambda inputs: inputs, out=tmp_path / "a.jsonl")
 
 
+def test_an_owner_is_identified_by_weights_alone(digits: Digits, fingerprint: Fingerprint, tmp_path: Path) -> None:
+    (candidate,) = identify(attacked(digits, "permute"), fingerprint, alpha=ALPHA).candidates
+    assert (candidate.verdict, candidate.queries, candidate.adjusted_p_value) == ("derived", 0, 0.25)
+    assert candidate.message.startswith("its weights are like a model made from this source")
+    state = {f"net.{name}": value for name, value in digits.source.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "suspect.pt")  # nobody says its architecture
+    named = identify(tmp_path / "suspect.pt", fingerprint, alpha=ALPHA)
+    assert named.verdict == "derived"
+    assert named.suspect == digest_file(tmp_path / "suspect.pt")
+    (candidate,) = identify(strangers(digits, 1, seed=80)[0], fingerprint, alpha=ALPHA).candidates
+    assert candidate.verdict == "not-shown"
+    for suspect, access in ((lambda inputs: inputs, None), (digits.source, "labels")):
+        (candidate,) = identify(suspect, fingerprint, access=access).candidates
+        assert candidate.verdict == "not-comparable"
+        assert "compares weights, and none were read: name the suspect's model file" in candidate.message
+    (candidate,) = identify(mlp(channels=1, size=8, classes=10), fingerprint).candidates
+    assert candidate.verdict == "not-comparable"
+    assert "the weights cannot be compared" in candidate.message
+
+
 def test_what_needs_queries_says_so(digits: Digits, fingerprint: Fingerprint) -> None:
-    found = identify(digits.source, [fingerprint])
-    assert "compares model files" in found.candidates[0].message
     manifest, tensors = fingerprint.to_bytes().values()
     bundled = Fingerprint.from_bytes(manifest, tensors, who=Path("bundle"))
     with pytest.raises(FingerprintError, match="holds no weights"):

@@ -22,7 +22,7 @@ def identify(
     fingerprint: Annotated[list[Path], Parameter(name="FINGERPRINT", negative="", consume_multiple=True)],
     /,
     *,
-    access: Literal["labels", "scores"] = "labels",
+    access: Literal["labels", "scores", "weights"] | None = None,
     budget: int | None = None,
     alpha: float = 0.05,
     pool_kinds: PoolKinds = False,
@@ -42,7 +42,8 @@ def identify(
     fingerprint
         One or more, of each owner.
     access
-        labels: only top-1 is used.
+        The most that is used of the suspect: labels, scores or weights; what each fingerprint's scheme reads unless
+        given.
     budget
         The most queries to ask for each fingerprint; 200 of an address, else all, unless given.
     alpha
@@ -86,12 +87,16 @@ def _print(identification: Identification, name: str) -> None:
     out.print(identification.verdict + whose, style=colour, markup=False)
     out.print(identification.message, markup=False)
     table = Table(box=None)
-    for column in ("fingerprint", "scheme", "score", "p-value", "adjusted", "calibration", "queries", "verdict"):
+    columns = ("fingerprint", "scheme", "read", "score", "p-value", "adjusted", "calibration", "queries", "verdict")
+    for column in columns:
         table.add_column(column)
     for one in identification.candidates:
         figures = (f"{value:.4g}" if value is not None else "-" for value in (one.score, one.p_value))
         adjusted = "-" if one.adjusted_p_value is None else f"{one.adjusted_p_value:.4g}"
-        table.add_row(one.name, one.scheme, *figures, adjusted, str(one.calibration), str(one.queries), one.verdict)
+        levels = [each.access for each in one.evidence or () if each.score is not None]
+        read = ", ".join(levels) or ("-" if one.score is None else "labels")
+        counts = (str(one.calibration), str(one.queries))
+        table.add_row(one.name, one.scheme, read, *figures, adjusted, *counts, one.verdict)
     print_table(table)
     for one in identification.candidates:
         if one.verdict in ("not-comparable", "inconclusive"):

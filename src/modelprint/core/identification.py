@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from modelprint.core.records import Record
-from modelprint.core.verdict import Outcome
+from modelprint.core.verdict import Evidence, Outcome, Relation
 
 Comparison = Literal["derived", "not-shown", "inconclusive", "not-comparable"]
 
@@ -33,6 +33,8 @@ class Candidate(Record):
         calibration: how many models the score was ranked among.
         queries: how many were asked.
         message: the verdict in plain words, with what is missing, or why the two cannot be compared.
+        evidence: what each level of access says by itself, where several were read; not written otherwise.
+        relation: the story that fits them; not written without evidence.
     """
 
     fingerprint: str | None
@@ -46,6 +48,15 @@ class Candidate(Record):
     calibration: int = Field(default=0, ge=0)
     queries: int = Field(default=0, ge=0)
     message: str
+    evidence: tuple[Evidence, ...] | None = None
+    relation: Relation | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return {
+            name: value for name, value in fields.items() if value is not None or name not in ("evidence", "relation")
+        }
 
     @property
     def name(self) -> str:

@@ -88,6 +88,8 @@ def _candidate(one: Compared, decision: Decision, adjusted: float, *, owners: in
         calibration=decision.ranked,
         queries=one.queries,
         message="; ".join([message, *one.notes, *remarks(one.fingerprint)]),
+        evidence=decision.evidence,
+        relation=decision.relation,
     )
 
 
@@ -97,13 +99,21 @@ def _verdict(decision: Decision, adjusted: float, *, owners: int, alpha: float) 
         return "inconclusive", decision.message
     note = decision.uncovered + (f". {decision.note}" if decision.note else "")
     if decision.p_value is not None and adjusted <= alpha:
-        return "derived", f"answers like a model made from this source{note}"
+        return "derived", f"{_read(decision)} like a model made from this source{note}"
     if n < need:
         return "inconclusive", (
             f"{n} calibration models, but an error rate of {alpha:g} over {owners} owners needs at least {need} "
             "(owners / alpha - 1): enroll with more independent models (--negatives)"
         )
     return "not-shown", f"no more like this source than independent models are{note}"
+
+
+def _read(decision: Decision) -> str:
+    """What was compared, as the start of a sentence."""
+    levels = {one.access for one in decision.evidence or () if one.score is not None}
+    if "weights" not in levels:
+        return "answers"
+    return "its weights are" if levels == {"weights"} else "its weights and answers are"
 
 
 def _conclusion(candidates: Sequence[Candidate], alpha: float) -> tuple[Outcome, str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.convention import Advice, Convention
-from modelprint.core.errors import MisfitError, ModelError, UsageError
+from modelprint.core.errors import LabelsOnlyError, MisfitError, ModelError, UsageError
 from modelprint.core.identification import Identification
 from modelprint.core.identity import digest_json
 from modelprint.core.own_code import generators_kept
@@ -22,10 +22,13 @@ from modelprint.core.suspect import Answers, Cost, Suspect, summed
 from modelprint.modalities.base import InputSpec
 from modelprint.ownership.ahead import Notice, unheard
 from modelprint.ownership.attribution import Compared, attributed
+from modelprint.ownership.combined import decide_together
 from modelprint.ownership.costs import announce_asking, cost_of
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.ownership.hearing import hear
-from modelprint.ownership.opening import AnySuspect, opened, scheme_of
+from modelprint.ownership.hearing import Heard, hear
+from modelprint.ownership.opening import AnySuspect, level_of, opened, scheme_of
+from modelprint.ownership.verify_weights import Compared as WeightsCompared
+from modelprint.ownership.verify_weights import weights_beside
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
 
@@ -35,7 +38,7 @@ def identify(
     suspect: AnySuspect,
     fingerprints: str | Path | Fingerprint | Sequence[str | Path | Fingerprint],
     *,
-    access: str | Access = Access.LABELS,
+    access: str | Access | None = None,
     alpha: float = 0.05,
     budget: int | None = None,
     pool_kinds: bool = False,
@@ -51,7 +54,8 @@ def identify(
             labels (n,) or scores (n, classes). It is opened once (once for each kind of input, where fingerprints
             differ in it).
         fingerprints: one or more, of each owner, calibrated.
-        access: "labels" or "scores"; no more than that leaves the suspect.
+        access: "labels", "scores" or "weights"; no more than that leaves the suspect. None: what the scheme of each
+            fingerprint reads.
         alpha: the accepted chance of accusing anybody falsely, over all owners together.
         budget: the most queries to ask for each fingerprint; None: 200 of an address, else all.
         pool_kinds: rank kinds of too few calibration models with the most frequent kind, in place of no rate for them.
@@ -65,19 +69,29 @@ def identify(
         fingerprints = [fingerprints]
     prints = [_loaded(reference) for reference in fingerprints]
     _check(prints, alpha)
-    level = Access.parse(access) if isinstance(access, str) else access
-    party = _open(suspect, [fingerprint for _, fingerprint in prints], on_device(options, device))
+    by_weights = {
+        fingerprint.identity: _weights(suspect, fingerprint, access, alpha / len(prints), pool_kinds=pool_kinds)
+        for _, fingerprint in prints
+    }
+    spoken = [one for one in by_weights.values() if one is not None and one.speaks]
+    party = _open(
+        suspect,
+        [fingerprint for _, fingerprint in prints if scheme_of(fingerprint).needs.asks],
+        on_device(options, device),
+        may_fail=bool(spoken),
+    )
     compared = []
     for number, (path, fingerprint) in enumerate(prints):
         progress("fingerprints", number, len(prints))
-        respondent = party[fingerprint.manifest.input]
-        if isinstance(respondent, Suspect):
+        respondent, weights = party.get(fingerprint.manifest.input), by_weights[fingerprint.identity]
+        if isinstance(respondent, Suspect) and scheme_of(fingerprint).needs.asks:
             compared.append(
                 _ask(
                     path,
                     fingerprint,
                     respondent,
-                    level,
+                    access,
+                    weights=weights,
                     budget=budget,
                     alpha=alpha,
                     owners=len(prints),
@@ -87,19 +101,23 @@ def identify(
                 )
             )
         else:
-            compared.append(Compared(path=path, fingerprint=fingerprint, misfit=str(respondent)))
+            reason = None if respondent is None or isinstance(respondent, Suspect) else str(respondent)
+            compared.append(
+                _by_weights(path, fingerprint, weights, reason, alpha=alpha, owners=len(prints), pool_kinds=pool_kinds)
+            )
     progress("fingerprints", len(prints), len(prints))
     heard = [respondent.inner for respondent in party.values() if isinstance(respondent, _Shared)]
     for inner in {id(inner): inner for inner in heard}.values():
         inner.finish()
-    return attributed(heard[0].identity if heard else shown_reference(str(suspect)), compared, alpha=alpha)
+    identities = [*(inner.identity for inner in heard), *(one.identity for one in spoken)]
+    return attributed(identities[0] if identities else shown_reference(str(suspect)), compared, alpha=alpha)
 
 
 def cost(
     suspect: AnySuspect,
     fingerprints: Sequence[str | Path | Fingerprint],
     *,
-    access: str | Access = Access.LABELS,
+    access: str | Access | None = None,
     budget: int | None = None,
     options: SuspectOptions | None = None,
 ) -> Cost:
@@ -110,14 +128,51 @@ def cost(
     """
     prints = [_loaded(reference) for reference in fingerprints]
     _check(prints, 0.5)
-    level = Access.parse(access) if isinstance(access, str) else access
     party = _open(suspect, [fingerprint for _, fingerprint in prints], options)
     costs: list[Cost] = []
     for _, fingerprint in prints:
-        respondent = party[fingerprint.manifest.input]
-        if isinstance(respondent, _Shared):
-            costs.append(cost_of(fingerprint, scheme_of(fingerprint), respondent, access=level, budget=budget))
+        respondent, scheme = party[fingerprint.manifest.input], scheme_of(fingerprint)
+        if isinstance(respondent, _Shared) and scheme.needs.asks:
+            level = min(level_of(scheme, access), fingerprint.access, respondent.access, Access.SCORES)
+            costs.append(cost_of(fingerprint, scheme, respondent, access=level, budget=budget))
     return summed(costs)
+
+
+def _weights(
+    suspect: AnySuspect, fingerprint: Fingerprint, access: str | Access | None, alpha: float, *, pool_kinds: bool
+) -> WeightsCompared | None:
+    """What a suspect's weights say to a fingerprint that compares them; None where they are not read."""
+    scheme = scheme_of(fingerprint)
+    if not scheme.needs.weights or level_of(scheme, access) < Access.WEIGHTS:
+        return None
+    return weights_beside(fingerprint, suspect, alpha=alpha, pool_kinds=pool_kinds)
+
+
+def _by_weights(
+    path: str | None,
+    fingerprint: Fingerprint,
+    weights: WeightsCompared | None,
+    reason: str | None,
+    *,
+    alpha: float,
+    owners: int,
+    pool_kinds: bool,
+) -> Compared:
+    """A suspect that is not asked, by its weights alone.
+
+    Args:
+        reason: why it cannot be asked; None where the scheme asks nothing.
+    """
+    if weights is None or not weights.speaks:
+        unread = (
+            f"scheme {fingerprint.manifest.scheme} compares weights, and none were read: name the suspect's model "
+            "file, without --access"
+        )
+        why = unread if weights is None else weights.level.decision.message
+        return Compared(path=path, fingerprint=fingerprint, misfit=reason or why)
+    decision = decide_together([], weights.level, fingerprint, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
+    notes = () if reason is None else (f"it was not asked: {reason}",)
+    return Compared(path=path, fingerprint=fingerprint, decision=decision, notes=notes)
 
 
 def _loaded(reference: str | Path | Fingerprint) -> tuple[str | None, Fingerprint]:
@@ -175,9 +230,12 @@ def _check(prints: Sequence[tuple[str | None, Fingerprint]], alpha: float) -> No
 
 
 def _open(
-    suspect: AnySuspect, prints: Sequence[Fingerprint], options: SuspectOptions | None
+    suspect: AnySuspect, prints: Sequence[Fingerprint], options: SuspectOptions | None, *, may_fail: bool = False
 ) -> dict[InputSpec, _Shared | MisfitError | ModelError]:
     """The suspect as each kind of input meets it, or why it does not fit.
+
+    Args:
+        may_fail: whether it is of use without being asked.
 
     Raises:
         ModelprintError: the suspect cannot be opened at all.
@@ -191,7 +249,7 @@ def _open(
         except (MisfitError, ModelError) as error:
             opened_as[spec] = error
     broken = [error for error in opened_as.values() if isinstance(error, ModelError)]
-    if len(broken) == len(opened_as) and not _opens_by_itself(suspect, options):
+    if broken and not may_fail and len(broken) == len(opened_as) and not _opens_by_itself(suspect, options):
         raise broken[0]
     return opened_as
 
@@ -209,8 +267,9 @@ def _ask(
     path: str | None,
     fingerprint: Fingerprint,
     suspect: Suspect,
-    access: Access,
+    access: str | Access | None,
     *,
+    weights: WeightsCompared | None,
     budget: int | None,
     alpha: float,
     owners: int,
@@ -220,25 +279,31 @@ def _ask(
 ) -> Compared:
     """Ask one fingerprint's queries, and score and rank the answers as `verify` does."""
     scheme = scheme_of(fingerprint)
-    if not scheme.needs.asks:
-        return Compared(
-            path=path, fingerprint=fingerprint, misfit=f"scheme {scheme.name} compares model files: use `verify`"
-        )
-    level = min(access, fingerprint.access)
-    try:
-        announce_asking(fingerprint, scheme, suspect, access=level, budget=budget, notice=notice)
-        heard = hear(
+    level = min(level_of(scheme, access), fingerprint.access, Access.SCORES)
+
+    def heard_at(shown: Access) -> Heard:
+        announce_asking(fingerprint, scheme, suspect, access=shown, budget=budget, notice=notice)
+        return hear(
             fingerprint,
             scheme,
             suspect,
-            access=level,
+            access=shown,
             budget=budget,
             alpha=alpha,
             owners=owners,
             pool_kinds=pool_kinds,
             stops_early=False,
+            weights=None if weights is None else weights.level,
             progress=progress,
         )
+
+    try:
+        try:
+            heard = heard_at(level)
+        except LabelsOnlyError:
+            if access is not None or not scheme.parts:
+                raise
+            heard = heard_at(Access.LABELS)
     except MisfitError as error:
         return Compared(path=path, fingerprint=fingerprint, misfit=str(error))
     return Compared(

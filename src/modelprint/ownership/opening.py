@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
+from modelprint.core.access import Access
 from modelprint.core.devices import resolve_device
 from modelprint.core.errors import (
     FingerprintError,
@@ -48,6 +49,13 @@ def scheme_of(fingerprint: Fingerprint) -> Scheme:
         raise FingerprintError(
             f"the fingerprint's {fingerprint.manifest.scheme} parameters do not fit this version: {error}"
         ) from error
+
+
+def level_of(scheme: Scheme, access: str | Access | None) -> Access:
+    """The most that is used of a suspect; `access`: what the user allows, None: what the scheme reads."""
+    if access is None:
+        return Access.WEIGHTS if scheme.parts else scheme.needs.suspect
+    return Access.parse(access) if isinstance(access, str) else access
 
 
 def rehearsed(scheme: Scheme, fingerprint: Fingerprint) -> None:

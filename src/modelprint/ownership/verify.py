@@ -23,7 +23,7 @@ from modelprint.ownership.negatives import (
     Notice,
     unheard,
 )
-from modelprint.ownership.opening import NOTE, AnySuspect, opened, rehearsed, scheme_of
+from modelprint.ownership.opening import NOTE, AnySuspect, level_of, opened, rehearsed, scheme_of
 from modelprint.ownership.plane import labels_on
 from modelprint.ownership.recalibrate import recalibrated
 from modelprint.ownership.remarks import remarks
@@ -101,7 +101,7 @@ def examine(
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
     check_accuracy(accuracy)
     scheme = scheme_of(print_)
-    level = _level(scheme, access)
+    level = level_of(scheme, access)
     scheme.needs.check_access(scheme.name, level)
     respondent = _opened(scheme, suspect, print_, options, level)
     calibrated = print_
@@ -203,13 +203,6 @@ def _opened(
         if not scheme.needs.weights or level < Access.WEIGHTS:
             raise
         return error
-
-
-def _level(scheme: Scheme, access: str | Access | None) -> Access:
-    """The most that is used of a suspect."""
-    if access is None:
-        return Access.WEIGHTS if scheme.parts else scheme.needs.suspect
-    return Access.parse(access) if isinstance(access, str) else access
 
 
 def _plane(fingerprint: Fingerprint, suspect: Suspect) -> np.ndarray | None:
