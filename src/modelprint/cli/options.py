@@ -157,7 +157,8 @@ class ApiOptions:
     """How to talk to a server."""
 
     api: Annotated[Literal["auto", "oip", "mlflow", "image", "mapping"], Parameter(group=_API)] = "auto"
-    "Open Inference Protocol, MLflow's /invocations, image bytes, or a mapping file; asked for unless given."
+    "Open Inference Protocol, MLflow's /invocations, the bytes of an image (of sound: WAV), or a mapping file; \
+asked for unless given."
     mapping: Annotated[Path | None, Parameter(group=_API)] = None
     "A TOML file that says where images go and where labels come back."
     model_name: Annotated[str | None, Parameter(name="--model", group=_API)] = None

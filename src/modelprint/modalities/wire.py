@@ -16,7 +16,7 @@ FLOATS: Number = "float32"
 BYTES: Number = "uint8"
 TEXTS: Number = "text"
 NUMBERS: Mapping[str, Number] = {"FP32": FLOATS, "FP64": FLOATS, "UINT8": BYTES, "BYTES": TEXTS}
-Picture = Literal["png", "jpeg"]
+Picture = Literal["png", "jpeg", "wav"]
 
 
 class Encoder(Protocol):
@@ -152,6 +152,10 @@ class Wire:
         if dtype != "float32":
             raise DataError(f"these inputs are sent as floats, not as {dtype}")
         return values
+
+    def file_type(self, kind: Picture) -> str:
+        """The media type of the files that `file` makes when it is asked for a kind."""
+        return f"image/{kind}"
 
     def file(self, one: np.ndarray, kind: Picture = "png") -> bytes:
         """One input as the bytes of a file.

@@ -110,9 +110,8 @@ class ImagePost(Dialect):
 
     def request(self, images: np.ndarray, access: Access) -> Call:
         """The bytes of the one image."""
-        return Call(
-            url=self.url, method="POST", body=self.wire.file(images[0], self.kind), content_type=f"image/{self.kind}"
-        )
+        body, content_type = self.wire.file(images[0], self.kind), self.wire.file_type(self.kind)
+        return Call(url=self.url, method="POST", body=body, content_type=content_type)
 
     def answers(self, body: bytes, count: int, access: Access) -> Answers:
         """The label with the highest score; scores only where every class has one."""

@@ -89,7 +89,7 @@ class MappedApi(Dialect):
         self.url = extended(self._server, "/" + mapping.path.lstrip("/")) if mapping.path else self._server
         if self._named:
             check_carriers(self.url, carried=self._named)
-        kinds: dict[str, Picture] = {"png": "png", "jpeg": "jpeg"}
+        kinds: dict[str, Picture] = {"png": "png", "jpeg": "jpeg", "wav": "wav"}
         self._picture = kinds.get(request.kind, request.picture)
         batches = request.kind in ("tensor", "base64-json") and not holds(self._template, ONE, within=True)
         self.largest_batch = None if batches else 1
@@ -102,12 +102,14 @@ class MappedApi(Dialect):
         """The picture, or the JSON with the images in their place."""
         request = self.mapping.request
         kind = request.kind
-        if kind in ("png", "jpeg"):
-            body, content_type = self._file(images[0]), f"image/{self._picture}"
+        if kind in ("png", "jpeg", "wav"):
+            body, content_type = self._file(images[0]), self.wire.file_type(self._picture)
         elif kind == "base64":
             body, content_type = base64.b64encode(self._file(images[0])), "text/plain"
         elif kind == "multipart":
-            body, content_type = upload(self._file(images[0]), request, self._form)
+            body, content_type = upload(
+                self._file(images[0]), request, self._form, file_type=self.wire.file_type(self._picture)
+            )
         else:
             body, content_type = to_json(self._filled(images)), "application/json"
         content_type, headers = request.content_type or content_type, self.headers
@@ -185,12 +187,12 @@ class MappedApi(Dialect):
         return self.wire.file(self.wire.enlarged(image, self.mapping.request.least_size), self._picture)
 
 
-def upload(data: bytes, request: MappingRequest, form: dict[str, str]) -> tuple[bytes, str]:
-    """A picture as multipart/form-data (RFC 7578), and the content type with its boundary."""
+def upload(data: bytes, request: MappingRequest, form: dict[str, str], *, file_type: str) -> tuple[bytes, str]:
+    """A file as multipart/form-data (RFC 7578), and the content type with its boundary."""
     import httpx
 
-    name = f"query.{request.picture}"
-    files = {request.field: (name, data, f"image/{request.picture}")}
+    name = f"query.{file_type.rpartition('/')[2]}"
+    files = {request.field: (name, data, file_type)}
     message = httpx.Request("POST", "http://localhost", files=files, data=form)
     return message.read(), message.headers["content-type"]
 

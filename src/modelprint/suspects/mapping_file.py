@@ -47,8 +47,8 @@ class MappingRequest(Record):
     """How images are sent.
 
     Attributes:
-        kind: a tensor in JSON, the bytes of a picture, a picture in base64 and nothing else, pictures in base64 within
-            JSON, or a form with a file in it.
+        kind: a tensor in JSON, the bytes of a picture or a sound, a picture in base64 and nothing else, pictures in
+            base64 within JSON, or a form with a file in it.
         body: the JSON, with "$image" or "$images" where they go, and "$shape" for the tensor's; for `tensor` and
             `base64-json`. In `base64-json`, "$image" may be a part of a text.
         item: what stands in "$images" for each image, with "$image" in it.
@@ -60,7 +60,7 @@ class MappingRequest(Record):
         value_range, bgr: of tensors, too; the first is written `range`. As in `ModelOptions`.
     """
 
-    kind: Literal["tensor", "png", "jpeg", "base64", "base64-json", "multipart"]
+    kind: Literal["tensor", "png", "jpeg", "wav", "base64", "base64-json", "multipart"]
     body: JsonValue = None
     item: JsonValue = ONE
     picture: Picture = "png"

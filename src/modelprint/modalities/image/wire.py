@@ -115,8 +115,10 @@ def picture(image: Shaped[np.ndarray, "c h w"], kind: Picture = "png") -> bytes:
     """The file of one image, grey or RGB, 8 bits; JPEG (quality 95) changes pixels, PNG does not.
 
     Raises:
-        SuspectError: neither 1 nor 3 channels.
+        SuspectError: neither 1 nor 3 channels, or another kind of file.
     """
+    if kind == "wav":
+        raise SuspectError("images cannot be sent as WAV files: use png or jpeg")
     if image.shape[0] not in (1, 3):
         raise SuspectError(f"an image of {image.shape[0]} channels cannot be sent as a picture: expected 1 or 3")
     stream = io.BytesIO()

@@ -95,8 +95,12 @@ class SeriesWire(Wire):
             "rate and length that it takes, or wrap it"
         )
 
+    def file_type(self, kind: Picture) -> str:
+        """Of WAV files."""
+        return "audio/wav"
+
     def file(self, one: np.ndarray, kind: Picture = "png") -> bytes:
-        """A WAV file of one series of 16 bits."""
+        """A WAV file of one series of 16 bits, whatever kind is asked for."""
         if one.dtype != STORED:
             raise SuspectError("series of floats cannot be sent as WAV files, which would round them")
         return write_wav(one, UNKNOWN_RATE if self.rate is None else round(self.rate))
