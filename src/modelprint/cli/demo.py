@@ -11,32 +11,20 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
+from modelprint.cli.demo_plans import DemoPlan, demo_plan
 
 if TYPE_CHECKING:
     from torch import nn
 
     from modelprint.core.verdict import Verdict
+    from modelprint.data.labelled import LabelledSet
+    from modelprint.nn.architectures import Normalized
+    from modelprint.nn.spec import ModelSpec
     from modelprint.report import Case
 
 ALPHA = 0.05
 CALIBRATION = 20
 SHADOWS = 4  # copies of the source, and as many independent models, that queries are chosen by
-ATTACKS: tuple[tuple[str, dict[str, str], str], ...] = (
-    ("ftll", {}, "fine-tuned, last layer"),
-    ("ftal", {}, "fine-tuned, all layers"),
-    ("rtal", {}, "last layer re-trained, then all"),
-    ("prune", {"rate": "0.4", "finetune_epochs": "0"}, "40 % pruned"),
-    ("prune", {"rate": "0.6", "finetune_epochs": "10"}, "60 % pruned, fine-tuned"),
-    ("extract-soft", {}, "extracted from probabilities"),
-    ("extract-labels", {}, "extracted from labels"),
-)
-INDEPENDENT: tuple[tuple[str, str, str, int], ...] = (
-    ("SAST", "owner", "cnn", 11),
-    ("SAST", "owner", "cnn", 12),
-    ("SADT", "stranger", "cnn", 13),
-    ("DAST", "owner", "wide", 14),
-    ("DADT", "stranger", "mlp", 15),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +41,18 @@ class _Suspect:
 def demo(
     *,
     out_: Annotated[Path, Parameter(name="--out")] = Path("demo"),
+    modality: str = "image",
     seed: int = 0,
     jobs: int = 2,
 ) -> None:
-    """Train a source, copies and independent models on digits; enroll; check each; write report.html.
+    """Train a source, copies and independent models on a small set; enroll; check each; write report.html.
 
     Parameters
     ----------
     out_
         A folder for the source, its fingerprint and the report.
+    modality
+        What the models take: image (digits), vector (digits as rows of a table) ...
     jobs
         Processes that train the independent models.
     """
@@ -76,10 +67,11 @@ def demo(
     from modelprint.training.train import default_recipe, spec_for, train_model
 
     started = time.perf_counter()
-    torch.set_num_threads(1)  # digits nets are small: threads would wait for each other
-    owner, holdout = load_data("digits:owner"), load_data("digits:holdout")
-    spec = spec_for(owner, "cnn")
-    say("training the source on digits:owner ...")
+    plan = demo_plan(modality)
+    torch.set_num_threads(1)  # the networks are small: threads would wait for each other
+    owner, holdout = load_data(f"{plan.data}:owner"), load_data(f"{plan.data}:holdout")
+    spec = spec_for(owner, plan.arch)
+    say(f"training the source on {plan.data}:owner ...")
     trained = train_model(owner, spec, default_recipe(owner), seed=seed, holdout=holdout)
     save_model(out_ / "source.safetensors", trained.model, trained.card)
     source = load_model(out_ / "source.safetensors")
@@ -91,7 +83,7 @@ def demo(
     with progress() as report:
         fingerprint = enroll(
             source,
-            "digits:queries",
+            f"{plan.data}:queries",
             shadows=str(SHADOWS),
             negatives=f"auto:{CALIBRATION}",
             train_data=owner,
@@ -104,7 +96,7 @@ def demo(
     say("making copies and more independent models, and checking each ...")
     cases: list[Case] = []
     with progress() as report:
-        suspects = [*_derived(trained.model, source.identity, spec, holdout), *_independent(holdout)]
+        suspects = [*_derived(plan, trained.model, source.identity, spec, holdout), *_independent(plan, holdout)]
         for number, suspect in enumerate(suspects):
             report("suspects", number, len(suspects))
             examined = examine(fingerprint, suspect.model, alpha=ALPHA)
@@ -124,9 +116,9 @@ def demo(
         fingerprint,
         cases,
         calibration_scores=examined.calibration_scores,
-        title="modelprint demo: digits",
+        title=f"modelprint demo: {plan.data}",
     )
-    _print(cases, trained.card.accuracy)
+    _print(plan, cases, trained.card.accuracy)
     seconds = time.perf_counter() - started
     out.print(
         f"{len(fingerprint)} queries, and the weights of suspects of the source's architecture; {seconds:.0f} s; "
@@ -134,43 +126,51 @@ def demo(
     )
 
 
-def _derived(source: nn.Module, identity: str, spec: object, holdout: object) -> list[_Suspect]:
+def _derived(
+    plan: DemoPlan, source: Normalized, identity: str, spec: ModelSpec, holdout: LabelledSet
+) -> list[_Suspect]:
     from modelprint.attacks import run_attack
-    from modelprint.data.labelled import LabelledSet
     from modelprint.data.splits import load_data
-    from modelprint.nn.architectures import Normalized
-    from modelprint.nn.spec import ModelSpec
 
-    assert isinstance(source, Normalized)
-    assert isinstance(spec, ModelSpec)
-    assert isinstance(holdout, LabelledSet)
-    attacker = load_data("digits:attacker")
+    attacker = load_data(f"{plan.data}:attacker")
     suspects = []
-    for number, (kind, settings, words) in enumerate(ATTACKS):
+    for number, copy in enumerate(plan.copies):
         attacked = run_attack(
-            kind, settings, source, spec, attacker, seed=100 + number, holdout=holdout, source_identity=identity
+            copy.attack,
+            copy.settings,
+            source,
+            spec,
+            attacker,
+            seed=100 + number,
+            holdout=holdout,
+            source_identity=identity,
         )
         suspects.append(
-            _Suspect(name=words, role="derived", kind=kind, model=attacked.model, accuracy=attacked.card.accuracy)
+            _Suspect(
+                name=copy.words,
+                role="derived",
+                kind=copy.attack,
+                model=attacked.model,
+                accuracy=attacked.card.accuracy,
+            )
         )
     return suspects
 
 
-def _independent(holdout: object) -> list[_Suspect]:
-    from modelprint.data.labelled import LabelledSet
+def _independent(plan: DemoPlan, holdout: LabelledSet) -> list[_Suspect]:
     from modelprint.data.splits import load_data
     from modelprint.training.train import default_recipe, spec_for, train_model
 
-    assert isinstance(holdout, LabelledSet)
     suspects = []
-    for kind, split, arch, seed in INDEPENDENT:
-        images = load_data(f"digits:{split}")
-        trained = train_model(images, spec_for(images, arch), default_recipe(images), seed=seed, holdout=holdout)
+    for one in plan.independent:
+        data = load_data(f"{plan.data}:{one.split}")
+        spec = spec_for(data, one.arch, one.arch_args)
+        trained = train_model(data, spec, default_recipe(data), seed=one.seed, holdout=holdout)
         suspects.append(
             _Suspect(
-                name=f"{arch}, trained on {split} data, seed {seed}",
+                name=f"{one.arch}, trained on {one.split} data, seed {one.seed}",
                 role="independent",
-                kind=kind,
+                kind=one.kind,
                 model=trained.model,
                 accuracy=trained.card.accuracy,
             )
@@ -186,7 +186,7 @@ def _score(verdict: Verdict, access: str) -> str:
     return "-"
 
 
-def _print(cases: list[Case], accuracy: float | None) -> None:
+def _print(plan: DemoPlan, cases: list[Case], accuracy: float | None) -> None:
     table = Table(title=f"Was this model made from mine? (source accuracy {accuracy:.3f})")
     for column in ("suspect", "truth", "accuracy", "weights", "scores", "labels", "p", "verdict", "relation"):
         table.add_column(column)
@@ -205,8 +205,8 @@ def _print(cases: list[Case], accuracy: float | None) -> None:
     missed = [case for case in cases if case.role == "derived" and case.verdict.verdict != "derived"]
     if missed:
         out.print(
-            f"{len(missed)} of {len(ATTACKS)} copies not shown ({', '.join(case.name for case in missed)}): what is "
-            f"extracted from answers has weights of its own, and {SHADOWS} + {SHADOWS} shadow models show few of these",
+            f"{len(missed)} of {len(plan.copies)} copies not shown ({', '.join(case.name for case in missed)}): what "
+            f"is extracted from answers has weights of its own, and {SHADOWS} + {SHADOWS} shadow models show few of these",
             markup=False,
         )
     errors = cases[0].verdict.false_accusations

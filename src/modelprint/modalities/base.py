@@ -101,6 +101,7 @@ class Modality(ABC):
         codecs: the types in which a fingerprint may hold queries, by the name in its manifest, the usual one first.
         transforms: what may happen to inputs on the way, by name: evasions, and what enrollment can expect.
         mixes: whether `mix` makes new inputs.
+        learning_rate: the highest at which one-cycle SGD trains small networks of such inputs.
     """
 
     name: ClassVar[str]
@@ -110,6 +111,7 @@ class Modality(ABC):
     transforms: Registry[type[Transform]]
     wire: Wire = Wire()
     mixes: ClassVar[bool] = False
+    learning_rate: ClassVar[float] = 0.1
 
     @property
     @abstractmethod

@@ -43,7 +43,11 @@ def default_recipe(data: LabelledSet, *, epochs: int | None = None) -> TrainReci
     if not isinstance(data.spec, ImageSpec):
         shift = data.modality.usual_shift(data.shape)
         return TrainRecipe(
-            epochs=epochs or 20, lr=0.1, batch_size=64, augment="shift" if shift else "none", shift=shift
+            epochs=epochs or 20,
+            lr=data.modality.learning_rate,
+            batch_size=64,
+            augment="shift" if shift else "none",
+            shift=shift,
         )
     if data.spec.width < 16:
         return TrainRecipe(epochs=epochs or 20, lr=0.1, batch_size=64, augment="shift", shift=1)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LEAST_SPREAD = 0.02  # of a column's range: where nearly all cells are equal, the others would be far outside
+
+
 class Vector(Modality):
     """Rows of a table; models take each column from 0, its least value, to 1, its largest.
 
@@ -41,6 +44,7 @@ class Vector(Modality):
     codecs: ClassVar[Mapping[str, np.dtype[Any]]] = {"int32-steps": storage.STORED, "float32": storage.POINTS}
     transforms: Registry[type[Transform]] = TRANSFORMS
     mixes: ClassVar[bool] = True
+    learning_rate: ClassVar[float] = 0.05  # layers without BatchNorm diverge sooner
 
     def __init__(self, columns: tuple[Column, ...] = ()) -> None:
         self.columns = columns
@@ -81,7 +85,7 @@ class Vector(Modality):
         points = self.as_points(stored).astype(np.float64)
         listed = np.array([column.categories is not None for column in self.columns], dtype=bool)
         mean = np.where(listed, 0.0, points.mean(axis=0))
-        std = np.where(listed, 1.0, np.maximum(points.std(axis=0), 1e-3))
+        std = np.where(listed, 1.0, np.maximum(points.std(axis=0), LEAST_SPREAD))
         return Scale(mean=tuple(np.round(mean, 4).tolist()), std=tuple(np.round(std, 4).tolist()))
 
     def check_set(self, stored: np.ndarray, *, who: str) -> None:
