@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from modelprint.attacks.base import ATTACKS, Attack, AttackResult, Family, Loot, Takes
@@ -51,6 +51,9 @@ class Extraction(Attack):
         changes = {"arch": arch, "arch_args": dict(self.arch_args), "head": None, "code": code_of(arch)}
         return source.model_copy(update=changes)
 
+    def prepared(self, student: nn.Module, spec: ModelSpec) -> None:
+        """Change a fresh student before it learns; as it is unless a subclass says otherwise."""
+
     def train_student(
         self,
         loot: Loot,
@@ -67,6 +70,7 @@ class Extraction(Attack):
         """
         spec = self.student_spec(loot.spec)
         student = build(spec, seed=loot.seed).to(device_of(loot.copy))
+        self.prepared(student, spec)
         recipe = default_recipe(loot.data, epochs=self.epochs)
         report = self.train(loot, student, images, targets, recipe, loss=loss, probabilities=probabilities)
         return AttackResult(model=student, spec=spec, report={"losses": list(report.losses), "queries": len(images)})

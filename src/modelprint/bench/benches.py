@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from modelprint.bench.bench_file import Planned, read_bench
+from modelprint.bench.records import FINGERPRINTS
 from modelprint.core.toml_files import committed, toml_file
+from modelprint.zoo.plans import COMMITTED as COMMITTED_ZOOS
 
 COMMITTED = Path("benchmarks") / "results"
 _FOLDER = "benches"
@@ -29,9 +31,12 @@ def bench_of(name: str) -> Planned:
 
 
 def default_folder(name: str) -> Path:
-    """Where fingerprints and cells are kept: the user's cache."""
+    """Where fingerprints and cells are kept: in its zoo, where fingerprints lie with records, else the user's cache."""
     import pooch
 
+    recorded = COMMITTED_ZOOS / name
+    if (recorded / FINGERPRINTS).is_dir():
+        return recorded
     return Path(pooch.os_cache("modelprint")) / "bench" / name
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from modelprint.bench.subjects import modality_read_by
 from modelprint.core.access import Access
 from modelprint.core.identity import digest_arrays, digest_json
 from modelprint.core.suspect import Answers, Suspect
-from modelprint.modalities.base import Modality
-from modelprint.modalities.image import IMAGE
 from modelprint.modalities.transform import Transform
-from modelprint.nn.loading import LoadedModel, load_model
+from modelprint.nn.loading import load_model
 from modelprint.suspects.evasion import evasions
 from modelprint.suspects.evasion.inputs import ChangedInputs
 from modelprint.suspects.local import TorchSuspect
@@ -43,8 +42,8 @@ class Respondent:
     """One suspect, asked plainly and behind evasions.
 
     Args:
+        suspect: as it answers plainly.
         partner: the file of an independent model, where an evasion needs one.
-        classes: how many it must tell apart, where that is known.
         device: where the partner answers; the model answers where it lies.
 
     Attributes:
@@ -53,16 +52,13 @@ class Respondent:
 
     def __init__(
         self,
-        model: LoadedModel,
+        suspect: Suspect,
         *,
-        who: str,
         partner: Path | None,
-        classes: int | None = None,
         device: str = "cpu",
     ) -> None:
-        self.model = model
-        self.modality = _modality_of(model)
-        self.plain = _Remembering(TorchSuspect(model.module, identity=who, classes=classes, modality=self.modality))
+        self.plain = _Remembering(suspect)
+        self.modality = suspect.modality
         self.partner = partner
         self.device = device
 
@@ -136,8 +132,4 @@ def _transformed(transform: Transform, seed: int, batch: _Batch) -> np.ndarray:
 @lru_cache(maxsize=2)
 def _partner(path: Path, device: str) -> _Remembering:
     model = load_model(path, device=device)
-    return _Remembering(TorchSuspect(model.module, identity=path.name, modality=_modality_of(model)))
-
-
-def _modality_of(model: LoadedModel) -> Modality:
-    return IMAGE if model.spec is None else model.spec.modality
+    return _Remembering(TorchSuspect(model.module, identity=path.name, modality=modality_read_by(model)))

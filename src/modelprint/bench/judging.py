@@ -18,16 +18,14 @@ import numpy as np
 
 from modelprint.bench.evading import NONE, Respondent
 from modelprint.bench.store import CalibrationRecord, CellResult, Judgement
+from modelprint.bench.subjects import Subject, held_fingerprint, subject_of
 from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
 from modelprint.core.suspect import Answers
-from modelprint.lineage import LineageReference, StateTensors, compare
-from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.ask import interrogate
 from modelprint.ownership.combined import Level, weights_level
 from modelprint.ownership.concluding import Interview, SharedScores, calibrated_limit, calibration_scores, concluded
 from modelprint.ownership.decide import Decision
-from modelprint.ownership.enroll import plane_labels
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
 from modelprint.ownership.opening import scheme_of
 from modelprint.schemes.auto import Auto
@@ -124,7 +122,7 @@ class AskTask:
 
 def calibrate(_: None, task: CalibrateTask) -> Calibrated:
     """Ask the calibration models of a fingerprint, and write it with their answers; one's failure is recorded."""
-    fingerprint = Fingerprint.load(task.fingerprint)
+    fingerprint = held_fingerprint(task.fingerprint)
     scheme = scheme_of(fingerprint)
     cells: list[CellResult] = []
     members: list[Member] = []
@@ -142,7 +140,7 @@ def calibrate(_: None, task: CalibrateTask) -> Calibrated:
     if not members:
         return Calibrated(record=None, cells=cells)
     records = tuple(
-        member.record if fingerprint.weights is None else _with_weights(member, fingerprint.weights)
+        member.record if fingerprint.manifest.weights is None else _with_weights(member, fingerprint)
         for member in members
     )
     calibrated = fingerprint.recalibrated(records, tuple(answers))
@@ -164,7 +162,7 @@ def calibrate(_: None, task: CalibrateTask) -> Calibrated:
 def ask(_: None, task: AskTask) -> list[CellResult]:
     """Load a suspect once and judge it by every fingerprint; one cell's failure does not touch the others."""
     try:
-        model = _suspect(task.model, task.device)
+        subject = _subject(task.model, task.device)
     except ModelprintError as error:
         return [CellResult(cell=asked.cell, suspect=task.suspect, error=f"{error}") for asked in task.cells]
     results: list[CellResult] = []
@@ -175,22 +173,22 @@ def ask(_: None, task: AskTask) -> list[CellResult]:
             classes = judge.fingerprint.manifest.input.classes
             if classes not in respondents:
                 respondents[classes] = Respondent(
-                    model, who=task.suspect, partner=task.partner, classes=classes, device=task.device
+                    subject.answering(task.suspect, classes), partner=task.partner, device=task.device
                 )
-            results.append(_judged(asked, judge, respondents[classes], task))
+            results.append(_judged(asked, judge, subject, respondents[classes], task))
         except Exception as error:  # recorded, so that hours of other cells are not lost
             results.append(CellResult(cell=asked.cell, suspect=task.suspect, error=f"{type(error).__name__}: {error}"))
     return results
 
 
-def _judged(asked: Asked, judge: _Judge, respondent: Respondent, task: AskTask) -> CellResult:
+def _judged(asked: Asked, judge: _Judge, subject: Subject, respondent: Respondent, task: AskTask) -> CellResult:
     started, before = time.process_time(), respondent.forward_seconds
     suspect = respondent.behind(asked.evasion)
     shown = min(suspect.access, Access.SCORES)
     levels = levels_read(judge.scheme, Access.WEIGHTS if asked.evasion == NONE else shown)
     cell = CellResult(cell=asked.cell, suspect=task.suspect, judged_by=asked.judged_by)
     if not judge.scheme.needs.asks:
-        return cell.model_copy(update=_by_weights(judge, respondent.model, task.alpha, started))
+        return cell.model_copy(update=_by_weights(judge, subject, task.alpha, started))
     try:
         interview = interrogate(judge.fingerprint, judge.scheme, suspect, access=shown)
     except MisfitError:  # other classes: the two models cannot be compared
@@ -207,7 +205,7 @@ def _judged(asked: Asked, judge: _Judge, respondent: Respondent, task: AskTask) 
             alpha=task.alpha,
             pool_kinds=POOL_KINDS,
             shared=judge.shared,
-            weights=_weights(judge.fingerprint, respondent.model, task.alpha) if access is Access.WEIGHTS else None,
+            weights=_weights(judge.fingerprint, subject, task.alpha) if access is Access.WEIGHTS else None,
         )
         for access in levels
     }
@@ -228,7 +226,7 @@ def _judged(asked: Asked, judge: _Judge, respondent: Respondent, task: AskTask) 
         details=details,
         forward_seconds=forward,
         seconds=time.process_time() - started,
-        regions=_regions(judge.fingerprint, respondent.model) if asked.regions else None,
+        regions=_regions(judge.fingerprint, subject) if asked.regions else None,
     )
 
 
@@ -248,24 +246,22 @@ def _heard(fingerprint: Fingerprint, scheme: Scheme, interview: Interview, acces
     return replace(heard, asked=heard.asked & asked, planned=heard.planned & asked)
 
 
-def _weights(fingerprint: Fingerprint, model: LoadedModel, alpha: float) -> Level | None:
+def _weights(fingerprint: Fingerprint, subject: Subject, alpha: float) -> Level | None:
     """What a suspect's weights say."""
-    if fingerprint.weights is None:
+    if fingerprint.manifest.weights is None:
         return None
-    result = compare(fingerprint.weights, StateTensors(model.module.state_dict()), p_value=False)
-    return weights_level(result, fingerprint, alpha=alpha, pool_kinds=POOL_KINDS)
+    return weights_level(subject.compared(fingerprint), fingerprint, alpha=alpha, pool_kinds=POOL_KINDS)
 
 
-def _with_weights(member: Member, held: LineageReference) -> CalibrationModel:
+def _with_weights(member: Member, fingerprint: Fingerprint) -> CalibrationModel:
     """The record of a calibration model with the score of its weights."""
-    with load_model(member.model).opened() as module:
-        score = compare(held, StateTensors(module.state_dict()), p_value=False).score
+    score = subject_of(member.model, "cpu").compared(fingerprint).score
     return member.record.model_copy(update={"weights": score})
 
 
-def _by_weights(judge: _Judge, model: LoadedModel, alpha: float, started: float) -> dict[str, Any]:
+def _by_weights(judge: _Judge, subject: Subject, alpha: float, started: float) -> dict[str, Any]:
     """The fields of the cell of a scheme that compares weights alone."""
-    level = _weights(judge.fingerprint, model, alpha)
+    level = _weights(judge.fingerprint, subject, alpha)
     assert level is not None
     access, decision = str(Access.WEIGHTS), level.decision
     return {
@@ -293,9 +289,8 @@ def _refused(reason: str) -> Judgement:
 def _calibrating(member: Member, fingerprint: Fingerprint, scheme: Scheme, device: str) -> tuple[CellResult, Answers]:
     """What a calibration model answers, and its scores."""
     started, classes = time.process_time(), fingerprint.manifest.input.classes
-    respondent = Respondent(
-        load_model(member.model, device=device), who=member.record.name, partner=None, classes=classes, device=device
-    )
+    subject = subject_of(member.model, device)
+    respondent = Respondent(subject.answering(member.record.name, classes), partner=None, device=device)
     answers = respondent.behind(member.evasion).ask(fingerprint.queries, access=Access.SCORES)
     scores = {
         str(access): scheme.score(fingerprint.state, fingerprint.source, answers.restricted(access))
@@ -321,11 +316,9 @@ class _Judge:
     shared: SharedScores
 
 
-def _regions(fingerprint: Fingerprint, model: LoadedModel) -> str | None:
-    if fingerprint.plane is None:
-        return None
-    labels = plane_labels(model.module, fingerprint.plane["anchors"], fingerprint.modality)
-    return letters(labels.ravel())
+def _regions(fingerprint: Fingerprint, subject: Subject) -> str | None:
+    labels = subject.labels_on_plane(fingerprint)
+    return None if labels is None else letters(labels.ravel())
 
 
 def letters(labels: np.ndarray) -> str:
@@ -340,11 +333,11 @@ def letters(labels: np.ndarray) -> str:
 @lru_cache(maxsize=128)
 def _judge(place: Path, judged_by: str | None) -> _Judge:
     """The fingerprint at a place; `judged_by` tells versions apart that were written there one after the other."""
-    fingerprint = Fingerprint.load(place)
+    fingerprint = held_fingerprint(place)
     scheme = scheme_of(fingerprint)
     return _Judge(fingerprint=fingerprint, scheme=scheme, shared=calibration_scores(scheme, fingerprint))
 
 
 @lru_cache(maxsize=1)
-def _suspect(path: Path, device: str) -> LoadedModel:
-    return load_model(path, device=device)
+def _subject(path: Path, device: str) -> Subject:
+    return subject_of(path, device)

@@ -20,6 +20,7 @@ from modelprint.bench.plan import Bench, Enrolment
 from modelprint.bench.store import CellResult, CraftRecord, Store
 from modelprint.bench.summary import summarise
 from modelprint.bench.work import CraftTask, WeighTask, craft, weigh
+from modelprint.core.errors import ModelprintError
 from modelprint.core.files import locked
 from modelprint.results.records import Results
 from modelprint.zoo.plan import Plan
@@ -50,6 +51,7 @@ def run(
     zoo_folder: Path | None = None,
     executor: Executor | None = None,
     device: str = "cpu",
+    trust_code: bool = False,
     only: Sequence[str] | None = None,
     budgets: Sequence[int] | None = None,
     before: Results | None = None,
@@ -63,6 +65,7 @@ def run(
         executor: one process unless given; the results do not depend on it.
         device: where the executor's processes compute: auto, cpu, cuda, cuda:N or mps, as it stands there. The cells
             are the same ones wherever they are computed; numbers may differ in their last digits.
+        trust_code: whether code that models' files name as their architecture may be run, where fingerprints are made.
         only, budgets: labels of the contenders, and caps on the queries, to run; what was finished of the others
             stands in the results all the same.
         before: earlier results, from which stands what is not finished here.
@@ -77,8 +80,36 @@ def run(
     Earlier(before, [field.suspects(source) for source in field.enrolled])  # refuses now, not after hours
     store = Store(folder)
     with locked(folder, "benchmark"):
-        _Run(field, store, executor or Processes(), device, progress or _silent).go(only, budgets)
+        running = _Run(field, store, executor or Processes(), device, progress or _silent, trust_code=trust_code)
+        running.go(only, budgets)
         return summarise(field, store, before)
+
+
+def craft_all(
+    bench: Bench,
+    plan: Plan,
+    *,
+    zoo_folder: Path,
+    folder: Path,
+    trust_code: bool = False,
+    progress: Progress | None = None,
+) -> list[Enrolment]:
+    """Make every fingerprint of a benchmark that is missing; those that there are now.
+
+    Raises:
+        ModelprintError: a source is not built, or a fingerprint cannot be made.
+    """
+    field = Field(bench=bench, plan=plan, models=load(plan, folder=zoo_folder))
+    store = Store(folder)
+    enrolments = list({entrant.enrolment.identity: entrant.enrolment for entrant in field.entrants()}.values())
+    _Run(field, store, Processes(), "cpu", progress or _silent, trust_code=trust_code).craft(enrolments)
+    for enrolment in enrolments:
+        record = store.crafted(enrolment.identity)
+        if record is None or record.error is not None:
+            raise ModelprintError(
+                f"no fingerprint of {enrolment.source} by {enrolment.contender}: {record and record.error}"
+            )
+    return enrolments
 
 
 def state(bench: Bench, *, folder: Path, zoo: Plan | None = None, zoo_folder: Path | None = None) -> State:
@@ -113,12 +144,22 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 class _Run:
-    def __init__(self, field: Field, store: Store, executor: Executor, device: str, progress: Progress) -> None:
+    def __init__(
+        self,
+        field: Field,
+        store: Store,
+        executor: Executor,
+        device: str,
+        progress: Progress,
+        *,
+        trust_code: bool = False,
+    ) -> None:
         self.field = field
         self.store = store
         self.executor = executor
         self.device = device
         self.progress = progress
+        self.trust_code = trust_code
         self.paths = {model.id: model.path for model in field.models}
 
     def go(self, only: Sequence[str] | None, budgets: Sequence[int] | None) -> None:
@@ -128,7 +169,7 @@ class _Run:
             if (only is None or entrant.contender.label in only)
             and (budgets is None or entrant.enrolment.budget in budgets)
         ]
-        self._craft([entrant.enrolment for entrant in entrants])
+        self.craft([entrant.enrolment for entrant in entrants])
         crafted = [entrant for entrant in entrants if self._made(entrant.enrolment)]
         self._calibrate(crafted)
         self._ask(crafted)
@@ -138,7 +179,7 @@ class _Run:
         record = self.store.crafted(enrolment.identity)
         return record is not None and record.error is None
 
-    def _craft(self, enrolments: Sequence[Enrolment]) -> None:
+    def craft(self, enrolments: Sequence[Enrolment]) -> None:
         missing = {enrolment.identity: enrolment for enrolment in enrolments if not self._made(enrolment)}
         tasks = [
             CraftTask(
@@ -155,6 +196,7 @@ class _Run:
                 },
                 place=self.store.fingerprint(identity),
                 device=self.device,
+                trust_code=self.trust_code,
             )
             for identity, enrolment in missing.items()
         ]
@@ -184,7 +226,7 @@ class _Run:
                 fingerprint=self.store.fingerprint(identity),
                 place=self.store.calibrated(identity),
                 members=tuple(
-                    Member(cell=cell, record=member.record, model=member.model.path, evasion=member.evasion)
+                    Member(cell=cell, record=member.record, model=member.model.judged_by, evasion=member.evasion)
                     for cell, member in members.items()
                 ),
                 alpha=self.field.bench.alpha,
@@ -266,7 +308,7 @@ class _Run:
         return [
             AskTask(
                 suspect=suspect,
-                model=models[suspect].path,
+                model=models[suspect].judged_by,
                 cells=tuple(cells.values()),
                 alpha=self.field.bench.alpha,
                 partner=self._partner(models[suspect], (asked.evasion for asked in cells.values())),

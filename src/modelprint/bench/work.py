@@ -13,6 +13,7 @@ import numpy as np
 from modelprint.bench.evading import HELD_OUT, Respondent, renames
 from modelprint.bench.plan import Enrolment
 from modelprint.bench.store import CellResult, CraftRecord
+from modelprint.bench.subjects import subject_of
 from modelprint.core.errors import ModelprintError
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
@@ -35,12 +36,14 @@ class CraftTask:
         models: the files of the source and of the shadow models, under their ids.
         place: where it is to be written.
         device: where it is made.
+        trust_code: whether code that the models' files name as their architecture may be run.
     """
 
     enrolment: Enrolment
     models: Mapping[str, Path]
     place: Path
     device: str = "cpu"
+    trust_code: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +73,17 @@ def craft(_: None, task: CraftTask) -> CraftRecord:
     scheme = SCHEMES[plan.scheme](**plan.parameters)
     try:
         fingerprint = enroll(
-            _model(task.models[plan.source], task.device),
+            _model(task.models[plan.source], task.device, task.trust_code),
             _data(plan.data),
             scheme=scheme,
             train_data=_data(plan.train_data) if scheme.needs.train_images else None,
             shadows=Shadows(
-                surrogates=tuple(_model(task.models[name], task.device) for name in plan.surrogates),
-                references=tuple(_model(task.models[name], task.device) for name in plan.references),
-                reference_copies=tuple(_model(task.models[name], task.device) for name in plan.reference_copies),
-                siblings=tuple(_model(task.models[name], task.device) for name in plan.siblings),
+                surrogates=tuple(_model(task.models[name], task.device, task.trust_code) for name in plan.surrogates),
+                references=tuple(_model(task.models[name], task.device, task.trust_code) for name in plan.references),
+                reference_copies=tuple(
+                    _model(task.models[name], task.device, task.trust_code) for name in plan.reference_copies
+                ),
+                siblings=tuple(_model(task.models[name], task.device, task.trust_code) for name in plan.siblings),
             ),
             how=HowTrained(init=next((task.models[name] for name in plan.checkpoint), None)),
             budget=plan.budget,
@@ -121,9 +126,8 @@ def weigh(_: None, task: WeighTask) -> list[CellResult]:
     data = data.take(np.arange(min(HELD_OUT, len(data))))
     results: list[CellResult] = []
     try:
-        respondent = Respondent(
-            load_model(task.model, device=task.device), who=task.suspect, partner=task.partner, device=task.device
-        )
+        suspect = subject_of(task.model, task.device).answering(task.suspect)
+        respondent = Respondent(suspect, partner=task.partner, device=task.device)
     except ModelprintError as error:
         return [CellResult(cell=cell, suspect=task.suspect, error=f"{error}") for cell in task.cells]
     for cell, evasion in zip(task.cells, task.evasions, strict=True):
@@ -148,5 +152,5 @@ def _data(reference: str) -> LabelledSet:
 
 
 @lru_cache(maxsize=32)
-def _model(path: Path, device: str) -> LoadedModel:
-    return load_model(path, device=device)
+def _model(path: Path, device: str, trust_code: bool) -> LoadedModel:
+    return load_model(path, device=device, trust_code=trust_code)

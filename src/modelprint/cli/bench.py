@@ -61,6 +61,7 @@ def run(
     budget: list[int] | None = None,
     folder: Path | None = None,
     zoo: Path | None = None,
+    trust_code: Annotated[bool, Parameter(negative="")] = False,
     out_file: Annotated[Path | None, Parameter(name="--out")] = None,
 ) -> int:
     """Run a benchmark; may be killed at any moment and started again.
@@ -87,6 +88,8 @@ def run(
         Where fingerprints and cells are kept; the user's cache unless given.
     zoo
         The folder of the zoo's models; its own place unless given.
+    trust_code
+        Run code that the models' files name as their architecture, to make fingerprints of them.
     out_file
         Where the results are written; benchmarks/results in a checkout unless given.
     """
@@ -110,6 +113,7 @@ def run(
             zoo_folder=zoo,
             executor=executor_named(executor, jobs=jobs, gpus_per_task=gpus_per_task),
             device=device if executor == "ray" else str(resolve_device(device)),
+            trust_code=trust_code,
             only=scheme,
             budgets=budget,
             before=find_results(str(place)) if partly and place.is_file() else None,

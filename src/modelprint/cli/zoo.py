@@ -13,6 +13,7 @@ from modelprint.cli.options import Format
 
 if TYPE_CHECKING:
     from modelprint.zoo import Status, Step
+    from modelprint.zoo.recording import Recorder
 
 zoo = App(name="zoo")
 FormatOption = Annotated[Format, Parameter(name="--format")]
@@ -47,14 +48,32 @@ def build(
         Run code that the plan names: an architecture or a recipe in a file.
     """
     from modelprint.zoo import build as make
+    from modelprint.zoo import default_folder, plan_of
 
+    plan = plan_of(name)
+    place = folder or default_folder(plan.name)
     with progress() as report:
 
         def show_step(step: Step) -> None:
             report(f"models ({step.failed} failed)", step.done, step.total)
 
+        def recording() -> Recorder:
+            from modelprint.bench import bench_of
+            from modelprint.bench.recording import recorder_of
+
+            return recorder_of(
+                bench_of(str(plan.records)), place, pool=plan.pool, trust_code=trust_code, progress=report
+            )
+
         state = make(
-            name, jobs=jobs, folder=folder, only=only, device=device, trust_code=trust_code, progress=show_step
+            plan,
+            jobs=jobs,
+            folder=place,
+            only=only,
+            device=device,
+            trust_code=trust_code,
+            recording=None if plan.records is None else recording,
+            progress=show_step,
         )
     _print(state)
     for failure in state.failures:

@@ -106,9 +106,14 @@ class Fingerprint:
         weights: LineageReference | None = None,
         plain: PlainInputs | None = None,
     ) -> Self:
-        """A fingerprint whose manifest binds its files; `manifest` holds every field but their hashes."""
+        """A fingerprint whose manifest binds its files.
+
+        Args:
+            manifest: every field but the hash of the tensors; that of weights that are not at hand, where there are.
+        """
         data = save(_flatten(queries, true_labels, source, state, calibration, plane, plain))
-        bound = {"tensors": digest(data), "weights": None if weights is None else digest(weights.to_bytes())}
+        held = manifest.get("weights") if weights is None else digest(weights.to_bytes())
+        bound = {"tensors": digest(data), "weights": held}
         record = Manifest.model_validate({**manifest, **bound})
         return cls(
             manifest=record,
@@ -140,7 +145,7 @@ class Fingerprint:
 
     def recalibrated(self, models: tuple[CalibrationModel, ...], answers: tuple[Answers, ...]) -> Fingerprint:
         """The same queries with other calibration models (its identity changes)."""
-        fields = self.manifest.model_dump(mode="json", exclude={"tensors", "weights", "calibration"})
+        fields = self.manifest.model_dump(mode="json", exclude={"tensors", "calibration"})
         return Fingerprint.bind(
             {**fields, "calibration": [model.model_dump(mode="json") for model in models]},
             queries=self.queries,
@@ -170,8 +175,11 @@ class Fingerprint:
         return {MANIFEST: canonical_json(self.manifest.model_dump(mode="json")), TENSORS: tensors}
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str, *, weights: bool = True) -> Self:
         """Read and check a fingerprint.
+
+        Args:
+            weights: whether what it holds of the source's weights is read, which must then be there.
 
         Raises:
             FingerprintError: missing, or of a format this version does not know.
@@ -191,7 +199,7 @@ class Fingerprint:
         if stated != digest(manifest_bytes).encode():
             raise IntegrityError(f"{folder / MANIFEST} was changed after enrollment: its SHA-256 is not the stated one")
         loaded = cls.from_bytes(manifest_bytes, tensor_bytes, who=folder)
-        if loaded.manifest.weights is None:
+        if loaded.manifest.weights is None or not weights:
             return loaded
         try:
             if digest(read_inside(folder, WEIGHTS)) != loaded.manifest.weights:

@@ -31,9 +31,13 @@ class Turned(Record):
 def by_parameters(attack: str, parameters: Mapping[str, Any]) -> Turned | None:
     """The knob of an attack by its registered name and parameters; None for attacks without one.
 
+    An attack that trained by a chosen recipe has none either: its epochs are not those of the published settings.
+
     >>> by_parameters("prune", {"rate": 0.6, "finetune_epochs": 10})
     Turned(knob='pruned', line='then fine-tuned', value=60.0)
     """
+    if "recipe" in parameters:
+        return None
     if attack.upper() in _TUNED:
         return Turned(knob="epochs", line=attack.upper(), value=float(parameters["epochs"]))
     if attack == "prune":

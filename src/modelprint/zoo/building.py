@@ -18,8 +18,9 @@ from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import default_folder, plan_of
 from modelprint.zoo.pool import TaskPool
 from modelprint.zoo.recipes import Entry, Theft, made_by
+from modelprint.zoo.recording import Recorder
 from modelprint.zoo.state import Status, status
-from modelprint.zoo.store import Failure, Measured, Store
+from modelprint.zoo.store import Failure, Measured, Remade, Store
 from modelprint.zoo.work import Ground, Outcome, Task, perform
 
 
@@ -41,6 +42,7 @@ class Step:
 
 
 Progress = Callable[[Step], None]
+FIRST = ("base", "source", "shadow", "rehearsal")  # what fingerprints are made of
 
 
 def build(
@@ -51,6 +53,7 @@ def build(
     only: Iterable[str] | None = None,
     device: str = "cpu",
     trust_code: bool = False,
+    recording: Callable[[], Recorder] | None = None,
     progress: Progress | None = None,
 ) -> Status:
     """Make the models of a zoo that are not there yet.
@@ -66,6 +69,8 @@ def build(
         device: where they are made: auto, cpu, cuda, cuda:N or mps. A recipe names the same file wherever it is made,
             though only the CPU makes the same weights everywhere.
         trust_code: whether code that the plan names (an architecture or a recipe in a file) may be run.
+        recording: called when the sources and all that an owner makes (`FIRST`) are there; the recorder that it returns
+            is called with every model. A model that has a record is not made again, though its weights are gone.
 
     Raises:
         UsageError: no such zoo, or it names code that is not trusted.
@@ -82,7 +87,11 @@ def build(
     store = Store(place, plan)
     with locked(store.folder, "build"):
         store.sweep()
-        _Build(store, jobs=jobs, device=chosen, trust_code=trust_code, progress=progress).run(parts)
+        building = _Build(store, jobs=jobs, device=chosen, trust_code=trust_code, progress=progress)
+        if recording is not None:
+            building.run(set(FIRST), of=parts)
+            building.recorder = recording()
+        building.run(parts)
         store.write()
     return status(plan, folder=place)
 
@@ -123,75 +132,92 @@ class _Build:
         self.started = time.perf_counter()
         self.built = 0
         self.to_make = 0
+        self.recorder: Recorder | None = None
 
-    def run(self, parts: set[str] | None) -> None:
+    def run(self, parts: set[str] | None, *, of: set[str] | None = None) -> None:
+        """Make what is missing of some parts; `of`: those among these only."""
         stages = [
-            [entry for entry in stage if parts is None or entry.part in parts] for stage in self.store.plan.stages()
+            [entry for entry in stage if (parts is None or entry.part in parts) and (of is None or entry.part in of)]
+            for stage in self.store.plan.stages()
         ]
-        self.to_make = sum(entry.identity not in self.store.models for stage in stages for entry in stage)
+        missing = {entry.identity for stage in stages for entry in stage if not self._done(entry)}
+        again = self._parents(missing)
+        self.to_make = len(missing | again)
         plan = self.store.plan
         ground = Ground(
-            holdout=f"{plan.data}:holdout",
+            holdout=plan.measured_on,
             dtype=getattr(torch, plan.dtype),
             device=self.device,
             trust_code=self.trust_code,
+            recorder=self.recorder,
         )
         with TaskPool(perform, ground, jobs=self.jobs) as pool:
-            for stage in stages:
-                self._run_stage([entry for entry in stage if entry.identity not in self.store.models], pool)
+            for stage in plan.stages():
+                self._run_stage([entry for entry in stage if entry.identity in missing | again], pool)
+
+    def _done(self, entry: Entry) -> bool:
+        """Whether nothing is to be done for a model: it is there, and recorded if it is to be."""
+        if entry.identity not in self.store.models:
+            return False
+        return self.recorder is None or self.store.record_of(entry.file) is not None
+
+    def _parents(self, missing: set[str]) -> set[str]:
+        """The models that missing ones are made from, and whose weights are gone."""
+        gone: set[str] = set()
+        waiting = [self.planned[identity] for identity in missing]
+        while waiting:
+            recipe = waiting.pop().recipe
+            for identity in recipe.needed if isinstance(recipe, Theft) else ():
+                parent = self.planned[identity]
+                if identity not in gone and not self.store.path(parent.file).is_file():
+                    gone.add(identity)
+                    waiting.append(parent)
+        return gone
 
     def _run_stage(self, entries: list[Entry], pool: TaskPool[Task, Outcome]) -> None:
-        there = self.store.unmeasured()
+        there = {entry.identity for entry in entries if self.store.path(entry.file).is_file()}
         rivals = {
             entry.id: self.store.path(entry.file)
             for entry in self.store.plan.sources
-            if entry.identity in self.store.models
+            if entry.identity in self.store.models and self.store.path(entry.file).is_file()
         }
         tasks: list[Task] = []
         for entry in entries:
-            source = self._source(entry)
-            if isinstance(entry.recipe, Theft) and source is None:
-                missing = self.planned[entry.recipe.source].id
-                self._note(entry, Outcome(error=f"its source {missing} is missing"))
+            needed = self._needed(entry)
+            absent = [identity for identity, path in needed.items() if path is None]
+            if absent:
+                self._note(entry, Outcome(error=f"its source {self.planned[absent[0]].id} is missing"))
                 continue
+            recipe = entry.recipe
+            others = recipe.others if isinstance(recipe, Theft) else {}
             tasks.append(
                 Task(
                     id=entry.id,
                     identity=entry.identity,
                     recipe=entry.recipe,
-                    source=source,
+                    source=needed[recipe.source] if isinstance(recipe, Theft) else None,
+                    others={name: path for name, identity in others.items() if (path := needed[identity])},
                     measure_only=self.store.path(entry.file) if entry.identity in there else None,
                     rivals=rivals,
                 )
             )
         pool.run(tasks, lambda index, outcome: self._note(self.planned[tasks[index].identity], outcome))
 
-    def _source(self, entry: Entry) -> Path | None:
-        if not isinstance(entry.recipe, Theft) or entry.recipe.source not in self.store.models:
-            return None
-        return self.store.path(self.planned[entry.recipe.source].file)
+    def _needed(self, entry: Entry) -> dict[str, Path | None]:
+        """The files of the models that an entry is made from; None of those that are not there."""
+        recipe = entry.recipe
+        paths = {
+            identity: self.store.path(self.planned[identity].file)
+            for identity in (recipe.needed if isinstance(recipe, Theft) else ())
+        }
+        return {identity: path if path.is_file() else None for identity, path in paths.items()}
 
     def _note(self, entry: Entry, outcome: Outcome) -> None:
         """Write a model and what it is worth, or that it failed."""
         if outcome.error is not None:
             self.store.record(Failure(id=entry.id, identity=entry.identity, error=outcome.error))
         else:
-            path = self.store.path(entry.file)
-            weights = outcome.weights or path.read_bytes()
-            if outcome.weights:
-                write_bytes(path, weights)
-            self.store.record(
-                Measured(
-                    id=entry.id,
-                    identity=entry.identity,
-                    file=entry.file,
-                    sha256=digest(weights),
-                    size=len(weights),
-                    accuracy=outcome.accuracy,
-                    agreements=dict(outcome.agreements),
-                    seconds=outcome.seconds,
-                )
-            )
+            self._keep(entry, outcome)
         self.built += 1
         if self.progress is not None:
             elapsed = time.perf_counter() - self.started
@@ -204,3 +230,30 @@ class _Build:
                     left=elapsed / self.built * (self.to_make - self.built),
                 )
             )
+
+    def _keep(self, entry: Entry, outcome: Outcome) -> None:
+        """Write a model's weights and record; what was recorded when it was first made stands."""
+        path, known = self.store.path(entry.file), self.store.models.get(entry.identity)
+        weights = outcome.weights or path.read_bytes()
+        identity = digest(weights)
+        if outcome.weights:
+            write_bytes(path, weights)
+        recorded = self.store.record_of(entry.file) is not None
+        if recorded and known is not None:
+            if known.sha256 != identity:
+                self.store.note_remade(Remade(id=entry.id, first=known.sha256, now=identity))
+            return
+        if outcome.record:
+            write_bytes(self.store.record_path(entry.file), outcome.record)
+        self.store.record(
+            Measured(
+                id=entry.id,
+                identity=entry.identity,
+                file=entry.file,
+                sha256=identity,
+                size=len(weights),
+                accuracy=outcome.accuracy,
+                agreements=dict(outcome.agreements),
+                seconds=outcome.seconds if known is None else known.seconds,
+            )
+        )

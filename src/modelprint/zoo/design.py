@@ -14,7 +14,7 @@ from typing import Literal
 
 from modelprint.attacks.base import ATTACKS
 from modelprint.data.splits import SPLITS, split_sizes
-from modelprint.training.recipes import Recipe
+from modelprint.training.recipes import BuiltIn, Recipe
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.recipes import Entry, Kind, Part, Theft, Training, theft, training
 
@@ -45,12 +45,14 @@ class Copy:
     Attributes:
         label: what tables call it.
         data: the attacker's images; a split of the zoo's data, or a whole reference.
+        recipe: how the attack trains, in place of its own way.
     """
 
     attack: str
     label: str
     settings: Mapping[str, str] = field(default_factory=dict)
     data: str = "attacker"
+    recipe: BuiltIn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +162,7 @@ class _Planner:
 
     def copies(self, part: Part, source: Entry, copies: tuple[Copy, ...]) -> Iterator[Entry]:
         for copy in copies:
-            name = f"{part}-{source.id}-{_slug(copy.label)}"
+            name = f"{part}-{source.id}-{slug(copy.label)}"
             yield Entry(
                 id=name,
                 part=part,
@@ -195,5 +197,10 @@ class _Planner:
         return self.trained(network, some if own and index % 2 == 1 else split, seed)
 
 
-def _slug(label: str) -> str:
+def slug(label: str) -> str:
+    """A label as a part of an id.
+
+    >>> slug("prune 20 %, fine-tuned")
+    'prune-20-fine-tuned'
+    """
     return "-".join("".join(letter if letter.isalnum() or letter == "." else " " for letter in label.lower()).split())

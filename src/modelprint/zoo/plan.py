@@ -17,12 +17,18 @@ class Plan(Record):
 
     Attributes:
         data: the set whose `:holdout` accuracy and agreement are measured on.
+        holdout: other data to measure them on.
+        records: the benchmark whose queries every model answers when it is made, so that it is judged without weights.
+        pool: further inputs that every model answers, a data reference.
         dtype: how weights are stored; an attack starts from the stored weights of its source.
     """
 
     name: str
     data: str
     dtype: Literal["float16", "float32"] = "float16"
+    holdout: str | None = None
+    records: str | None = None
+    pool: str | None = None
     entries: tuple[Entry, ...]
 
     @model_validator(mode="after")
@@ -36,14 +42,20 @@ class Plan(Record):
                 raise ValueError(f"zoo {self.name}: the {what} {twice[0]} is planned twice")
         known = {entry.identity for entry in self.entries}
         for entry in self.entries:
-            if isinstance(entry.recipe, Theft) and entry.recipe.source not in known:
+            if isinstance(entry.recipe, Theft) and not known.issuperset(entry.recipe.needed):
                 raise ValueError(f"zoo {self.name}: the source of {entry.id} is not planned")
         return self
 
     @property
     def identity(self) -> str:
         """SHA-256 of the whole plan."""
-        return digest_json(self.model_dump(mode="json"))
+        added = {name for name in ("holdout", "records", "pool") if getattr(self, name) is None}  # old identities stay
+        return digest_json(self.model_dump(mode="json", exclude=added))
+
+    @property
+    def measured_on(self) -> str:
+        """The data that accuracy and agreement are measured on."""
+        return self.holdout or f"{self.data}:holdout"
 
     @property
     def sources(self) -> tuple[Entry, ...]:
@@ -62,7 +74,7 @@ class Plan(Record):
         """
         entries = self.by_identity()
         depth = {identity: _depth(entry, entries) for identity, entry in entries.items()}
-        needed = {entry.recipe.source for entry in self.entries if isinstance(entry.recipe, Theft)}
+        needed = {other for entry in self.entries if isinstance(entry.recipe, Theft) for other in entry.recipe.needed}
         needed |= {entry.identity for entry in self.sources}
         levels: dict[int, list[Entry]] = defaultdict(list)
         for identity in (entry.identity for entry in self.entries):
@@ -77,7 +89,7 @@ class Plan(Record):
 def _depth(entry: Entry, entries: dict[str, Entry]) -> int:
     if not isinstance(entry.recipe, Theft):
         return 0
-    return 1 + _depth(entries[entry.recipe.source], entries)
+    return 1 + max(_depth(entries[needed], entries) for needed in entry.recipe.needed)
 
 
 def _interleaved(entries: list[Entry]) -> list[Entry]:

@@ -21,6 +21,7 @@ from modelprint.zoo.design import Copy, Design, Network
 from modelprint.zoo.recipes import Kind
 
 Copies = dict[str, dict[str, Value]]
+TrainingTables = dict[str, dict[str, Any]]
 BUILT_IN: Mapping[str, type[TrainRecipe] | type[AdamW]] = {"sgd": TrainRecipe, "adamw": AdamW}
 _NOT_SETTINGS = ("attack", "data")
 
@@ -54,7 +55,7 @@ class PlanFile(Record):
     sources: int = Field(default=1, ge=1)
     network: NetworkEntry
     others: tuple[NetworkEntry, ...]
-    training: dict[str, dict[str, Any]]
+    training: TrainingTables
     tuning: dict[str, Value] | None = None
     attacks: dict[str, dict[str, Value]] = Field(default_factory=dict)
     surrogates: Copies = Field(default_factory=dict)
@@ -83,9 +84,10 @@ def read_design(path: Path) -> Design:
         data=plan.data,
         size=plan.size,
         dtype=plan.dtype,
-        network=_network(plan, plan.network, f"{path}: network"),
+        network=network_of(plan.training, plan.network, f"{path}: network"),
         others=tuple(
-            _network(plan, entry, f"{path}: others {number}") for number, entry in enumerate(plan.others, start=1)
+            network_of(plan.training, entry, f"{path}: others {number}")
+            for number, entry in enumerate(plan.others, start=1)
         ),
         sources=plan.sources,
         tuning=None if plan.tuning is None else _settings(plan.tuning),
@@ -104,14 +106,19 @@ def read_design(path: Path) -> Design:
     )
 
 
-def _network(plan: PlanFile, entry: NetworkEntry, place: str) -> Network:
+def network_of(tables: TrainingTables, entry: NetworkEntry, place: str) -> Network:
+    """A network with the recipe that its entry names.
+
+    Raises:
+        UsageError: there is no such table, or it holds what the recipe does not have; the message begins with `place`.
+    """
     with explained(place):
-        if entry.training not in plan.training:
+        if entry.training not in tables:
             raise ValueError(
-                f"unknown training {entry.training!r}: use one of {', '.join(plan.training) or 'none'}, or add "
+                f"unknown training {entry.training!r}: use one of {', '.join(tables) or 'none'}, or add "
                 f"[training.{entry.training}]"
             )
-        settings = dict(plan.training[entry.training])
+        settings = dict(tables[entry.training])
         name = str(settings.pop("recipe", "sgd"))
         known = BUILT_IN.get(name)
         names = [] if known is None else [field.name for field in fields(known)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
 from modelprint.core.toml_files import committed, toml_file
+from modelprint.core.untrusted import read_regular
+from modelprint.zoo.checkpoint_plan_file import read_checkpoint_design
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plan_file import read_design
 
@@ -34,6 +37,8 @@ def plan_of(name: str) -> Plan:
 @lru_cache(maxsize=8)
 def _read(path: Path, changed: int) -> Plan:
     """The plan in a file; `changed` tells its versions apart."""
+    if path.is_file() and re.search(rb"^\[\[checkpoints\]\]", read_regular(path), re.MULTILINE):
+        return read_checkpoint_design(path).plan()
     return read_design(path).plan()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from modelprint.core.errors import IntegrityError, ModelprintError
+from modelprint.core.errors import IntegrityError, ModelError, ModelprintError
 from modelprint.core.identity import digest_file
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.zoo.plan import Plan
@@ -22,12 +22,19 @@ class ZooModel:
     Attributes:
         entry: its place in the plan, recipe included.
         row: what is known of it.
-        path: its weights.
+        path: its weights, which may be gone where it has a record.
+        record: its answers and what was read off its weights, where these were recorded.
     """
 
     entry: Entry
     row: Measured
     path: Path
+    record: Path | None = None
+
+    @property
+    def judged_by(self) -> Path:
+        """What it is judged by: its record where there is one, so that nobody needs its weights, else these."""
+        return self.record or self.path
 
     @property
     def id(self) -> str:
@@ -86,8 +93,10 @@ class ZooModel:
 
         Raises:
             IntegrityError: its file was changed after it was built.
-            ModelError: the file cannot be read.
+            ModelError: the file cannot be read, or is gone.
         """
+        if not self.path.is_file():
+            raise ModelError(f"the weights of {self.id} are not at hand, only its record: build the zoo again")
         if digest_file(self.path) != self.row.sha256:
             raise IntegrityError(f"{self.path} ({self.id}) was changed after it was built: remove it and build again")
         return load_model(self.path)
@@ -109,7 +118,12 @@ def load(name: str | Plan, *, folder: Path | None = None, part: Part | None = No
     if not store.models:
         raise ModelprintError(f"nothing of the zoo {plan.name} is in {place}: run `modelprint zoo build {plan.name}`")
     return [
-        ZooModel(entry=entry, row=store.models[entry.identity], path=store.path(entry.file))
+        ZooModel(
+            entry=entry,
+            row=store.models[entry.identity],
+            path=store.path(entry.file),
+            record=store.record_of(entry.file),
+        )
         for entry in plan.entries
         if entry.identity in store.models and part in (None, entry.part)
     ]

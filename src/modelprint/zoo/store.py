@@ -1,5 +1,8 @@
 """A zoo's folder: one weights file for each recipe, and `zoo.json`, which tells what they are worth.
 
+A zoo whose plan names `records` keeps one record for each model, too: a model whose record is there counts as made,
+whether its weights are there or not.
+
 Files appear whole, by renaming. What a killed build leaves is at most a hidden temporary file, which the next one
 sweeps up. One build at a time works on a folder.
 """
@@ -16,8 +19,10 @@ from modelprint.core.errors import IntegrityError
 from modelprint.core.files import write_text
 from modelprint.core.records import Record
 from modelprint.zoo.plan import Plan
+from modelprint.zoo.recording import RECORDS, SUFFIX
 
 INDEX = "zoo.json"
+REMADE = "remade.jsonl"  # one `Remade` a line
 
 
 class Measured(Record):
@@ -49,6 +54,20 @@ class Failure(Record):
     error: str
 
 
+class Remade(Record):
+    """A recorded model whose weights were gone, made again from its recipe because others are made from it.
+
+    Another machine may round otherwise: then the weights are not the same ones, and neither are their copies'.
+
+    Attributes:
+        first, now: SHA-256 of its file when it was recorded, and of the one that was made again.
+    """
+
+    id: str
+    first: str
+    now: str
+
+
 class Index(Record):
     """What `zoo.json` holds."""
 
@@ -75,7 +94,7 @@ class Store:
         self.models: dict[str, Measured] = {
             row.identity: row.model_copy(update={"id": planned[row.identity].id})
             for row in index.models
-            if row.identity in planned and (folder / row.file).is_file()
+            if row.identity in planned and ((folder / row.file).is_file() or self.record_of(row.file) is not None)
         }
         self.failures: dict[str, Failure] = {
             row.identity: row for row in index.failures if row.identity in planned and row.identity not in self.models
@@ -96,13 +115,14 @@ class Store:
         """Where a file of the zoo is."""
         return self.folder / file
 
-    def unmeasured(self) -> list[str]:
-        """Identities whose weights are there but of which the index knows nothing (a build was killed in between)."""
-        return [
-            entry.identity
-            for entry in self.plan.entries
-            if entry.identity not in self.models and self.path(entry.file).is_file()
-        ]
+    def record_path(self, file: str) -> Path:
+        """Where the record of a model is, or will be."""
+        return self.folder / RECORDS / Path(file).with_suffix(SUFFIX)
+
+    def record_of(self, file: str) -> Path | None:
+        """The record of a model, where there is one."""
+        path = self.record_path(file)
+        return path if path.is_file() else None
 
     def record(self, row: Measured | Failure) -> None:
         """Remember a model, or that it failed, and write the index."""
@@ -112,6 +132,14 @@ class Store:
         else:
             self.failures[row.identity] = row
         self.write()
+
+    def note_remade(self, row: Remade) -> None:
+        """Remember that a model was made again, with other weights than those that were recorded."""
+        path = self.folder / REMADE
+        earlier = path.read_text() if path.is_file() else ""
+        line = row.model_dump_json() + "\n"
+        if line not in earlier:
+            write_text(path, earlier + line)
 
     def write(self) -> None:
         """Write the index, in the plan's order."""
@@ -125,7 +153,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove the temporary files of builds that were killed."""
-        for pattern in (".*.safetensors.*", f".{INDEX}.*"):
+        for pattern in (".*.safetensors.*", f".{INDEX}.*", f"{RECORDS}/.*{SUFFIX}.*"):
             for left in self.folder.glob(pattern):
                 left.unlink(missing_ok=True)
 

@@ -1,0 +1,204 @@
+"""A zoo of models tuned from public checkpoints, whose answers are kept and whose weights are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modelprint import zoo
+from modelprint.bench.bench_file import Planned
+from modelprint.bench.plan import Bench, Contender
+from modelprint.bench.recording import recorder_of
+from modelprint.bench.records import read_record
+from modelprint.bench.running import run
+from modelprint.core.errors import IntegrityError
+from modelprint.core.identity import digest_file
+from modelprint.data.splits import load_data
+from modelprint.nn.files import save_model
+from modelprint.results.records import Results
+from modelprint.training.train import spec_for, train_model
+from modelprint.zoo.plan import Plan
+from modelprint.zoo.plans import plan_of
+from tests.zoo.tiny import QUICK
+
+PLAN = """
+name = "tuned"
+data = "digits"
+size = 1797
+holdout = "digits:holdout[0:100]"
+records = "tuned"
+pool = "digits:queries[0:20]"
+sources = {{ count = 1, tunings = ["all"] }}
+siblings.shadow = {{ count = 2, tunings = ["all"] }}
+siblings.calibration = {{ count = 3, tunings = ["all", "head"] }}
+siblings.test = {{ count = 2, tunings = ["head", "all"] }}
+others.test = {{ count = 1, tunings = ["all"] }}
+scratch.test = 1
+copied_calibration = 1
+
+[tunings.all]
+attack = "rtal"
+training = "tune"
+images = 150
+
+[tunings.head]
+attack = "rtll"
+epochs = 4
+images = 150
+
+[training.tune]
+recipe = "adamw"
+epochs = 8
+lr = 0.02
+batch_size = 32
+augment = "none"
+
+[training.usual]
+epochs = 6
+batch_size = 64
+augment = "none"
+
+[[networks]]
+arch = "mlp"
+arch_args = {{ width = 8 }}
+training = "usual"
+
+[test_copies]
+FTAL = {{ attack = "ftal", training = "tune", data = "attacker[0:100]" }}
+soup = {{ attack = "soup", other = "partner", data = "attacker[0:100]" }}
+extracted = {{ attack = "extract-from", init = "two", training = "tune", data = "attacker[0:100]" }}
+
+[calibration_copies]
+"prune 20 %" = {{ attack = "prune", rate = 0.2, data = "stranger[0:100]" }}
+"""
+CHECKPOINT = """
+[[checkpoints]]
+name = "{name}"
+arch = "mlp"
+arch_args = {{ width = {width}, depth = 1 }}
+weights = "tiny_public_weights/{name}.safetensors"
+sha256 = "{sha256}"
+mean = [0.5]
+std = [0.5]
+size = 8
+"""
+BENCH = Bench(
+    name="tuned",
+    zoo="tuned",
+    contenders=(
+        Contender(label="lineage", scheme="lineage", budgets=(5,)),
+        Contender(label="adv-tra", scheme="adv-tra", settings={"trajectories": "3", "m": "2"}),
+    ),
+    budgets=(20,),
+    seeds=(0,),
+)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
+    folder = tmp_path_factory.mktemp("plan")
+    package = folder / "tiny_public_weights"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    data, text = load_data("digits:owner[0:200]"), PLAN.format()
+    for name, width in (("one", 12), ("two", 16)):
+        trained = train_model(data, spec_for(data, "mlp", {"width": width, "depth": 1}), QUICK, seed=width)
+        path = package / f"{name}.safetensors"
+        save_model(path, trained.model, trained.card)
+        text += CHECKPOINT.format(name=name, width=width, sha256=digest_file(path))
+    (folder / "tuned.toml").write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield plan_of(str(folder / "tuned.toml"))
+
+
+def recorded(plan: Plan, folder: Path) -> zoo.Status:
+    planned = Planned(bench=BENCH, plan=plan)
+    return zoo.build(plan, folder=folder, recording=lambda: recorder_of(planned, folder, pool=plan.pool))
+
+
+@pytest.fixture(scope="module")
+def built(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zoo")
+    state = recorded(plan, folder)
+    assert [failure.error for failure in state.failures] == []
+    assert state.complete
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judged(plan: Plan, built: Path) -> Results:
+    return run(BENCH, folder=built, zoo=plan, zoo_folder=built)
+
+
+def test_siblings_start_from_the_checkpoint_of_the_sources(plan: Plan, built: Path) -> None:
+    models = {model.id: model for model in zoo.load(plan, folder=built)}
+    checkpoint = models["one"].load().module.state_dict()
+    head_only = models["test-shared-01"].load().module.state_dict()
+    below = [name for name in checkpoint if "features" in name]
+    assert below
+    assert all((head_only[name] == checkpoint[name]).all() for name in below)
+    assert not (head_only["body.head.weight"] == checkpoint["body.head.weight"]).all()
+    student = models["test-source-1-extracted"].load().spec
+    assert student is not None
+    assert student.arch_args["width"] == 16
+    assert {model.kind for model in models.values() if model.role == "independent"} == {"SHARED", "OTHER", "DADT"}
+
+
+def test_a_record_holds_what_the_model_answers(plan: Plan, built: Path) -> None:
+    model = next(model for model in zoo.load(plan, folder=built) if model.id == "test-source-1-ftal")
+    assert model.record is not None
+    record = read_record(model.record)
+    images = load_data("digits:queries[0:20]").stored.astype(np.float32) / 255
+    with torch.inference_mode():
+        answers = model.load().module(torch.from_numpy(images)).numpy()
+    held = record.scores["pool"]
+    assert len(held) <= len(answers)
+    for row in held.astype(np.float32):
+        assert np.abs(answers - row).max(axis=1).min() < 0.01
+    (lineage,) = record.lineage.values()
+    assert lineage.score is not None
+    assert lineage.weights
+
+
+def test_records_alone_are_judged_as_the_models_were(plan: Plan, built: Path, judged: Results, tmp_path: Path) -> None:
+    assert judged.provenance["cells_failed"] == 0
+    folder = tmp_path / "zoo"
+    for path in built.rglob("*"):
+        kept = path.parent.name in ("fingerprints", "sheets", "records") or path.name == "zoo.json"
+        if path.is_file() and (kept or (path.parent.parent.name == "fingerprints" and "weights" not in path.name)):
+            place = folder / path.relative_to(built)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(path.read_bytes())
+    assert not list(folder.glob("*.safetensors"))
+    again = run(BENCH, folder=folder, zoo=plan, zoo_folder=folder)
+    assert again.provenance["cells_failed"] == 0
+    assert [dict(one.scores) for one in again.runs] == [dict(one.scores) for one in judged.runs]
+    assert again.rows == judged.rows
+    assert {one.scheme for one in again.runs} >= {"lineage", "adv-tra"}
+
+
+def test_weights_that_are_gone_are_made_again_for_their_copies_alone(plan: Plan, built: Path) -> None:
+    models = {model.id: model for model in zoo.load(plan, folder=built)}
+    before = {name: model.row.sha256 for name, model in models.items()}
+    for path in built.glob("*.safetensors"):
+        path.unlink()
+    lost = models["test-source-1-soup"]
+    assert lost.record is not None
+    lost.record.unlink()
+    assert recorded(plan, built).complete
+    there = {model.id for model in zoo.load(plan, folder=built) if model.path.is_file()}
+    assert there == {"one", "partner", "source-1", "test-source-1-soup"}
+    assert {model.id: model.row.sha256 for model in zoo.load(plan, folder=built)} == before
+    assert not (built / "remade.jsonl").exists()
+
+
+def test_a_damaged_record_is_said(built: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.npz"
+    np.savez(path, scores=np.zeros(3))
+    with pytest.raises(IntegrityError, match=r"damaged\.npz is no record of a model"):
+        read_record(path)
