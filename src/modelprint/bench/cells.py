@@ -118,7 +118,7 @@ class Field:
             source_sha256=source.row.sha256,
             scheme=contender.scheme,
             parameters=scheme.parameters(),
-            data=f"{self.plan.data}:queries",
+            data=self.plan.seeds,
             train_data=f"{self.plan.data}:owner",
             seed=seed,
             budget=budget,

@@ -44,9 +44,7 @@ class FileSubject(Subject):
 
     def answering(self, who: str, classes: int | None = None) -> Suspect:
         """The network itself."""
-        return TorchSuspect(
-            self.model.module, identity=who, classes=classes, modality=modality_read_by(self.model)
-        )
+        return TorchSuspect(self.model.module, identity=who, classes=classes, modality=modality_read_by(self.model))
 
     def compared(self, fingerprint: Fingerprint) -> LineageResult:
         """Computed now."""

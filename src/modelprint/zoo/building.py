@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Step:
 
 
 Progress = Callable[[Step], None]
-FIRST = ("base", "source", "shadow", "rehearsal")  # what fingerprints are made of
+FIRST = frozenset({"source", "shadow", "rehearsal"})  # what fingerprints are made of
 
 
 def build(
@@ -89,7 +89,7 @@ def build(
         store.sweep()
         building = _Build(store, jobs=jobs, device=chosen, trust_code=trust_code, progress=progress)
         if recording is not None:
-            building.run(set(FIRST), of=parts)
+            building.run(FIRST if parts is None else FIRST & parts)
             building.recorder = recording()
         building.run(parts)
         store.write()
@@ -134,13 +134,10 @@ class _Build:
         self.to_make = 0
         self.recorder: Recorder | None = None
 
-    def run(self, parts: set[str] | None, *, of: set[str] | None = None) -> None:
-        """Make what is missing of some parts; `of`: those among these only."""
-        stages = [
-            [entry for entry in stage if (parts is None or entry.part in parts) and (of is None or entry.part in of)]
-            for stage in self.store.plan.stages()
-        ]
-        missing = {entry.identity for stage in stages for entry in stage if not self._done(entry)}
+    def run(self, parts: Set[str] | None) -> None:
+        """Make what is missing of some parts, and what that is made from."""
+        entries = [entry for entry in self.store.plan.entries if parts is None or entry.part in parts]
+        missing = {entry.identity for entry in entries if not self._done(entry)}
         again = self._parents(missing)
         self.to_make = len(missing | again)
         plan = self.store.plan

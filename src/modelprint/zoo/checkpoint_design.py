@@ -62,6 +62,7 @@ class CheckpointDesign:
         size: images of the whole set, in all splits.
         holdout: data that accuracy and agreement are measured on.
         records: the benchmark whose queries every model answers when it is made; `pool`: further inputs.
+        queries: data that its queries are made of.
         checkpoints: the first is that of sources and siblings, the others that of OTHER models, in turn.
         sources: how many sources, and how they are tuned.
         siblings, others: of each part.
@@ -78,6 +79,7 @@ class CheckpointDesign:
     holdout: str | None = None
     records: str | None = None
     pool: str | None = None
+    queries: str | None = None
     checkpoints: tuple[Checkpoint, ...]
     sources: Tuned
     siblings: Mapping[Part, Tuned]
@@ -98,6 +100,7 @@ class CheckpointDesign:
             holdout=self.holdout,
             records=self.records,
             pool=self.pool,
+            queries=self.queries,
             entries=tuple(_Planner(self).entries()),
         )
 

@@ -59,6 +59,7 @@ class CheckpointPlanFile(Record):
     holdout: str | None = None
     records: str | None = None
     pool: str | None = None
+    queries: str | None = None
     checkpoints: tuple[CheckpointEntry, ...] = Field(min_length=1)
     tunings: dict[str, dict[str, Value]]
     sources: TunedEntry
@@ -91,6 +92,7 @@ def read_checkpoint_design(path: Path) -> CheckpointDesign:
         holdout=plan.holdout,
         records=plan.records,
         pool=plan.pool,
+        queries=plan.queries,
         checkpoints=tuple(Checkpoint(**entry.model_dump()) for entry in plan.checkpoints),
         sources=_tuned(plan, plan.sources, f"{path}: sources"),
         siblings={part: _tuned(plan, entry, f"{path}: siblings.{part}") for part, entry in plan.siblings.items()},

@@ -11,6 +11,8 @@ from modelprint.core.identity import digest_json
 from modelprint.core.records import Record
 from modelprint.zoo.recipes import Entry, Theft
 
+_ADDED = ("holdout", "records", "pool", "queries")  # fields that came later
+
 
 class Plan(Record):
     """The models of a zoo.
@@ -20,6 +22,7 @@ class Plan(Record):
         holdout: other data to measure them on.
         records: the benchmark whose queries every model answers when it is made, so that it is judged without weights.
         pool: further inputs that every model answers, a data reference.
+        queries: other data than the set's `:queries` that queries are made of.
         dtype: how weights are stored; an attack starts from the stored weights of its source.
     """
 
@@ -29,6 +32,7 @@ class Plan(Record):
     holdout: str | None = None
     records: str | None = None
     pool: str | None = None
+    queries: str | None = None
     entries: tuple[Entry, ...]
 
     @model_validator(mode="after")
@@ -49,13 +53,20 @@ class Plan(Record):
     @property
     def identity(self) -> str:
         """SHA-256 of the whole plan."""
-        added = {name for name in ("holdout", "records", "pool") if getattr(self, name) is None}  # old identities stay
+        added = {
+            name for name in ("holdout", "records", "pool", "queries") if getattr(self, name) is None
+        }  # old identities stay
         return digest_json(self.model_dump(mode="json", exclude=added))
 
     @property
     def measured_on(self) -> str:
         """The data that accuracy and agreement are measured on."""
         return self.holdout or f"{self.data}:holdout"
+
+    @property
+    def seeds(self) -> str:
+        """The data that queries are made of."""
+        return self.queries or f"{self.data}:queries"
 
     @property
     def sources(self) -> tuple[Entry, ...]:
