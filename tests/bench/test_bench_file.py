@@ -21,6 +21,7 @@ BENCHES = {
     "cifar10-small-contrast": "39af89ee612c00d3",
     "cifar10-small-evasion": "306fb493294ad323",
     "cifar10": "d5433c8d870ef29f",
+    "transfer": "0947914b231c573e",
 }
 BENCH = """
 name = "mine"
