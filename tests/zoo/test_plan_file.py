@@ -19,7 +19,7 @@ PLANS = {
     "fashion": ("093cfd80b802eda9", "3f9e42e1f55ce97e"),
     "cifar10": ("5a8a0c52bc344bc0", "8697bc033ecef723"),
     "cifar10-small": ("971d94a18d73be0c", "674b79aa011793f0"),
-    "transfer": ("6cadc706d6f54b71", "984d9180eb0dfa1e"),
+    "transfer": ("0f405b8d75fcd521", "17b07e18e21d6390"),
 }
 PLAN = """
 name = "mine"

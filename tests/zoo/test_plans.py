@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from modelprint.core.errors import UsageError
 from modelprint.training.loop import TrainRecipe
+from modelprint.zoo.checkpoint_design import PARTNER
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import plan_names, plan_of
 from modelprint.zoo.recipes import Theft, Training, identity, theft, training
@@ -40,7 +41,7 @@ def test_splits_are_kept_apart(name: str) -> None:
             assert split == "owner"  # an owner has nothing else
         elif entry.role == "derived" and entry.part == "calibration":
             assert split == "stranger"  # thieves of strangers; the test's thieves hold the attacker's images
-        elif entry.role == "derived":
+        elif entry.role == "derived" or entry.id == PARTNER:
             assert split not in ("owner", "stranger", "queries", "holdout")
         else:
             assert split in ("owner", "stranger")
@@ -50,11 +51,24 @@ def test_splits_are_kept_apart(name: str) -> None:
             assert split == "stranger"
 
 
-@pytest.mark.parametrize("name", plan_names())
+@pytest.mark.parametrize("name", [name for name in plan_names() if name != "transfer"])
 def test_half_of_the_strangers_are_of_the_same_kind_as_the_source(name: str) -> None:
     for part in ("calibration", "test"):
         kinds = Counter(e.kind for e in plan_of(name).entries if e.part == part and e.role == "independent")
         assert kinds["SAST"] >= (kinds.total() - kinds["SHARED"]) / 2  # siblings are ranked by themselves
+
+
+def test_transfer_has_the_numbers_that_were_asked_for() -> None:
+    plan = plan_of("transfer")
+    counts = Counter((entry.part, entry.role, entry.kind) for entry in plan.entries)
+    assert len(plan.sources) == 2
+    assert counts["test", "derived", None] >= 40
+    assert counts["test", "independent", "SHARED"] == 60
+    assert counts["test", "independent", "OTHER"] + counts["test", "independent", "DADT"] == 30
+    assert (counts["calibration", "independent", "SHARED"], counts["calibration", "derived", None]) == (40, 20)
+    assert (counts["shadow", "independent", "SHARED"], counts["shadow", "derived", None]) == (8, 2 * 8)
+    thirds = [entry.source for entry in plan.entries if entry.part == "calibration" and entry.role == "derived"]
+    assert len(set(thirds)) == 20  # a third party each
 
 
 def test_fashion_has_the_numbers_that_were_asked_for() -> None:

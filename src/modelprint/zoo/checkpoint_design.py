@@ -17,7 +17,7 @@ from modelprint.data.splits import SPLITS, split_sizes
 from modelprint.training.recipes import BuiltIn
 from modelprint.zoo.design import SEEDS, Copy, Network, slug
 from modelprint.zoo.plan import Plan
-from modelprint.zoo.recipes import Entry, Kind, Part, Published, Role, Theft, theft, training
+from modelprint.zoo.recipes import Entry, Kind, Part, Published, Theft, theft, training
 
 PARTNER = "partner"  # a sibling that a thief tuned himself
 
@@ -114,8 +114,7 @@ class _Planner:
 
     def entries(self) -> Iterator[Entry]:
         design = self.design
-        for number, checkpoint in enumerate(design.checkpoints):
-            role: Role = "base"
+        for checkpoint in design.checkpoints:
             recipe = Published(
                 data=f"{design.data}:owner",
                 arch=checkpoint.arch,
@@ -125,9 +124,9 @@ class _Planner:
                 mean=checkpoint.mean,
                 std=checkpoint.std,
                 size=checkpoint.size,
-                seed=number,
+                seed=self.seed("base"),
             )
-            self.named[checkpoint.name] = Entry(id=checkpoint.name, part="base", role=role, recipe=recipe)
+            self.named[checkpoint.name] = Entry(id=checkpoint.name, part="base", role="base", recipe=recipe)
             yield self.named[checkpoint.name]
         bases = list(self.named.values())
         partner = self.tuned(bases[0], design.sources.tunings[0], "attacker", "base")
