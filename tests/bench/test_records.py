@@ -12,7 +12,7 @@ import torch
 from modelprint import zoo
 from modelprint.bench.bench_file import Planned
 from modelprint.bench.plan import Bench, Contender
-from modelprint.bench.recording import recorder_of
+from modelprint.bench.recorder import recorder_of
 from modelprint.bench.records import read_record
 from modelprint.bench.running import run
 from modelprint.core.errors import IntegrityError

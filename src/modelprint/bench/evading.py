@@ -13,6 +13,7 @@ from modelprint.bench.subjects import modality_read_by
 from modelprint.core.access import Access
 from modelprint.core.identity import digest_arrays, digest_json
 from modelprint.core.suspect import Answers, Suspect
+from modelprint.modalities.base import Modality
 from modelprint.modalities.transform import Transform
 from modelprint.nn.loading import load_model
 from modelprint.suspects.evasion import evasions
@@ -58,6 +59,7 @@ class Respondent:
         device: str = "cpu",
     ) -> None:
         self.plain = _Remembering(suspect)
+        assert isinstance(suspect.modality, Modality)  # as of every model that a bench asks
         self.modality = suspect.modality
         self.partner = partner
         self.device = device

@@ -59,7 +59,7 @@ def build(
 
         def recording() -> Recorder:
             from modelprint.bench import bench_of
-            from modelprint.bench.recording import recorder_of
+            from modelprint.bench.recorder import recorder_of
 
             return recorder_of(
                 bench_of(str(plan.records)), place, pool=plan.pool, trust_code=trust_code, progress=report
