@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -121,6 +122,7 @@ def content(file: str, data: bytes | str | Callable[[Place], bytes | str]) -> Ma
     return lambda place: place.file(file, data(place) if callable(data) else data)
 
 
+@cache
 def every_input() -> dict[str, HostileInput]:
     """All inputs by name, in a fixed order."""
     import tests.hostile.kinds as rooms

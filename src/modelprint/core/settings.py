@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from modelprint.core.errors import UsageError
@@ -28,7 +29,7 @@ def with_settings(base: T, settings: Mapping[str, str], *, who: str) -> T:
     Raises:
         UsageError: no such field, or a value of another type; the message lists the fields.
     """
-    hints = get_type_hints(type(base))
+    hints = _hints(type(base))
     known = {entry.name for entry in fields(base)}
     values: dict[str, Any] = {}
     for key, text in settings.items():
@@ -39,6 +40,12 @@ def with_settings(base: T, settings: Mapping[str, str], *, who: str) -> T:
         return replace(base, **values)
     except ValueError as error:
         raise UsageError(f"{who}: {error}") from error
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of a class's fields; a bench asks for those of one scheme thousands of times."""
+    return get_type_hints(kind)
 
 
 def parse(key: str, text: str, hint: Any) -> Any:

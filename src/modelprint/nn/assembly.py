@@ -91,10 +91,10 @@ def _refuse_misfits(state: Mapping[str, Tensor], spec: ModelSpec, *, who: str) -
         raise ModelError(f"{who}: {spec.arch} with {empty[0]}=0 has layers without numbers: its card is damaged")
     try:
         with torch.device("meta"):
-            skeleton = build(spec)
+            skeleton = build_body(spec.arch, spec.arch_args, shape=spec.network_shape, classes=spec.classes)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise ModelError(f"{who}: cannot build {spec.arch} with {spec.arch_args}: {first_line(error)}") from error
-    fit_names(state, skeleton.body, who=who, arch=_named(spec), classes=spec.classes)
+    fit_names(state, skeleton, who=who, arch=_named(spec), classes=spec.classes)
 
 
 def _of_unknown_inputs(description: Description, arch: ArchName) -> Normalized:

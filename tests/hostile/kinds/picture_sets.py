@@ -261,7 +261,10 @@ def columns() -> Iterator[HostileInput]:
         return
     pictures = [{"bytes": saved(), "path": None}] * 10
     labels = [0, 1] * 5
-    bomb = png(12_000, 12_000, rows=bytes(12_001) * 12_000)
+
+    def bombs() -> list[dict[str, object]]:
+        return [{"bytes": png(12_000, 12_000, rows=bytes(12_001) * 12_000), "path": None}] * 3
+
     cases: dict[str, Callable[[], bytes]] = {
         "empty": bytes,
         "magic": lambda: b"PAR1" * 3,
@@ -276,7 +279,7 @@ def columns() -> Iterator[HostileInput]:
         "paths-outside": lambda: parquet({"path": ["../../etc/passwd"] * 10, "label": labels}),
         "paths-within": lambda: parquet({"image": [{"bytes": None, "path": "/etc/passwd"}] * 10, "label": labels}),
         "no-pictures": lambda: parquet({"image": [{"bytes": b"%!PS", "path": None}] * 10, "label": labels}),
-        "bomb": lambda: parquet({"image": [{"bytes": bomb, "path": None}] * 3, "label": [0, 1, 0]}),
+        "bomb": lambda: parquet({"image": bombs(), "label": [0, 1, 0]}),
         "names-nested": lambda: parquet({"image": pictures, "label": labels}, features({"names": [[["a"]] * 9]})),
         "names-few": lambda: parquet({"image": pictures, "label": labels}, features({"names": ["a"]})),
         "names-deep": lambda: parquet({"image": pictures, "label": labels}, {b"huggingface": b"[" * 100_000}),
@@ -293,7 +296,7 @@ def columns() -> Iterator[HostileInput]:
         "empty": bytes,
         "length-huge": lambda: b"\xff\xff\xff\xff" + struct.pack("<I", 2**31 - 1) + bytes(64),
         "paths-outside": lambda: arrow({"path": ["../../etc/passwd"] * 10, "label": labels}),
-        "bomb": lambda: arrow({"image": [{"bytes": bomb, "path": None}] * 3, "label": [0, 1, 0]}),
+        "bomb": lambda: arrow({"image": bombs(), "label": [0, 1, 0]}),
     }
     for name, data in streams.items():
         yield hostile(
