@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from statistics import fmean
 
@@ -14,6 +15,8 @@ from modelprint.core.errors import UsageError
 from modelprint.results.files import write_results
 from modelprint.results.records import Results
 from modelprint.results.view import NOT_MEASURED, View
+from tests.contract.test_bench import assert_has_the_contracts_keys
+from tests.contract.test_commands import run
 
 
 def test_no_cell_is_blank(results: Results) -> None:
@@ -64,6 +67,22 @@ def test_tables_2_and_3_say_what_is_not_measured(results: Results) -> None:
     assert lines["UAP"][7] == NOT_MEASURED
     hl = [row for row in extraction(View(results=results)).rows if row[:2] == ("Knockoff", "ADV-TRA")]
     assert hl[0][2:6] == ("0.93", NOT_MEASURED, "0.86", NOT_MEASURED)
+
+
+def test_the_json_of_bench_show_is_the_contract(results: Results, tmp_path: Path) -> None:
+    write_results(results, tmp_path / "a.json")
+    shown = json.loads(run("bench", "show", "a.json", "--format", "json", cwd=tmp_path).stdout)
+    assert_has_the_contracts_keys(shown)
+    kinds = {suspect["kind"] for suspect in shown["suspects"] if suspect["role"] == "independent"}
+    assert kinds >= {"SAST", "SHARED"}
+    transferred = {suspect["id"] for suspect in shown["suspects"] if suspect["attack"] == "transfer"}
+    assert transferred
+    assert {one["scores"].get(name) for one in shown["runs"] for name in transferred} == {None}
+    text = run("bench", "show", "a.json", cwd=tmp_path).stdout
+    for title in ("Table 1", "Table 2", "Table 3", "Table 4", "not measured", "agreement", "T1%F"):
+        assert title in text
+    (line,) = (line for line in text.splitlines() if line.startswith("FTAL "))
+    assert line.split()[1:7] == ["0.867", "0.058", "0.942", "0.934", "0.954", "0.950"]
 
 
 def test_results_survive_a_file(results: Results, tmp_path: Path) -> None:

@@ -276,9 +276,18 @@ class Field:
         """Whether this is the fingerprint whose planar slice shows decision regions."""
         if entrant.contender.label != self.bench.regions or entrant.evasion != NONE:
             return False
-        seed = (entrant.contender.seeds or self.bench.seeds)[0]
-        first = self.enrolment(entrant.contender, self.sources[0], max(self.bench.budgets), seed)
-        return entrant.enrolment.identity == first.identity
+        return entrant.enrolment.identity in self._drawn
+
+    @cached_property
+    def _drawn(self) -> set[str]:
+        """The identities of such fingerprints."""
+        shown = [contender for contender in self.bench.contenders if contender.label == self.bench.regions]
+        seeds = [(contender.seeds or self.bench.seeds)[0] for contender in shown]
+        most = max(self.bench.budgets)
+        return {
+            self.enrolment(contender, self.sources[0], most, seed).identity
+            for contender, seed in zip(shown, seeds, strict=True)
+        }
 
     def is_drawn(self, model: ZooModel) -> bool:
         """Whether this model's regions are shown: copies of the first source, one independent model of each kind."""

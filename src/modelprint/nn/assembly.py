@@ -17,7 +17,7 @@ from modelprint.nn.bodies import build_body
 from modelprint.nn.description import ArchName, Description, Normalisation
 from modelprint.nn.fitting import fit_names
 from modelprint.nn.libraries import named_as_in
-from modelprint.nn.spec import ModelSpec, build
+from modelprint.nn.spec import ModelSpec, body_of, build
 
 _AS_IT_IS = Normalisation(mean=(0.0,), std=(1.0,))
 
@@ -91,7 +91,7 @@ def _refuse_misfits(state: Mapping[str, Tensor], spec: ModelSpec, *, who: str) -
         raise ModelError(f"{who}: {spec.arch} with {empty[0]}=0 has layers without numbers: its card is damaged")
     try:
         with torch.device("meta"):
-            skeleton = build_body(spec.arch, spec.arch_args, shape=spec.network_shape, classes=spec.classes)
+            skeleton = body_of(spec)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise ModelError(f"{who}: cannot build {spec.arch} with {spec.arch_args}: {first_line(error)}") from error
     fit_names(state, skeleton, who=who, arch=_named(spec), classes=spec.classes)

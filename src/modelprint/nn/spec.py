@@ -164,10 +164,22 @@ def build(spec: ModelSpec, *, seed: int = 0) -> Normalized:
         ModelError: arguments that the architecture does not take, code that fails, or a library that is missing.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        inputs = None if spec.input is None else spec.inputs
-        body = build_body(spec.arch, spec.arch_args, shape=spec.network_shape, classes=spec.classes, inputs=inputs)
+        if torch.cuda.is_available() or torch.backends.mps.is_available():
+            torch.manual_seed(seed)
+        else:  # for each device that is not there torch keeps a stack trace, which takes longer than a small network
+            torch.default_generator.manual_seed(seed)
+        body = body_of(spec)
     return with_preprocessing(body, spec)
+
+
+def body_of(spec: ModelSpec) -> nn.Module:
+    """The untrained network of a spec without its preprocessing, its weights drawn from torch's own generator.
+
+    Raises:
+        ModelError: as `build` does.
+    """
+    inputs = None if spec.input is None else spec.inputs
+    return build_body(spec.arch, spec.arch_args, shape=spec.network_shape, classes=spec.classes, inputs=inputs)
 
 
 def with_preprocessing(body: nn.Module, spec: ModelSpec) -> Normalized:
