@@ -1,6 +1,6 @@
 """`modelprint zoo build digits && modelprint bench run digits` within three minutes, and the JSON of `bench show`.
 
-The three minutes are slow tests: 100 s of a processor. That the JSON is the contract is also tested on a tiny benchmark.
+The three minutes are slow tests, 100 s of a processor. The JSON of a tiny benchmark is tested in tests/bench, too.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _refuse_misfits(state: Mapping[str, Tensor], spec: ModelSpec, *, who: str) -
     if empty:
         raise ModelError(f"{who}: {spec.arch} with {empty[0]}=0 has layers without numbers: its card is damaged")
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
             skeleton = body_of(spec)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise ModelError(f"{who}: cannot build {spec.arch} with {spec.arch_args}: {first_line(error)}") from error
