@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,15 @@ import torch
 from torch import nn
 
 from modelprint.attacks import run_attack
+from modelprint.cli.app import main
 from modelprint.core.access import Access
-from modelprint.core.errors import UsageError
+from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.suspect import UNANSWERED, Answers, Suspect
 from modelprint.core.verdict import Verdict
 from modelprint.ownership.ask import interrogate, record_answers
 from modelprint.ownership.concluding import concluded
 from modelprint.ownership.enroll import enroll
+from modelprint.ownership.export import export_queries, queries_read
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.identify import identify
 from modelprint.ownership.opening import opened, scheme_of
@@ -260,6 +263,41 @@ def test_owners_are_identified_by_weights_too(
     assert "it was not asked" in unasked.candidates[0].message
     labels_only = CallableSuspect(lambda inputs: copy(torch.from_numpy(inputs).float() / 255).argmax(1).numpy())
     assert identify(labels_only, fingerprint, alpha=0.5).candidates[0].queries > 0
+
+
+def test_queries_for_answers_by_hand_are_those_that_labels_are_read_of(
+    digits: Digits, fingerprint: Fingerprint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fingerprint.save(tmp_path / "fp")
+    for words, count in (([], 80), (["--access", "labels"], 40)):
+        folder = tmp_path / f"of-{count}"
+        with pytest.raises(SystemExit, match="0"):
+            main(["inspect", str(tmp_path / "fp"), "--export-queries", str(folder), *words])
+        said = capsys.readouterr().err
+        assert f"{count} PNGs" in said
+        assert ("40 of 80 queries are read for their scores alone" in said) is (count == 80)
+        assert len(list(folder.glob("*.png"))) == count
+        assert len(json.loads((folder / "export.json").read_text())["queries"]) == count
+    copy = attacked(digits, "ftal", epochs="2")
+    few = tmp_path / "of-40"
+    header, *lines = (few / "answers.csv").read_text().splitlines()
+    inputs = dict(zip(fingerprint.hashes, [*fingerprint.queries, *fingerprint.plain.stored], strict=True))  # type: ignore[union-attr]
+    filled = []
+    for line in lines:
+        stored = torch.from_numpy(inputs[line.split(",")[2]])[None].float() / 255
+        filled.append(f"{line}{int(copy(stored).argmax())}")
+    (few / "answers.csv").write_text("\n".join([header, *filled]))
+    verdict, asked = (
+        verify(fingerprint, few / "answers.csv", alpha=ALPHA),
+        verify(fingerprint, copy, access="labels", alpha=ALPHA),
+    )
+    assert verdict.access == "labels"
+    assert (verdict.verdict, verdict.score, verdict.answered) == (asked.verdict, asked.score, asked.answered)
+    with pytest.raises(FingerprintError, match="holds other queries, or those of another fingerprint, and answers"):
+        export_queries(fingerprint, few)
+    scored = replace(fingerprint, manifest=fingerprint.manifest.model_copy(update={"scheme": "residual"}))
+    with pytest.raises(UsageError, match="scores"):
+        queries_read(replace(scored, manifest=scored.manifest.model_copy(update={"parameters": {}})), Access.LABELS)
 
 
 def test_the_report_shows_every_level(digits: Digits, fingerprint: Fingerprint) -> None:

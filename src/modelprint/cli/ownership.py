@@ -164,6 +164,7 @@ def inspect(
     fingerprint: Path,
     *,
     export_queries: Path | None = None,
+    access: Literal["labels"] | None = None,
     format_: Annotated[Format, Parameter(name="--format")] = "table",
 ) -> None:
     """Show what a fingerprint holds.
@@ -172,7 +173,10 @@ def inspect(
     ----------
     export_queries
         A folder that gets one PNG per query, index.csv, and answers.csv to fill in: to query anything by hand.
+    access
+        labels: only the queries that are asked where no scores will be written down.
     """
+    from modelprint.core.access import Access
     from modelprint.ownership.export import export_queries as export
     from modelprint.ownership.fingerprint import Fingerprint
 
@@ -201,13 +205,31 @@ def inspect(
             table.add_row(key, str(value))
         print_table(table)
     if export_queries is not None:
-        export(loaded, export_queries)
+        if access is None:
+            _say_label_queries(loaded)
+        count = export(loaded, export_queries, access=None if access is None else Access.LABELS)
         kind = loaded.modality.wire.suffix.upper()
         plain = 0 if loaded.plain is None else len(loaded.plain.labels)
         further = f", {plain} unperturbed ones in plain/" if plain else ""
-        say(f"{len(loaded)} {kind}s{further}, index.csv and answers.csv in {export_queries}")
+        say(f"{count} {kind}s{further}, index.csv and answers.csv in {export_queries}")
         answers = export_queries / "answers.csv"
         say(f"ask each, write its answer into the column label of answers.csv, then: verify {fingerprint} {answers}")
+
+
+def _say_label_queries(fingerprint: Fingerprint) -> None:
+    """That labels need fewer queries, where they do."""
+    from modelprint.core.access import Access
+    from modelprint.ownership.export import queries_read
+    from modelprint.ownership.opening import scheme_of
+
+    if scheme_of(fingerprint).needs.suspect is not Access.LABELS:
+        return
+    few = len(queries_read(fingerprint, Access.LABELS))
+    if few < len(fingerprint):
+        say(
+            f"{len(fingerprint) - few} of {len(fingerprint)} queries are read for their scores alone: where you will "
+            f"write labels, --access labels exports the other {few}"
+        )
 
 
 def verify(
