@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from modelprint import zoo
-from modelprint.bench.executors import Executor, Processes, Ray
 from modelprint.bench.plan import Bench, Contender
 from modelprint.bench.running import run, state
 from modelprint.bench.store import Store
@@ -19,6 +18,7 @@ from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.verify import verify
 from modelprint.results.records import Results
 from modelprint.stats.calibration import threshold
+from modelprint.zoo.executors import Executor, Processes, Ray
 from tests.bench.conftest import BENCH, PLAN
 
 

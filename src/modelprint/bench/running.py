@@ -14,7 +14,6 @@ from pathlib import Path
 from modelprint.bench.cells import Entrant, Field
 from modelprint.bench.earlier import Earlier
 from modelprint.bench.evading import needs_partner
-from modelprint.bench.executors import Executor, Processes
 from modelprint.bench.judging import Asked, AskTask, Calibrated, CalibrateTask, Member, ask, calibrate
 from modelprint.bench.plan import Bench, Enrolment
 from modelprint.bench.store import CellResult, CraftRecord, Store
@@ -23,6 +22,7 @@ from modelprint.bench.work import CraftTask, WeighTask, craft, weigh
 from modelprint.core.errors import ModelprintError
 from modelprint.core.files import locked
 from modelprint.results.records import Results
+from modelprint.zoo.executors import Executor, Processes
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import plan_of
 from modelprint.zoo.population import ZooModel, load

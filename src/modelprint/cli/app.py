@@ -39,6 +39,8 @@ _COMMANDS = {
     "inspect": ("ownership:inspect", "Show what a fingerprint holds; export its queries as PNGs."),
     "verify": ("ownership:verify", "Check a suspect: derived, not shown, or inconclusive."),
     "identify": ("identify:identify", "Say which of several owners' models a suspect was made from, if any."),
+    "registry": ("screening:registry", "Keep the fingerprints of many owners in one place."),
+    "scan": ("screening:scan", "Check many suspects against every fingerprint of a registry."),
     "record": ("ownership:record", "Ask a suspect now, judge later."),
     "map-classes": ("classes:map_classes", "Find what an API calls the classes, by asking images of known classes."),
     "key": ("evidence:key", "Make a key pair to seal with."),

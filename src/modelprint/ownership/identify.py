@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from modelprint.core.access import Access
-from modelprint.core.convention import Advice, Convention
 from modelprint.core.errors import LabelsOnlyError, MisfitError, ModelError, UsageError
 from modelprint.core.identification import Identification
 from modelprint.core.identity import digest_json
 from modelprint.core.own_code import generators_kept
 from modelprint.core.redaction import shown_reference
-from modelprint.core.suspect import Answers, Cost, Suspect, summed
+from modelprint.core.suspect import Cost, Suspect, summed
 from modelprint.modalities.base import InputSpec
 from modelprint.ownership.ahead import Notice, unheard
 from modelprint.ownership.attribution import Compared, attributed
@@ -31,6 +28,7 @@ from modelprint.ownership.verify_weights import Compared as WeightsCompared
 from modelprint.ownership.verify_weights import weights_beside
 from modelprint.schemes.base import Progress, silent
 from modelprint.suspects.open import SuspectOptions, on_device, open_suspect
+from modelprint.suspects.sharing import AskedOnce
 
 
 @generators_kept()
@@ -106,7 +104,7 @@ def identify(
                 _by_weights(path, fingerprint, weights, reason, alpha=alpha, owners=len(prints), pool_kinds=pool_kinds)
             )
     progress("fingerprints", len(prints), len(prints))
-    heard = [respondent.inner for respondent in party.values() if isinstance(respondent, _Shared)]
+    heard = [respondent.inner for respondent in party.values() if isinstance(respondent, AskedOnce)]
     for inner in {id(inner): inner for inner in heard}.values():
         inner.finish()
     identities = [*(inner.identity for inner in heard), *(one.identity for one in spoken)]
@@ -132,7 +130,7 @@ def cost(
     costs: list[Cost] = []
     for _, fingerprint in prints:
         respondent, scheme = party[fingerprint.manifest.input], scheme_of(fingerprint)
-        if isinstance(respondent, _Shared) and scheme.needs.asks:
+        if isinstance(respondent, AskedOnce) and scheme.needs.asks:
             level = min(level_of(scheme, access), fingerprint.access, respondent.access, Access.SCORES)
             costs.append(cost_of(fingerprint, scheme, respondent, access=level, budget=budget))
     return summed(costs)
@@ -181,39 +179,6 @@ def _loaded(reference: str | Path | Fingerprint) -> tuple[str | None, Fingerprin
     return str(reference), Fingerprint.load(reference)
 
 
-class _Shared(Suspect):
-    """A suspect that several fingerprints ask: it is told the end once, after the last of them."""
-
-    def __init__(self, inner: Suspect) -> None:
-        self.inner = inner
-        self.identity, self.access, self.free = inner.identity, inner.access, inner.free
-        self.notes, self.budget = inner.notes, inner.budget
-
-    def cost(self, inputs: np.ndarray, *, access: Access) -> Cost:
-        """The inner suspect's."""
-        return self.inner.cost(inputs, access=access)
-
-    @property
-    def repeats(self) -> bool:
-        """As the inner suspect."""
-        return self.inner.repeats
-
-    def again(self, inputs: np.ndarray, *, access: Access) -> Answers | None:
-        """The inner suspect's answers, asked anew."""
-        return self.inner.again(inputs, access=access)
-
-    def in_form(self, convention: Convention) -> Suspect | None:
-        """The inner suspect, asked in another form."""
-        return self.inner.in_form(convention)
-
-    def advice(self, convention: Convention | None = None) -> Advice:
-        """The inner suspect's."""
-        return self.inner.advice(convention)
-
-    def _ask(self, images: np.ndarray, access: Access) -> Answers:
-        return self.inner.ask(images, access=access)
-
-
 def _check(prints: Sequence[tuple[str | None, Fingerprint]], alpha: float) -> None:
     if not 0 < alpha < 1:
         raise UsageError(f"alpha must lie between 0 and 1, got {alpha}")
@@ -231,7 +196,7 @@ def _check(prints: Sequence[tuple[str | None, Fingerprint]], alpha: float) -> No
 
 def _open(
     suspect: AnySuspect, prints: Sequence[Fingerprint], options: SuspectOptions | None, *, may_fail: bool = False
-) -> dict[InputSpec, _Shared | MisfitError | ModelError]:
+) -> dict[InputSpec, AskedOnce | MisfitError | ModelError]:
     """The suspect as each kind of input meets it, or why it does not fit.
 
     Args:
@@ -240,12 +205,12 @@ def _open(
     Raises:
         ModelprintError: the suspect cannot be opened at all.
     """
-    opened_as: dict[InputSpec, _Shared | MisfitError | ModelError] = {}
+    opened_as: dict[InputSpec, AskedOnce | MisfitError | ModelError] = {}
     for spec in dict.fromkeys(fingerprint.manifest.input for fingerprint in prints):
         same = [fingerprint for fingerprint in prints if fingerprint.manifest.input == spec]
         asked_by = digest_json(sorted(fingerprint.identity for fingerprint in same))
         try:
-            opened_as[spec] = _Shared(opened(suspect, same[0], options, asked_by=asked_by, also=same[1:]))
+            opened_as[spec] = AskedOnce(opened(suspect, same[0], options, asked_by=asked_by, also=same[1:]))
         except (MisfitError, ModelError) as error:
             opened_as[spec] = error
     broken = [error for error in opened_as.values() if isinstance(error, ModelError)]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from modelprint.bench import executors
-from modelprint.bench.executors import Processes, Ray, executor
 from modelprint.cli.app import run
 from modelprint.core.errors import DeviceError, UsageError
+from modelprint.zoo import executors
+from modelprint.zoo.executors import Processes, Ray, executor
 
 
 class StubRay:
