@@ -11,10 +11,12 @@ import torch
 
 from modelprint import zoo
 from modelprint.bench.bench_file import Planned
+from modelprint.bench.kind_tables import truth_of
 from modelprint.bench.plan import Bench, Contender
 from modelprint.bench.recorder import recorder_of
 from modelprint.bench.records import read_record
 from modelprint.bench.running import run
+from modelprint.bench.tables import tables_of
 from modelprint.core.errors import IntegrityError
 from modelprint.core.identity import digest_file
 from modelprint.data.splits import load_data
@@ -95,6 +97,7 @@ BENCH = Bench(
     ),
     budgets=(20,),
     seeds=(0,),
+    alpha=0.4,  # four calibration models set a threshold
 )
 
 
@@ -180,6 +183,21 @@ def test_records_alone_are_judged_as_the_models_were(plan: Plan, built: Path, ju
     assert [dict(one.scores) for one in again.runs] == [dict(one.scores) for one in judged.runs]
     assert again.rows == judged.rows
     assert {one.scheme for one in again.runs} >= {"lineage", "adv-tra"}
+
+
+def test_tables_tell_kinds_and_relations_apart(judged: Results) -> None:
+    tables = {table.title: table for table in tables_of(judged)}
+    kinds = tables['Verdicts "derived" on independent models, by kind']
+    assert set(kinds.columns) >= {"SHARED", "OTHER", "DADT"}
+    lineage = next(row for row in kinds.rows if row[0] == "lineage")
+    assert lineage[kinds.columns.index("SHARED")].endswith("of 2")
+    stories = tables["Relations that verdicts name, by what suspects truly are"]
+    counted = {row[3]: int(row[-1]) for row in stories.rows if row[0] == "lineage"}
+    assert counted["sibling"] == 2
+    assert counted["other checkpoint"] == counted["from scratch"] == 1
+    truths = {model.id: truth_of(model) for model in judged.suspects if model.counts_as in ("all", "independent")}
+    assert truths.get("test-source-1-extracted", "extracted") == "extracted"
+    assert truths.get("test-source-1-soup", "made from weights") == "made from weights"
 
 
 def test_weights_that_are_gone_are_made_again_for_their_copies_alone(plan: Plan, built: Path) -> None:

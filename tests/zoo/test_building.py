@@ -24,6 +24,7 @@ from modelprint.nn.loading import load_model
 from modelprint.training.loop import accuracy
 from modelprint.training.train import spec_for, train_model
 from modelprint.zoo.recipes import Training
+from modelprint.zoo.state import seconds_left
 from modelprint.zoo.store import INDEX
 from tests.zoo.tiny import QUICK, tiny_plan
 
@@ -40,6 +41,19 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("zoo")
     assert zoo.build(PLAN, folder=folder).complete
     return folder
+
+
+def test_missing_models_are_expected_to_take_what_their_like_took(built: Path) -> None:
+    rows = {model.row.identity: model.row for model in zoo.load(PLAN, folder=built)}
+    attacks = {entry.attack: entry.identity for entry in PLAN.entries if entry.part == "test" and entry.attack}
+    seconds = dict.fromkeys(rows, 1.0) | {attacks["Knockoff"]: 70.0, attacks["FTAL"]: 5.0}
+    timed = {name: row.model_copy(update={"seconds": seconds[name]}) for name, row in rows.items()}
+    assert seconds_left(PLAN, timed) == 0
+    scratch = next(entry.identity for entry in PLAN.entries if entry.id == "test-sast-01")
+    less = {name: row for name, row in timed.items() if name not in (scratch, attacks["transfer"])}
+    others = [row.seconds for name, row in less.items()]
+    assert seconds_left(PLAN, less) == pytest.approx(1.0 + sum(map(float, others)) / len(others))
+    assert seconds_left(PLAN, {}) is None
 
 
 def test_two_processes_make_the_same_models(built: Path, tmp_path: Path) -> None:

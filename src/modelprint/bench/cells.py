@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Any, Literal
 
+from modelprint.attacks.chain import Chain
 from modelprint.bench.evading import HELD_OUT, NONE, identity_of, needs_partner
 from modelprint.bench.plan import Bench, Contender, Enrolment
 from modelprint.core.errors import ModelprintError
@@ -18,7 +19,7 @@ from modelprint.results.knobs import by_parameters
 from modelprint.results.records import Counted, JudgedModel
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel
-from modelprint.zoo.recipes import Theft
+from modelprint.zoo.recipes import Kind, Theft
 
 KEEPS = 0.85  # of the source's accuracy, or a copy counts as one that lost its worth
 
@@ -149,8 +150,7 @@ class Field:
         """Whether the owner of a source can make this model: siblings only if his source has the same parent."""
         if model.kind != "SHARED":
             return True
-        mine, other = source.entry.recipe, model.entry.recipe
-        return isinstance(mine, Theft) and isinstance(other, Theft) and mine.source == other.source
+        return _same_base(model, source)
 
     def suspects(self, source: ZooModel, *, thinning: int = 1) -> list[Meeting]:
         """Who stands against the fingerprints of a source: its copies, and everybody who never saw it."""
@@ -164,7 +164,9 @@ class Field:
             elif self._counts_as(model) == "all":
                 independent.append(Meeting(model=model, judged=_third_party(model)))
         others = [other for other in self.sources if other.id != source.id]
-        independent += [Meeting(model=other, judged=_third_party(other)) for other in others]
+        independent += [
+            Meeting(model=other, judged=_third_party(other, sibling=_same_base(other, source))) for other in others
+        ]
         return derived + independent[::thinning]
 
     def swept(self, source: ZooModel) -> list[Meeting]:
@@ -305,6 +307,12 @@ class Field:
         return "all" if source is not None and model.accuracy >= KEEPS * source.accuracy else "worthless"
 
 
+def _same_base(one: ZooModel, other: ZooModel) -> bool:
+    """Whether two models were tuned from the same base."""
+    mine, theirs = one.entry.recipe, other.entry.recipe
+    return isinstance(mine, Theft) and isinstance(theirs, Theft) and mine.source == theirs.source
+
+
 def _shows(model: ZooModel, unseen: str | None) -> bool:
     """Whether a shadow model shows what a scheme is not to have seen."""
     if unseen == "architectures":
@@ -330,6 +338,7 @@ def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:
         attack=model.attack,
         family=model.family,
         source=model.source,
+        from_answers=model.source is not None and isinstance(recipe, Theft) and _from_answers(recipe),
         turned=by_parameters(recipe.attack, recipe.parameters) if isinstance(recipe, Theft) else None,
         accuracy=model.accuracy,
         agreement=model.agreement,
@@ -337,16 +346,28 @@ def _judged(model: ZooModel, counts_as: Counted) -> JudgedModel:
     )
 
 
-def _third_party(model: ZooModel) -> JudgedModel:
-    """A source, or a copy of one, to the owner of another: same data; another architecture if the attack chose one."""
+def _from_answers(recipe: Theft) -> bool:
+    """Whether an attack is an extraction, or a chain that begins with one."""
+    method = recipe.method()
+    first = method.attacks()[0] if isinstance(method, Chain) else method
+    return first.family == "extraction"
+
+
+def _third_party(model: ZooModel, *, sibling: bool = False) -> JudgedModel:
+    """A source, or a copy of one, to the owner of another: same data; another architecture if the attack chose one.
+
+    Args:
+        sibling: whether it is a source that was tuned from the same base.
+    """
     recipe = model.entry.recipe
     other = isinstance(recipe, Theft) and recipe.parameters.get("arch")
+    kind: Kind = "SHARED" if sibling else "DAST" if other else "SAST"
     return JudgedModel(
         id=f"stranger:{model.id}",  # as committed results call it
         model=model.id,
         third_party=True,
         role="independent",
-        kind="DAST" if other else "SAST",
+        kind=kind,
         attack=model.attack,
         family=model.family,
         source=model.source,

@@ -23,7 +23,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
 from modelprint.core.suspect import Answers
 from modelprint.ownership.ask import interrogate
-from modelprint.ownership.combined import Level, weights_level
+from modelprint.ownership.combined import Level, decide_together, weights_level
 from modelprint.ownership.concluding import Interview, SharedScores, calibrated_limit, calibration_scores, concluded
 from modelprint.ownership.decide import Decision
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
@@ -263,7 +263,8 @@ def _by_weights(judge: _Judge, subject: Subject, alpha: float, started: float) -
     """The fields of the cell of a scheme that compares weights alone."""
     level = _weights(judge.fingerprint, subject, alpha)
     assert level is not None
-    access, decision = str(Access.WEIGHTS), level.decision
+    access = str(Access.WEIGHTS)
+    decision = decide_together([], level, judge.fingerprint, alpha=alpha, pool_kinds=POOL_KINDS)
     return {
         "scores": {} if decision.score is None else {access: decision.score},
         "judged": {access: _judgement(decision)},
@@ -277,6 +278,7 @@ def _judgement(decision: Decision) -> Judgement:
         score=decision.score,
         threshold=decision.threshold,
         p_value=decision.p_value,
+        relation=decision.relation,
         classes=None if decision.matching is None else tuple(decision.matching.classes.tolist()),
         reason=decision.message if decision.outcome == "inconclusive" else None,
     )

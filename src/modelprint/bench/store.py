@@ -12,7 +12,7 @@ from modelprint.core.errors import IntegrityError
 from modelprint.core.files import write_bytes, write_text
 from modelprint.core.identity import digest_json
 from modelprint.core.records import Record
-from modelprint.core.verdict import Outcome
+from modelprint.core.verdict import Outcome, Relation
 
 
 class Judgement(Record):
@@ -21,6 +21,7 @@ class Judgement(Record):
     Attributes:
         threshold, p_value: by the calibration models on the queries that the suspect answered; None without a score,
             and where the calibration models are too few.
+        relation: the story that the verdict tells, where the scheme tells one.
         classes: the source's class of each of the suspect's, where they were matched.
         reason: why the verdict is inconclusive.
     """
@@ -29,6 +30,7 @@ class Judgement(Record):
     score: float | None
     threshold: float | None = None
     p_value: float | None = None
+    relation: Relation | None = None
     classes: tuple[int, ...] | None = None
     reason: str | None = None
 

@@ -136,6 +136,11 @@ class _Summary:
             calibration=self.calibration(entrant, access) if plain else {},
             threshold=_rounded(limit),
             verdicts=dict(_apart(judged, access, limit, each=entrant.contender.configured().transductive)),
+            relations={
+                name: relation
+                for name, cell in judged.items()
+                if plain and (one := cell.judged.get(access)) is not None and (relation := one.relation) is not None
+            },
             details={
                 name: {key: round(value, 5) for key, value in cell.details.items()}
                 for name, cell in judged.items()

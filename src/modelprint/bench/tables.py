@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 
 from modelprint.bench.evasion_tables import evasion_tables
+from modelprint.bench.kind_tables import by_kind, stories
 from modelprint.bench.published import DATA_SETS, EXTRACTION, SUSPECTS, published_schemes
 from modelprint.bench.text_table import TextTable, with_interval
 from modelprint.results.records import Figure, JudgedModel, Results, Run
@@ -21,6 +22,8 @@ def tables_of(results: Results) -> list[TextTable]:
     tables = [
         leaderboard(plain),
         families(plain),
+        by_kind(plain),
+        *([stories(plain)] if any(run.relations for run in plain.results.runs) else []),
         detection(plain),
         overall(plain),
         extraction(plain),

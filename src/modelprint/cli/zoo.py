@@ -28,6 +28,7 @@ def build(
     only: list[str] | None = None,
     device: str = "cpu",
     trust_code: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Make the models of a zoo that are not there yet; may be killed at any moment and started again.
 
@@ -46,12 +47,18 @@ def build(
         auto, cpu, cuda, cuda:N or mps; only the CPU makes the same weights everywhere.
     trust_code
         Run code that the plan names: an architecture or a recipe in a file.
+    dry_run
+        Make nothing: show what there is to make, and about how long that takes, by what was made so far.
     """
     from modelprint.zoo import build as make
     from modelprint.zoo import default_folder, plan_of
+    from modelprint.zoo import status as read
 
     plan = plan_of(name)
     place = folder or default_folder(plan.name)
+    if dry_run:
+        _print(read(plan, folder=place))
+        return 0
     with progress() as report:
 
         def show_step(step: Step) -> None:
@@ -107,7 +114,7 @@ def _print(state: Status) -> None:
     for group in state.groups:
         table.add_row(group.part, group.role, group.kind or "", str(group.done), str(group.total))
     print_table(table)
-    left = "unknown" if state.left is None else f"{state.left / 60:.0f} min on one thread"
+    left = "unknown before a model is made" if state.left is None else f"{state.left / 60:.0f} min on one thread"
     out.print(f"{state.folder}; took {state.seconds / 60:.1f} min on one thread; left: {left}", markup=False)
     if state.unlike:
         out.print(f"more than 3 points from the sources' accuracy: {', '.join(state.unlike)}", markup=False)

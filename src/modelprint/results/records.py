@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from modelprint.core.records import Record
-from modelprint.core.verdict import Outcome
+from modelprint.core.verdict import Outcome, Relation
 from modelprint.results.knobs import Turned, by_label
 
 Figure = Literal["auc", "tpr_at_1", "tpr_at_10", "tpr_verdict", "fpr_verdict", "f1"]
@@ -33,6 +33,8 @@ class JudgedModel(Record):
             is independent of these, and may stand here a second time as what it is.
         kind: SAST ... SHARED, of an independent model.
         attack, family, source: of a derived one.
+        from_answers: whether a derived one learned from answers (extraction, or a chain that begins so); False in
+            results of before this was recorded.
         turned: the knob of the attack that figures draw it by, where there is one.
         accuracy: on the holdout (of its own classes, after transfer).
         agreement: with its source, or with all sources on average, on the holdout's images.
@@ -48,6 +50,7 @@ class JudgedModel(Record):
     attack: str | None = None
     family: str | None = None
     source: str | None = None
+    from_answers: bool = False
     turned: Turned | None = None
     accuracy: float
     agreement: float | None
@@ -107,6 +110,7 @@ class Run(Record):
         calibration: scores of the calibration models, which set the verdict's threshold at `alpha`.
         verdicts: of suspects whose verdict does not follow from their score and the threshold: they refused queries,
             their classes were matched, or there is none.
+        relations: the story that verdicts tell of suspects, where the scheme tells one.
         details: the scheme's own figures of each suspect (adv-tra: matched, mean_mutation_rate).
         failures: why a suspect has no score.
         craft_seconds, ask_seconds, forward_seconds: of processor time: making the fingerprint; asking and scoring all
@@ -124,6 +128,7 @@ class Run(Record):
     calibration: dict[str, float] = Field(default_factory=dict)
     threshold: float | None = None
     verdicts: dict[str, SuspectVerdict] = Field(default_factory=dict)
+    relations: dict[str, Relation] = Field(default_factory=dict)
     details: dict[str, dict[str, float]] = Field(default_factory=dict)
     failures: dict[str, str] = Field(default_factory=dict)
     craft_seconds: float

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 
+from modelprint.core.identity import digest_json
 from modelprint.core.records import Record
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import default_folder, plan_of
-from modelprint.zoo.recipes import Entry
+from modelprint.zoo.recipes import Entry, Theft, Training
 from modelprint.zoo.store import Failure, Measured, Store
 
 WITHIN = 0.03  # independents must be as good as the sources, else scores separate by accuracy alone
@@ -30,7 +33,8 @@ class Status(Record):
     Attributes:
         size: of all weights, in bytes.
         seconds: of processor time that making took so far.
-        left: estimated seconds of processor time to go, by the mean of what is there.
+        left: estimated seconds of processor time to go: of each missing model, the mean of those that were made most
+            like it; None where nothing was made yet.
         unlike: ids of independent models whose accuracy is more than 3 points from that of the sources' mean.
     """
 
@@ -63,8 +67,6 @@ def status(name: str | Plan, *, folder: Path | None = None) -> Status:
     store = Store(place, plan)
     rows = store.models
     seconds = [row.seconds for row in rows.values() if row.seconds is not None]
-    missing = len(plan.entries) - len(rows)
-    left = sum(seconds) / len(seconds) * missing if seconds else None
     return Status(
         zoo=plan.name,
         folder=str(place),
@@ -72,11 +74,43 @@ def status(name: str | Plan, *, folder: Path | None = None) -> Status:
         total=len(plan.entries),
         size=sum(row.size for row in rows.values()),
         seconds=sum(seconds),
-        left=0.0 if missing == 0 else left,
+        left=seconds_left(plan, rows),
         groups=_groups(plan, rows),
         failures=tuple(store.failures.values()),
         unlike=_unlike(plan, rows),
     )
+
+
+def seconds_left(plan: Plan, rows: Mapping[str, Measured]) -> float | None:
+    """Estimated seconds of processor time that missing models take; None where nothing is known."""
+    known: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for entry in plan.entries:
+        row = rows.get(entry.identity)
+        if row is not None and row.seconds is not None:
+            for likeness in _likenesses(entry):
+                known[likeness].append(row.seconds)
+    missing = [entry for entry in plan.entries if entry.identity not in rows]
+    if missing and not known:
+        return None
+    return sum(fmean(next(known[one] for one in _likenesses(entry) if one in known)) for entry in missing)
+
+
+def _likenesses(entry: Entry) -> list[tuple[str, ...]]:
+    """What models that take about as long have in common, the closest first."""
+    recipe = entry.recipe
+    if isinstance(recipe, Theft):
+        how = (recipe.attack, digest_json(recipe.parameters), *sorted(recipe.others.values()))
+        return [(*how, _images(recipe.data)), how, (recipe.attack,), ()]
+    if isinstance(recipe, Training):
+        how = ("train", recipe.arch, digest_json(recipe.arch_args))
+        return [(*how, _images(recipe.data)), how, ("train",), ()]
+    return [(recipe.make,), ()]
+
+
+def _images(data: str) -> str:
+    """How many inputs a reference takes, as text; the reference itself where it takes all."""
+    start, _, stop = data.partition("[")[2].rstrip("]").partition(":")
+    return str(int(stop) - int(start)) if start.isdigit() and stop.isdigit() else data
 
 
 def _groups(plan: Plan, rows: dict[str, Measured]) -> tuple[Count, ...]:
