@@ -77,6 +77,12 @@ DEMOS: Mapping[str, DemoPlan] = {
         copies=COPIES,
         independent=_independent("vector-mlp", "vector-residual", "vector-mlp", width=48, depth=3),
     ),
+    "series": DemoPlan(
+        data="control-charts",
+        arch="series-cnn",
+        copies=COPIES,
+        independent=_independent("series-cnn", "series-fcn", "series-mlp", width=48),
+    ),
 }
 
 
