@@ -61,6 +61,7 @@ class DataFlags:
         name = asked.name
         plain = Reading(
             classes=self.classes,
+            path=self.path,
             label=self.label,
             modality=self.modality or asked.reading.modality,
             text_column=self.text or asked.reading.text_column,

@@ -149,5 +149,5 @@ def test_a_line_and_a_spectrogram() -> None:
     levels = spectrogram(tone)
     assert abs(levels.shape[0] - int(levels.mean(1).argmin()) - 1000 / 8000 * 256) <= 1  # dark where the tone is
     png = base64.b64decode(series_uri(tone[None], rate=8000).removeprefix("data:image/png;base64,"))
-    assert Image.open(io.BytesIO(png)).size == (144, 72)
+    assert Image.open(io.BytesIO(png)).size == (96, 96)
     assert series_uri(np.zeros((2, 4000), np.float32), rate=8000).startswith("data:image/png")  # silence

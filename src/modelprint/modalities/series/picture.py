@@ -8,7 +8,7 @@ import io
 import numpy as np
 from jaxtyping import Float, UInt8
 
-WIDTH, HEIGHT = 144, 72  # of a line's drawing
+WIDTH = HEIGHT = 96  # of a drawing: reports show squares
 COLOURS = ("#1f6f8b", "#b5532d", "#4d7c3a", "#7a4f9a")
 PALE = "#c9c9c9"
 MOST_LINES = len(COLOURS)

@@ -1,0 +1,53 @@
+"""The commands of docs/modalities.md run as written, on noisy tones in class folders of WAV files."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelprint.cli.app import run
+from modelprint.modalities import MODALITIES
+from modelprint.modalities.series.wav import write_wav
+from modelprint.nn.architectures import architectures_for
+from tests.contract.test_check_an_api import CONSOLE
+from tests.contract.test_readme import commands
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "modalities.md").read_text()
+
+
+def test_the_page_names_what_there_is_of_series() -> None:
+    for name in (*architectures_for("series"), *MODALITIES["series"].transforms):
+        assert f"`{name}`" in TEXT, name
+    assert "docs/modalities.md" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_commands_for_sounds_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread) -> None:
+    random = np.random.default_rng(0)
+    time = np.arange(200) / 1000
+    for label, frequency in (("high", 250), ("low", 60), ("middle", 140)):
+        (tmp_path / "sounds" / label).mkdir(parents=True)
+        for number in range(100):
+            tone = np.sin(2 * np.pi * frequency * random.uniform(0.7, 1.4) * time + random.uniform(0, 6))
+            sound = (0.3 * tone + 0.15 * random.standard_normal(200)).clip(-1, 0.999)
+            data = write_wav(np.rint(sound * 2**15).astype(np.int16)[None], 1000)
+            (tmp_path / "sounds" / label / f"{number}.wav").write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    section = TEXT.split("## Series and sound")[1].split("\n## ")[0]
+    shown = [entry for block in CONSOLE.findall(section) for entry in commands(block)]
+    assert len(shown) == 5
+    checker = doctest.OutputChecker()
+    for command, expected in shown:
+        stdout = io.StringIO()
+        with contextlib.redirect_stdout(stdout):
+            code = run(shlex.split(command)[1:])
+        assert code == 0, command
+        assert checker.check_output(expected, stdout.getvalue(), doctest.ELLIPSIS), f"{command}\n{stdout.getvalue()}"
