@@ -12,7 +12,7 @@ LENGTH = 48  # bytes of a text, at most
 
 
 def load_manual_pages() -> RawSet:
-    """Stretches of manual pages with their language: 12,600 texts of up to 48 bytes in 14 languages.
+    """Stretches of manual pages with their language: 8,400 texts of up to 48 bytes in 14 languages.
 
     Raises:
         DataError: they are not there; the message says how to make them.
