@@ -81,7 +81,7 @@ def train(
         )
     save_model(out_, trained.model, trained.card)
     measured = "not measured" if trained.card.accuracy is None else f"{trained.card.accuracy:.4f}"
-    speed = f"{trained.report.images_per_second:.0f} images/s, {trained.report.seconds:.1f} s"
+    speed = f"{trained.report.images_per_second:.0f} {images.modality.plural}/s, {trained.report.seconds:.1f} s"
     out.print(f"{out_}: {spec.arch}, accuracy {measured}, {speed}", markup=False)
 
 

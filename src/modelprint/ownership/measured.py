@@ -110,7 +110,7 @@ def measure(context: Enrollment, precision: Precision, *, gradients: bool) -> Me
     with frozen(model):
         answer()
         seconds = _timed(answer) / len(points)
-        if gradients:
+        if gradients and points.is_floating_point():  # tokens have none
             gradient()
             kept.clear()
             each = _timed(gradient) / len(points)

@@ -9,7 +9,7 @@ billion times smaller (docs/design/0006-evidence.md has the figures).
 from __future__ import annotations
 
 import copy
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -39,9 +39,10 @@ class Double(nn.Module):
         self.train(model.training)
 
     def forward(self, points: Float[Tensor, "n ..."]) -> Float[Tensor, "n classes"]:
-        """Logits, float64."""
+        """Logits, float64; tokens stay whole numbers."""
         step = images_at_once(points.shape[1:], most=TOGETHER, values=VALUES)
-        return torch.cat([self.model(part) for part in torch.split(points.double().contiguous(), step)])
+        given = points.double().contiguous() if points.is_floating_point() else points
+        return torch.cat([self.model(part) for part in torch.split(given, step)])
 
 
 def in_precision(model: nn.Module, precision: Precision, *, shape: tuple[int, ...]) -> nn.Module:
@@ -58,9 +59,7 @@ def in_precision(model: nn.Module, precision: Precision, *, shape: tuple[int, ..
     why = "its outputs stay in single precision"
     try:
         double = Double(model).eval()
-        device = next(model.parameters()).device
-        with torch.no_grad():
-            outputs = double(torch.zeros((1, *shape), dtype=torch.float64, device=device))
+        outputs = _of_zeros(double, shape, device=next(model.parameters()).device)
         if outputs.dtype == torch.float64:
             return double.train(model.training)
     except (RuntimeError, TypeError) as error:  # a device without doubles; a model that casts inside
@@ -69,3 +68,13 @@ def in_precision(model: nn.Module, precision: Precision, *, shape: tuple[int, ..
         f"the model does not compute in double precision ({why}): use --set precision=single; such a fingerprint is "
         "made again on like processors only"
     )
+
+
+@torch.no_grad()
+def _of_zeros(model: nn.Module, shape: tuple[int, ...], *, device: torch.device) -> Tensor:
+    """The logits of one input of zeros; tokens where the model takes no other numbers."""
+    blank = torch.zeros((1, *shape), dtype=torch.float64, device=device)
+    try:
+        return cast("Tensor", model(blank))
+    except (RuntimeError, TypeError):
+        return cast("Tensor", model(blank.long()))

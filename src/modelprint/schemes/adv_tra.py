@@ -36,6 +36,7 @@ from modelprint.perturb.evaluate import Evaluator, TargetLoss, frozen
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.perturb.probing import Bisection, LengthControl, Probe
 from modelprint.perturb.surface import Border, SurfaceWalk, Trajectories
+from modelprint.perturb.swaps import TRIED
 from modelprint.schemes.adv_tra_report import CRAFTING, PUBLISHED, QUANTITIES, trajectory_sections
 from modelprint.schemes.adv_tra_swaps import swap_queries
 from modelprint.schemes.base import SCHEMES, Asker, Effort, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
@@ -146,6 +147,9 @@ class AdvTra(Scheme):
         """Three gradients for each step: on digits 2.1 to 2.9 were counted, of 224 x 224 images 1.9."""
         points = self.points(context.seeds.classes)
         count = self.trajectories if context.budget is None else min(self.trajectories, context.budget // points)
+        if isinstance(context.seeds.modality.space, Tokens):
+            tried = TRIED * count * (points - 1)
+            return Effort(queries=count * points, answers=len(context.seeds) + tried, gradients=0.0, together=TRIED)
         return Effort(
             queries=count * points,
             answers=len(context.seeds),

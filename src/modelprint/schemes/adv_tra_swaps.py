@@ -7,7 +7,7 @@ docs/design/0018-texts.md.
 
 from __future__ import annotations
 
-import copy
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from modelprint.core.devices import device_of
 from modelprint.core.errors import FingerprintError
+from modelprint.perturb.precision import in_precision
 from modelprint.perturb.swaps import Judge, SwapWalk, Walked, byte_embedding, slopes
 from modelprint.schemes.base import Enrollment, Queries
 from modelprint.stats.surprise import Trigrams
@@ -74,8 +75,8 @@ def swap_queries(scheme: AdvTra, context: Enrollment, order: np.ndarray) -> Quer
 
 def _judge(scheme: AdvTra, context: Enrollment) -> Judge:
     modality, source = context.seeds.modality, context.source
-    if scheme.precision == "double" and next(source.parameters(), None) is not None:
-        source = copy.deepcopy(source).double().eval()
+    with suppress(FingerprintError):  # single precision where a model has no other
+        source = in_precision(source, scheme.precision, shape=context.seeds.shape)
     device = device_of(source)
     first = modality.to_model(context.seeds.stored[:1], device=device)
 
