@@ -15,6 +15,7 @@ from modelprint.core.errors import MisfitError, ModelError, SuspectError
 from modelprint.core.suspect import Answers, Cost, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
+from modelprint.modalities.space import Tokens
 from modelprint.modalities.wire import BYTES, FLOATS, Number
 from modelprint.nn.options import ModelOptions
 from modelprint.suspects.engines import ONNX, Engine
@@ -26,6 +27,7 @@ from modelprint.suspects.preparing import declared_encoder, resizing_note
 from modelprint.suspects.timing import cost_here
 
 _NUMBERS: dict[str, Number] = {"tensor(uint8)": BYTES}
+_TOKENS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
@@ -118,7 +120,8 @@ class OnnxSuspect(Suspect):
         if len(inputs) != 1:
             names = ", ".join(entry.name for entry in inputs)
             raise ModelError(f"{self.path} takes {len(inputs)} inputs ({names}): expected one, the images")
-        if inputs[0].type not in (*_FLOATS, *_NUMBERS):
+        tokens = _TOKENS if isinstance(self.modality.space, Tokens) else ()
+        if inputs[0].type not in (*_FLOATS, *_NUMBERS, *tokens):
             raise ModelError(f"{self.path} takes {inputs[0].type}: expected floats in [0, 1], or uint8")
         return inputs[0]
 
@@ -147,7 +150,7 @@ class OnnxSuspect(Suspect):
             images.shape[1:],
             modality=self.modality,
             model=self.model,
-            dtype=_NUMBERS.get(self._input.type, FLOATS),
+            dtype=BYTES if self._input.type in _TOKENS else _NUMBERS.get(self._input.type, FLOATS),
             layout=self._session.engine.layout,
             who=str(self.path),
         )
@@ -164,8 +167,9 @@ class OnnxSuspect(Suspect):
         count = len(tensor)
         if self._fixed_batch and count < self._fixed_batch:
             tensor = np.concatenate([tensor, np.repeat(tensor[-1:], self._fixed_batch - count, axis=0)])
-        if self._input.type in _FLOATS:
-            tensor = tensor.astype(_FLOATS[self._input.type], copy=False)
+        taken = _FLOATS.get(self._input.type) or _TOKENS.get(self._input.type)
+        if taken is not None:
+            tensor = tensor.astype(taken, copy=False)
         try:
             output = self._session.run(self._output, self._input.name, tensor)
         except ModelError as error:

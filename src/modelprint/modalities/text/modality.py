@@ -17,7 +17,9 @@ from modelprint.modalities.text.picture import svg_uri
 from modelprint.modalities.text.spec import TextSpec
 from modelprint.modalities.text.swaps import swaps_at, words_changed
 from modelprint.modalities.text.transforms import TRANSFORMS
+from modelprint.modalities.text.wire import TextWire
 from modelprint.modalities.transform import Points, Transform
+from modelprint.modalities.wire import Wire
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +36,7 @@ class Text(Modality):
     plural: ClassVar[str] = "texts"
     codecs: ClassVar[Mapping[str, np.dtype[Any]]] = {"utf-8": storage.STORED}
     transforms: Registry[type[Transform]] = TRANSFORMS
+    wire: Wire = TextWire()
     mixes: ClassVar[bool] = True
 
     @property

@@ -91,7 +91,7 @@ class _Transformer(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Features (n, width): the mean over the pieces of a text."""
         tokens = self.pieces(inputs)
-        longest = max(1, int((tokens != 0).sum(1).max())) if len(tokens) else 1
+        longest = min(len(self.places), max(1, int((tokens != 0).sum(1).max()))) if len(tokens) else 1
         tokens = tokens[:, :longest]
         written = tokens != 0
         hidden = self.embedding(tokens) + self.places[:longest]
