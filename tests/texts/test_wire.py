@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def request(*texts: object, datatype: str = "BYTES") -> bytes:
 
 @pytest.fixture(scope="module")
 def served(texts: Texts) -> ServedModel:
-    suspect = TorchSuspect(texts.source, classes=4, modality=TEXT)
+    suspect = TorchSuspect(texts.source, identity="m", classes=4, modality=TEXT)
     return ServedModel(suspect, name="m", input_shape=(32,), classes=4, access=Access.SCORES, modality=TEXT)
 
 
@@ -72,7 +73,8 @@ def test_what_is_sent() -> None:
 def test_an_onnx_file_takes_bytes(texts: Texts, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     inputs = TEXT.to_model(texts.queries.stored[:2])
-    torch.onnx.export(
+    with warnings.catch_warnings(action="ignore"):  # of the exporter's age
+        torch.onnx.export(
         texts.source, (inputs,), tmp_path / "m.onnx", input_names=["bytes"], output_names=["scores"],
         dynamic_axes={"bytes": {0: "n"}, "scores": {0: "n"}}, dynamo=False,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from modelprint.modalities.text.storage import stored_texts
 
 LANGUAGES = ("aruk", "bensi", "corve", "delum", "eskar", "folin")
 OF_EACH, WORDS, SEED = 400, 6, 1887
-OWN, SYLLABLES = 0.5, 14  # the share of syllables that are a language's own; how many it has
+OWN, SYLLABLES = 0.6, 14  # the share of syllables that are a language's own; how many it has
 FILE = "manual-pages.jsonl"
 LENGTH = 48  # bytes of a text, at most
 
@@ -21,7 +21,7 @@ LENGTH = 48  # bytes of a text, at most
 def load_made_up_languages() -> RawSet:
     """Sentences of six made-up languages: 2,400 texts of up to 48 bytes, always the same.
 
-    A word has one to three syllables of a consonant and a vowel. Half of them are drawn from 14 that the language
+    A word has one to three syllables of a consonant and a vowel. Six in ten are drawn from 14 that the language
     prefers, the others from all 75, so that sentences of two languages are mistaken for each other now and then.
     """
     random = np.random.RandomState(SEED)

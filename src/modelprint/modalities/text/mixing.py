@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,13 +34,17 @@ def spliced(data: Labelled, count: int, *, generator: torch.Generator) -> Labell
         tails[same] = _drawn(len(data), len(same), generator)
     shares = torch.rand(count, generator=generator).numpy()
     length = data.stored.shape[1]
+    known = texts_of(data.stored)
+    cuts = [_cuts(text) for text in known]
     texts: list[str] = []
     mostly_head = np.zeros(count, dtype=bool)
-    for number, (one, other) in enumerate(zip(_texts(data, heads), _texts(data, tails), strict=True)):
-        head, tail = one[: _cut(one, shares[number])], other[_cut(other, shares[number]) :]
-        tail = _within(tail, length - len(head.encode()))
+    for number, (one, other) in enumerate(zip(heads.tolist(), tails.tolist(), strict=True)):
+        head = known[one][: _nearest(cuts[one], shares[number] * len(known[one]))]
+        tail = known[other][_nearest(cuts[other], shares[number] * len(known[other])) :]
+        size = len(head.encode())
+        tail = _within(tail, length - size)
         texts.append(head + tail)
-        mostly_head[number] = len(head.encode()) > len(tail.encode())
+        mostly_head[number] = size > len(tail.encode())
     return Labelled(
         stored=stored_texts(texts, length), labels=np.where(mostly_head, data.labels[heads], data.labels[tails])
     )
@@ -63,15 +68,15 @@ def mistyped(data: Labelled) -> Labelled:
     return Labelled(stored=stored_texts(texts, length), labels=data.labels[kept])
 
 
-def _texts(data: Labelled, index: np.ndarray) -> list[str]:
-    return texts_of(data.stored[index])
+def _cuts(text: str) -> list[int]:
+    """Where a text may be cut: where words begin, and at its ends; anywhere where it is one word."""
+    starts = [place + 1 for place, one in enumerate(text) if one.isspace()]
+    return [0, *starts, len(text)] if starts else list(range(len(text) + 1))
 
 
-def _cut(text: str, share: float) -> int:
-    """The place nearest to a share of a text where a word begins; the place itself where the text is one word."""
-    wanted = round(share * len(text))
-    starts = [0, *(place + 1 for place, one in enumerate(text) if one.isspace()), len(text)]
-    return min(starts, key=lambda place: abs(place - wanted)) if len(starts) > 2 else wanted
+def _nearest(cuts: list[int], wanted: float) -> int:
+    place = bisect(cuts, wanted)
+    return min(cuts[max(0, place - 1) : place + 1], key=lambda cut: abs(cut - wanted))
 
 
 def _within(text: str, most: int) -> str:
