@@ -75,9 +75,14 @@ def test_an_onnx_file_takes_bytes(texts: Texts, tmp_path: Path) -> None:
     inputs = TEXT.to_model(texts.queries.stored[:2])
     with warnings.catch_warnings(action="ignore"):  # of the exporter's age
         torch.onnx.export(
-        texts.source, (inputs,), tmp_path / "m.onnx", input_names=["bytes"], output_names=["scores"],
-        dynamic_axes={"bytes": {0: "n"}, "scores": {0: "n"}}, dynamo=False,
-    )  # fmt: skip
+            texts.source,
+            (inputs,),
+            tmp_path / "m.onnx",
+            input_names=["bytes"],
+            output_names=["scores"],
+            dynamic_axes={"bytes": {0: "n"}, "scores": {0: "n"}},
+            dynamo=False,
+        )
     suspect = OnnxSuspect(tmp_path / "m.onnx", shape=(32,), classes=4, modality=TEXT)
     answers = suspect.ask(texts.queries.stored[:20], access=Access.SCORES)
     suspect.finish()
