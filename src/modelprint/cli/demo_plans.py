@@ -82,6 +82,7 @@ DEMOS: Mapping[str, DemoPlan] = {
         arch="series-cnn",
         copies=COPIES,
         independent=_independent("series-cnn", "series-fcn", "series-mlp", width=48),
+    ),
     "text": DemoPlan(
         data="made-up-languages",
         arch="text-cnn",
