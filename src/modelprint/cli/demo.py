@@ -206,8 +206,8 @@ def _print(plan: DemoPlan, cases: list[Case], accuracy: float | None) -> None:
     if missed:
         names = ", ".join(case.name for case in missed)
         out.print(
-            f"{len(missed)} of {len(plan.copies)} copies not shown ({names}): what is extracted from answers has weights "
-            f"of its own, and {SHADOWS} + {SHADOWS} shadow models show few of these",
+            f"{len(missed)} of {len(plan.copies)} copies not shown ({names}): what is extracted from answers has "
+            f"weights of its own, and {SHADOWS} + {SHADOWS} shadow models show few of these",
             markup=False,
         )
     errors = cases[0].verdict.false_accusations

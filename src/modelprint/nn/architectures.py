@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,13 +25,20 @@ Architecture = Callable[..., nn.Module]
 ARCHITECTURES: Registry[Architecture] = Registry("architecture", group="modelprint.modalities")
 _OF_IMAGES = "image"
 _MODALITY: dict[str, str] = {}
+_AS_THEY_ARE: set[str] = set()
 
 
-def architecture(name: str, *, modality: str) -> Callable[[Architecture], Architecture]:
-    """A decorator that registers an architecture for inputs of a modality: it is called with `inputs`, their spec."""
+def architecture(name: str, *, modality: str, normalised: bool = True) -> Callable[[Architecture], Architecture]:
+    """A decorator that registers an architecture for inputs of a modality: it is called with `inputs`, their spec.
+
+    Args:
+        normalised: whether its inputs are normalised by the mean and spread of the data.
+    """
 
     def add(function: Architecture) -> Architecture:
         _MODALITY[name] = modality
+        if not normalised:
+            _AS_THEY_ARE.add(name)
         return ARCHITECTURES.register(name)(function)
 
     return add
@@ -42,6 +51,15 @@ def taken_by(name: str) -> str:
     'image'
     """
     return _MODALITY.get(name, _OF_IMAGES)
+
+
+def is_normalised(name: str) -> bool:
+    """Whether the inputs of an architecture are normalised by the data, where nobody says how.
+
+    >>> is_normalised("resnet20")
+    True
+    """
+    return name not in _AS_THEY_ARE
 
 
 def architectures_for(modality: str) -> tuple[str, ...]:
@@ -76,6 +94,14 @@ class InputLayer(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         self.features = features
+
+
+class Fitted(nn.Module):
+    """A model that no gradients train: it has a way of its own, and only tensors in its state."""
+
+    def fit(self, points: Float[np.ndarray, "n ..."], labels: Int[np.ndarray, " n"], *, seed: int) -> None:
+        """Learn from labelled inputs, as the model takes them."""
+        raise NotImplementedError
 
 
 class Net(nn.Module):

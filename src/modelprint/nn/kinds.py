@@ -21,6 +21,7 @@ FileKind = Literal[
     "keras",
     "openvino",
     "saved-model",
+    "xgboost",
     "other",
 ]
 CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th", ".ckpt", ".bin", ".tar"})
@@ -143,6 +144,7 @@ def _by_content(stream: IO[bytes]) -> FileKind | None:
         "keras": head.startswith(_HDF5),
         "safetensors": head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= size - 8,
         "checkpoint": head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"),
+        "xgboost": text.startswith(b"{") and b'"learner"' in head,
         "openvino": text.startswith((b"<?xml", b"<net ")) and b"<net " in head,
     }
     return next((kind for kind, seen in signs.items() if seen), None)

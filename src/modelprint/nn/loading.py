@@ -142,6 +142,8 @@ def open_model(
         weights = path_of(spec_file.weights)
         of_files.append(by_spec_file(spec_file, path, options=options))
     weights = weights_of(weights)
+    if kind_of(weights) == "xgboost":
+        return _of_trees(weights, path, inputs, place)
     program = kind_of(weights) in PROGRAMS
     file = None if program else read_weights(weights, which=options.weights, seconds=options.seconds)
     if file is not None:
@@ -233,7 +235,7 @@ def _merged(
     of_data = Description(who=OF_DATA, classes=classes)
     if inputs is not None and inputs.modality_name != "image":
         of_data = replace(of_data, inputs=inputs)
-    elif shape is not None:
+    elif shape is not None and len(shape) == 3:
         of_data = replace(of_data, channels=shape[0], height=shape[1], size=shape[2])
     of_caller = by_options(options, who=who)
     if of_data.inputs is not None:
@@ -255,6 +257,14 @@ def _merged(
             )
     order = [*of_files, of_caller] if files_first else [of_caller, *of_files]
     return layered(of_data, *order), notes
+
+
+def _of_trees(weights: Path, path: Path, inputs: InputSpec | None, place: torch.device) -> LoadedModel:
+    from modelprint.nn.xgboost_files import read_xgboost
+
+    read = read_xgboost(weights, inputs)
+    check_finite(read.module, who=str(weights))
+    return LoadedModel(module=read.module.to(place), identity=read.identity, spec=read.spec, card=None, path=path)
 
 
 def _exported(weights: Path, description: Description, path: Path, *, trust_code: bool) -> LoadedModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from modelprint.core.devices import device_of
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
-from modelprint.training.loop import Loss, OnEpoch, TrainReport, fit
+from modelprint.nn.architectures import Fitted
+from modelprint.training.loop import Loss, OnEpoch, TrainReport, as_taken, fit
 from modelprint.training.own_recipe import OwnRecipe, TrainingData, fit_by_code
 from modelprint.training.recipes import BuiltIn, Recipe
 
@@ -41,6 +43,9 @@ def train(
         ModelError: training diverged, or the owner's code failed.
         DeviceError: the device has too little memory.
     """
+    body = getattr(model, "body", model)
+    if isinstance(body, Fitted):
+        return _fitted(model, body, images, targets, seed=seed, modality=modality)
     if isinstance(recipe, BuiltIn):
         return fit(
             model,
@@ -59,3 +64,16 @@ def train(
         stored=images.numpy(), labels=taught.numpy(), classes=classes, device=device_of(model), modality=modality
     )
     return fit_by_code(model, data, recipe, seed=seed, parameters=parameters, on_epoch=on_epoch)
+
+
+def _fitted(
+    model: nn.Module, body: Fitted, inputs: Tensor, targets: Tensor, *, seed: int, modality: Modality | None
+) -> TrainReport:
+    """Fit a model that no gradients train; of a teacher's outputs the largest counts, whatever the recipe."""
+    started = time.perf_counter()
+    points = as_taken(inputs, modality, device=torch.device("cpu")).float()
+    labels = targets.argmax(1) if targets.ndim == 2 else targets
+    body.fit(points.numpy(), labels.numpy(), seed=seed)
+    model.eval()
+    seconds = time.perf_counter() - started
+    return TrainReport(losses=(), images_per_second=len(inputs) / max(seconds, 1e-9), seconds=seconds)

@@ -15,7 +15,7 @@ from modelprint.data.labelled import LabelledSet
 from modelprint.data.on_disk import block_rows, is_large
 from modelprint.modalities.image.spec import ImageSpec
 from modelprint.nn.arch_names import FORMS, kind_of, located, runs_code
-from modelprint.nn.architectures import ARCHITECTURES, Normalized, architectures_for
+from modelprint.nn.architectures import ARCHITECTURES, Normalized, architectures_for, is_normalised
 from modelprint.nn.assembly import complete_spec
 from modelprint.nn.description import ArchName, Description, Normalisation, normalisation
 from modelprint.nn.files import ModelCard
@@ -78,7 +78,7 @@ def spec_for(
     if kind_of(name) == "registered" and name not in ARCHITECTURES:
         raise UsageError(f"unknown architecture {arch!r}: use one of {', '.join(ARCHITECTURES)}, or {FORMS}")
     scale = normalisation(options.mean, options.std, who="the options")
-    if scale is None and not runs_code(arch):
+    if scale is None and not runs_code(arch) and is_normalised(arch):
         scale = _scale_of(data)
     if scale is None:
         scale = Normalisation(mean=(0.0,), std=(1.0,))
