@@ -22,6 +22,8 @@ BENCHES = {
     "cifar10-small-evasion": "306fb493294ad323",
     "cifar10": "d5433c8d870ef29f",
     "transfer": "0947914b231c573e",
+    "series": "ee3b6da90432c340",
+    "control-charts": "a8ce28714bde5432",
 }
 BENCH = """
 name = "mine"

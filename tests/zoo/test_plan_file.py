@@ -20,6 +20,9 @@ PLANS = {
     "cifar10": ("5a8a0c52bc344bc0", "8697bc033ecef723"),
     "cifar10-small": ("971d94a18d73be0c", "674b79aa011793f0"),
     "transfer": ("0f405b8d75fcd521", "17b07e18e21d6390"),
+    "series": ("4b4f4f6cfcf9a851", "76083d5cad1acc81"),
+    "control-charts": ("cf1f324ecbbc7d18", "9c002c4ca0445264"),
+    "vector": ("ba5adc1cfb40f075", "e052f4405bbf3267"),
 }
 PLAN = """
 name = "mine"
@@ -101,7 +104,9 @@ def test_errors_name_the_place(old: str, new: str, message: str, tmp_path: Path)
 def test_no_such_plan(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         plan_of(str(tmp_path / "gone.toml"))
-    with pytest.raises(UsageError, match="unknown zoo 'safari': use one of cifar10, cifar10-small, digits"):
+    with pytest.raises(
+        UsageError, match="unknown zoo 'safari': use one of cifar10, cifar10-small, control-charts, digits"
+    ):
         plan_of("safari")
 
 

@@ -51,7 +51,10 @@ def test_splits_are_kept_apart(name: str) -> None:
             assert split == "stranger"
 
 
-@pytest.mark.parametrize("name", [name for name in plan_names() if name != "transfer"])
+EVEN = ("transfer", "series", "vector")  # whose kinds are about equally many
+
+
+@pytest.mark.parametrize("name", [name for name in plan_names() if name not in EVEN])
 def test_half_of_the_strangers_are_of_the_same_kind_as_the_source(name: str) -> None:
     for part in ("calibration", "test"):
         kinds = Counter(e.kind for e in plan_of(name).entries if e.part == part and e.role == "independent")
