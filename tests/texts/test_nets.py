@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
+from modelprint.core.errors import ModelError
 from modelprint.modalities.text import TEXT
 from modelprint.modalities.text.storage import stored_texts
 from modelprint.nn.architectures import architectures_for
+from modelprint.nn.files import save_model
+from modelprint.nn.loading import load_model
 from modelprint.nn.pieces import BYTES, Pieces, vocabulary_of
 from modelprint.nn.spec import build
+from modelprint.ownership.enroll import enroll
 from modelprint.training.loop import predict
 from modelprint.training.recipes import AdamW
 from modelprint.training.train import spec_for, train_model
@@ -47,11 +53,8 @@ def test_pieces_are_the_longest_from_the_left() -> None:
 
 
 def test_a_transformer_keeps_its_vocabulary_in_its_file(texts: Texts, tmp_path: Path) -> None:
-    from modelprint.nn.files import save_model
-    from modelprint.nn.loading import load_model
-
     spec = spec_for(texts.owner, "text-transformer", {"width": 16, "pieces": 64})
-    made = train_model(texts.owner, spec, AdamW(epochs=2, lr=5e-3, batch_size=32, augment="none"), seed=0)
+    made = train_model(texts.owner, spec, AdamW(epochs=6, lr=5e-3, batch_size=32, augment="none"), seed=0)
     vocabulary = vocabulary_of(made.model)
     assert vocabulary is not None
     assert vocabulary.known
@@ -60,5 +63,18 @@ def test_a_transformer_keeps_its_vocabulary_in_its_file(texts: Texts, tmp_path: 
     again = vocabulary_of(read.module)
     assert again is not None
     assert again.identity == vocabulary.identity
+    assert read.card is not None
+    assert read.card.spec.inputs.model_dump()["tokenizer"] == vocabulary.identity
+    with safe_open(tmp_path / "m.safetensors", "pt") as file:
+        header = file.metadata()
+    tensors = load_file(tmp_path / "m.safetensors")
+    (name,) = (name for name in tensors if name.endswith("pieces.codes"))
+    exchanged = tensors[name] + (tensors[name] > 0)
+    save_file({**tensors, name: exchanged}, tmp_path / "n.safetensors", header)
+    with pytest.raises(ModelError, match=r"n\.safetensors: the vocabulary of its tokenizer is sha256:.* was exchanged"):
+        load_model(tmp_path / "n.safetensors")
+    fingerprint = enroll(made.model, texts.queries, scheme="akh", settings={"queries": "40"})
+    assert fingerprint.manifest.input.model_dump()["tokenizer"] == vocabulary.identity
+    assert fingerprint.manifest.input.model_dump()["pieces"] == 256 + 64
     stored = torch.from_numpy(texts.queries.stored)
     assert np.array_equal(predict(read.module, stored, modality=TEXT), predict(made.model, stored, modality=TEXT))

@@ -15,6 +15,7 @@ from modelprint.core.identity import canonical_json
 from modelprint.core.records import Record
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.spec import ModelSpec
+from modelprint.nn.vocabularies import as_it_reads
 
 METADATA_KEY = "modelprint"
 
@@ -44,6 +45,7 @@ def model_bytes(model: Normalized, card: ModelCard, *, dtype: torch.dtype = torc
         name: (tensor.detach().cpu().to(dtype) if tensor.is_floating_point() else tensor.detach().cpu()).contiguous()
         for name, tensor in model.body.state_dict().items()
     }
+    card = card.model_copy(update={"spec": as_it_reads(card.spec, model)})
     metadata = {METADATA_KEY: canonical_json(card.model_dump(mode="json")).decode()}
     data: bytes = save(state, metadata=metadata)
     return data

@@ -34,6 +34,7 @@ from modelprint.nn.places import model_files, path_of, weights_of
 from modelprint.nn.spec import ModelSpec
 from modelprint.nn.spec_file import read_spec_file
 from modelprint.nn.trial import try_out, two_of
+from modelprint.nn.vocabularies import check_vocabulary
 from modelprint.nn.weight_files import WeightFile, read_bytes, read_weights
 
 
@@ -155,6 +156,7 @@ def open_model(
         loaded = _exported(weights, description, path, trust_code=options.trust_code)
     else:
         parts = assembled(file.state, description, who=str(weights), ema=options.weights == EMA)
+        check_vocabulary(None if file.card is None else file.card.spec, parts.module, who=str(weights))
         loaded = LoadedModel(
             module=parts.module.eval(),
             identity=file.identity,

@@ -25,6 +25,7 @@ from modelprint.nn.architectures import form_of
 from modelprint.nn.loading import LoadedModel, of_module
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.trial import check_source
+from modelprint.nn.vocabularies import with_vocabulary
 from modelprint.ownership import weights
 from modelprint.ownership.accuracy import known_rightly
 from modelprint.ownership.auto import PREFIX, trained_negatives
@@ -228,7 +229,7 @@ def enroll(
             "scheme": chosen.name,
             "parameters": chosen.parameters(),
             "seed": seed,
-            "input": seeds.spec,
+            "input": with_vocabulary(seeds.spec, source.module),
             "codec": seeds.modality.codec(queries.stored),
             "source": source.identity,
             "source_values": origin.values,
