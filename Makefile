@@ -4,6 +4,8 @@ BIN := .venv/bin
 
 .PHONY: install demo test lint hostile slow audit lowest clean
 
+unexport PYTHONDONTWRITEBYTECODE # many tests start Python: without bytecode each of these compiles the package anew
+
 install: .venv/.installed
 
 .venv/.installed: pyproject.toml constraints.txt

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from modelprint import zoo
 from modelprint.bench.plan import Bench, Contender, Knob
 from modelprint.bench.running import run
 from modelprint.results.records import Results
+from modelprint.zoo.executors import Processes
 from tests.zoo.tiny import tiny_plan
 
 PLAN = tiny_plan(strangers=20, surrogates=2)
@@ -50,6 +53,25 @@ def folder(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bench")
 
 
+class Counting(Processes):
+    """One process that counts its tasks."""
+
+    count = 0
+
+    def run(
+        self, function: Callable[[None, Any], Any], tasks: Sequence[Any], done: Callable[[int, Any], None]
+    ) -> None:
+        self.count += len(tasks)
+        super().run(function, tasks, done)
+
+
 @pytest.fixture(scope="session")
-def results(models: Path, folder: Path) -> Results:
-    return run(BENCH, folder=folder, zoo=PLAN, zoo_folder=models)
+def counted(models: Path, folder: Path) -> tuple[Results, int]:
+    """The results of the tiny benchmark, and of how many tasks."""
+    executor = Counting()
+    return run(BENCH, folder=folder, zoo=PLAN, zoo_folder=models, executor=executor), executor.count
+
+
+@pytest.fixture(scope="session")
+def results(counted: tuple[Results, int]) -> Results:
+    return counted[0]

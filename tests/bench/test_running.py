@@ -136,9 +136,10 @@ class Stopping:
             done(index, function(None, task))
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(results: Results, models: Path, tmp_path: Path) -> None:
-    whole = Stopping(10_000)
-    run(BENCH, folder=tmp_path / "whole", zoo=PLAN, zoo_folder=models, executor=whole)
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    counted: tuple[Results, int], models: Path, tmp_path: Path
+) -> None:
+    results, planned = counted
     done = 0
     for after in (3, 20, 11):
         stopping = Stopping(after)
@@ -147,7 +148,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(results: Results, models: P
         done += after
     last = Stopping(10_000)
     finished = run(BENCH, folder=tmp_path / "cut", zoo=PLAN, zoo_folder=models, executor=last)
-    assert done + last.asked == whole.asked  # nothing is done twice
+    assert done + last.asked == planned  # nothing is done twice
     assert numbers(finished) == numbers(results)
     nothing = Stopping(0)
     assert numbers(run(BENCH, folder=tmp_path / "cut", zoo=PLAN, zoo_folder=models, executor=nothing)) == numbers(

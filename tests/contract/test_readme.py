@@ -1,4 +1,4 @@
-"""The README's examples run as written."""
+"""The README's examples run as written; in the quick test with shorter trainings in one process."""
 
 from __future__ import annotations
 
@@ -17,20 +17,28 @@ README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+SHORTER = {"train digits:owner": "train digits:owner --epochs 10", "--jobs 2": "--jobs 1"}
+
+
 def commands(block: str) -> list[tuple[str, str]]:
     """Each `$ command` with the output that the README shows for it."""
     parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
     return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
 
 
-def test_the_first_screens_example_and_the_python_face_run_as_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("length", ["shorter", pytest.param("as written", marks=pytest.mark.slow)])
+def test_the_first_screens_example_and_the_python_face_run(
+    length: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(README.read_text())
     assert [kind for kind, _ in blocks] == ["console", "python"]
-    checker = doctest.OutputChecker()
-    for command, expected in commands(blocks[0][1]):
+    checker, example = doctest.OutputChecker(), blocks[0][1]
+    if length == "shorter":
+        for as_written, short in SHORTER.items():
+            assert example.count(as_written) == 1
+            example = example.replace(as_written, short)
+    for command, expected in commands(example):
         stdout = io.StringIO()
         with contextlib.redirect_stdout(stdout):
             code = run(shlex.split(command)[1:])

@@ -101,7 +101,7 @@ def test_a_judge_with_an_older_processor_makes_the_queries_again(digits: Digits,
     """Walks along gradients, made with this processor's instructions and made again without them."""
     save_model(tmp_path / "source.safetensors", digits.source, digits.trained.card)
     enroll(
-        tmp_path / "source.safetensors", digits.queries, scheme=AdvTra(trajectories=20), negatives=digits.strangers,
+        tmp_path / "source.safetensors", digits.queries, scheme=AdvTra(trajectories=8), negatives=digits.strangers,
         out=tmp_path / "mine.fp",
     )  # fmt: skip
     run("key", "--out", "me.pem", cwd=tmp_path)

@@ -22,7 +22,7 @@ from modelprint.bench.work import CraftTask, WeighTask, craft, weigh
 from modelprint.core.errors import ModelprintError
 from modelprint.core.files import locked
 from modelprint.results.records import Results
-from modelprint.zoo.executors import Executor, Processes
+from modelprint.zoo.executors import Executor, Processes, kept
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import plan_of
 from modelprint.zoo.population import ZooModel, load
@@ -81,7 +81,8 @@ def run(
     store = Store(folder)
     with locked(folder, "benchmark"):
         running = _Run(field, store, executor or Processes(), device, progress or _silent, trust_code=trust_code)
-        running.go(only, budgets)
+        with kept(running.executor):
+            running.go(only, budgets)
         return summarise(field, store, before)
 
 

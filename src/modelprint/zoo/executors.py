@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, Protocol, TypeVar
 
 from modelprint.core.errors import DeviceError, UsageError
@@ -31,13 +32,25 @@ class Processes:
 
     def __init__(self, jobs: int = 1) -> None:
         self.jobs = jobs
+        self._pool: TaskPool[Any, Any] | None = None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Inside, all tasks are done by the same processes: each takes seconds to load its libraries."""
+        with TaskPool[Any, Any](_called, None, jobs=self.jobs) as pool:
+            self._pool = pool
+            try:
+                yield
+            finally:
+                self._pool = None
 
     def run(
         self, function: Callable[[None, Task], Result], tasks: Sequence[Task], done: Callable[[int, Result], None]
     ) -> None:
         """Do all tasks."""
-        with TaskPool(function, None, jobs=self.jobs) as pool:
-            pool.run(tasks, done)
+        with nullcontext() if self._pool is not None else self.kept():
+            assert self._pool is not None
+            self._pool.run([(function, task) for task in tasks], done)
 
 
 class Ray:
@@ -110,6 +123,16 @@ def executor(name: ExecutorName, *, jobs: int, gpus_per_task: float | None = Non
             f"--gpus-per-task {gpus_per_task:g}: give a share of one GPU (0.25), or a whole number of them"
         )
     return Ray(jobs, gpus_per_task=gpus_per_task)
+
+
+def kept(executor: Executor) -> AbstractContextManager[None]:
+    """Inside, an executor that starts processes of its own starts them once."""
+    return executor.kept() if isinstance(executor, Processes) else nullcontext()
+
+
+def _called(_: None, work: tuple[Callable[[None, Any], Any], Any]) -> Any:
+    function, task = work
+    return function(None, task)
 
 
 def _on_one_thread(function: Callable[[None, Any], Any], task: Any) -> Any:
