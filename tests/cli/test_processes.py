@@ -17,6 +17,7 @@ from modelprint.nn.files import save_model
 from modelprint.ownership.enroll import enroll
 from modelprint.schemes.adv_tra import AdvTra
 from tests.conftest import Digits
+from tests.contract.test_commands import run
 
 PATIENCE = 90.0
 
@@ -77,8 +78,6 @@ def test_a_served_model_is_checked_like_its_file(place: Path, monkeypatch: pytes
 
 
 def verdict(place: Path, suspect: str) -> dict[str, Any]:
-    process = start("verify", "fp", suspect, "--format", "json", cwd=place)
-    stdout, stderr = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, stderr
-    found: dict[str, Any] = json.loads(stdout)
-    return found
+    """What verify prints, in this process."""
+    printed: dict[str, Any] = json.loads(run("verify", "fp", suspect, "--format", "json", cwd=place).stdout)
+    return printed

@@ -36,32 +36,42 @@ def found(digits: Digits, name: UniversalName, *, seed: int = 0) -> Tensor:
     return WAYS[name].find(digits.source, learned_from, epsilon=EPSILON, generator=generator)
 
 
+@pytest.fixture(scope="module")
+def shifts(digits: Digits) -> dict[UniversalName, Tensor]:
+    """What each way finds, made once."""
+    return {name: found(digits, name) for name in get_args(UniversalName)}
+
+
 @pytest.mark.parametrize("name", get_args(UniversalName))
-def test_every_way_stays_within_epsilon_and_repeats_itself(digits: Digits, name: UniversalName) -> None:
-    shift = found(digits, name)
+def test_every_way_stays_within_epsilon_and_repeats_itself(
+    digits: Digits, shifts: dict[UniversalName, Tensor], name: UniversalName
+) -> None:
+    shift = shifts[name]
     assert shift.shape == (1, 8, 8)
     assert shift.abs().max() <= EPSILON + 1e-7
     assert torch.equal(shift, found(digits, name))
 
 
-def test_learned_ones_fool_held_out_images_far_more_often_than_patterns(digits: Digits) -> None:
+def test_learned_ones_fool_held_out_images_far_more_often_than_patterns(
+    digits: Digits, shifts: dict[UniversalName, Tensor]
+) -> None:
     held_out = images(digits, "queries")
-    rates = {name: fooling_rate(digits.source, held_out, found(digits, name)) for name in get_args(UniversalName)}
+    rates = {name: fooling_rate(digits.source, held_out, shift) for name, shift in shifts.items()}
     assert rates["zero"] == 0
     assert rates["ascent"] > max(rates["random-sign"], rates["chessboard"])
     assert rates["deepfool"] > rates["chessboard"]
     assert rates["ascent"] > 0.6
 
 
-def test_a_chessboard_alternates_and_signs_are_all_at_the_border(digits: Digits) -> None:
-    board = found(digits, "chessboard")[0]
+def test_a_chessboard_alternates_and_signs_are_all_at_the_border(shifts: dict[UniversalName, Tensor]) -> None:
+    board = shifts["chessboard"][0]
     assert torch.equal(board[:, 1:], -board[:, :-1])
     assert torch.equal(board[1:], -board[:-1])
-    assert torch.allclose(found(digits, "random-sign").abs(), torch.full((1, 8, 8), EPSILON))
+    assert torch.allclose(shifts["random-sign"].abs(), torch.full((1, 8, 8), EPSILON))
 
 
-def test_the_fooling_rate_is_counted_on_images_as_stored(digits: Digits) -> None:
-    held_out, shift = images(digits, "queries"), found(digits, "ascent")
+def test_the_fooling_rate_is_counted_on_images_as_stored(digits: Digits, shifts: dict[UniversalName, Tensor]) -> None:
+    held_out, shift = images(digits, "queries"), shifts["ascent"]
     stored = ((held_out + shift).clamp(0, 1) * 255).round() / 255
     with torch.no_grad():
         changed = digits.source(held_out).argmax(1) != digits.source(stored).argmax(1)
