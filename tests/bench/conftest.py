@@ -58,9 +58,7 @@ class Counting(Processes):
 
     count = 0
 
-    def run(
-        self, function: Callable[[None, Any], Any], tasks: Sequence[Any], done: Callable[[int, Any], None]
-    ) -> None:
+    def run(self, function: Callable[[None, Any], Any], tasks: Sequence[Any], done: Callable[[int, Any], None]) -> None:
         self.count += len(tasks)
         super().run(function, tasks, done)
 
