@@ -23,7 +23,7 @@ PAGE = ROOT / "docs" / "your-model.md"
 CASES = ("timm", "hf", "own", "form")
 SHORTER = {
     "auto:20": "auto:2", "20 calibration": "2 calibration", ": derived": ": inconclusive", "--jobs 2": "--jobs 1",
-    "epochs 8": "epochs 4", "epochs=8": "epochs=4", "--shadow 4": "--shadow 2",
+    "epochs 8": "epochs 4", "epochs=8": "epochs=4",
 }  # fmt: skip
 
 
