@@ -22,6 +22,7 @@ FileKind = Literal[
     "openvino",
     "saved-model",
     "xgboost",
+    "skops",
     "other",
 ]
 CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".th", ".ckpt", ".bin", ".tar"})
@@ -31,6 +32,7 @@ ASKED: Mapping[FileKind, str] = {  # formats that answer, but give no gradients 
     "keras": "a Keras file",
     "openvino": "an OpenVINO model",
     "saved-model": "a SavedModel",
+    "skops": "a file of skops",
 }
 PROGRAMS = ("exported", "torchscript")  # kinds that bring code
 SAVED_MODEL = "saved_model.pb"  # in a folder of that kind
@@ -48,6 +50,7 @@ _BY_SUFFIX: Mapping[str, FileKind] = {
     ".h5": "keras",
     ".hdf5": "keras",
     ".xml": "openvino",
+    ".skops": "skops",
 }
 _TITLES: Mapping[str, str] = {  # of what no reader is there for
     ".mlmodel": "a Core ML model",
@@ -60,7 +63,6 @@ _TITLES: Mapping[str, str] = {  # of what no reader is there for
     ".pkl": "a pickle",
     ".pickle": "a pickle",
     ".joblib": "a pickle of joblib",
-    ".skops": "a model of scikit-learn",
     ".msgpack": "weights of Flax",
     ".pdparams": "a checkpoint of PaddlePaddle",
     ".pdmodel": "a model of PaddlePaddle",
@@ -128,8 +130,9 @@ def no_model_file(path: Path) -> str:
     if title is not None:
         return f"{path} is {title}, which is not read: {WAYS_ROUND}"
     return (
-        f"{path} is no model file: name a .safetensors, .pt, .pth, .ckpt, .bin, .pt2, .onnx, .tflite, .keras, .h5 or "
-        f".xml (OpenVINO) file, a SavedModel, a folder with config.json, or a .toml spec file; or {WAYS_ROUND}"
+        f"{path} is no model file: name a .safetensors, .pt, .pth, .ckpt, .bin, .pt2, .onnx, .tflite, .keras, .h5, "
+        ".xml (OpenVINO), .skops or .json (XGBoost) file, a SavedModel, a folder with config.json, or a .toml spec "
+        f"file; or {WAYS_ROUND}"
     )
 
 
@@ -158,6 +161,8 @@ def _by_members(stream: IO[bytes]) -> FileKind | None:
         return None
     if {"config.json", "metadata.json"} <= set(names):
         return "keras"
+    if "schema.json" in names:
+        return "skops"
     if any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names):
         return "torchscript"
     if any(name.endswith(("/archive_format", "serialized_exported_program.json")) for name in names):

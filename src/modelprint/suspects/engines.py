@@ -77,6 +77,13 @@ ENGINES: Mapping[FileKind, Engine] = {
         extra="openvino",
         read=lambda path, _: read_with_weights(path),
     ),
+    "skops": Engine(
+        title="skops",
+        handler=_child("skops"),
+        packages=("skops", "sklearn"),
+        extra="tabular",
+        read=lambda path, _: read_one(path),
+    ),
     "saved-model": Engine(
         title="SavedModel",
         handler=_child("saved_model"),
