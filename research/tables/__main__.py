@@ -21,6 +21,7 @@ from research.tables.evidence_reach import evidence_aims
 from research.tables.false_claims_table import false_claims, forged_data
 from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
 from research.tables.level_tables import auto, found, relation, residual, splits
+from research.tables.modality_tables import of_zoo
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
 from research.tables.rederived_table import rederived
@@ -122,6 +123,7 @@ def main() -> None:
     _fill("evasion.md", evaded)
     _fill("threat-model.md", {"false claims": false_claims(), "forged data": forged_data()})
     _fill("evidence.md", {"rederived": rederived()})
+    _fill("modalities.md", {f"zoo {name}": of_zoo(name) for name in ("series", "control-charts", "vector", "text")})
     aims = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
     aims["evidence reached"] = evidence_aims()
     if (RESULTS / "cifar10-small.json").exists():
