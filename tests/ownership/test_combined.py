@@ -18,8 +18,10 @@ N = 19
 ACCESSES = (Access.LABELS, Access.SCORES, Access.WEIGHTS)
 
 
-def level(access: Access, scores: Sequence[float], *, exact: bool = True) -> Level:
-    """Of a suspect, the first, and calibration models."""
+def level(
+    access: Access, scores: Sequence[float], *, exact: bool = True, least: Sequence[float] | None = None
+) -> Level:
+    """Of a suspect, the first, and calibration models; `least`: the lowest scores of these, where those are bounds."""
     own, *others = scores
     decision = Decision(
         outcome="not-shown",
@@ -38,6 +40,7 @@ def level(access: Access, scores: Sequence[float], *, exact: bool = True) -> Lev
         decision=decision,
         calibration=np.array(others, dtype=np.float64),
         exact=exact,
+        least=None if least is None else np.array(least, dtype=np.float64),
     )
 
 
@@ -120,6 +123,22 @@ def test_silence_never_lowers_a_p_value(seed: int, lost: list[float], shift: flo
     bounds = table.copy()
     bounds[:, 0] -= lost
     assert p_value(bounds, exact=False) >= p_value(table)
+
+
+@settings(deadline=None, max_examples=200)
+@given(seed=st.integers(0, 2**31), lost=st.floats(0, 2), shift=st.floats(-2, 8))
+def test_bounds_of_calibration_models_never_lower_a_p_value(seed: int, lost: float, shift: float) -> None:
+    """Where their scores depend on missing answers, too: the true ones lie anywhere between the bounds."""
+    draw = np.random.default_rng(seed)
+    table = population(draw, 1, N + 1)[0]
+    table[:, 0] += shift
+    low, high = (table[1, 1:] + sign * draw.uniform(0, lost, N) for sign in (-1, 1))
+    bounded = levels(table)
+    bounded[1] = level(Access.SCORES, [table[1, 0] - lost, *high], exact=False, least=low.tolist())
+    own, others = combined_scores(bounded)
+    rank = ranked_by_kind(others, ["a"] * N, 0.05, score=own)
+    assert rank.p_value is not None
+    assert rank.p_value >= p_value(table)
 
 
 def test_one_level_that_is_far_above_is_enough() -> None:

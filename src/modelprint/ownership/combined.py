@@ -23,6 +23,7 @@ from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
 from modelprint.core.verdict import Evidence, FalseAccusations, Relation
 from modelprint.lineage import LineageResult
+from modelprint.ownership.above import above, combined_alone
 from modelprint.ownership.decide import (
     CalibrationScores,
     Decision,
@@ -51,6 +52,8 @@ class Level:
         resolution: a difference of its scores that says nothing.
         calibration: the scores of the calibration models; NaN where one cannot be compared.
         exact: whether the suspect's score is what it is, and not a lower bound because answers are missing.
+        least: the lowest that the scores of the calibration models can be, where they depend on missing answers, too;
+            `calibration` then holds the highest. None otherwise.
     """
 
     access: Access
@@ -60,6 +63,7 @@ class Level:
     decision: Decision
     calibration: Float[np.ndarray, " n"]
     exact: bool = True
+    least: Float[np.ndarray, " n"] | None = None
 
 
 def levels_of(
@@ -111,6 +115,7 @@ def levels_of(
                 decision=decision,
                 calibration=decision.calibration_scores,
                 exact=bool(theirs.answered[asked[index]].all()),
+                least=decision.calibration_least,
             )
         )
     return levels
@@ -152,10 +157,14 @@ def combined_scores(levels: Sequence[Level]) -> tuple[float, Float[np.ndarray, "
     others[ranked] = 0.0
     for level in levels:
         assert level.decision.score is not None
-        above, theirs = _above(
-            level.decision.score, level.calibration[ranked], resolution=level.resolution, exact=level.exact
+        mine, theirs = above(
+            level.decision.score,
+            level.calibration[ranked],
+            least_others=None if level.least is None else level.least[ranked],
+            resolution=level.resolution,
+            exact=level.exact,
         )
-        own += above
+        own += mine
         others[ranked] += theirs
     return own, others
 
@@ -180,37 +189,6 @@ def calibrated_alone(
     return ranked_by_kind(
         total, [groups[k] for k in places], alpha, families=[families[k] for k in places], pool=pool_kinds
     ).threshold
-
-
-def combined_alone(columns: Sequence[tuple[Float[np.ndarray, " n"], float]]) -> Float[np.ndarray, " n"]:
-    """The combined score of each calibration model, with no suspect among them.
-
-    Args:
-        columns: the scores at each level, and a difference of them that says nothing.
-    """
-    if len(columns) == 1:
-        return columns[0][0]
-    total = np.zeros(len(columns[0][0]))
-    for column, resolution in columns:
-        total += _above(-np.inf, column, resolution=resolution, exact=True)[1]
-    return total
-
-
-def _above(
-    score: float, others: Float[np.ndarray, " n"], *, resolution: float, exact: bool
-) -> tuple[float, Float[np.ndarray, " n"]]:
-    """How far the suspect and the others lie above the median, over the distance of the quartiles.
-
-    Order statistics rise with the suspect's score: where that is a lower bound, they lie between those with this score
-    and those with a score above all others.
-    """
-    least = np.sort(np.append(others, score))
-    most = least if exact else np.sort(np.append(others, np.inf))
-    last = len(least) - 1
-    low, middle, high = last // 4, last // 2, last - last // 4
-    narrow, wide = (max(a[high] - b[low], resolution) for a, b in ((least, most), (most, least)))
-    own = max(score - most[middle], 0.0) / wide if np.isfinite([most[middle], wide]).all() else 0.0
-    return float(own), np.maximum(others - least[middle], 0.0) / narrow
 
 
 def decide_together(

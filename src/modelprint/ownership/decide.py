@@ -16,7 +16,7 @@ from modelprint.core.suspect import UNANSWERED, Answers
 from modelprint.core.verdict import Evidence, FalseAccusations, KindRate, Outcome, Relation
 from modelprint.ownership.kinds import Group
 from modelprint.ownership.matching import Matching, looks_renamed, rematched, renamed
-from modelprint.schemes.base import Scheme, State
+from modelprint.schemes.base import Scheme, ScoreBounds, State
 from modelprint.stats.calibration import Ranking, needed_models, ranked_by_kind, upper_bound
 
 LEAST_ANSWERED = 0.5
@@ -28,7 +28,9 @@ class Decision:
     """What the answers show.
 
     Attributes:
-        calibration_scores: of the calibration models, by their answers to all queries that could have been asked.
+        calibration_scores: of the calibration models, by their answers to all queries that could have been asked; the
+            highest that they can be, where they depend on answers of the suspect that are missing.
+        calibration_least: the lowest that they can be then; None otherwise.
         ranked: how many families stand in the smallest group that the p-value rests on.
         kinds: the rank in each group.
         pooled: whether a group of too few families was ranked with the most frequent one.
@@ -47,6 +49,7 @@ class Decision:
     threshold: float | None
     false_accusations: FalseAccusations | None
     calibration_scores: np.ndarray
+    calibration_least: np.ndarray | None = None
     ranked: int = 0
     kinds: tuple[KindRate, ...] = ()
     pooled: bool = False
@@ -104,6 +107,23 @@ class CalibrationScores:
         read = self._read(queries, shown, matched=matched)
         score, *others = self.scheme.scores_among(self.state, self.source, [suspect, *read], suspect=0)
         return float(score), np.array(others)
+
+    def bounds_beside(
+        self, suspect: Answers, queries: np.ndarray, shown: Access, *, missing: np.ndarray, matched: bool
+    ) -> tuple[float, ScoreBounds]:
+        """The lowest score of a suspect that left queries out, and between which those of each model beside it lie.
+
+        Raises:
+            UnscorableError: no such bounds are known; or the classes are matched by the very answers that are missing.
+        """
+        if matched:
+            raise UnscorableError(
+                f"{missing.sum()} queries were not answered, and the suspect's classes are matched by its answers: ask "
+                "again until every query is answered, or compare labels (--access labels)"
+            )
+        read = [suspect, *self._read(queries, shown, matched=False)]
+        bounds = self.scheme.bounds_among(self.state, self.source, read, missing, suspect=0)
+        return float(bounds.low[0]), ScoreBounds(low=bounds.low[1:], high=bounds.high[1:])
 
     def _read(self, queries: np.ndarray, shown: Access, *, matched: bool) -> list[Answers]:
         read = [only(other.restricted(shown), queries) for other in self.calibration]
@@ -165,8 +185,11 @@ def decide(
     path = asked if planned is None or not scheme.sequential else planned
     scores = shared or CalibrationScores(scheme=scheme, state=state, source=source, calibration=calibration)
     try:
-        if scheme.transductive:
-            every_answer_needed(scheme, missing)
+        least = None
+        if scheme.transductive and missing.any():
+            score, bounds = scores.bounds_beside(heard, path, shown, missing=missing, matched=matching is not None)
+            ranked, least = bounds.high, bounds.low
+        elif scheme.transductive:
             score, ranked = scores.beside(heard, path, shown, matched=matching is not None)
         else:
             score, ranked = scheme.least_score(state, source, heard, missing), np.zeros(0)
@@ -221,6 +244,7 @@ def decide(
         threshold=rank.threshold,
         false_accusations=errors,
         calibration_scores=ranked,
+        calibration_least=least,
         ranked=min(rank.sizes.values()),
         kinds=rates(rank),
         pooled=any(one.pooled_with is not None for one in rank.kinds),
@@ -229,19 +253,6 @@ def decide(
         note=note,
         uncovered=uncovered,
     )
-
-
-def every_answer_needed(scheme: Scheme, missing: np.ndarray) -> None:
-    """Nothing, if no answer is missing.
-
-    Raises:
-        UnscorableError: some are, and the scheme compares models on all of them: no bound is known of what one hides.
-    """
-    if missing.any():
-        raise UnscorableError(
-            f"{missing.sum()} queries were not answered, and scheme {scheme.name} compares models on all of them: ask "
-            "again until every query is answered, or compare labels (--access labels)"
-        )
 
 
 def _matched(matching: Matching, named: float | None, limit: float | None) -> str:

@@ -7,7 +7,6 @@ public `craft` is final: it checks what the scheme needs and what comes back, an
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -32,6 +31,8 @@ from modelprint.core.unfinished import Unfinished
 from modelprint.data.labelled import LabelledSet
 from modelprint.nn.refs import ModelRef
 from modelprint.schemes.asked import disagreeing
+from modelprint.schemes.bounds import ScoreBounds as ScoreBounds
+from modelprint.schemes.crafted import check_queries
 from modelprint.schemes.effort import Effort as Effort
 from modelprint.schemes.needs import Needs as Needs
 from modelprint.schemes.published import Published
@@ -274,6 +275,28 @@ class Scheme(ABC):
         """
         return np.array([self.score(state, source, one) for one in answers])
 
+    def bounds_among(
+        self,
+        state: State,
+        source: Answers,
+        answers: Sequence[Answers],
+        missing: Bool[np.ndarray, " n"],
+        *,
+        suspect: int,
+    ) -> ScoreBounds:
+        """Between which the score of each model lies, whatever the suspect's missing answers would have been.
+
+        Of schemes whose `scores_among` depend on each other: a suspect is ranked by its lowest score among the highest
+        of the others, so that it ranks no higher by silence than by its answers.
+
+        Raises:
+            UnscorableError: no such bounds are known.
+        """
+        raise UnscorableError(
+            f"{missing.sum()} queries were not answered, and scheme {self.name} compares models on all of them: ask "
+            "again until every query is answered, or compare labels (--access labels)"
+        )
+
     def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
         """The lowest score that any answers to the missing queries could give, or less.
 
@@ -367,34 +390,3 @@ def right_and_wrong(source: nn.Module, seeds: LabelledSet) -> np.ndarray:
             "look at its normalisation, its class order, and that DATA is what it was trained for"
         )
     return right
-
-
-def check_queries(scheme: str, queries: Queries, *, seeds: LabelledSet, budget: int | None) -> None:
-    """Nothing, if what a scheme crafted can be stored and asked.
-
-    Raises:
-        FingerprintError: no query or more than the budget, inputs of another type or shape than the seeds, labels,
-            groups and columns of other types or lengths, or a report that is not JSON; the message says which.
-        DataError: inputs that no model can be asked, such as NaN.
-    """
-    count, stored = len(queries.labels), queries.stored
-    if not count or (budget is not None and count > budget):
-        raise FingerprintError(f"scheme {scheme} made {count} queries for a budget of {budget}")
-    if stored.shape != (count, *seeds.shape) or stored.dtype not in seeds.modality.codecs.values():
-        raise FingerprintError(
-            f"scheme {scheme} made queries {stored.dtype} {stored.shape} with {count} labels, from inputs "
-            f"{seeds.stored.dtype} {seeds.shape}"
-        )
-    seeds.modality.check(stored)
-    if not 0 <= queries.labels.min() <= queries.labels.max() < seeds.classes:
-        raise FingerprintError(f"scheme {scheme} made labels that are not those of {seeds.classes} classes")
-    try:
-        json.dumps(dict(queries.report), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise FingerprintError(f"scheme {scheme} reports of its crafting what JSON does not hold: {error}") from error
-    for name, column in {"labels": queries.labels, "group": queries.group}.items():
-        if column.dtype != np.int64:
-            raise FingerprintError(f"scheme {scheme} made {name} of type {column.dtype}, not int64")
-    for name, column in {"group": queries.group, **queries.columns}.items():
-        if len(column) != count:
-            raise FingerprintError(f"scheme {scheme} made {count} queries, but {len(column)} values of {name}")

@@ -14,6 +14,10 @@ among those that it is compared against would score lower than a new one does.
 
 Where a suspect's scores are rounded, or cut to the highest few, all tables are read as coarsely.
 
+Where answers of the suspect are missing, its lowest score is ranked among the highest of the others, over everything
+that the missing answers could have been (`residual_bounds`): leaving a query out for all models would let whoever
+chooses it decide the rank.
+
 Queries are natural inputs; with surrogates, those on which their residuals follow the source's most steadily.
 
 Differs from the papers: they know nothing of fingerprints. All leave-one-out residuals come from one inverse
@@ -28,7 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import nn
 
 from modelprint.core.access import Access
@@ -38,14 +42,26 @@ from modelprint.core.suspect import Answers
 from modelprint.nn.refs import ModelRef
 from modelprint.perturb.precision import Precision, in_precision
 from modelprint.schemes.asked import answered_queries, crafting_report, wanted_queries
-from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
+from modelprint.schemes.base import (
+    SCHEMES,
+    Effort,
+    Enrollment,
+    Needs,
+    Queries,
+    Scheme,
+    ScoreBounds,
+    ShadowAnswers,
+    State,
+)
 from modelprint.schemes.reading import Reading, table
+from modelprint.schemes.residual_bounds import partial_correlation_bounds
 from modelprint.training.loop import predict
 
 DECIMALS = 9  # of scores and of what queries are chosen by, or the order in which a processor adds would break ties
 LEAST_QUERIES = 2
 LEAST_OTHERS = 3  # models that suspect and source are compared against
 NOTHING = 1e-12  # of a table's square: below it there is nothing but rounding
+MOST_MISSING = 0.25  # of the queries, above which bounds tell nothing
 MOST = 2**27  # numbers of all models' tables together when queries are chosen
 
 
@@ -210,13 +226,58 @@ class Residual(Scheme):
         tables = [reading.table(given) for given in state["references"][:, index]]
         tables += [read_rows(reading, one, index) for one in answers]
         if len(tables) <= LEAST_OTHERS:
-            raise UnscorableError(
-                f"residual compares a suspect with other models, {LEAST_OTHERS} or more, and got {len(tables) - 1}: "
-                "name independent models with --negatives, or --shadow at enrollment"
-            )
+            raise _too_few(len(tables) - 1)
         own = reading.table(source.scores[index])
         correlations = partial_correlations(np.stack(tables), own, ridge=self.ridge, floor=self.floor)
         return np.round(correlations[len(state["references"]) :], DECIMALS)
+
+    def bounds_among(
+        self,
+        state: State,
+        source: Answers,
+        answers: Sequence[Answers],
+        missing: Bool[np.ndarray, " n"],
+        *,
+        suspect: int,
+    ) -> ScoreBounds:
+        """Bounds of `scores_among`.
+
+        Raises:
+            UnscorableError: as `scores_among`; so much is missing that bounds tell nothing; or the scores are rounded
+                or cut: nobody knows how the missing ones are.
+        """
+        first = answers[suspect]
+        heard = scored_queries(source, first)
+        assert source.scores is not None
+        assert first.scores is not None
+        if missing.sum() > MOST_MISSING * (len(heard) + missing.sum()):
+            raise UnscorableError(
+                f"{missing.sum()} queries were not answered; of more than {MOST_MISSING:.0%} scores tell nothing: ask "
+                "again until every query is answered, or compare labels (--access labels)"
+            )
+        reading = Reading.of(first.scores[heard])
+        if reading != Reading():
+            raise UnscorableError(
+                f"{missing.sum()} queries were not answered, and the scores are rounded or cut, so that no bound is "
+                "known of what the missing ones hide: ask again until every query is answered, or compare labels "
+                "(--access labels)"
+            )
+        index = np.sort(np.concatenate([heard, np.flatnonzero(missing)]))
+        references = state["references"][:, index]
+        tables = np.stack([table(given) for given in references] + [read_rows(reading, one, index) for one in answers])
+        if len(tables) <= LEAST_OTHERS:
+            raise _too_few(len(tables) - 1)
+        bounds = partial_correlation_bounds(
+            tables,
+            table(source.scores[index]),
+            missing[index],
+            suspect=len(references) + suspect,
+            ridge=self.ridge,
+            floor=self.floor,
+        )
+        beyond = 0.5 * 10.0**-DECIMALS  # what rounding the scores may add
+        low, high = bounds.low[len(references) :] - beyond, bounds.high[len(references) :] + beyond
+        return ScoreBounds(low=np.round(low, DECIMALS), high=np.round(high, DECIMALS))
 
     def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
         """How many queries were compared, which share of the scores is 0, and how coarse they are."""
@@ -229,6 +290,13 @@ class Residual(Scheme):
             "decimals": reading.decimals,
             "highest": reading.highest,
         }
+
+
+def _too_few(others: int) -> UnscorableError:
+    return UnscorableError(
+        f"residual compares a suspect with other models, {LEAST_OTHERS} or more, and got {others}: "
+        "name independent models with --negatives, or --shadow at enrollment"
+    )
 
 
 def partial_correlations(

@@ -16,7 +16,8 @@ from modelprint.bench.answers.schemes import ANSWER_SCHEMES, Evidence
 from modelprint.core.access import Access
 from modelprint.core.registry import Registry
 from modelprint.core.suspect import Answers
-from modelprint.ownership.combined import Level, combined_alone, combined_scores
+from modelprint.ownership.above import combined_alone
+from modelprint.ownership.combined import Level, combined_scores
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, unscored_decision
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.auto import Auto
