@@ -175,8 +175,6 @@ def test_silence_does_not_help(digits: Digits, fingerprint: Fingerprint) -> None
         scores[places] = np.nan
         return Answers(labels=labels, scores=scores)
 
-    from dataclasses import replace
-
     labels = concluded(scheme, fingerprint, replace(interview, answers=without(np.arange(8))), alpha=ALPHA)
     assert labels.p_value is not None
     assert whole.p_value is not None
@@ -184,9 +182,13 @@ def test_silence_does_not_help(digits: Digits, fingerprint: Fingerprint) -> None
     assert labels.score is not None
     assert whole.score is not None
     assert labels.score < whole.score
-    silent = concluded(scheme, fingerprint, replace(interview, answers=without(np.array([60]))), alpha=ALPHA)
-    assert silent.outcome == "inconclusive"
-    assert "--access labels" in silent.message
+    one = concluded(scheme, fingerprint, replace(interview, answers=without(np.array([60]))), alpha=ALPHA)
+    assert one.p_value is not None
+    assert one.p_value >= whole.p_value
+    assert "answers are missing (scores), which counts against derivation" in one.message
+    many = concluded(scheme, fingerprint, replace(interview, answers=without(np.arange(60, 75))), alpha=ALPHA)
+    assert many.outcome == "inconclusive"
+    assert "--access labels" in many.message
 
 
 def test_an_owner_without_shadow_models_gets_what_needs_none(digits: Digits, poor: Fingerprint) -> None:
