@@ -10,6 +10,7 @@ import pytest
 from tests.bench.test_answers import synthetic, written
 from tests.contract.test_bench import ROW, RUN, SUSPECT
 from tests.contract.test_commands import run
+from tests.printed import printed as as_described
 
 WORDS = ("bench", "answers", "table.npz", "--families", "families.json")
 
@@ -23,7 +24,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_answers_prints_rows_with_provenance(place: Path) -> None:
     done = run(*WORDS, "--scheme", "akh,fbi,contrast", "--budget", "100", "--seed", "3", "--format", "json", cwd=place)
-    found = json.loads(done.stdout)
+    found = as_described("bench-answers", done.stdout)
     assert {"rows", "suspects", "runs", "provenance"} <= set(found)
     for what, keys in (("rows", ROW), ("suspects", SUSPECT), ("runs", RUN)):
         assert all(keys <= set(entry) for entry in found[what])
@@ -46,7 +47,7 @@ def test_what_answers_prints_is_a_file_of_results(place: Path) -> None:
     done = run(*WORDS, "--scheme", "akh", "--format", "json", cwd=place)
     (place / "results.json").write_text(done.stdout)
     shown = run("bench", "show", "results.json", "--format", "json", cwd=place)
-    assert json.loads(shown.stdout) == json.loads(done.stdout)
+    assert as_described("bench-show", shown.stdout) == json.loads(done.stdout)
     assert "akh" in run("bench", "show", "results.json", cwd=place).stdout
     table = run(*WORDS, "--scheme", "akh", cwd=place).stdout
     assert "56 models, 400 images, 9 sources" in table

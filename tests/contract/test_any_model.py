@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import doctest
-import json
 import re
 import shlex
 import shutil
@@ -33,6 +32,7 @@ from tests.contract.test_check_an_api import CONSOLE
 from tests.contract.test_commands import run
 from tests.contract.test_readme import commands
 from tests.formats.layers import layers_of, tflite_file
+from tests.printed import printed as as_described
 from tests.schemes.world import strangers
 
 PAGE = Path(__file__).parents[2] / "docs" / "any-model.md"
@@ -155,7 +155,9 @@ def test_answers_by_hand_give_the_same_verdict_everywhere(fingerprint: Fingerpri
     assert whole.suspect.startswith("sha256:")
     run("record", "mine.fp", "queries/answers.csv", "--out", ANSWERS, cwd=place)
     assert verify(fingerprint, ANSWERS).model_copy(update={"message": ""}) == whole.model_copy(update={"message": ""})
-    identified = json.loads(run("identify", "queries/answers.csv", "mine.fp", "--format", "json", cwd=place).stdout)
+    identified = as_described(
+        "identify", run("identify", "queries/answers.csv", "mine.fp", "--format", "json", cwd=place).stdout
+    )
     assert identified["verdict"] == "derived"
 
 
@@ -171,7 +173,7 @@ def test_answers_by_hand_are_evidence(digits: Digits, fingerprint: Fingerprint, 
     (place / "nine.csv").write_text(text.replace(",9\n", ",other\n"))
     for words in (["queries/answers.csv"], ["nine.csv", "--class-names", "names.toml"]):
         run("bundle", "mine.fp", *words, "--commitment", "mine.seal", "--key", "me", "--out", "mine.bundle", cwd=place)
-        checked = json.loads(run("check", "mine.bundle", "--format", "json", cwd=place).stdout)
+        checked = as_described("check", run("check", "mine.bundle", "--format", "json", cwd=place).stdout)
         assert checked["verdict"]["verdict"] == "derived"
 
 
@@ -185,7 +187,9 @@ def test_of_several_owners_each_finds_its_own_queries(digits: Digits, fingerprin
     (place / "both.csv").write_text("\n".join([*mine, *others[1:]]))
     refused = run("identify", "mine/answers.csv", "mine.fp", "other.fp", cwd=place)
     assert "mine.fp" in refused.stdout
-    identified = json.loads(run("identify", "both.csv", "mine.fp", "other.fp", "--format", "json", cwd=place).stdout)
+    identified = as_described(
+        "identify", run("identify", "both.csv", "mine.fp", "other.fp", "--format", "json", cwd=place).stdout
+    )
     assert len(identified["candidates"]) == 2
 
 

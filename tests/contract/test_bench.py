@@ -5,7 +5,6 @@ The three minutes are slow tests, 100 s of a processor. The JSON of a tiny bench
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.contract.test_commands import run
+from tests.printed import printed as as_described
 
 ROW = {
     "scheme", "attack", "family", "source", "access", "budget", "queries", "evasion", "seed", "auc", "tpr_at_1",
@@ -59,8 +59,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
 
 @pytest.fixture(scope="module")
 def shown(digits: tuple[Path, float]) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run("bench", "show", "digits.json", "--format", "json", cwd=digits[0]).stdout)
-    return told
+    done = run("bench", "show", "digits.json", "--format", "json", cwd=digits[0])
+    results: dict[str, Any] = as_described("bench-show", done.stdout)
+    return results
 
 
 @pytest.mark.slow

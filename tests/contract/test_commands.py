@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import re
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from modelprint.cli.app import run as command
+from tests.printed import printed as as_described
 
 KEYS = {
     "schema",
@@ -83,7 +83,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def verdict_of(place: Path, *words: str, code: int = 0) -> dict[str, Any]:
     done = run("verify", "fp", *words, "--format", "json", cwd=place, code=code)
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = as_described("verify", done.stdout)
     return found
 
 
@@ -143,7 +143,7 @@ def test_inspect_exports_png_queries_with_an_index(place: Path) -> None:
     lines = (place / "png" / "index.csv").read_text().splitlines()
     assert lines[0] == "file,sha256,true_label,source_label"
     assert len(lines) == 171
-    found = json.loads(run("inspect", "fp", "--format", "json", cwd=place).stdout)
+    found = as_described("inspect", run("inspect", "fp", "--format", "json", cwd=place).stdout)
     assert found["scheme"] == "adv-tra"
     assert found["parameters"]["m"] == 4
 
@@ -190,7 +190,8 @@ def test_errors_say_what_is_wrong_with_the_right_code(place: Path, words: list[s
 
 
 def test_a_zoos_status_is_shown_without_building_it(place: Path) -> None:
-    found = json.loads(run("zoo", "status", "digits", "--folder", "zoo", "--format", "json", cwd=place).stdout)
+    done = run("zoo", "status", "digits", "--folder", "zoo", "--format", "json", cwd=place)
+    found = as_described("zoo-status", done.stdout)
     assert (found["zoo"], found["done"]) == ("digits", 0)
     assert found["total"] > 20
     assert "unknown zoo" in run("zoo", "status", "imaginary", cwd=place, code=2).stderr

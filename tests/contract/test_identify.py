@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from modelprint.ownership.enroll import enroll
 from modelprint.schemes.adv_tra import AdvTra
 from tests.conftest import Digits
 from tests.contract.test_commands import run
+from tests.printed import printed as as_described
 
 KEYS = {"schema", "suspect", "owner", "verdict", "alpha", "candidates", "message"}
 CANDIDATE = {
@@ -36,7 +36,7 @@ def place(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_identify_prints_one_object(place: Path) -> None:
     words = ("identify", "suspect.safetensors", "bob.fp", "ann.fp", "--format", "json", "--alpha", "0.8")
     done = run(*words, cwd=place)
-    found = json.loads(done.stdout)
+    found = as_described("identify", done.stdout)
     assert set(found) == KEYS
     assert (found["schema"], found["verdict"], found["alpha"]) == (1, "derived", 0.8)
     assert re.fullmatch(HASH, found["suspect"])
@@ -53,7 +53,7 @@ def test_identify_prints_one_object(place: Path) -> None:
 
 def test_without_enough_calibration_nobody_is_accused(place: Path) -> None:
     words = ("identify", "suspect.safetensors", "ann.fp", "bob.fp")
-    found = json.loads(run(*words, "--format", "json", "--exit-code", cwd=place, code=11).stdout)
+    found = as_described("identify", run(*words, "--format", "json", "--exit-code", cwd=place, code=11).stdout)
     assert (found["verdict"], found["owner"]) == ("inconclusive", None)
     assert "needs at least 39" in found["message"]
     table = run("identify", "--budget", "60", *words[1:], cwd=place).stdout

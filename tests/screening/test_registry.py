@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -17,6 +16,7 @@ from modelprint.core.errors import IntegrityError, ModelprintError, UsageError
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.screening.registry import INDEX, Registry
 from modelprint.screening.schema import MIGRATIONS, VERSION
+from tests.printed import printed as as_described
 from tests.screening.world import World
 
 
@@ -152,7 +152,7 @@ def test_commands(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(["registry", "add", folder, str(place / "first.fp"), "--name", "mine"]) == 0
     capsys.readouterr()
     assert run(["registry", "list", folder, "--format", "json"]) == 0
-    (listed,) = json.loads(capsys.readouterr().out)["fingerprints"]
+    (listed,) = as_described("registry-list", capsys.readouterr().out)["fingerprints"]
     assert listed["name"] == "mine"
     assert run(["registry", "export", folder, "mine", "--out", str(tmp_path / "back.fp")]) == 0
     assert Fingerprint.load(tmp_path / "back.fp").identity == listed["identity"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from modelprint.screening.scan import scan
 from modelprint.screening.targets import targets_of
 from modelprint.zoo.executors import Processes
 from tests.conftest import Digits
+from tests.printed import printed as as_described
 from tests.schemes.world import strangers
 from tests.screening.world import ALPHA, World, written
 
@@ -199,7 +199,7 @@ def test_an_empty_registry_is_refused(tmp_path: Path, world: World) -> None:
 def test_the_printed_object(world: World, registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     models = str(world.models)
     assert run(["scan", str(registry.folder), models, "--alpha", "0.34", "--format", "json", "--exit-code"]) == 10
-    printed = json.loads(capsys.readouterr().out)
+    printed = as_described("scan", capsys.readouterr().out)
     assert set(printed) >= {"schema", "pairs", "suspects", "method", "expected_false_positives", "alpha"}
     assert printed["schema"] == 1
     wanted = {"suspect", "fingerprint", "verdict", "p_value", "p_corrected", "access", "queries", "relation"}

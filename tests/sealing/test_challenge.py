@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from modelprint.schemes.akh import Akh
 from modelprint.training.loop import predict
 from tests.conftest import Digits
 from tests.contract.test_commands import run
+from tests.printed import printed as as_described
 
 ALPHA = "0.25"  # three calibration models
 FORGED = 30
@@ -105,7 +105,7 @@ FRESH = ("--source", "source.safetensors", "--data", "judge.npz", "--negatives",
 
 def test_forged_data_pass_re_derivation_and_the_judge_s_models_and_a_fresh_challenge_contradicts(folder: Path) -> None:
     again = ("--rederive", "--source", "source.safetensors", "--data", "owner.npz", "--negatives", "judge")
-    passed = json.loads(run("check", "victim.tar", *again, "--format", "json", cwd=folder).stdout)
+    passed = as_described("check", run("check", "victim.tar", *again, "--format", "json", cwd=folder).stdout)
     assert passed["rederived"]["exact"]
     assert passed["verdict"]["verdict"] == passed["rejudged"]["verdict"] == "derived"  # of an independent model
     images = next(one for one in passed["not_checked"] if "images and seed" in one["what"])
@@ -113,7 +113,7 @@ def test_forged_data_pass_re_derivation_and_the_judge_s_models_and_a_fresh_chall
 
     done = run("check", "victim.tar", *FRESH, "--suspect", "victim.safetensors", "--owner-data", "owner.npz",
                "--format", "json", cwd=folder, code=3)  # fmt: skip
-    printed = json.loads(done.stdout)
+    printed = as_described("check", done.stdout)
     assert printed["fits"] is False
     assert "the bundle says derived (p = 0.25), the fresh challenge not-shown" in done.stderr
     assert printed["challenge"]["contradicts"] in done.stderr.replace("\n", " ")
@@ -128,7 +128,7 @@ def test_the_documented_commands_run_as_they_stand(folder: Path) -> None:
     printed = []
     for words in lines:
         known = [word for word in words if word not in ("--tsa-root", "tsa.pem")]  # no server stamps here
-        printed.append(json.loads(run(*known, "--format", "json", cwd=folder).stdout))
+        printed.append(as_described("check", run(*known, "--format", "json", cwd=folder).stdout))
     first, second, third = printed
     assert all(one["fits"] and one["verdict"]["verdict"] == "derived" for one in printed)
     assert first["rejudged"]["verdict"] == "derived"
@@ -144,7 +144,7 @@ def test_the_documented_commands_run_as_they_stand(folder: Path) -> None:
 def test_of_a_copy_both_say_derived_and_whose_everything_is(folder: Path, digits: Digits) -> None:
     done = run("check", "evidence.tar", *FRESH, "--suspect", "suspect.safetensors", "--owner-data", "owner.npz",
                "--train-data", "digits:owner", "--format", "json", cwd=folder)  # fmt: skip
-    printed = json.loads(done.stdout)
+    printed = as_described("check", done.stdout)
     fresh = printed["challenge"]
     assert printed["fits"] is True
     assert fresh["verdict"]["verdict"] == "derived"
@@ -159,7 +159,7 @@ def test_of_a_copy_both_say_derived_and_whose_everything_is(folder: Path, digits
     assert "that the calibration models are independent, and answered so" not in claims
 
     named = ("--negatives", "owner", "--format", "json")
-    printed = json.loads(run("check", "evidence.tar", *named, cwd=folder).stdout)
+    printed = as_described("check", run("check", "evidence.tar", *named, cwd=folder).stdout)
     claims = {one["what"]: one for one in printed["not_checked"]}
     assert claims["that the calibration models are independent, and answered so"]["why"].endswith("owner's choice")
 

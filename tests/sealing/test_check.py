@@ -22,6 +22,7 @@ from modelprint.sealing.container import LARGEST, packed, unpacked
 from modelprint.sealing.envelope import opened, sign
 from modelprint.sealing.keys import encoded, make_key, public_bytes, read_private, read_public
 from modelprint.sealing.statements import Commitment, Evidence, now
+from tests.printed import printed as as_described
 from tests.sealing.world import bundled, fingerprint
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -170,7 +171,7 @@ def test_the_command_exits_with_3_and_says_what(
     place = data.index(b'{"access"')
     damaged.write_bytes(data[:place] + b"{ " + data[place + 2 :])
     assert run(["check", str(whole), "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["fits"] is True
+    assert as_described("check", capsys.readouterr().out)["fits"] is True
     assert run(["check", str(damaged)]) == 3
     assert run(["check", str(whole), "--rederive"]) == 2
     assert run(["check", str(tmp_path / "none.tar")]) == 1

@@ -20,6 +20,7 @@ from modelprint.sealing.container import packed, unpacked
 from modelprint.sealing.envelope import opened, sign
 from modelprint.sealing.keys import make_key, read_private, read_public
 from modelprint.sealing.statements import Evidence
+from tests.printed import printed as as_described
 from tests.sealing.test_check import GOLDEN, signed_again
 from tests.sealing.world import bundled, fingerprint, suspect
 
@@ -96,7 +97,7 @@ def test_a_page_that_says_something_else_than_the_records_is_named(
     assert run(words) == 0
     capsys.readouterr()
     assert run(["check", str(whole), "--format", "json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    printed = as_described("check", capsys.readouterr().out)
     assert "the report page is what these records give" in printed["checked"]
     assert not any(one["what"] == "the report page" for one in printed["not_checked"])
     assert {"what", "why", "option"} == set(printed["not_checked"][0])
@@ -105,7 +106,7 @@ def test_a_page_that_says_something_else_than_the_records_is_named(
     forged = tmp_path / "forged.tar"
     forged.write_bytes(signed_again(whole.read_bytes(), key, {REPORT: page.replace(b"derived", b"proven")}))
     assert run(["check", str(forged), "--format", "json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    printed = as_described("check", capsys.readouterr().out)
     assert any(one["what"] == "the report page" for one in printed["not_checked"])
     assert "the report page is what these records give" not in printed["checked"]
     assert run(["check", str(forged)]) == 0

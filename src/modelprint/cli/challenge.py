@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Group, Parameter
 from rich.table import Table
@@ -16,6 +15,7 @@ from modelprint.cli.verdicts import print_verdict
 from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from modelprint.cli.check_report import FreshChallenge, WhoseAlpha
     from modelprint.ownership.challenge import Challenge, Whose
     from modelprint.ownership.check import Checked
     from modelprint.zoo.reference_models.training import HowTrained
@@ -117,19 +117,21 @@ def challenged(
         )
 
 
-def as_json(fresh: Challenge, checked: Checked, flags: ChallengeFlags) -> dict[str, Any]:
+def report(fresh: Challenge, checked: Checked, flags: ChallengeFlags) -> FreshChallenge:
     """What `check --format json` says of it."""
-    return {
-        "verdict": json.loads(fresh.verdict.to_json()),
-        "message": fresh.verdict.message,
-        "seed": fresh.seed,
-        "images": {"name": fresh.data, "count": fresh.images, "left_out": fresh.left_out, "whose": "judge"},
-        "models": {"count": fresh.calibration, "whose": fresh.models},
-        "shadows": {"count": len(fresh.fingerprint.manifest.shadows), "whose": fresh.shadows},
-        "alpha": {"value": fresh.verdict.alpha, "whose": _whose_alpha(checked, flags)},
-        "same_suspect": fresh.same_suspect,
-        "contradicts": fresh.contradiction(checked.verdict),
-    }
+    from modelprint.cli.check_report import CountedModels, FreshChallenge, JudgesImages, StatedAlpha
+
+    return FreshChallenge(
+        verdict=fresh.verdict,
+        message=fresh.verdict.message,
+        seed=fresh.seed,
+        images=JudgesImages(name=fresh.data, count=fresh.images, left_out=fresh.left_out),
+        models=CountedModels(count=fresh.calibration, whose=fresh.models),
+        shadows=CountedModels(count=len(fresh.fingerprint.manifest.shadows), whose=fresh.shadows),
+        alpha=StatedAlpha(value=fresh.verdict.alpha, whose=_whose_alpha(checked, flags)),
+        same_suspect=fresh.same_suspect,
+        contradicts=fresh.contradiction(checked.verdict),
+    )
 
 
 def print_challenge(fresh: Challenge, checked: Checked, flags: ChallengeFlags) -> None:
@@ -169,10 +171,10 @@ _WORDS: dict[Whose, str] = {
     "both": "some yours, some the owner's",
     "nobody": "none",
 }
-_ALPHA = {"judge": "yours", "commitment": "committed", "owner": "the owner's"}
+_ALPHA: dict[WhoseAlpha, str] = {"judge": "yours", "commitment": "committed", "owner": "the owner's"}
 
 
-def _whose_alpha(checked: Checked, flags: ChallengeFlags) -> str:
+def _whose_alpha(checked: Checked, flags: ChallengeFlags) -> WhoseAlpha:
     if flags.alpha is not None:
         return "judge"
     return "owner" if checked.commitment.alpha is None else "commitment"

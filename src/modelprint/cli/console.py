@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
@@ -21,6 +22,9 @@ from rich.text import Text
 from modelprint.core.durations import duration
 from modelprint.core.printable import printable
 from modelprint.core.redaction import hidden
+
+if TYPE_CHECKING:
+    from modelprint.core.records import Record
 
 Report = Callable[[str, int, int], None]
 
@@ -46,6 +50,11 @@ def print_table(table: Table) -> None:
     """A table on stdout, as wide as it is: nothing in it is cut, hashes and key ids can be compared."""
     wide = Measurement.get(out, out.options.update(max_width=10_000), table).maximum
     PlainConsole(file=out.file, width=max(wide, out.width), highlight=False).print(table)
+
+
+def print_record(record: Record) -> None:
+    """A record on stdout, as one line of JSON."""
+    out.print(json.dumps(record.model_dump(mode="json", by_alias=True)), markup=False)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from modelprint.cli.challenge import ChallengeFlags, challenged, check_flags
-from modelprint.cli.console import out, progress, say
+from modelprint.cli.console import out, print_record, progress, say
 from modelprint.cli.data_options import DataFlags
-from modelprint.cli.examination import examination_json, print_examination
+from modelprint.cli.examination import print_examination, report
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, PoolKinds, settings, suspect_options
 from modelprint.cli.ownership import EXIT_CODES
 from modelprint.cli.verdicts import print_verdict
@@ -296,7 +295,7 @@ def check(
         fresh=challenge,
     )
     if format_ == "json":
-        out.print(json.dumps(examination_json(done, fresh)), markup=False)
+        print_record(report(done, fresh))
     else:
         print_examination(done, fresh, str(bundle))
     if done.contradiction is not None:

@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from modelprint.cli.challenge import ChallengeFlags, print_challenge
-from modelprint.cli.challenge import as_json as challenge_json
+from modelprint.cli.challenge import report as challenge_report
 from modelprint.cli.console import out, print_table
 from modelprint.cli.verdicts import print_verdict
 
 if TYPE_CHECKING:
+    from modelprint.cli.check_report import CheckReport
     from modelprint.ownership.guarantees import Examination
 
 
-def examination_json(done: Examination, flags: ChallengeFlags) -> dict[str, Any]:
+def report(done: Examination, flags: ChallengeFlags) -> CheckReport:
     """What `check --format json` prints."""
+    from modelprint.cli.check_report import CheckReport, Remade
     from modelprint.ownership.guarantees import left_open, shown
 
     checked, remade = done.checked, done.rederived
-    return {
-        "schema": 1,
-        "bundle": checked.identity,
-        "fits": done.contradiction is None,
-        "checked": list(shown(done)),
-        "not_checked": [one.model_dump() for one in left_open(done)],
-        "signer": checked.signer,
-        "key_compared": checked.key_compared,
-        "sealed": checked.sealed.isoformat(),
-        "stamped": None if checked.stamped is None else checked.stamped.isoformat(),
-        "stamp_verified": checked.stamp_verified,
-        "bundled": checked.bundled.isoformat(),
-        "verdict": json.loads(checked.verdict.to_json()),
-        "rejudged": None if checked.rejudged is None else json.loads(checked.rejudged.to_json()),
-        "rederived": None
+    return CheckReport(
+        bundle=checked.identity,
+        fits=done.contradiction is None,
+        checked=shown(done),
+        not_checked=left_open(done),
+        signer=checked.signer,
+        key_compared=checked.key_compared,
+        sealed=checked.sealed.isoformat(),
+        stamped=None if checked.stamped is None else checked.stamped.isoformat(),
+        stamp_verified=checked.stamp_verified,
+        bundled=checked.bundled.isoformat(),
+        verdict=checked.verdict,
+        rejudged=checked.rejudged,
+        rederived=None
         if remade is None
-        else {
-            "queries": remade.queries,
-            "differing": remade.differing,
-            "scores_off": remade.scores_off,
-            "exact": remade.exact,
-        },
-        "challenge": None if done.fresh is None else challenge_json(done.fresh, checked, flags),
-    }
+        else Remade(
+            queries=remade.queries, differing=remade.differing, scores_off=remade.scores_off, exact=remade.exact
+        ),
+        challenge=None if done.fresh is None else challenge_report(done.fresh, checked, flags),
+    )
 
 
 def print_examination(done: Examination, flags: ChallengeFlags, name: str) -> None:

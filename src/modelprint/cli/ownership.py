@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from rich.table import Table
 
-from modelprint.cli.console import out, print_table, progress, say
+from modelprint.cli.console import out, print_record, print_table, progress, say
 from modelprint.cli.data_options import DataFlags
 from modelprint.cli.options import (
     ApiOptions,
@@ -183,10 +182,9 @@ def inspect(
     loaded = Fingerprint.load(fingerprint)
     manifest = loaded.manifest
     if format_ == "json":
-        out.print(
-            json.dumps({"identity": loaded.identity, "queries": len(loaded), **manifest.model_dump(mode="json")}),
-            markup=False,
-        )
+        from modelprint.cli.printed import Inspection
+
+        print_record(Inspection.of(loaded))
     else:
         table = Table(show_header=False, box=None)
         rows: dict[str, object] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from modelprint.cli.console import out, print_table, progress, say
+from modelprint.cli.console import out, print_record, print_table, progress, say
 from modelprint.cli.options import ApiOptions, ComputeOptions, Format, ModelFlags, suspect_options
 
 if TYPE_CHECKING:
@@ -64,14 +64,13 @@ def add(
 @registry.command(name="list")
 def list_(path: Path, *, format_: FormatOption = "table") -> None:
     """Show the fingerprints of a registry."""
-    import json
-
     from modelprint.screening.registry import Registry
 
     listed = Registry(path).listed()
     if format_ == "json":
-        fingerprints = [one.model_dump(mode="json") for one in listed]
-        out.print(json.dumps({"schema": 1, "fingerprints": fingerprints}), markup=False)
+        from modelprint.cli.printed import RegistryListing
+
+        print_record(RegistryListing(fingerprints=tuple(listed)))
         return
     table = Table(box=None)
     for column in ("name", "owner", "scheme", "task", "queries", "calibration", "added", "sha256"):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from modelprint.cli.console import out, print_table
+from modelprint.cli.console import out, print_record, print_table
 from modelprint.cli.options import Format
 
 if TYPE_CHECKING:
@@ -29,7 +28,9 @@ def print_cost(cost: Cost, suspect: str, format_: Format) -> None:
     from modelprint.core.redaction import shown_reference
 
     if format_ == "json":
-        out.print(json.dumps({"suspect": shown_reference(suspect), **asdict(cost)}), markup=False)
+        from modelprint.cli.printed import AskingCost
+
+        print_record(AskingCost(suspect=shown_reference(suspect), **asdict(cost)))
         return
     out.print(f"{shown_reference(suspect)}: {cost.queries} queries, {cost.answered} answered already", markup=False)
     if not cost.requests:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -51,12 +51,12 @@ class Candidate(Record):
     evidence: tuple[Evidence, ...] | None = None
     relation: Relation | None = None
 
+    OMITTED: ClassVar[tuple[str, ...]] = ("evidence", "relation")
+
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        return {
-            name: value for name, value in fields.items() if value is not None or name not in ("evidence", "relation")
-        }
+        return {name: value for name, value in fields.items() if value is not None or name not in self.OMITTED}
 
     @property
     def name(self) -> str:

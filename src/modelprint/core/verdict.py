@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from modelprint.core.records import Record
 
@@ -48,6 +58,8 @@ class KindRate(Record):
     n: int = Field(ge=0)
     p_value: float | None = Field(gt=0, le=1)
     covered: bool
+
+    OMITTED: ClassVar[tuple[str, ...]] = ("behind",)
 
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -151,6 +163,17 @@ class Verdict(Record):
     relation: Relation | None = None
     message: str = Field(default="", exclude=True)
 
+    OMITTED: ClassVar[tuple[str, ...]] = (
+        "class_matching",
+        "kinds",
+        "asked",
+        "answered",
+        "evidence",
+        "relation",
+        "pooled",
+        "remarks",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _gather_details(cls, fields: Any) -> Any:
@@ -179,19 +202,25 @@ class Verdict(Record):
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
         details = fields.pop("details")
-        if self.class_matching is None:
-            fields.pop("class_matching", None)
         form = fields.pop(FORM, None)
         if self.form is not None and (self.form.doubted or self.form.expected is not None):
             details = {**details, FORM: form}
-        for name in ("kinds", "asked", "answered", "evidence", "relation"):
-            if getattr(self, name) is None:
+        for name in self.OMITTED:
+            value = getattr(self, name)
+            if value is None or value is False or (name == "remarks" and not value):
                 fields.pop(name, None)
-        if not self.pooled:
-            fields.pop("pooled", None)
-        if not self.remarks:
-            fields.pop("remarks", None)
         return {**fields, **{name: details[name] for name in BESIDE if name in details}, "details": details}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
+        """The schema of what is printed: some details stand beside the others, and the form among them."""
+        described = handler.resolve_ref_schema(handler(core_schema))
+        fields = described["properties"]
+        form = fields.pop(FORM)
+        described["required"] = [name for name in described.get("required", ()) if name != FORM]
+        fields["details"] = {**fields["details"], "properties": {FORM: form}}
+        fields.update({name: {"title": name.replace("_", " "), "type": "number"} for name in BESIDE})
+        return described
 
     def to_json(self) -> str:
         """The printed object (contract: `verify --format json`)."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, SerializeAsAny, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from modelprint.core.convention import Convention
 from modelprint.core.records import Record
@@ -18,7 +25,16 @@ def _spec(value: Any) -> Any:
     return read_spec(value) if isinstance(value, Mapping) else value
 
 
-AnyInputSpec = Annotated[SerializeAsAny[InputSpec], BeforeValidator(_spec)]
+_SPEC_SCHEMA = {  # modalities are open to other packages, and each has fields of its own
+    "type": "object",
+    "description": "What models of the task take; without a modality, images.",
+    "properties": {
+        "modality": {"type": "string"},
+        "class_names": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+    },
+    "required": ["class_names"],
+}
+AnyInputSpec = Annotated[SerializeAsAny[InputSpec], BeforeValidator(_spec), WithJsonSchema(_SPEC_SCHEMA)]
 
 
 LikenessBy = Literal["weights", "scores", "labels"]
@@ -38,6 +54,8 @@ class Likeness(Record):
     by: LikenessBy
     distance: float
     family: str | None = None
+
+    OMITTED: ClassVar[tuple[str, ...]] = ("family",)
 
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -71,6 +89,8 @@ class CalibrationModel(Record):
     near_source: Likeness | None = None
     weights: float | None = None
 
+    OMITTED: ClassVar[tuple[str, ...]] = ("made_from", "behind", "joined", "near_source", "weights")
+
     @property
     def family(self) -> str:
         """What its scores depend on: itself, or the model that it copies or nearly equals.
@@ -89,8 +109,7 @@ class CalibrationModel(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        optional = ("made_from", "behind", "joined", "near_source", "weights")
-        return {name: value for name, value in fields.items() if value is not None or name not in optional}
+        return {name: value for name, value in fields.items() if value is not None or name not in self.OMITTED}
 
 
 class ShadowRecord(Record):
@@ -157,6 +176,18 @@ class Manifest(Record):
     tensors: str
     weights: str | None = None
 
+    OMITTED: ClassVar[tuple[str, ...]] = (
+        "source_values",
+        "source_form",
+        "seeds",
+        "bases",
+        "shadows",
+        "budget",
+        "train_data",
+        "enrollment",
+        "weights",
+    )
+
     @model_validator(mode="after")
     def _stores_what_the_modality_stores(self) -> Self:
         codecs = modality_of(self.input).codecs
@@ -167,17 +198,7 @@ class Manifest(Record):
     @model_serializer(mode="wrap")
     def _only_what_applies(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        for name in (
-            "source_values",
-            "source_form",
-            "seeds",
-            "bases",
-            "shadows",
-            "budget",
-            "train_data",
-            "enrollment",
-            "weights",
-        ):
+        for name in self.OMITTED:
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
@@ -37,6 +37,19 @@ class EnrollmentOptions(Record):
     init: str | None = None
     from_scratch: bool = False
     accuracy: float | None = None
+
+    OMITTED: ClassVar[tuple[str, ...]] = (
+        "train_data",
+        "shadows",
+        "negatives",
+        "model",
+        "device",
+        "recipe",
+        "recipe_settings",
+        "init",
+        "from_scratch",
+        "accuracy",
+    )
 
     @classmethod
     def of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from modelprint.bench.recording.combining import read_recorded
 from modelprint.cli.app import main
 from modelprint.core.errors import DataError, UsageError
 from tests.bench.recording.synthetic import copy_of, founder, others, table_of, zoo
+from tests.printed import printed as as_described
 
 
 def test_a_model_of_two_tables_counts_once(tmp_path: Path) -> None:
@@ -102,6 +102,6 @@ def test_the_command_judges_several_tables(tmp_path: Path, capsys: pytest.Captur
     own, theirs = zoo(tmp_path / "own"), others(tmp_path / "theirs", count=5)
     with pytest.raises(SystemExit, match="0"):
         main(["bench", "answers", str(own), str(theirs), "--scheme", "akh", "--budget", "60", "--format", "json"])
-    results = json.loads(capsys.readouterr().out)
+    results = as_described("bench-answers", capsys.readouterr().out)
     assert results["name"] == "own + theirs"
     assert results["provenance"]["models"] == 29

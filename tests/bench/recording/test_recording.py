@@ -21,6 +21,7 @@ from modelprint.nn.loading import of_module
 from modelprint.training.loop import predict
 from tests.bench.recording.conftest import UNKNOWN_FORMAT, Population, questions
 from tests.conftest import Digits
+from tests.printed import printed as as_described
 
 
 def test_each_model_counts_once_and_every_file_is_named(population: Population) -> None:
@@ -237,4 +238,5 @@ def test_the_command_shows_who_stands_in_the_table(
     assert "holds the answers of 3 models to 150 images" in shown.err
     with pytest.raises(SystemExit, match="0"):
         main([*words, "--format", "json"])
-    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "table" / "table.json").read_text())
+    described = as_described("bench-record", capsys.readouterr().out)
+    assert described == json.loads((tmp_path / "table" / "table.json").read_text())

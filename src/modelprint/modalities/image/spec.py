@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -20,6 +20,8 @@ class ImageSpec(InputSpec):
     channels: int = Field(ge=1)
     height: int = Field(ge=1)
     width: int = Field(ge=1)
+
+    OMITTED: ClassVar[tuple[str, ...]] = ("modality", "version")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -40,4 +42,4 @@ class ImageSpec(InputSpec):
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        return {name: value for name, value in fields.items() if name not in ("modality", "version")}
+        return {name: value for name, value in fields.items() if name not in self.OMITTED}
