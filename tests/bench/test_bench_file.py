@@ -21,9 +21,9 @@ BENCHES = {
     "cifar10-small-contrast": "39af89ee612c00d3",
     "cifar10-small-evasion": "306fb493294ad323",
     "cifar10": "d5433c8d870ef29f",
-    "transfer": "0947914b231c573e",
     "series": "ee3b6da90432c340",
     "control-charts": "a8ce28714bde5432",
+    "transfer": "8d6d744c6d079197",
 }
 BENCH = """
 name = "mine"

@@ -93,7 +93,12 @@ BENCH = Bench(
     zoo="tuned",
     contenders=(
         Contender(label="lineage", scheme="lineage", budgets=(5,)),
-        Contender(label="adv-tra", scheme="adv-tra", settings={"trajectories": "3", "m": "2"}),
+        Contender(
+            label="adv-tra",
+            scheme="adv-tra",
+            settings={"trajectories": "3", "m": "2"},
+            evasions=("blur", "noise+rounding"),
+        ),
     ),
     budgets=(20,),
     seeds=(0,),
@@ -183,6 +188,7 @@ def test_records_alone_are_judged_as_the_models_were(plan: Plan, built: Path, ju
     assert [dict(one.scores) for one in again.runs] == [dict(one.scores) for one in judged.runs]
     assert again.rows == judged.rows
     assert {one.scheme for one in again.runs} >= {"lineage", "adv-tra"}
+    assert {one.evasion for one in again.runs} == {"none", "blur", "noise+rounding"}
 
 
 def test_tables_tell_kinds_and_relations_apart(judged: Results) -> None:
@@ -213,6 +219,14 @@ def test_weights_that_are_gone_are_made_again_for_their_copies_alone(plan: Plan,
     assert there == {"one", "partner", "source-1", "test-source-1-soup"}
     assert {model.id: model.row.sha256 for model in zoo.load(plan, folder=built)} == before
     assert not (built / "remade.jsonl").exists()
+
+
+def test_what_a_lost_index_said_is_measured_before_fingerprints_are_made(plan: Plan, built: Path) -> None:
+    (built / "zoo.json").unlink()
+    zoo.build(plan, folder=built, only=["shadow"])
+    models = {model.id for model in zoo.load(plan, folder=built)}
+    assert models >= {"one", "source-1", "shadow-shared-01", "shadow-shared-02"}
+    assert not any(name.startswith("test") for name in models)
 
 
 def test_a_damaged_record_is_said(built: Path, tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ class Field:
         recipe = source.entry.recipe
         made_from = recipe.source if isinstance(recipe, Theft) else None
         base = next((model for model in self.part("base") if model.entry.identity == made_from), None)
+        if base is None and any(entry.identity == made_from for entry in self.plan.entries if entry.role == "base"):
+            raise ModelprintError(f"the base of {source.id} is not built: run `zoo build {self.plan.name}` again")
         if base is None:
             return {}
         siblings = [model for model in references if model.kind == "SHARED" and self._at_hand(model, source)]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from modelprint.bench.subjects import modality_read_by
 from modelprint.core.access import Access
 from modelprint.core.identity import digest_arrays, digest_json
 from modelprint.core.suspect import Answers, Suspect
 from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
 from modelprint.modalities.transform import Transform
-from modelprint.nn.loading import load_model
+from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.suspects.evasion import evasions
 from modelprint.suspects.evasion.inputs import ChangedInputs
 from modelprint.suspects.local import TorchSuspect
@@ -46,6 +47,7 @@ class Respondent:
         suspect: as it answers plainly.
         partner: the file of an independent model, where an evasion needs one.
         device: where the partner answers; the model answers where it lies.
+        recorded: gives the suspect as it answered behind an evasion, where its answers were recorded.
 
     Attributes:
         forward_seconds: of processor time in the model's forward passes so far.
@@ -57,12 +59,14 @@ class Respondent:
         *,
         partner: Path | None,
         device: str = "cpu",
+        recorded: Callable[[str], Suspect] | None = None,
     ) -> None:
         self.plain = _Remembering(suspect)
         assert isinstance(suspect.modality, Modality)  # as of every model that a bench asks
         self.modality = suspect.modality
         self.partner = partner
         self.device = device
+        self.recorded = recorded
 
     @property
     def forward_seconds(self) -> float:
@@ -71,6 +75,8 @@ class Respondent:
 
     def behind(self, evasion: str) -> Suspect:
         """The suspect behind an evasion, that has not been asked anything yet."""
+        if evasion != NONE and self.recorded is not None:
+            return self.recorded(evasion)
         suspect: Suspect = self.plain
         for one in evasions(evasion, modality=self.modality) if evasion != NONE else ():
             remembering = (
@@ -135,3 +141,8 @@ def _transformed(transform: Transform, seed: int, batch: _Batch) -> np.ndarray:
 def _partner(path: Path, device: str) -> _Remembering:
     model = load_model(path, device=device)
     return _Remembering(TorchSuspect(model.module, identity=path.name, modality=modality_read_by(model)))
+
+
+def modality_read_by(model: LoadedModel) -> Modality:
+    """What kind of inputs a model takes: images, unless its spec says otherwise."""
+    return IMAGE if model.spec is None else model.spec.modality

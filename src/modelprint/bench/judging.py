@@ -172,8 +172,8 @@ def ask(_: None, task: AskTask) -> list[CellResult]:
             judge = _judge(asked.fingerprint, asked.judged_by)
             classes = judge.fingerprint.manifest.input.classes
             if classes not in respondents:
-                respondents[classes] = Respondent(
-                    subject.answering(task.suspect, classes), partner=task.partner, device=task.device
+                respondents[classes] = subject.respondent(
+                    task.suspect, classes=classes, partner=task.partner, device=task.device
                 )
             results.append(_judged(asked, judge, subject, respondents[classes], task))
         except Exception as error:  # recorded, so that hours of other cells are not lost
@@ -291,8 +291,7 @@ def _refused(reason: str) -> Judgement:
 def _calibrating(member: Member, fingerprint: Fingerprint, scheme: Scheme, device: str) -> tuple[CellResult, Answers]:
     """What a calibration model answers, and its scores."""
     started, classes = time.process_time(), fingerprint.manifest.input.classes
-    subject = subject_of(member.model, device)
-    respondent = Respondent(subject.answering(member.record.name, classes), partner=None, device=device)
+    respondent = subject_of(member.model, device).respondent(member.record.name, classes=classes, device=device)
     answers = respondent.behind(member.evasion).ask(fingerprint.queries, access=Access.SCORES)
     scores = {
         str(access): scheme.score(fingerprint.state, fingerprint.source, answers.restricted(access))

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from pydantic import Field, ValidationError
 
+from modelprint.bench.evading import NONE, Respondent
 from modelprint.core.access import Access
 from modelprint.core.errors import IntegrityError, SuspectError, first_line
 from modelprint.core.files import write_text
@@ -32,11 +32,12 @@ from modelprint.lineage import LineageReference, LineageResult, StateTensors, co
 from modelprint.modalities.image import IMAGE
 from modelprint.nn.architectures import Normalized
 from modelprint.ownership.fingerprint import Fingerprint
-from modelprint.training.loop import predict
+from modelprint.suspects.local import TorchSuspect
 
 VERSION = 1
 FINGERPRINTS = "fingerprints"
 SHEETS = "sheets"
+WEIGHED = 200  # held-out inputs on which accuracy behind evasions is recorded
 _META = "record"
 _SCORES = "scores."
 _DIGITS = 4  # of figures for each weight
@@ -48,13 +49,22 @@ class Sheet(Record):
     Attributes:
         fingerprints: folders, beside the sheet's own, whose queries and plain inputs stand on it.
         data: further inputs, a data reference.
-        hashes: of all inputs, each once, in their order.
+        evasion: behind which models answer; None: plainly.
+        hashes: of all inputs as they are sent, each once, in their order.
     """
 
     schema_version: Literal[1] = Field(default=1, serialization_alias="schema", validation_alias="schema")
     fingerprints: tuple[str, ...] = ()
     data: str | None = None
+    evasion: str | None = None
     hashes: tuple[str, ...]
+
+
+class Weighed(Record):
+    """The share of held-out inputs that a model gets right, and of how many."""
+
+    accuracy: float
+    images: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,29 +74,50 @@ class BenchRecorder:
     Attributes:
         sheets: their files.
         references: files of lineage references, by the SHA-256 that fingerprints know them by.
+        holdout: data whose first `WEIGHED` inputs accuracy is measured on, plainly and behind `evasions`.
     """
 
     sheets: tuple[Path, ...]
     references: Mapping[str, Path]
+    holdout: str
+    evasions: tuple[str, ...] = ()
 
     def __call__(self, model: Normalized) -> bytes:
         """The record, an npz file."""
-        arrays: dict[str, Any] = {_SCORES + sheet.stem: _answers(model, inputs_of(sheet)) for sheet in self.sheets}
+        arrays: dict[str, Any] = {_SCORES + sheet.stem: _answers(model, sheet) for sheet in self.sheets}
         tensors = StateTensors(model.body.state_dict())
         lineage = {
             name: shortened(compare(_reference(path), tensors, p_value=False)).model_dump(mode="json")
             for name, path in self.references.items()
         }
-        meta = json.dumps({"version": VERSION, "lineage": lineage}, separators=(",", ":"))
+        accuracy = {name: value.model_dump() for name, value in self._weighed(model).items()}
+        meta = json.dumps({"version": VERSION, "lineage": lineage, "accuracy": accuracy}, separators=(",", ":"))
         buffer = io.BytesIO()
         arrays[_META] = np.frombuffer(meta.encode(), np.uint8)
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
+    def _weighed(self, model: Normalized) -> dict[str, Weighed]:
+        """The accuracy plainly and behind each evasion; nothing where none is planned."""
+        if not self.evasions:
+            return {}
+        data = load_data(self.holdout)
+        data = data.take(np.arange(min(WEIGHED, len(data))))
+        respondent = Respondent(TorchSuspect(model, identity="the model"), partner=None)
+        shares = {
+            evasion: float((respondent.behind(evasion).ask(data.stored).labels == data.labels).mean())
+            for evasion in (NONE, *self.evasions)
+        }
+        return {evasion: Weighed(accuracy=share, images=len(data)) for evasion, share in shares.items()}
 
-def _answers(model: Normalized, inputs: np.ndarray) -> Float[np.ndarray, "n classes"]:
-    """Scores, float16."""
-    return predict(model, torch.from_numpy(inputs)).float().numpy().astype(np.float16)
+
+def _answers(model: Normalized, sheet: Path) -> Float[np.ndarray, "n classes"]:
+    """Scores, float16, plainly or behind the sheet's evasion."""
+    evasion = read_sheet(sheet).evasion or NONE
+    suspect = Respondent(TorchSuspect(model, identity="the model"), partner=None).behind(evasion)
+    scores = suspect.ask(inputs_of(sheet), access=Access.SCORES).scores
+    assert scores is not None
+    return scores.astype(np.float16)
 
 
 def shortened(result: LineageResult) -> LineageResult:
@@ -116,10 +147,12 @@ class RecordedModel:
     Attributes:
         scores: float16 (n, classes) for each sheet.
         lineage: the comparison with each reference.
+        accuracy: plainly and behind each evasion.
     """
 
     scores: Mapping[str, np.ndarray]
     lineage: Mapping[str, LineageResult]
+    accuracy: Mapping[str, Weighed]
 
 
 def read_record(path: Path) -> RecordedModel:
@@ -132,12 +165,13 @@ def read_record(path: Path) -> RecordedModel:
     try:
         meta = json.loads(arrays.pop(_META).tobytes())
         lineage = {name: LineageResult.model_validate(value) for name, value in meta["lineage"].items()}
+        accuracy = {name: Weighed.model_validate(value) for name, value in meta["accuracy"].items()}
     except (KeyError, ValueError, TypeError) as error:
         raise IntegrityError(f"{path} is no record of a model ({error}): take it from the repository again") from error
     if meta.get("version") != VERSION:
         raise IntegrityError(f"{path} is a record of version {meta.get('version')}: this modelprint reads {VERSION}")
     scores = {name.removeprefix(_SCORES): value for name, value in arrays.items() if name.startswith(_SCORES)}
-    return RecordedModel(scores=scores, lineage=lineage)
+    return RecordedModel(scores=scores, lineage=lineage, accuracy=accuracy)
 
 
 class RecordedSuspect(Suspect):
@@ -145,15 +179,18 @@ class RecordedSuspect(Suspect):
 
     Args:
         sheets: the folder of the sheets on which it answered.
+        evasion: behind which it answered; None: plainly.
     """
 
-    def __init__(self, record: RecordedModel, sheets: Path, *, who: str) -> None:
+    def __init__(self, record: RecordedModel, sheets: Path, *, who: str, evasion: str | None = None) -> None:
         self.identity = who
         self.access = Access.SCORES
         self.modality = IMAGE
         self.rows: dict[str, np.ndarray] = {}
         for name, scores in record.scores.items():
-            self.rows.update(zip(read_sheet(sheets / f"{name}.json").hashes, scores, strict=True))
+            sheet = read_sheet(sheets / f"{name}.json")
+            if sheet.evasion == evasion:
+                self.rows.update(zip(sheet.hashes, scores, strict=True))
 
     def _ask(self, inputs: np.ndarray, access: Access) -> Answers:
         hashes = IMAGE.hashes(inputs)
@@ -168,9 +205,16 @@ class RecordedSuspect(Suspect):
         return answers.restricted(access)
 
 
-def write_sheet(path: Path, fingerprints: Sequence[str], data: str | None = None, *, but: Sequence[str] = ()) -> Sheet:
+def write_sheet(
+    path: Path,
+    fingerprints: Sequence[str],
+    data: str | None = None,
+    *,
+    evasion: str | None = None,
+    but: Sequence[str] = (),
+) -> Sheet:
     """Write the sheet of some fingerprints and data, each input once; those with the hashes `but` are left out."""
-    sheet = Sheet(fingerprints=tuple(fingerprints), data=data, hashes=())
+    sheet = Sheet(fingerprints=tuple(fingerprints), data=data, evasion=evasion, hashes=())
     known = dict.fromkeys(value for value in _unique(sheet, path) if value not in set(but))
     sheet = sheet.model_copy(update={"hashes": tuple(known)})
     write_text(path, sheet.model_dump_json(by_alias=True) + "\n")

@@ -261,7 +261,7 @@ class _Run:
         tasks = [
             WeighTask(
                 suspect=suspect,
-                model=models[suspect].path,
+                model=models[suspect].judged_by,
                 data=f"{self.field.plan.data}:holdout",
                 cells=tuple(cells),
                 evasions=tuple(cells.values()),

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from modelprint.bench.records import SHEETS, RecordedModel, RecordedSuspect, read_record
+from modelprint.bench.evading import Respondent, modality_read_by
+from modelprint.bench.records import SHEETS, RecordedModel, RecordedSuspect, Weighed, read_record
 from modelprint.core.errors import FingerprintError, ModelprintError
 from modelprint.core.suspect import Suspect
 from modelprint.lineage import LineageResult, StateTensors, compare
-from modelprint.modalities.base import Modality
-from modelprint.modalities.image import IMAGE
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.enroll import plane_labels
 from modelprint.ownership.fingerprint import WEIGHTS, Fingerprint
@@ -24,8 +23,19 @@ class Subject(ABC):
     """What judging needs of a model."""
 
     @abstractmethod
-    def answering(self, who: str, classes: int | None = None) -> Suspect:
-        """The model as a suspect, that must tell so many classes apart where that is known."""
+    def respondent(
+        self, who: str, *, classes: int | None = None, partner: Path | None = None, device: str = "cpu"
+    ) -> Respondent:
+        """The model as a suspect, plainly and behind evasions.
+
+        Args:
+            classes: how many it must tell apart, where that is known.
+            partner, device: as of `Respondent`.
+        """
+
+    def weighed(self, evasion: str) -> Weighed | None:
+        """Its recorded accuracy on held-out inputs behind an evasion; None where that is to be measured now."""
+        return None
 
     @abstractmethod
     def compared(self, fingerprint: Fingerprint) -> LineageResult:
@@ -42,9 +52,12 @@ class FileSubject(Subject):
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
 
-    def answering(self, who: str, classes: int | None = None) -> Suspect:
+    def respondent(
+        self, who: str, *, classes: int | None = None, partner: Path | None = None, device: str = "cpu"
+    ) -> Respondent:
         """The network itself."""
-        return TorchSuspect(self.model.module, identity=who, classes=classes, modality=modality_read_by(self.model))
+        suspect = TorchSuspect(self.model.module, identity=who, classes=classes, modality=modality_read_by(self.model))
+        return Respondent(suspect, partner=partner, device=device)
 
     def compared(self, fingerprint: Fingerprint) -> LineageResult:
         """Computed now."""
@@ -72,9 +85,21 @@ class RecordSubject(Subject):
         self.record = record
         self.sheets = sheets
 
-    def answering(self, who: str, classes: int | None = None) -> Suspect:
-        """Its recorded answers."""
-        return RecordedSuspect(self.record, self.sheets, who=who)
+    def respondent(
+        self, who: str, *, classes: int | None = None, partner: Path | None = None, device: str = "cpu"
+    ) -> Respondent:
+        """Its recorded answers; behind an evasion those that it gave there."""
+
+        def answering(evasion: str | None) -> Suspect:
+            return RecordedSuspect(self.record, self.sheets, who=who, evasion=evasion)
+
+        return Respondent(answering(None), partner=partner, device=device, recorded=answering)
+
+    def weighed(self, evasion: str) -> Weighed | None:
+        """As it was recorded."""
+        if evasion not in self.record.accuracy:
+            raise ModelprintError(f"the model was recorded without its accuracy behind {evasion}")
+        return self.record.accuracy[evasion]
 
     def compared(self, fingerprint: Fingerprint) -> LineageResult:
         """As it was recorded."""
@@ -82,11 +107,6 @@ class RecordSubject(Subject):
         if held not in self.record.lineage:
             raise ModelprintError(f"the model was recorded without a comparison with the weights {held}")
         return self.record.lineage[held]
-
-
-def modality_read_by(model: LoadedModel) -> Modality:
-    """What kind of inputs a model takes: images, unless its spec says otherwise."""
-    return IMAGE if model.spec is None else model.spec.modality
 
 
 def subject_of(path: Path, device: str) -> Subject:

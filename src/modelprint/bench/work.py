@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modelprint.bench.evading import HELD_OUT, Respondent, renames
+from modelprint.bench.evading import HELD_OUT, renames
 from modelprint.bench.plan import Enrolment
 from modelprint.bench.store import CellResult, CraftRecord
 from modelprint.bench.subjects import subject_of
@@ -126,13 +126,17 @@ def weigh(_: None, task: WeighTask) -> list[CellResult]:
     data = data.take(np.arange(min(HELD_OUT, len(data))))
     results: list[CellResult] = []
     try:
-        suspect = subject_of(task.model, task.device).answering(task.suspect)
-        respondent = Respondent(suspect, partner=task.partner, device=task.device)
+        subject = subject_of(task.model, task.device)
+        respondent = subject.respondent(task.suspect, partner=task.partner, device=task.device)
     except ModelprintError as error:
         return [CellResult(cell=cell, suspect=task.suspect, error=f"{error}") for cell in task.cells]
     for cell, evasion in zip(task.cells, task.evasions, strict=True):
         started = time.process_time()
         try:
+            if (known := subject.weighed(evasion)) is not None:
+                details = {"accuracy": known.accuracy, "images": float(known.images)}
+                results.append(CellResult(cell=cell, suspect=task.suspect, details=details))
+                continue
             answers = respondent.behind(evasion).ask(data.stored)
             if renames(evasion):
                 answers = rematched(Answers(labels=data.labels), answers)

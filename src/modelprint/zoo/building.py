@@ -159,14 +159,15 @@ class _Build:
         return self.recorder is None or self.store.record_of(entry.file) is not None
 
     def _parents(self, missing: set[str]) -> set[str]:
-        """The models that missing ones are made from, and whose weights are gone."""
+        """The models that missing ones are made from, and that are not known, or whose weights are gone."""
         gone: set[str] = set()
         waiting = [self.planned[identity] for identity in missing]
         while waiting:
             recipe = waiting.pop().recipe
             for identity in recipe.needed if isinstance(recipe, Theft) else ():
                 parent = self.planned[identity]
-                if identity not in gone and not self.store.path(parent.file).is_file():
+                there = identity in self.store.models and self.store.path(parent.file).is_file()
+                if identity not in gone and not there:
                     gone.add(identity)
                     waiting.append(parent)
         return gone
