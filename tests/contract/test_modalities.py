@@ -17,13 +17,15 @@ from modelprint.modalities.series.wav import write_wav
 from modelprint.nn.architectures import architectures_for
 from tests.contract.test_check_an_api import CONSOLE
 from tests.contract.test_readme import commands
+from tests.modalities.vector.test_schemes import rows
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "modalities.md").read_text()
 
 
-def test_the_page_names_what_there_is_of_series() -> None:
-    for name in (*architectures_for("series"), *MODALITIES["series"].transforms):
+@pytest.mark.parametrize("modality", ["series", "vector"])
+def test_the_page_names_what_there_is(modality: str) -> None:
+    for name in (*architectures_for(modality), *MODALITIES[modality].transforms):
         assert f"`{name}`" in TEXT, name
     assert "docs/modalities.md" in (ROOT / "README.md").read_text()
 
@@ -41,7 +43,20 @@ def test_the_commands_for_sounds_run_as_written(tmp_path: Path, monkeypatch: pyt
             (tmp_path / "sounds" / label / f"{number}.wav").write_bytes(data)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    section = TEXT.split("## Series and sound")[1].split("\n## ")[0]
+    run_as_written("## Series and sound")
+
+
+@pytest.mark.slow
+def test_the_commands_for_tables_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread) -> None:
+    (tmp_path / "houses.csv").write_text("\n".join(["length,width,rooms,colour,kind", *rows(900, 0)]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run_as_written("## Vectors")
+
+
+def run_as_written(title: str) -> None:
+    """Run the commands of a section, and compare what they print."""
+    section = TEXT.split(title)[1].split("\n## ")[0]
     shown = [entry for block in CONSOLE.findall(section) for entry in commands(block)]
     assert len(shown) == 5
     checker = doctest.OutputChecker()

@@ -20,7 +20,7 @@ from modelprint.nn.options import ModelOptions
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.verify import verify
 from modelprint.training.loop import predict
-from modelprint.training.train import TrainedModel, default_recipe, spec_for, train_model
+from modelprint.training.train import TrainedModel, default_recipe, spec_for, train_model, usual_arch
 
 
 def grown(data: LabelledSet, seed: int = 0) -> TrainedModel:
@@ -116,3 +116,7 @@ def test_trees_are_enrolled_without_gradients_and_a_student_of_theirs_is_trees(o
         enroll(source.model, queries, scheme="ipguard", settings={"queries": "10"})
     with pytest.raises(ModelError, match="linear layer"):
         run_attack("ftll", {}, source.model, source.card.spec, attacker, seed=1)
+
+
+def test_dense_layers_are_the_usual_network_of_a_table() -> None:
+    assert usual_arch(load_data("wine")) == "vector-mlp"

@@ -21,7 +21,7 @@ from modelprint.core.identity import digest
 from modelprint.modalities.base import InputSpec
 from modelprint.modalities.vector.spec import Column, VectorSpec
 from modelprint.nn.architectures import Normalized
-from modelprint.nn.nets.trees import Trees
+from modelprint.nn.nets.vector_trees import Trees
 from modelprint.nn.spec import ModelSpec, build
 from modelprint.nn.weight_files import read_bytes
 
