@@ -8,6 +8,7 @@ float16 or bfloat16, at most .002 (`research/studies/likeness.py`).
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -103,10 +104,10 @@ def weight_distance(one: WeightSketch, other: WeightSketch) -> WeightDistance | 
         overall = _relative(one.flat, other.flat, one.length, other.length)
         if one.names == other.names or overall < 1:
             return WeightDistance(overall=overall, worst=_worst(one, other, list(zip(in_order, in_order, strict=True))))
-    pairs = _matched(one, other)
-    shared = sum(int(one.numbers[place]) for place, _ in pairs)
+    shared = _shared(one, other)
     if shared < LEAST_SHARED * max(int(one.numbers.sum()), int(other.numbers.sum())) or not shared:
         return None
+    pairs = _matched(one, other)
     squares = [_squares(one, other, pair) for pair in pairs]
     apart, mine, theirs = (sum(column) for column in zip(*squares, strict=True))
     overall = float(np.sqrt(apart / np.sqrt(mine * theirs))) if mine and theirs else float(np.sqrt(2))
@@ -169,6 +170,12 @@ def _squares(one: WeightSketch, other: WeightSketch, pair: tuple[int, int]) -> t
         weight * float((mine**2).sum()),
         weight * float((theirs**2).sum()),
     )
+
+
+def _shared(one: WeightSketch, other: WeightSketch) -> int:
+    """How many numbers of a model have a counterpart of the same shape."""
+    theirs, sizes = Counter(other.shapes), dict(zip(one.shapes, one.numbers.tolist(), strict=True))
+    return sum(min(count, theirs[shape]) * sizes[shape] for shape, count in Counter(one.shapes).items())
 
 
 def _matched(one: WeightSketch, other: WeightSketch) -> list[tuple[int, int]]:

@@ -95,7 +95,9 @@ def heard(name: str, one: FolderModel, questions: Questions) -> HeardModel:
     key = _key(one, suspect, loaded, questions)
 
     def compute() -> dict[str, np.ndarray]:
-        return _asked(one, suspect, loaded, questions)
+        arrays = _asked(one, suspect, loaded, questions)
+        _check_knows(name, suspect, arrays["labels"], questions)
+        return arrays
 
     kept = questions.earlier.get(key) or _piece(key, compute, loaded, questions)
     answers = Answers(labels=kept["labels"].astype(np.int64), scores=kept.get("scores"))
@@ -109,7 +111,7 @@ def heard(name: str, one: FolderModel, questions: Questions) -> HeardModel:
         published=published(one),
         kind=one.entry.kind,
         parents=tuple(parent for parent in parents if parent is not None),
-        accuracy=_accuracy(name, one, suspect, answers, questions),
+        accuracy=float((answers.labels == data.labels).mean()),
         answers=answers,
         sketch=None if loaded is None else sketch_of(loaded.module),
         notes=suspect.notes,
@@ -194,20 +196,18 @@ def _class_order(loaded: LoadedModel | None, data: LabelledSet) -> Int[np.ndarra
     return np.array([theirs.index(name) for name in ours], dtype=np.int64)
 
 
-def _accuracy(name: str, one: FolderModel, suspect: Suspect, answers: Answers, questions: Questions) -> float:
-    """The share of right answers.
+def _check_knows(name: str, suspect: Suspect, labels: np.ndarray, questions: Questions) -> None:
+    """Nothing, if more answers are right than guesses would be; a form in which far more would be is said.
 
     Raises:
-        ModelprintError: no more than guesses have.
+        ModelprintError: no more are.
     """
     data = questions.data
-    right = answers.labels == data.labels
+    right = labels == data.labels
     if suspect.free and not isinstance(suspect, RecordedSuspect):
-        return accuracy_of(suspect, name, right, data, notice=questions.notice)
-    share = float(right.mean())
-    if share <= CHANCE * chance_of(data):
-        raise ModelprintError(f"it classifies {share:.1%} of {data.name} rightly, no better than chance")
-    return share
+        accuracy_of(suspect, name, right, data, notice=questions.notice)
+    elif right.mean() <= CHANCE * chance_of(data):
+        raise ModelprintError(f"it classifies {right.mean():.1%} of {data.name} rightly, no better than chance")
 
 
 def _identity(one: FolderModel, suspect: Suspect) -> str:

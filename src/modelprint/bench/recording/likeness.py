@@ -9,7 +9,7 @@ import numpy as np
 
 from modelprint.bench.recording.hearing import HeardModel
 from modelprint.bench.recording.table_file import AlikeBy
-from modelprint.nn.likeness import weight_distance
+from modelprint.nn.likeness import WeightSketch, weight_distance
 from modelprint.ownership.families import LEAST_DIFFERENT, LEAST_GRADED, SAME_SCORES, likenesses
 from modelprint.ownership.fingerprint import CalibrationModel, Likeness
 from modelprint.stats.likeness import ROUNDED, graded, label_differences, score_distances
@@ -55,7 +55,7 @@ def _same(
     one, other = models[later], models[earlier]
     if one.identity == other.identity:
         return Same(of=earlier, by="file")
-    if one.sketch is not None and other.sketch is not None:
+    if one.sketch is not None and other.sketch is not None and _same_shapes(one.sketch, other.sketch):
         apart = weight_distance(one.sketch, other.sketch)
         if apart is not None and apart.same:
             return Same(of=earlier, by="weights", distance=round(apart.worst, 6))
@@ -66,6 +66,11 @@ def _same(
     if different[later, earlier] == 0 and len(others) and np.median(others) >= LEAST_DIFFERENT:
         return Same(of=earlier, by="labels")
     return None
+
+
+def _same_shapes(one: WeightSketch, other: WeightSketch) -> bool:
+    """Whether two networks have the same tensors but for their order; one model saved again has."""
+    return sorted(one.shapes) == sorted(other.shapes)
 
 
 def _score_distances(models: Sequence[HeardModel], classes: int) -> dict[tuple[int, int], float]:
