@@ -151,3 +151,32 @@ def test_a_line_and_a_spectrogram() -> None:
     png = base64.b64decode(series_uri(tone[None], rate=8000).removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(png)).size == (96, 96)
     assert series_uri(np.zeros((2, 4000), np.float32), rate=8000).startswith("data:image/png")  # silence
+
+
+def test_mean_and_spread_are_those_of_numpy() -> None:
+    stored = drawn(9)
+    points, scale = SERIES.as_points(stored).astype(float), SERIES.scale(stored)
+    assert scale.mean == pytest.approx(points.mean(axis=(0, 2)), rel=1e-3)
+    assert scale.std == pytest.approx(points.std(axis=(0, 2)), rel=1e-3)
+    silent = SERIES.scale(np.zeros((2, 1, 8), np.int16))
+    assert silent.mean == (0.0,)
+    assert silent.std == pytest.approx((2**-13,), rel=1e-3)  # one step, so that nothing is divided by zero
+
+
+def test_series_are_brought_to_another_rate_and_scale() -> None:
+    time = np.arange(400) / 8000
+    tone = SERIES.to_stored(torch.sin(torch.from_numpy(2 * np.pi * 200 * time))[None, None]).numpy()
+    slower = Series(rate=4000, full_scale=2.0)
+    brought = slower.brought(tone, SERIES, who="tones")
+    expected = np.sin(2 * np.pi * 200 * np.arange(200) / 4000)
+    assert brought.shape == (1, 1, 200)
+    assert np.abs(slower.as_points(brought)[0, 0] - expected)[20:-20].max() < 0.01
+    assert SERIES.brought(tone, Series(rate=8000, full_scale=4.0), who="tones") is tone
+    with pytest.raises(DataError, match=r"tones: its values run to 1, .* up to 0.5: bring both to the same units"):
+        Series(rate=8000, full_scale=0.5).brought(tone, SERIES, who="tones")
+
+
+def test_a_line_is_drawn_over_what_it_was_made_from() -> None:
+    svg = base64.b64decode(SERIES.picture(drawn(1)[0], before=drawn(2)[1]).split(",")[1]).decode()
+    assert svg.count("<polyline") == 4
+    assert svg.index("#c9c9c9") < svg.index("#1f6f8b")
