@@ -23,9 +23,10 @@ from modelprint.nn.files import save_model
 from modelprint.nn.loading import load_model
 from modelprint.training.loop import accuracy
 from modelprint.training.train import spec_for, train_model
+from modelprint.zoo.plans import plan_of
 from modelprint.zoo.recipes import Training
 from modelprint.zoo.state import seconds_left
-from modelprint.zoo.store import INDEX
+from modelprint.zoo.store import INDEX, Measured
 from tests.zoo.tiny import QUICK, tiny_plan
 
 PLAN = tiny_plan()
@@ -43,17 +44,29 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_missing_models_are_expected_to_take_what_their_like_took(built: Path) -> None:
-    rows = {model.row.identity: model.row for model in zoo.load(PLAN, folder=built)}
-    attacks = {entry.attack: entry.identity for entry in PLAN.entries if entry.part == "test" and entry.attack}
-    seconds = dict.fromkeys(rows, 1.0) | {attacks["Knockoff"]: 70.0, attacks["FTAL"]: 5.0}
-    timed = {name: row.model_copy(update={"seconds": seconds[name]}) for name, row in rows.items()}
-    assert seconds_left(PLAN, timed) == 0
-    scratch = next(entry.identity for entry in PLAN.entries if entry.id == "test-sast-01")
-    less = {name: row for name, row in timed.items() if name not in (scratch, attacks["transfer"])}
-    others = [row.seconds for name, row in less.items()]
-    assert seconds_left(PLAN, less) == pytest.approx(1.0 + sum(map(float, others)) / len(others))
-    assert seconds_left(PLAN, {}) is None
+def test_missing_models_are_expected_to_take_what_their_like_took() -> None:
+    whole = plan_of("transfer")
+    ids = (
+        "lite0",
+        "calibration-shared-01",
+        "calibration-shared-02",
+        "shadow-shared-01",
+        "sweep-shared-01",
+        "test-dadt-01",
+    )
+    plan = whole.model_copy(update={"entries": tuple(entry for entry in whole.entries if entry.id in ids)})
+    rows = {
+        entry.identity: Measured(
+            id=entry.id, identity=entry.identity, file=entry.file, sha256="", size=1, accuracy=0.6, agreements={},
+            seconds=seconds,
+        )
+        for entry in plan.entries
+        for seconds in ({"lite0": 6.0, "calibration-shared-01": 30.0}.get(entry.id),)
+        if seconds is not None
+    }  # fmt: skip
+    like, half, other = 30.0, 15.0, 30.0  # 1,500 images, 750, and 1,500 by another attack
+    assert seconds_left(plan, rows) == pytest.approx(like + half + other + (6.0 + 30.0) / 2)
+    assert seconds_left(plan, {}) is None
 
 
 def test_two_processes_make_the_same_models(built: Path, tmp_path: Path) -> None:

@@ -82,35 +82,42 @@ def status(name: str | Plan, *, folder: Path | None = None) -> Status:
 
 
 def seconds_left(plan: Plan, rows: Mapping[str, Measured]) -> float | None:
-    """Estimated seconds of processor time that missing models take; None where nothing is known."""
+    """Estimated seconds of processor time that missing models take; None where nothing is known.
+
+    By the seconds for each input of the models that were made most like it, where they learn from a part of the data;
+    else by the seconds of each.
+    """
     known: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for entry in plan.entries:
         row = rows.get(entry.identity)
         if row is not None and row.seconds is not None:
             for likeness in _likenesses(entry):
-                known[likeness].append(row.seconds)
+                known[likeness].append(row.seconds / _inputs(entry, likeness))
     missing = [entry for entry in plan.entries if entry.identity not in rows]
     if missing and not known:
         return None
-    return sum(fmean(next(known[one] for one in _likenesses(entry) if one in known)) for entry in missing)
+    nearest = [(entry, next(one for one in _likenesses(entry) if one in known)) for entry in missing]
+    return sum(_inputs(entry, likeness) * fmean(known[likeness]) for entry, likeness in nearest)
 
 
 def _likenesses(entry: Entry) -> list[tuple[str, ...]]:
-    """What models that take about as long have in common, the closest first."""
+    """What models that take about as long for each input have in common, the closest first."""
     recipe = entry.recipe
+    part = "part" if "[" in recipe.data else "all"
     if isinstance(recipe, Theft):
-        how = (recipe.attack, digest_json(recipe.parameters), *sorted(recipe.others.values()))
-        return [(*how, _images(recipe.data)), how, (recipe.attack,), ()]
+        how = (part, recipe.attack, digest_json(recipe.parameters), *sorted(recipe.others.values()))
+        return [how, (part, recipe.attack), (part,), ()]
     if isinstance(recipe, Training):
-        how = ("train", recipe.arch, digest_json(recipe.arch_args))
-        return [(*how, _images(recipe.data)), how, ("train",), ()]
+        return [(part, "train", recipe.arch, digest_json(recipe.arch_args)), (part, "train"), (part,), ()]
     return [(recipe.make,), ()]
 
 
-def _images(data: str) -> str:
-    """How many inputs a reference takes, as text; the reference itself where it takes all."""
-    start, _, stop = data.partition("[")[2].rstrip("]").partition(":")
-    return str(int(stop) - int(start)) if start.isdigit() and stop.isdigit() else data
+def _inputs(entry: Entry, likeness: tuple[str, ...]) -> int:
+    """How many inputs a model learns from, where it is like others of which that is known, too; else 1."""
+    if not likeness:
+        return 1
+    start, _, stop = entry.recipe.data.partition("[")[2].rstrip("]").partition(":")
+    return int(stop) - int(start) if start.isdigit() and stop.isdigit() else 1
 
 
 def _groups(plan: Plan, rows: dict[str, Measured]) -> tuple[Count, ...]:
