@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from jaxtyping import Shaped
@@ -58,6 +58,11 @@ class Wire:
     def invocation(self, inputs: Shaped[np.ndarray, "n ..."], encoder: Encoder) -> Mapping[str, object]:
         """The JSON by which MLflow's scoring server is asked."""
         return {"inputs": encoder.encode(inputs).tolist()}
+
+    def records(self, inputs: Shaped[np.ndarray, "n ..."]) -> list[Any]:
+        """Each input as the JSON value that a server of records gets."""
+        records: list[Any] = self.encoder().encode(inputs).tolist()
+        return records
 
     def encoder(
         self,

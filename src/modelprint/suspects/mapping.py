@@ -91,7 +91,7 @@ class MappedApi(Dialect):
             check_carriers(self.url, carried=self._named)
         kinds: dict[str, Picture] = {"png": "png", "jpeg": "jpeg", "wav": "wav"}
         self._picture = kinds.get(request.kind, request.picture)
-        batches = request.kind in ("tensor", "base64-json") and not holds(self._template, ONE, within=True)
+        batches = request.kind in ("tensor", "records", "base64-json") and not holds(self._template, ONE, within=True)
         self.largest_batch = None if batches else 1
         if mapping.response.scores is None:
             self.access = Access.LABELS
@@ -162,7 +162,7 @@ class MappedApi(Dialect):
         request = self.mapping.request
         if request.body is not None:
             return request.body
-        return {"inputs": MANY} if request.kind == "tensor" else {"image": ONE}
+        return {"inputs": MANY} if request.kind in ("tensor", "records") else {"image": ONE}
 
     def _filled(self, images: np.ndarray) -> Any:
         request = self.mapping.request
@@ -177,6 +177,9 @@ class MappedApi(Dialect):
             )
             tensor = encoder.encode(images)
             values, shape = tensor.tolist(), list(tensor.shape)
+        elif request.kind == "records":
+            values = self.wire.records(images)
+            shape = [len(values)]
         else:
             values = [base64.b64encode(self._file(image)).decode() for image in images]
             shape = [len(values)]

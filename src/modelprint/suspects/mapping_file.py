@@ -5,7 +5,7 @@ query = { version = "3" }           # added to the URL's query
 headers = { X-Api-Key = "${MODELPRINT_API_KEY}" }      # secrets come from the environment
 [aws]                               # signs requests to Amazon: service = "rekognition", region = "eu-west-1"
 [request]
-kind = "base64-json"                # tensor | png | jpeg | base64 | base64-json | multipart
+kind = "base64-json"                # tensor | records | png | jpeg | base64 | base64-json | multipart
 body = { instances = "$images", top_k = 5 }     # "$image": one per request; "$images": a list of `item`s
 item = { b64 = "$image" }           # multipart: field = "file" and, beside it, form = { top_k = "5" }
 content_type = "application/octet-stream"
@@ -60,7 +60,7 @@ class MappingRequest(Record):
         value_range, bgr: of tensors, too; the first is written `range`. As in `ModelOptions`.
     """
 
-    kind: Literal["tensor", "png", "jpeg", "wav", "base64", "base64-json", "multipart"]
+    kind: Literal["tensor", "records", "png", "jpeg", "wav", "base64", "base64-json", "multipart"]
     body: JsonValue = None
     item: JsonValue = ONE
     picture: Picture = "png"
@@ -78,7 +78,7 @@ class MappingRequest(Record):
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:
         within = self.kind == "base64-json"
-        if self.kind not in ("tensor", "base64-json"):
+        if self.kind not in ("tensor", "records", "base64-json"):
             if self.body is not None:
                 raise ValueError(f"a {self.kind} request is the picture itself: leave body out, or use base64-json")
         elif self.body is not None and not (holds(self.body, ONE, within=within) or holds(self.body, MANY)):

@@ -27,12 +27,14 @@ from modelprint.ownership.verify import examine, verify
 from modelprint.report.verdict.cases import Case
 from modelprint.report.verdict.render import render_report
 from modelprint.suspects.local import TorchSuspect
+from modelprint.suspects.open import SuspectOptions
 from modelprint.suspects.serving import create_app
 from modelprint.training.recipes import TrainRecipe
 from modelprint.training.train import spec_for, train_model
 from modelprint.zoo.reference_models.shadows import Shadows
 from tests.suspects.servers import Reply, Request, Scripted, running
 
+CODES = {"blue": 0, "green": 1, "red": 2}
 RECIPE = TrainRecipe(epochs=6, lr=0.05, batch_size=64, augment="none")
 
 
@@ -165,19 +167,29 @@ def test_every_way_to_a_suspect_gives_the_same_score(world: World, fingerprint: 
     with running(app) as url:
         assert verify(fingerprint, url).score == score
 
+    def labelled(rows: list[list[float]]) -> list[int]:
+        levels = fingerprint.modality.wire.decoded(np.array(rows, np.float32), "float32")
+        return copy(fingerprint.modality.to_model(levels)).argmax(1).tolist()
+
     def scored(request: Request, number: int) -> Reply:
         if request.method == "GET":
             return Reply()
         frame = request.json["dataframe_split"]
         assert frame["columns"] == ["length", "width", "rooms", "colour"]
-        codes = {"blue": 0, "green": 1, "red": 2}
-        values = [[a, b, c, codes[d]] for a, b, c, d in frame["data"]]
-        levels = fingerprint.modality.wire.decoded(np.array(values, np.float32), "float32")
-        labels = copy(fingerprint.modality.to_model(levels)).argmax(1).tolist()
+        labels = labelled([[a, b, c, CODES[d]] for a, b, c, d in frame["data"]])
         return Reply(body=json.dumps({"predictions": labels}).encode())
 
     with Scripted(scored) as server:
         assert verify(fingerprint, f"{server.url}/invocations").score == score
+
+    def told(request: Request, number: int) -> Reply:
+        rows = [[one["length"], one["width"], one["rooms"], CODES[one["colour"]]] for one in request.json["rows"]]
+        return Reply(body=json.dumps({"kinds": labelled(rows)}).encode())
+
+    mapping = tmp_path / "api.toml"
+    mapping.write_text('[request]\nkind = "records"\nbody = { rows = "$images" }\n[response]\nlabels = "kinds"\n')
+    with Scripted(told) as server:
+        assert verify(fingerprint, server.url, options=SuspectOptions(mapping=mapping)).score == score
     export_queries(fingerprint, tmp_path / "queries")
     first = json.loads((tmp_path / "queries" / "000000.json").read_text())
     assert set(first) == {"length", "width", "rooms", "colour"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int32, Shaped
@@ -136,7 +136,7 @@ class VectorWire(Wire):
             raise DataError(f"vectors are sent as floats, not as {dtype}")
         return levels_of(values, self.columns)
 
-    def records(self, inputs: Shaped[np.ndarray, "n columns"]) -> list[dict[str, Cell]]:
+    def records(self, inputs: Shaped[np.ndarray, "n columns"]) -> list[Any]:
         """Each row as an object with the names of the columns."""
         names = [column.name for column in self.columns]
         rows = rows_of(as_levels(inputs, spans(self.columns)), self.columns)
