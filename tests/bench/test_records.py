@@ -206,19 +206,29 @@ def test_tables_tell_kinds_and_relations_apart(judged: Results) -> None:
     assert truths.get("test-source-1-soup", "made from weights") == "made from weights"
 
 
-def test_weights_that_are_gone_are_made_again_for_their_copies_alone(plan: Plan, built: Path) -> None:
+def test_a_build_goes_on_where_records_alone_are_left(plan: Plan, built: Path) -> None:
     models = {model.id: model for model in zoo.load(plan, folder=built)}
     before = {name: model.row.sha256 for name, model in models.items()}
-    for path in built.glob("*.safetensors"):
-        path.unlink()
+    for path in built.rglob("*.safetensors"):
+        if path.name != "tensors.safetensors":
+            path.unlink()
     lost = models["test-source-1-soup"]
     assert lost.record is not None
+    record = read_record(lost.record)
     lost.record.unlink()
     assert recorded(plan, built).complete
     there = {model.id for model in zoo.load(plan, folder=built) if model.path.is_file()}
-    assert there == {"one", "partner", "source-1", "test-source-1-soup"}
+    owners = {"one", "source-1", "shadow-shared-01", "shadow-shared-02"}
+    assert there == owners | {"partner", "test-source-1-soup"}  # what the missing one is made from, and judged by
     assert {model.id: model.row.sha256 for model in zoo.load(plan, folder=built)} == before
     assert not (built / "remade.jsonl").exists()
+    again = read_record(lost.record)
+    assert again.lineage == record.lineage
+    assert all(np.array_equal(again.scores[name], scores) for name, scores in record.scores.items())
+    (lost.path).unlink()
+    (built / models["source-1"].row.file).unlink()
+    assert recorded(plan, built).complete
+    assert not (built / models["source-1"].row.file).exists()  # every model has its record
 
 
 def test_what_a_lost_index_said_is_measured_before_fingerprints_are_made(plan: Plan, built: Path) -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from modelprint.bench.bench_file import Planned
 from modelprint.bench.cells import Field
 from modelprint.bench.evading import NONE, needs_partner, renames
+from modelprint.bench.plan import Enrolment
 from modelprint.bench.records import SHEETS, BenchRecorder, read_sheet, write_sheet
 from modelprint.bench.running import Progress, craft_all
 from modelprint.bench.store import Store
 from modelprint.core.errors import UsageError
+from modelprint.nn.loading import load_model
 from modelprint.ownership.fingerprint import WEIGHTS, Fingerprint
+from modelprint.ownership.weights import reference
 from modelprint.zoo.design import slug
 from modelprint.zoo.population import load
 
+REFERENCES = "references"  # of weights, which fingerprints in a repository lack
 _QUERIES, _POOL = "queries.json", "pool.json"
 
 
@@ -51,13 +56,30 @@ def recorder_of(
         sheets=tuple(path for path in (queries, others, *evaded.values()) if path.is_file()),
         holdout=planned.plan.measured_on,
         evasions=tuple(evaded),
-        references={
-            held: place / WEIGHTS
-            for place in places
-            if (held := Fingerprint.load(place, weights=False).manifest.weights) is not None
-            and (place / WEIGHTS).is_file()
-        },
+        references=_references(planned, zoo, enrolments, trust_code=trust_code),
     )
+
+
+def _references(planned: Planned, zoo: Path, enrolments: Sequence[Enrolment], *, trust_code: bool) -> dict[str, Path]:
+    """What fingerprints hold of their sources' weights, by its hash; made again where fingerprints came without it."""
+    paths = {model.id: model.path for model in load(planned.plan, folder=zoo)}
+    files: dict[str, Path] = {}
+    for enrolment in enrolments:
+        place = Store(zoo).fingerprint(enrolment.identity)
+        held = Fingerprint.load(place, weights=False).manifest.weights
+        if held is None or held in files:
+            continue
+        files[held] = place / WEIGHTS
+        if not files[held].is_file():
+            files[held] = zoo / REFERENCES / f"{held.removeprefix('sha256:')[:32]}.safetensors"
+        if not files[held].is_file():
+            made = reference(
+                load_model(paths[enrolment.source], trust_code=trust_code),
+                checkpoint=next((paths[name] for name in enrolment.checkpoint), None),
+                siblings=tuple(load_model(paths[name], trust_code=trust_code) for name in enrolment.siblings),
+            )
+            made.save(files[held])
+    return files
 
 
 def _behind(planned: Planned, zoo: Path) -> dict[str, list[str]]:

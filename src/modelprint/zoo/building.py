@@ -69,8 +69,9 @@ def build(
         device: where they are made: auto, cpu, cuda, cuda:N or mps. A recipe names the same file wherever it is made,
             though only the CPU makes the same weights everywhere.
         trust_code: whether code that the plan names (an architecture or a recipe in a file) may be run.
-        recording: called when the sources and all that an owner makes (`FIRST`) are there; the recorder that it returns
-            is called with every model. A model that has a record is not made again, though its weights are gone.
+        recording: called when the sources and all that an owner makes (`FIRST`) are there, with their weights unless
+            every model has its record; the recorder that it returns is called with every model. A model that has a
+            record is not made again, though its weights are gone.
 
     Raises:
         UsageError: no such zoo, or it names code that is not trusted.
@@ -89,7 +90,7 @@ def build(
         store.sweep()
         building = _Build(store, jobs=jobs, device=chosen, trust_code=trust_code, progress=progress)
         if recording is not None:
-            building.run(FIRST if parts is None else FIRST & parts)
+            building.prepare(FIRST if parts is None else FIRST & parts)
             building.recorder = recording()
         building.run(parts)
         store.write()
@@ -134,10 +135,23 @@ class _Build:
         self.to_make = 0
         self.recorder: Recorder | None = None
 
+    def prepare(self, parts: Set[str]) -> None:
+        """Have the models of some parts, with their weights, if a model is still to be recorded."""
+        if all(self.store.record_of(entry.file) is not None for entry in self.store.plan.entries):
+            return
+        entries = [entry for entry in self.store.plan.entries if entry.part in parts]
+        self._make({entry.identity for entry in entries if not self._at_hand(entry)})
+
     def run(self, parts: Set[str] | None) -> None:
         """Make what is missing of some parts, and what that is made from."""
         entries = [entry for entry in self.store.plan.entries if parts is None or entry.part in parts]
-        missing = {entry.identity for entry in entries if not self._done(entry)}
+        self._make({entry.identity for entry in entries if not self._done(entry)})
+
+    def _at_hand(self, entry: Entry) -> bool:
+        """Whether a model is known, and its weights are there."""
+        return entry.identity in self.store.models and self.store.path(entry.file).is_file()
+
+    def _make(self, missing: Set[str]) -> None:
         again = self._parents(missing)
         self.to_make = len(missing | again)
         plan = self.store.plan
@@ -158,7 +172,7 @@ class _Build:
             return False
         return self.recorder is None or self.store.record_of(entry.file) is not None
 
-    def _parents(self, missing: set[str]) -> set[str]:
+    def _parents(self, missing: Set[str]) -> set[str]:
         """The models that missing ones are made from, and that are not known, or whose weights are gone."""
         gone: set[str] = set()
         waiting = [self.planned[identity] for identity in missing]
@@ -166,8 +180,7 @@ class _Build:
             recipe = waiting.pop().recipe
             for identity in recipe.needed if isinstance(recipe, Theft) else ():
                 parent = self.planned[identity]
-                there = identity in self.store.models and self.store.path(parent.file).is_file()
-                if identity not in gone and not there:
+                if identity not in gone and not self._at_hand(parent):
                     gone.add(identity)
                     waiting.append(parent)
         return gone
