@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import json
 import shlex
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from modelprint.cli.app import run
+from modelprint.data.named_texts import load_made_up_languages
 from modelprint.modalities import MODALITIES
 from modelprint.modalities.series.wav import write_wav
+from modelprint.modalities.text.storage import texts_of
 from modelprint.nn.architectures import architectures_for
 from tests.contract.test_check_an_api import CONSOLE
 from tests.contract.test_readme import commands
@@ -23,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "modalities.md").read_text()
 
 
-@pytest.mark.parametrize("modality", ["series", "vector"])
+@pytest.mark.parametrize("modality", ["series", "vector", "text"])
 def test_the_page_names_what_there_is(modality: str) -> None:
     for name in (*architectures_for(modality), *MODALITIES[modality].transforms):
         assert f"`{name}`" in TEXT, name
@@ -52,6 +55,17 @@ def test_the_commands_for_tables_run_as_written(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run_as_written("## Vectors")
+
+
+@pytest.mark.slow
+def test_the_commands_for_texts_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread) -> None:
+    known = load_made_up_languages()
+    pairs = zip(texts_of(known.train_images), known.train_labels, strict=True)
+    lines = [json.dumps({"text": text, "label": known.class_names[label]}) for text, label in pairs]
+    (tmp_path / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run_as_written("## Texts")
 
 
 def run_as_written(title: str) -> None:

@@ -38,6 +38,6 @@ def check_vocabulary(spec: ModelSpec | None, model: nn.Module, *, who: str) -> N
     if vocabulary is None or named in (None, BYTES, vocabulary.identity):
         return
     raise ModelError(
-        f"{who}: the vocabulary of its tokenizer is {vocabulary.identity[:19]}..., its card says {str(named)[:19]}...: the "
-        "tokenizer was exchanged, take the file as it was saved"
+        f"{who}: the vocabulary of its tokenizer is {vocabulary.identity[:19]}..., its card says {str(named)[:19]}...: "
+        "the tokenizer was exchanged, take the file as it was saved"
     )
