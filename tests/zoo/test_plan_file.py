@@ -23,6 +23,8 @@ PLANS = {
     "series": ("4b4f4f6cfcf9a851", "76083d5cad1acc81"),
     "control-charts": ("cf1f324ecbbc7d18", "9c002c4ca0445264"),
     "vector": ("ba5adc1cfb40f075", "e052f4405bbf3267"),
+    "text": ("d9bec71b224db7dc", "6f80dd8cafba9f13"),
+    "made-up-languages": ("cebf7c0302bda009", "bd12d3e491842384"),
 }
 PLAN = """
 name = "mine"
