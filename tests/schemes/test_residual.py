@@ -176,7 +176,7 @@ def test_one_answer_is_too_few() -> None:
         SCHEME.score(state(), source, missing(source, np.arange(1, QUERIES)))
 
 
-def test_a_missing_answer_counts_against_derivation_and_many_need_another_asking() -> None:
+def test_missing_answers_need_another_asking_where_they_may_make_the_difference() -> None:
     kept, source, everything = state(), answered(logits(1)), np.ones(QUERIES, dtype=bool)
     calibration = [answered(logits(seed)) for seed in range(20, 40)]
     whole = decide(SCHEME, kept, source, source, calibration, alpha=0.05, asked=everything)
@@ -184,13 +184,8 @@ def test_a_missing_answer_counts_against_derivation_and_many_need_another_asking
         decide(SCHEME, kept, source, missing(source, np.arange(count)), calibration, alpha=0.05, asked=everything)
         for count in (1, 4)
     )
-    assert (whole.outcome, one.outcome, many.outcome) == ("derived", "not-shown", "inconclusive")
-    assert "1 of 12 queries were not answered and count against derivation" in one.message
-    assert one.score is not None
-    assert whole.score is not None
-    assert one.score < whole.score
-    assert one.calibration_least is not None
-    assert (one.calibration_least <= one.calibration_scores).all()
+    assert (whole.outcome, one.outcome, many.outcome) == ("derived", "inconclusive", "inconclusive")
+    assert "1 queries were not answered, and what their scores hide may make the difference" in one.message
     assert "4 queries were not answered; of more than 25% scores tell nothing" in many.message
     assert "--access labels" in many.message
 

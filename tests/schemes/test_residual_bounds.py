@@ -113,6 +113,10 @@ def decided(suspect: Answers, source: Answers, calibration: list[Answers], missi
     decision = decide(
         Residual(), state, source, without(suspect, missing), calibration, alpha=0.05, asked=np.ones(count, dtype=bool)
     )
+    if missing.any() and decision.outcome == "derived":
+        assert decision.calibration_least is not None
+        assert (decision.calibration_least <= decision.calibration_scores).all()
+        assert "not answered and count against derivation" in decision.message
     return decision.outcome, decision.p_value or 1.0
 
 
@@ -124,7 +128,7 @@ def test_a_copy_that_misses_some_answers_is_derived_and_one_that_misses_many_is_
         missing[np.random.default_rng(1).permutation(100)[:count]] = True
         outcomes[count] = decided(copy, source, calibration, missing)[0]
     assert outcomes == {0: "derived", 1: "derived", 2: "derived", 60: "inconclusive"}
-    assert decided(copy, source, calibration, np.arange(100) < 20)[0] == "not-shown"
+    assert decided(copy, source, calibration, np.arange(100) < 20)[0] == "inconclusive"
 
 
 def test_whoever_chooses_what_is_missing_lowers_no_p_value() -> None:

@@ -28,9 +28,11 @@ from modelprint.ownership.decide import (
     CalibrationScores,
     Decision,
     decide,
+    hidden_message,
     missing_models,
     rates,
     uncovered_kinds,
+    unscored,
     unscored_decision,
 )
 from modelprint.ownership.fingerprint import Fingerprint
@@ -54,6 +56,7 @@ class Level:
         exact: whether the suspect's score is what it is, and not a lower bound because answers are missing.
         least: the lowest that the scores of the calibration models can be, where they depend on missing answers, too;
             `calibration` then holds the highest. None otherwise.
+        missing: queries that were asked and not answered.
     """
 
     access: Access
@@ -64,6 +67,7 @@ class Level:
     calibration: Float[np.ndarray, " n"]
     exact: bool = True
     least: Float[np.ndarray, " n"] | None = None
+    missing: int = 0
 
 
 def levels_of(
@@ -116,6 +120,7 @@ def levels_of(
                 calibration=decision.calibration_scores,
                 exact=bool(theirs.answered[asked[index]].all()),
                 least=decision.calibration_least,
+                missing=int((~theirs.answered[asked[index]]).sum()),
             )
         )
     return levels
@@ -222,6 +227,8 @@ def decide_together(
         decision = weights.decision
     else:
         decision = _ranked(speaking, fingerprint, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
+        if decision.outcome == "not-shown" and (hidden := sum(one.missing for one in levels if one.least is not None)):
+            decision = unscored(decision, hidden_message(hidden))
     return replace(
         decision,
         evidence=evidence,

@@ -220,6 +220,8 @@ def decide(
         else None
     )
     outcome, message = _outcome(rank, alpha)
+    if least is not None and outcome == "not-shown":
+        return unscored_decision(hidden_message(int(missing.sum())), unscored, details=abstained)
     lost = (
         ""
         if answers.scores is not None or scheme.lost_with_labels is None
@@ -252,6 +254,14 @@ def decide(
         matching=matching,
         note=note,
         uncovered=uncovered,
+    )
+
+
+def hidden_message(missing: int) -> str:
+    """Why there is no verdict where bounds over missing scores do not show derivation."""
+    return (
+        f"{missing} queries were not answered, and what their scores hide may make the difference: ask again until "
+        "every query is answered, or compare labels (--access labels)"
     )
 
 
