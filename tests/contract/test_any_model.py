@@ -55,7 +55,7 @@ def fingerprint(digits: Digits) -> Fingerprint:
         digits.source,
         digits.queries,
         scheme=AdvTra(trajectories=5, m=3),
-        negatives=strangers(digits, 19, seed=100),
+        negatives=strangers(digits, 19, seed=100, epochs=4),
     )
 
 

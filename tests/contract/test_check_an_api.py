@@ -38,7 +38,7 @@ def place(digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
         digits.source,
         digits.queries,
         scheme=AdvTra(trajectories=5, m=3),
-        negatives=strangers(digits, 19, seed=100),
+        negatives=strangers(digits, 19, seed=100, epochs=4),
         out=tmp_path / "mine.fp",
     )
     monkeypatch.chdir(tmp_path)

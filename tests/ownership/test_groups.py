@@ -17,6 +17,7 @@ from modelprint.modalities.image.transforms import TRANSFORMS
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import load_model, weights_identity
 from modelprint.ownership.decide import decide
+from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.kinds import Group
 from modelprint.schemes import SCHEMES
 from modelprint.training.loop import predict
@@ -113,28 +114,34 @@ def test_cards_tell_copies_of_others_and_siblings_apart(digits: Digits, folder: 
     assert enroll(source, digits.queries, scheme="akh", budget=30, negatives=[other]).groups == (SIBLINGS,)
 
 
-def test_copies_of_independent_models_are_made_on_request(digits: Digits, tmp_path: Path) -> None:
-    save_model(tmp_path / "source.safetensors", digits.source, digits.trained.card)
+def copying(digits: Digits, source: Path, *, jobs: int = 1) -> Fingerprint:
+    """Calibrated on two independent models, and a copy of each, all made for it."""
+    save_model(source, digits.source, digits.trained.card)
     few = LabelledSet(
         name="few", stored=digits.owner.stored[:200], labels=digits.owner.labels[:200],
         class_names=digits.owner.class_names,
     )  # fmt: skip
-    made = [
-        enroll(
-            tmp_path / "source.safetensors", digits.queries, scheme="akh", budget=30, train_data=few,
-            negatives="auto:2+2", jobs=jobs,
-        )
-        for jobs in (1, 2)
-    ]  # fmt: skip
-    assert made[0].identity == made[1].identity
-    assert made[0].groups == (STRANGERS, STRANGERS, COPIES, COPIES)
-    names = [model.name for model in made[0].manifest.calibration]
+    return enroll(
+        source, digits.queries, scheme="akh", budget=30, train_data=few, negatives="auto:2+2", jobs=jobs
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_copies_do_not_depend_on_the_number_of_processes(digits: Digits, tmp_path: Path) -> None:
+    source = tmp_path / "source.safetensors"
+    assert copying(digits, source).identity == copying(digits, source, jobs=2).identity
+
+
+def test_copies_of_independent_models_are_made_on_request(digits: Digits, tmp_path: Path) -> None:
+    made = copying(digits, tmp_path / "source.safetensors")
+    assert made.groups == (STRANGERS, STRANGERS, COPIES, COPIES)
+    names = [model.name for model in made.manifest.calibration]
     assert names == ["auto-0", "auto-1", "auto-0, copied", "auto-1, copied"]
-    assert len({model.identity for model in made[0].manifest.calibration}) == 4
-    assert made[0].families[2:] == made[0].families[:2]
+    assert len({model.identity for model in made.manifest.calibration}) == 4
+    assert made.families[2:] == made.families[:2]
     for wrong in ("auto:2+3", "auto:x", "auto:2+", "auto:-1"):
         with pytest.raises(UsageError, match="auto:N"):
-            enroll(tmp_path / "source.safetensors", digits.queries, train_data=few, negatives=wrong)
+            enroll(tmp_path / "source.safetensors", digits.queries, train_data=digits.owner, negatives=wrong)
 
 
 def test_calibration_models_answer_behind_what_is_expected(digits: Digits) -> None:

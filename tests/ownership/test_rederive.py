@@ -89,9 +89,9 @@ def test_shadow_models_that_were_kept_need_no_training(digits: Digits, tmp_path:
     module = digits.source
     source = LoadedModel(module=module, identity=weights_identity(module), spec=digits.spec, card=None, path=None)
     few, folder = digits.owner.take(np.arange(400)), tmp_path / "shadows"
-    scheme = Contrast(queries=20, candidates=200)
+    scheme, how = Contrast(queries=20, candidates=200), HowTrained(settings={"epochs": "5"})
     made = enroll(
-        source, digits.queries, scheme=scheme, seed=5, shadows=4, train_data=few, keep_shadows=folder
+        source, digits.queries, scheme=scheme, seed=5, shadows=4, train_data=few, keep_shadows=folder, how=how
     )  # fmt: skip
     assert len(list(folder.glob("*.safetensors"))) == len(made.manifest.shadows) >= 6
     assert rederive(made, source, digits.queries, shadows=folder, train_data=few).exact
@@ -99,7 +99,7 @@ def test_shadow_models_that_were_kept_need_no_training(digits: Digits, tmp_path:
     with pytest.raises(IntegrityError, match="shadow"):
         rederive(made, source, digits.queries, shadows=2, train_data=few)
     again = enroll(source, digits.queries, scheme=scheme, seed=5, shadows=folder, train_data=few)
-    assert rederive(again, source, digits.queries, shadows=4, train_data=few).exact
+    assert rederive(again, source, digits.queries, shadows=4, train_data=few, how=how).exact
     first, second = sorted(folder.glob("stranger-*"))[:2]
     one, other = first.read_bytes(), second.read_bytes()
     first.write_bytes(other)

@@ -27,9 +27,9 @@ def copies(digits: Digits, count: int = 3, *, seed: int = 0) -> tuple[nn.Module,
     return tuple(_copy(_Key(digits), number, seed) for number in range(count))
 
 
-def strangers(digits: Digits, count: int, *, seed: int) -> tuple[nn.Module, ...]:
+def strangers(digits: Digits, count: int, *, seed: int, epochs: int = 10) -> tuple[nn.Module, ...]:
     """Independent models of the same data and architecture."""
-    return tuple(_stranger(_Key(digits), seed + number) for number in range(count))
+    return tuple(_stranger(_Key(digits), seed + number, epochs) for number in range(count))
 
 
 def enrolled(digits: Digits) -> Enrollment:
@@ -91,6 +91,6 @@ def _copy(key: _Key, number: int, seed: int) -> nn.Module:
 
 
 @lru_cache(maxsize=32)
-def _stranger(key: _Key, seed: int) -> nn.Module:
+def _stranger(key: _Key, seed: int, epochs: int) -> nn.Module:
     digits = key.digits
-    return train_model(digits.owner, digits.spec, default_recipe(digits.owner, epochs=10), seed=seed).model
+    return train_model(digits.owner, digits.spec, default_recipe(digits.owner, epochs=epochs), seed=seed).model
