@@ -17,19 +17,27 @@ from modelprint.lineage.weights import read_form
 
 Orders = Mapping[int, Int[Tensor, " channels"]]  # by group: the suspect's channel for each of the source's, -1 for none
 KEPT = 2**27  # numbers of a suspect that stay in memory, balanced, in single precision
+SOURCE_KEPT = 2**22  # numbers of a source, likewise: of a small one all, which is read often
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Reads pairs. Of the suspect, balanced weights of half a gibibyte at most are kept, the first ones."""
+    """Reads pairs. The first weights stay in memory: half a gibibyte of the suspect's, 16 mebibytes of the source's."""
 
     reference: LineageReference
     suspect: Tensors
     _kept: dict[str, Form] = field(default_factory=dict, repr=False)
+    _source: dict[str, Form] = field(default_factory=dict, repr=False)
 
     def source(self, pair: Pair) -> Form:
         """The source's form, balanced."""
-        return self.reference.form(pair.layer)
+        kept = self._source.get(pair.layer.name)
+        if kept is not None:
+            return kept
+        form = self.reference.form(pair.layer)
+        if sum(each.numel() for each in self._source.values()) + form.numel() <= SOURCE_KEPT:
+            self._source[pair.layer.name] = form
+        return form
 
     def plain(self, pair: Pair) -> Form:
         """The suspect's form in its own scales and order.

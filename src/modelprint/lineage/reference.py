@@ -75,6 +75,12 @@ class LineageReference:
         """What rows and columns of the source's weight were multiplied by to balance it."""
         return self.tensors.read(_ROWS + layer.name), self.tensors.read(_COLUMNS + layer.name)
 
+    def in_memory(self) -> LineageReference:
+        """The same, its tensors read."""
+        return LineageReference(
+            self.manifest, StateTensors({name: self.tensors.read(name) for name in self.tensors.shapes})
+        )
+
     def to_bytes(self) -> bytes:
         """One safetensors file; the same reference always gives the same bytes."""
         state = {name: self.tensors.read(name).contiguous() for name in self.tensors.shapes}

@@ -25,6 +25,9 @@ from modelprint.suspects.open import SuspectOptions
 from modelprint.zoo.executors import Executor, Processes
 
 
+_SMALL = 2**20  # numbers of a source up to which its weights stay in memory
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Task:
     """One suspect for one worker."""
@@ -152,8 +155,12 @@ def _judged_one(task: _Task) -> _Result:
 
 @lru_cache(maxsize=256)
 def _loaded(folder: Path, entry: Entry) -> Fingerprint:
-    """A fingerprint, read once in each process."""
-    return Registry(folder).load(entry)
+    """A fingerprint, read once in each process; small weights are, too."""
+    fingerprint = Registry(folder).load(entry)
+    weights = fingerprint.weights
+    return (
+        fingerprint if weights is None or weights.numel > _SMALL else replace(fingerprint, weights=weights.in_memory())
+    )
 
 
 def _task(
