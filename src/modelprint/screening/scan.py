@@ -24,7 +24,6 @@ from modelprint.stats.multiple import needed_models_of
 from modelprint.suspects.open import SuspectOptions
 from modelprint.zoo.executors import Executor, Processes
 
-
 _SMALL = 2**20  # numbers of a source up to which its weights stay in memory
 
 
