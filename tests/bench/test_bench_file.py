@@ -24,6 +24,7 @@ BENCHES = {
     "series": "ee3b6da90432c340",
     "control-charts": "a8ce28714bde5432",
     "transfer": "8d6d744c6d079197",
+    "vector": "9f70cf6dc642901f",
     "text": "318707228229acf8",
     "text-swaps": "361fcb2dbc0b1856",
     "made-up-languages": "da2bfcf4165797e7",
