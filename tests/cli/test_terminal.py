@@ -80,6 +80,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 ARGUMENTS = (
+    ("registry", "list", "{}"),
+    ("scan", "{}", "{}"),
     ("inspect", EVIL),
     ("inspect", "{}"),
     ("verify", EVIL, "{}"),

@@ -56,7 +56,7 @@ def many(folder: Path) -> None:
         (linked("saved_model.pb", "/dev/zero"), "saved_model.pb cannot be read: it is no regular file"),
         (lambda folder: os.mkfifo(folder / "assets" / "pipe"), "'assets/pipe', which cannot be read"),
         (lambda folder: (folder / "saved_model.pb").write_bytes(b""), "saved_model.pb is empty"),
-        (lambda folder: (folder / "saved_model.pb").unlink(), "saved_model.pb cannot be read"),
+        (lambda folder: (folder / "saved_model.pb").unlink(), "saved_model.pb does not exist"),
         (many, "holds more than 500 files"),
     ],
 )
@@ -79,5 +79,5 @@ def test_weights_beside_a_graph(tmp_path: Path) -> None:
     assert read_with_weights(tmp_path / "m.xml").outside == {}
     (tmp_path / "m.bin").write_bytes(b"weights")
     assert read_with_weights(tmp_path / "m.xml").outside == {"m.bin": b"weights"}
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="is a directory: name the model file in it"):
         read_one(tmp_path)
