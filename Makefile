@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint hostile slow audit lowest clean
+.PHONY: install demo test lint docs hostile slow audit lowest clean
 
 unexport PYTHONDONTWRITEBYTECODE # many tests start Python: without bytecode each of these compiles the package anew
 
@@ -25,6 +25,12 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not (slow or hostile or mlflow or mlserver or imagenet or timm or hf or tensorflow or cuda)'
 	$(BIN)/python -m pytest -q -p no:cacheprovider --doctest-modules src/modelprint
+
+# The documentation site, in build/site/html; a link to nowhere is an error. In an environment of its own.
+docs:
+	test -x build/docs/bin/mkdocs || { $(PYTHON) -m venv build/docs && \
+		build/docs/bin/pip install --quiet --disable-pip-version-check 'mkdocs>=1.6,<2' 'mkdocs-material>=9.6,<10' 'mkdocstrings[python]>=1.0'; }
+	NO_MKDOCS_2_WARNING=1 build/docs/bin/python -m research.site --strict
 
 hostile: install
 	$(BIN)/python -m pytest -q -m hostile tests/hostile tests/fuzz
