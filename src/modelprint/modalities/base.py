@@ -101,6 +101,7 @@ class Modality(ABC):
         codecs: the types in which a fingerprint may hold queries, by the name in its manifest, the usual one first.
         transforms: what may happen to inputs on the way, by name: evasions, and what enrollment can expect.
         mixes: whether `mix` makes new inputs.
+        reshapes: whether `brought` takes inputs of another shape, such as rows with further columns.
         learning_rate: the highest at which one-cycle SGD trains small networks of such inputs.
     """
 
@@ -111,6 +112,7 @@ class Modality(ABC):
     transforms: Registry[type[Transform]]
     wire: Wire = Wire()
     mixes: ClassVar[bool] = False
+    reshapes: ClassVar[bool] = False
     learning_rate: ClassVar[float] = 0.1
 
     @property

@@ -143,7 +143,8 @@ def _same_inputs(one: Description, other: Description) -> InputSpec | None:
     brought, own = (each.inputs for each in sorted(given, key=lambda each: each.who == OF_DATA))
     assert brought is not None
     assert own is not None
-    if brought.modality_name != own.modality_name:
+    other_shape = brought.shape != own.shape and not modality_of(brought).reshapes
+    if brought.modality_name != own.modality_name or other_shape:
         raise ModelError(
             f"the model takes {modality_of(brought).plural} of {brought.described}, the data are "
             f"{modality_of(own).plural} of {own.described}: use data that the model was made for"

@@ -44,6 +44,7 @@ class Vector(Modality):
     codecs: ClassVar[Mapping[str, np.dtype[Any]]] = {"int32-steps": storage.STORED, "float32": storage.POINTS}
     transforms: Registry[type[Transform]] = TRANSFORMS
     mixes: ClassVar[bool] = True
+    reshapes: ClassVar[bool] = True
     learning_rate: ClassVar[float] = 0.05  # layers without BatchNorm diverge sooner
 
     def __init__(self, columns: tuple[Column, ...] = ()) -> None:
