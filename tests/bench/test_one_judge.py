@@ -27,6 +27,7 @@ SETTINGS = {
     "adv-tra": {"trajectories": "5", "m": "3"},
     "uap": {"points": "15", "views": "3", "images": "200", "epsilon": "0.3", "least_fooling": "0", "steps": "10"},
     "contrast": {"candidates": "1000"},
+    "ipguard": {"k": "1.0", "rate": "0.05"},
     "residual": {"candidates": "100"},
     "auto": {"labels_settings": '{"candidates": "1000"}', "scores_settings": '{"candidates": "100"}'},
 }
