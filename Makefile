@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint docs hostile slow audit lowest clean
+.PHONY: install demo test lint docs release hostile slow audit lowest clean
 
 unexport PYTHONDONTWRITEBYTECODE # many tests start Python: without bytecode each of these compiles the package anew
 
@@ -31,6 +31,14 @@ docs:
 	test -x build/docs/bin/mkdocs || { $(PYTHON) -m venv build/docs && \
 		build/docs/bin/pip install --quiet --disable-pip-version-check 'mkdocs>=1.6,<2' 'mkdocs-material>=9.6,<10' 'mkdocstrings[python]>=1.0'; }
 	NO_MKDOCS_2_WARNING=1 build/docs/bin/python -m research.site --strict
+
+# What is published: wheel and source distribution in dist, checked.
+release:
+	test -x build/release/bin/twine || { $(PYTHON) -m venv build/release && \
+		build/release/bin/pip install --quiet --disable-pip-version-check build twine; }
+	rm -rf dist
+	build/release/bin/python -m build
+	build/release/bin/twine check --strict dist/*
 
 hostile: install
 	$(BIN)/python -m pytest -q -m hostile tests/hostile tests/fuzz
