@@ -16,6 +16,7 @@ from modelprint.modalities.text import TEXT
 from modelprint.modalities.text.storage import stored_texts, texts_of
 from modelprint.suspects.local import TorchSuspect
 from modelprint.suspects.onnx import OnnxSuspect
+from modelprint.suspects.open import SuspectOptions, open_suspect
 from modelprint.suspects.serving import ServedModel
 from modelprint.training.loop import predict
 from tests.texts.conftest import Texts
@@ -89,3 +90,22 @@ def test_an_onnx_file_takes_bytes(texts: Texts, tmp_path: Path) -> None:
     expected = predict(texts.source, torch.from_numpy(texts.queries.stored[:20]), modality=TEXT).softmax(1)
     assert answers.scores is not None
     assert np.array_equal(answers.labels, expected.argmax(1).numpy())
+
+
+def test_a_pipeline_of_scikit_learn_gets_strings(texts: Texts, tmp_path: Path) -> None:
+    skops_io = pytest.importorskip("skops.io")
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.naive_bayes import MultinomialNB
+    from sklearn.pipeline import make_pipeline
+
+    pipeline = make_pipeline(CountVectorizer(analyzer="char", ngram_range=(1, 3)), MultinomialNB())
+    pipeline.fit(texts_of(texts.owner.stored), [texts.owner.class_names[label] for label in texts.owner.labels])
+    skops_io.dump(pipeline, tmp_path / "m.skops")
+    options = SuspectOptions(class_names=texts.owner.class_names, input_shape=(32,), modality=TEXT)
+    suspect = open_suspect(str(tmp_path / "m.skops"), options)
+    answers = suspect.ask(texts.queries.stored[:40], access=Access.SCORES)
+    suspect.finish()
+    assert answers.scores is not None
+    expected = pipeline.predict_proba(texts_of(texts.queries.stored[:40]))
+    assert np.abs(answers.scores - expected).max() < 1e-6
+    assert (answers.labels == texts.queries.labels[:40]).mean() > 0.5

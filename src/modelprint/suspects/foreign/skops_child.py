@@ -24,16 +24,16 @@ def handler() -> Handler:
 
     def answer(message: Mapping[str, Any], arrays: Arrays) -> tuple[Mapping[str, Any], Arrays]:
         if message["do"] == "open":
-            model, features, outputs = _loaded(arrays["file"].tobytes(), message["who"])
+            model, inputs, outputs = _loaded(arrays["file"].tobytes(), message["who"])
             models[:] = [model]
-            return {"inputs": [end("rows", "float32", (None, features))], "outputs": outputs}, {}
+            return {"inputs": [inputs], "outputs": outputs}, {}
         (rows,) = arrays.values()
         return {}, {"output": _asked(models[0], rows, message["output"])}
 
     return answer
 
 
-def _loaded(data: bytes, who: str) -> tuple[Any, int, list[dict[str, Any]]]:
+def _loaded(data: bytes, who: str) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
     import skops.io
 
     try:
@@ -52,18 +52,26 @@ def _loaded(data: bytes, who: str) -> tuple[Any, int, list[dict[str, Any]]]:
         raise ModelError(f"{who} cannot be loaded: {short(error)}") from error
     classes = getattr(model, "classes_", None)
     features = getattr(model, "n_features_in_", None)
-    if classes is None or features is None:
-        raise ModelError(f"{who} holds a {type(model).__name__}, which is no fitted classifier of rows of numbers")
+    if classes is None or (features is None and not _reads_texts(model)):
+        raise ModelError(f"{who} holds a {type(model).__name__}, which is no fitted classifier of rows or texts")
+    inputs = end("texts", "uint8", (None, None)) if features is None else end("rows", "float32", (None, int(features)))
     if hasattr(model, "predict_proba"):
-        return model, int(features), [end("probabilities", "float32", (None, len(classes)))]
-    return model, int(features), [end("labels", "int64", (None,))]
+        return model, inputs, [end("probabilities", "float32", (None, len(classes)))]
+    return model, inputs, [end("labels", "int64", (None,))]
+
+
+def _reads_texts(model: Any) -> bool:
+    """Whether a pipeline begins with what makes numbers of strings: a vectoriser of n-grams or words."""
+    steps = getattr(model, "steps", None)
+    return bool(steps) and hasattr(steps[0][1], "build_analyzer")
 
 
 def _asked(model: Any, rows: np.ndarray, output: str) -> np.ndarray:
+    given = [row.tobytes().rstrip(b"\0").decode("utf-8") for row in rows] if rows.dtype.itemsize == 1 else rows
     try:
         if output == "probabilities":
-            return np.asarray(model.predict_proba(rows), dtype=np.float32)
-        labels: np.ndarray = np.searchsorted(model.classes_, model.predict(rows)).astype(np.int64)
+            return np.asarray(model.predict_proba(given), dtype=np.float32)
+        labels: np.ndarray = np.searchsorted(model.classes_, model.predict(given)).astype(np.int64)
         return labels
     except Exception as error:  # scikit-learn refuses rows in many ways
         raise ModelError(short(error)) from error
