@@ -62,8 +62,8 @@ def _loaded(data: bytes, who: str) -> tuple[Any, dict[str, Any], list[dict[str, 
 
 def _reads_texts(model: Any) -> bool:
     """Whether a pipeline begins with what makes numbers of strings: a vectoriser of n-grams or words."""
-    steps = getattr(model, "steps", None)
-    return bool(steps) and hasattr(steps[0][1], "build_analyzer")
+    steps = getattr(model, "steps", None) or [("", None)]
+    return hasattr(steps[0][1], "build_analyzer")
 
 
 def _asked(model: Any, rows: np.ndarray, output: str) -> np.ndarray:
