@@ -29,6 +29,7 @@ def test_the_wheel_holds_the_package_alone(tmp_path: Path) -> None:
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"modelprint"}
     assert not [name for name in names if name.endswith(".toml") or "research" in name]
     assert "modelprint/bench/bench_file.py" in names
+    assert {f"modelprint/console/{name}" for name in ("static/htmx.min.js", "templates/home.html.j2")} <= set(names)
 
 
 def test_the_package_does_not_import_research() -> None:

@@ -41,6 +41,7 @@ _COMMANDS = {
     "identify": ("identify:identify", "Say which of several owners' models a suspect was made from, if any."),
     "registry": ("screening:registry", "Keep the fingerprints of many owners in one place."),
     "scan": ("screening:scan", "Check many suspects against every fingerprint of a registry."),
+    "console": ("console_page:console", "Show a registry as a local web page: add, scan, read, export."),
     "record": ("ownership:record", "Ask a suspect now, judge later."),
     "map-classes": ("classes:map_classes", "Find what an API calls the classes, by asking images of known classes."),
     "key": ("evidence:key", "Make a key pair to seal with."),

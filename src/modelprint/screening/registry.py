@@ -191,7 +191,15 @@ class Registry:
         Raises:
             IntegrityError: one was changed.
         """
-        return [_described(entry, self.load(entry)) for entry in self.entries()]
+        return [self.described(entry) for entry in self.entries()]
+
+    def described(self, entry: Entry) -> Listed:
+        """One fingerprint, with what it says of itself.
+
+        Raises:
+            IntegrityError: it was changed.
+        """
+        return _described(entry, self.load(entry))
 
     def load(self, entry: Entry) -> Fingerprint:
         """A fingerprint, checked.

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -199,23 +199,32 @@ def _model_routes(model: ServedModel) -> APIRouter:
     return router
 
 
-def serve(app: FastAPI, port: int, host: str = "127.0.0.1", *, on_start: Callable[[str], None] | None = None) -> None:
+def serve(
+    app: Callable[..., Any],
+    port: int,
+    host: str = "127.0.0.1",
+    *,
+    on_start: Callable[[str], None] | None = None,
+    lifespan: Literal["on", "off"] = "off",
+) -> None:
     """Serve until interrupted.
 
     Args:
+        app: of ASGI.
         port: 0 takes a free one.
         on_start: called with the address, "http://127.0.0.1:8000", once connections are taken.
+        lifespan: whether the application is told of its start and its end.
 
     Raises:
         ModelprintError: the port is taken or not allowed.
     """
     try:
-        listener = socket.create_server((host, port))
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelprintError(f"cannot listen on {host}:{port} ({reason}): choose another --port") from error
     with listener:
         if on_start is not None:
-            on_start(f"http://{host}:{listener.getsockname()[1]}")
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws="none")
+            on_start(f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}")
+        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan=lifespan, ws="none")
         uvicorn.Server(config).run(sockets=[listener])
