@@ -124,6 +124,7 @@ def test_a_copy_scores_above_models_of_their_own(world: World, tmp_path: Path, s
     assert verdicts[0].p_value <= 0.1
 
 
+@pytest.mark.slow
 def test_auto_uses_weights_and_scores_and_its_report_marks_cells(world: World) -> None:
     made = enroll(
         world.source, world.queries, scheme="auto", negatives=world.independents[:20], train_data=world.owner,
