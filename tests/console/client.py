@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 
 import httpx
-from starlette.testclient import TestClient
 
 from modelprint.console.app import create_app
 from modelprint.console.console import Console
+
+with warnings.catch_warnings():  # the lowest Starlette names things that the newest anyio has elsewhere
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from starlette.testclient import TestClient as TestClient
 
 BROWSER = {"accept": "text/html,*/*"}
 Files = list[tuple[str, tuple[str, bytes]]]

@@ -9,13 +9,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from modelprint.cli.app import run
 from modelprint.console.console import Console
 from modelprint.core.identity import digest
 from modelprint.screening.records import Screen
-from tests.console.client import client_of, ended, post
+from tests.console.client import TestClient, client_of, ended, post
 from tests.console.world import ALPHA, World
 
 
