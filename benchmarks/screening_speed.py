@@ -1,10 +1,10 @@
 """Seconds and memory of a scan by weights: 500 small suspects beside 40 fingerprints.
 
-    python -m benchmarks.screening_speed [--suspects 500] [--owners 40] [--jobs 2] [--folder PLACE]
+    python -m benchmarks.screening_speed [--counts 125 250 500] [--owners 40] [--jobs 2] [--folder PLACE]
 
 The models are those of the committed zoo of Fashion-MNIST: 40 of them are enrolled by `lineage`, with 5 others as
 calibration models; all are suspects, and copies with a little noise on every weight fill up their number. Nobody is
-asked (`scan --no-queries`). Scans of a quarter, a half and all of the suspects, each in a process of its own with a
+asked (`scan --no-queries`). Scans of so many of the suspects as `--counts` says, each in a process of its own with a
 registry that knows nothing yet, give the time for each pair. Memory is the largest resident set of any one process.
 Writes benchmarks/results/screening_speed.json.
 """
@@ -103,7 +103,7 @@ def one(place: Path, *, count: int, jobs: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suspects", type=int, default=500)
+    parser.add_argument("--counts", type=int, nargs="+", default=[125, 250, 500])
     parser.add_argument("--owners", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="keep registry and suspects there, and use what is there")
@@ -113,9 +113,9 @@ def main() -> None:
         place = arguments.folder or Path(name)
         place.mkdir(parents=True, exist_ok=True)
         if not (place / "suspects").exists():
-            build(place, suspects=arguments.suspects, owners=arguments.owners)
+            build(place, suspects=max(arguments.counts), owners=arguments.owners)
         rows = []
-        for count in (arguments.suspects // 4, arguments.suspects // 2, arguments.suspects):
+        for count in arguments.counts:
             rows.append(one(place, count=count, jobs=arguments.jobs))
             print(rows[-1], flush=True)
     pairs = np.array([row["pairs"] for row in rows])
