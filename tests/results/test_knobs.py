@@ -8,7 +8,6 @@ from modelprint.results.knobs import by_label, by_parameters
 from modelprint.zoo.plans import plan_names, plan_of
 from modelprint.zoo.recipes import Theft
 
-
 NEWER = {"series", "transfer"}  # their results hold the knob itself; their labels leave out epochs that are no default
 
 

@@ -130,7 +130,7 @@ class CalibrationScores:
         return [rematched(self.source, answers) for answers in read] if matched else read
 
 
-def decide(
+def decide(  # noqa: PLR0912 - what can be missing, one after the other
     scheme: Scheme,
     state: State,
     source: Answers,
