@@ -110,7 +110,11 @@ def main() -> None:
                 ),
             )
             assert weighed.error is None, weighed.error
-            return [str(device_of(_model(file, place).module)), cell.scores["labels"], weighed.details["accuracy"]]
+            return [
+                str(device_of(_model(file, place, trust_code=False).module)),
+                cell.scores["labels"],
+                weighed.details["accuracy"],
+            ]
 
     for kind in KINDS:
         note(f"attack {kind}", lambda kind=kind: attacked(kind))

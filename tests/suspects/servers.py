@@ -18,7 +18,10 @@ import uvicorn
 @contextmanager
 def running(app: Any) -> Iterator[str]:
     """An ASGI application on a free port; its address."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", ws="none")
+    # its logging is left alone: to configure it closes every handler, and absl's (of Keras) closes what pytest captures
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="warning", log_config=None, lifespan="off", ws="none"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

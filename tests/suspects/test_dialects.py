@@ -188,7 +188,7 @@ def test_mapping_files(
     ("text", "message"),
     [
         ("path = ", "is not TOML"),
-        ("[request]\nkind = 'fax'\n[response]\nlabels = ''", r"request\.kind: .*'tensor', 'png'"),
+        ("[request]\nkind = 'fax'\n[response]\nlabels = ''", r"request\.kind: .*'tensor', 'records', 'png'"),
         ("[request]\nkind = 'png'\n[response]\n", "name the path of labels or of scores"),
         ("[request]\nkind = 'png'\nbody = {}\n[response]\nlabels = ''", "leave body out"),
         ("[request]\nkind = 'tensor'\nbody = { x = 1 }\n[response]\nlabels = ''", "no place for the images"),
