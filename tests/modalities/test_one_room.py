@@ -17,6 +17,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "core/unfinished.py": {"uint8": "the bytes of a generator's state, kept until an enrollment goes on"},
     "suspects/csv_table.py": {"uint8": "the bytes of a file, handed to a child process"},
     "suspects/foreign/ends.py": {"uint8": "a type of the numbers that a quantised program takes and gives"},
+    "suspects/foreign/skops_child.py": {"uint8": "texts are sent to a pipeline as bytes of UTF-8"},
     "bench/records.py": {"uint8": "the bytes of what an npz file says of itself"},
     "core/identity.py": {"uint8": "the bytes of any array, to be hashed"},
     "modalities/wire.py": {"uint8": "the name of a number in mapping files, which every modality may be asked for"},
