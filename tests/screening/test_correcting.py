@@ -7,24 +7,24 @@ import pytest
 
 from modelprint.core.verdict import KindRate
 from modelprint.screening.correcting import Judged, corrected, least_found
-from modelprint.screening.judging import Found
+from modelprint.screening.judging import Finding
 from modelprint.stats.calibration import rank_p_value
 
 
-def found(p_value: float, n: int = 200, *, derived: bool = True, more: tuple[KindRate, ...] = ()) -> Found:
+def finding(p_value: float, n: int = 200, *, derived: bool = True, more: tuple[KindRate, ...] = ()) -> Finding:
     kind = KindRate(kind="INDEPENDENT", n=n, p_value=p_value, covered=True)
-    return Found(
+    return Finding(
         score=1.0 - p_value, p_value=p_value, kinds=(kind, *more), access="weights", relation="from-weights",
         derived=derived, message="by weights",
     )  # fmt: skip
 
 
-def judged(name: str, ranks: dict[str, Found], sources: dict[str, str] | None = None) -> Judged:
-    return Judged(suspect=name, sha256=None, found=ranks, sources=sources or {owner: owner for owner in ranks})
+def judged(name: str, ranks: dict[str, Finding], sources: dict[str, str] | None = None) -> Judged:
+    return Judged(suspect=name, sha256=None, findings=ranks, sources=sources or {owner: owner for owner in ranks})
 
 
 def test_holm_within_each_suspect() -> None:
-    rows = corrected([judged("a", {"x": found(0.01), "y": found(0.04), "z": found(0.5)})], alpha=0.05)
+    rows = corrected([judged("a", {"x": finding(0.01), "y": finding(0.04), "z": finding(0.5)})], alpha=0.05)
     assert [pair.p_corrected for pair in rows.pairs] == [0.03, 0.08, 0.5]
     assert [pair.verdict for pair in rows.pairs] == ["derived", "not-shown", "not-shown"]
     assert [pair.relation for pair in rows.pairs] == ["from-weights", "unknown", "unknown"]
@@ -33,8 +33,8 @@ def test_holm_within_each_suspect() -> None:
 
 
 def test_what_cannot_be_compared_is_no_owner() -> None:
-    other = Found(misfit="of another task")
-    rows = corrected([judged("a", {"x": found(0.04), "y": other}), judged("b", {"x": other, "y": other})], alpha=0.05)
+    other = Finding(misfit="of another task")
+    rows = corrected([judged("a", {"x": finding(0.04), "y": other}), judged("b", {"x": other, "y": other})], alpha=0.05)
     assert [pair.p_corrected for pair in rows.pairs] == [0.04, None, None, None]
     assert [pair.verdict for pair in rows.pairs] == ["derived", "not-comparable", "not-comparable", "not-comparable"]
     assert [row.verdict for row in rows.suspects] == ["derived", "inconclusive"]
@@ -42,31 +42,31 @@ def test_what_cannot_be_compared_is_no_owner() -> None:
 
 
 def test_an_equal_file_is_outside_the_tests() -> None:
-    equal = Found(access="file", derived=True, relation="from-weights", message="equal")
-    rows = corrected([judged("a", {"x": equal, "y": found(0.04)})], alpha=0.05)
+    equal = Finding(access="file", derived=True, relation="from-weights", message="equal")
+    rows = corrected([judged("a", {"x": equal, "y": finding(0.04)})], alpha=0.05)
     assert [pair.p_corrected for pair in rows.pairs] == [None, 0.04]
     assert rows.suspects[0].owner == "x"
     assert "like the source of y, too" in rows.suspects[0].message
 
 
 def test_two_fingerprints_of_one_model_are_one_owner_in_words() -> None:
-    rows = corrected([judged("a", {"x": found(0.01), "y": found(0.01)}, {"x": "same", "y": "same"})], alpha=0.05)
+    rows = corrected([judged("a", {"x": finding(0.01), "y": finding(0.01)}, {"x": "same", "y": "same"})], alpha=0.05)
     assert "so says y, of the same source" in rows.suspects[0].message
 
 
 def test_kinds_with_too_few_models_for_so_many_owners_are_not_counted() -> None:
     few = KindRate(kind="COPY", n=20, p_value=0.9, covered=True)
-    one = corrected([judged("a", {"x": found(0.01, more=(few,))})], alpha=0.05)
+    one = corrected([judged("a", {"x": finding(0.01, more=(few,))})], alpha=0.05)
     assert one.pairs[0].p_corrected == 0.9  # 20 are enough for one owner
-    two = corrected([judged("a", {"x": found(0.01, more=(few,)), "y": found(0.5)})], alpha=0.05)
+    two = corrected([judged("a", {"x": finding(0.01, more=(few,)), "y": finding(0.5)})], alpha=0.05)
     assert two.pairs[0].p_corrected == 0.02  # and not for two: no rate is known for that kind
-    small = corrected([judged("a", {"x": found(0.04, n=20), "y": found(0.5)})], alpha=0.05)
+    small = corrected([judged("a", {"x": finding(0.04, n=20), "y": finding(0.5)})], alpha=0.05)
     assert small.pairs[0].verdict == "inconclusive"
     assert "at least 39" in small.pairs[0].message
 
 
 def test_bh_over_suspects() -> None:
-    suspects = [judged(f"s{place}", {"x": found(p)}) for place, p in enumerate((0.005, 0.01, 0.2, 0.9))]
+    suspects = [judged(f"s{place}", {"x": finding(p)}) for place, p in enumerate((0.005, 0.01, 0.2, 0.9))]
     rows = corrected(suspects, alpha=0.05, method="bh")
     assert [pair.p_corrected for pair in rows.pairs] == pytest.approx([0.02, 0.02, 4 / 3 * 0.2, 0.9], abs=0.14)
     assert [row.verdict for row in rows.suspects] == ["derived", "derived", "not-shown", "not-shown"]
@@ -90,7 +90,7 @@ def test_false_ones_stay_below_alpha_though_ranks_share_calibration_models(metho
         scores = random.normal(size=(copies + independent, owners)) + random.normal(size=(40, 1)) + shared
         scores[:copies, 0] += 9.0
         ranks = [[rank_p_value(scores[i, k], calibration[:, k]) for k in range(owners)] for i in range(40)]
-        suspects = [judged(str(i), {f"o{k}": found(ranks[i][k], n=399) for k in range(owners)}) for i in range(40)]
+        suspects = [judged(str(i), {f"o{k}": finding(ranks[i][k], n=399) for k in range(owners)}) for i in range(40)]
         rows = corrected(suspects, alpha=alpha, method=method)  # type: ignore[arg-type]
         derived = np.array([row.verdict == "derived" for row in rows.suspects])
         false_rates.append(derived[copies:].mean())

@@ -30,8 +30,8 @@ def init(path: Path) -> None:
     """
     from modelprint.screening.registry import Registry
 
-    made = Registry.init(path)
-    out.print(f"{made.folder}: a registry of {len(made.entries())} fingerprints", markup=False)
+    empty = Registry.init(path)
+    out.print(f"{empty.folder}: a registry of {len(empty.entries())} fingerprints", markup=False)
 
 
 @registry.command

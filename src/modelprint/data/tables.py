@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.core.untrusted import open_regular
 from modelprint.data.class_lists import check_numbers, numbered, numbers_of, read_class_list
 from modelprint.data.labelled import Numbering
 from modelprint.data.layout import ORDER, PARTS
 from modelprint.data.pictures import PictureSet, picture_set
 from modelprint.data.references import AS_IT_IS, Reading
+from modelprint.data.text_files import text_of
 from modelprint.modalities.image.confined import PictureFile
 
 PATH_COLUMNS = (
@@ -26,7 +26,6 @@ PATH_COLUMNS = (
 )
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "classname", "category", "target", "y")
 PART_COLUMNS = ("split", "subset", "partition")
-LARGEST = 2**30  # bytes of a table
 _SEPARATORS = ",;\t|"
 
 
@@ -93,7 +92,7 @@ def read_rows(path: Path, *, path_column: str | None = None, label_column: str |
     Raises:
         DataError: it cannot be read, or has no such columns, or no rows.
     """
-    text = _text(path)
+    text = text_of(path)
     first = text.split("\n", 1)[0]
     separator = max(_SEPARATORS, key=first.count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -123,20 +122,6 @@ def read_rows(path: Path, *, path_column: str | None = None, label_column: str |
         parts=None if parts is None else tuple(row[parts].strip() for row, _ in kept),
         lines=tuple(line for _, line in kept),
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        with open_regular(path) as stream:
-            data = stream.read(LARGEST + 1)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > LARGEST:
-        raise DataError(f"{path} has more than {LARGEST:,} bytes: split it")
-    try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text of UTF-8: save it as CSV of UTF-8") from error
 
 
 def _column(header: Sequence[str], chosen: str | None, usual: Sequence[str], *, who: str, option: str) -> int:

@@ -23,7 +23,7 @@ from scipy import stats
 
 from modelprint.core.identification import Comparison
 from modelprint.core.verdict import KindRate, Outcome
-from modelprint.screening.judging import Found
+from modelprint.screening.judging import Finding
 from modelprint.screening.records import Method, Pair, SuspectRow
 from modelprint.stats.multiple import holm, needed_models_of
 
@@ -33,13 +33,13 @@ class Judged:
     """One suspect, with what each fingerprint shows of it.
 
     Attributes:
-        found: by the fingerprint's name in the registry; empty where the suspect cannot be read.
+        findings: by the fingerprint's name in the registry; empty where the suspect cannot be read.
         sources: SHA-256 of the enrolled model, by the same names: several fingerprints may be of one.
     """
 
     suspect: str
     sha256: str | None
-    found: Mapping[str, Found]
+    findings: Mapping[str, Finding]
     sources: Mapping[str, str]
     error: str | None = None
     seconds: float = 0.0
@@ -82,22 +82,24 @@ def least_found(owners: int, suspects: int, calibration: int, alpha: float) -> i
 
 def _ranks(one: Judged, alpha: float) -> dict[str, float]:
     """The p-value of each pair that can be compared; 1 where no rate is known for this many owners."""
-    compared = {name: found for name, found in one.found.items() if found.misfit is None and found.access != "file"}
-    return {name: _p_value(found, len(compared), alpha) for name, found in compared.items()}
+    compared = {
+        name: finding for name, finding in one.findings.items() if finding.misfit is None and finding.access != "file"
+    }
+    return {name: _p_value(finding, len(compared), alpha) for name, finding in compared.items()}
 
 
-def _p_value(found: Found, owners: int, alpha: float) -> float:
+def _p_value(finding: Finding, owners: int, alpha: float) -> float:
     """The worst rank over the kinds that have models enough for this many owners; without such kinds, over all."""
-    if found.p_value is None:
+    if finding.p_value is None:
         return 1.0
-    ranks = [one.p_value for one in _covered(found, owners, alpha) if one.p_value is not None]
-    return max(ranks) if ranks else found.p_value
+    ranks = [one.p_value for one in _covered(finding, owners, alpha) if one.p_value is not None]
+    return max(ranks) if ranks else finding.p_value
 
 
-def _covered(found: Found, owners: int, alpha: float) -> list[KindRate]:
+def _covered(finding: Finding, owners: int, alpha: float) -> list[KindRate]:
     """The kinds of calibration model that have enough of them for this many owners."""
     need = needed_models_of(owners, alpha)
-    return [one for one in found.kinds if one.n >= need]
+    return [one for one in finding.kinds if one.n >= need]
 
 
 def _holm(ranks: Mapping[str, float]) -> dict[str, float]:
@@ -125,55 +127,61 @@ def _over_screen(within: Sequence[Mapping[str, float]], alpha: float) -> list[di
 def _pairs(one: Judged, ranks: Mapping[str, float], adjusted: Mapping[str, float], alpha: float) -> list[Pair]:
     return [
         _pair(
-            one.suspect, name, found, rank=ranks.get(name), adjusted=adjusted.get(name), owners=len(ranks), alpha=alpha
+            one.suspect,
+            name,
+            finding,
+            rank=ranks.get(name),
+            adjusted=adjusted.get(name),
+            owners=len(ranks),
+            alpha=alpha,
         )
-        for name, found in one.found.items()
+        for name, finding in one.findings.items()
     ]
 
 
 def _pair(
     suspect: str,
     name: str,
-    found: Found,
+    finding: Finding,
     *,
     rank: float | None,
     adjusted: float | None,
     owners: int,
     alpha: float,
 ) -> Pair:
-    ranked = found.p_value is not None
-    verdict, message = _verdict(found, adjusted, owners, alpha)
-    relation = found.relation if (verdict == "derived") == found.derived else "unknown"
+    ranked = finding.p_value is not None
+    verdict, message = _verdict(finding, adjusted, owners, alpha)
+    relation = finding.relation if (verdict == "derived") == finding.derived else "unknown"
     return Pair(
         suspect=suspect,
         fingerprint=name,
         verdict=verdict,
-        score=found.score,
+        score=finding.score,
         p_value=rank if ranked else None,
         p_corrected=adjusted if ranked else None,
-        access=found.access,
-        queries=found.queries,
-        relation=None if found.misfit is not None else relation,
+        access=finding.access,
+        queries=finding.queries,
+        relation=None if finding.misfit is not None else relation,
         message=message,
     )
 
 
-def _verdict(found: Found, adjusted: float | None, owners: int, alpha: float) -> tuple[Comparison, str]:
-    if found.misfit is not None:
-        return "not-comparable", found.misfit
-    if found.access == "file":
-        return "derived", found.message
-    if found.score is None or adjusted is None:
-        return "inconclusive", found.message
-    if found.p_value is not None and adjusted <= alpha:
-        return "derived", found.message
-    if not _covered(found, owners, alpha):
-        most, need = max((one.n for one in found.kinds), default=0), needed_models_of(owners, alpha)
+def _verdict(finding: Finding, adjusted: float | None, owners: int, alpha: float) -> tuple[Comparison, str]:
+    if finding.misfit is not None:
+        return "not-comparable", finding.misfit
+    if finding.access == "file":
+        return "derived", finding.message
+    if finding.score is None or adjusted is None:
+        return "inconclusive", finding.message
+    if finding.p_value is not None and adjusted <= alpha:
+        return "derived", finding.message
+    if not _covered(finding, owners, alpha):
+        most, need = max((one.n for one in finding.kinds), default=0), needed_models_of(owners, alpha)
         return "inconclusive", (
             f"{most} calibration models of one kind, but an error rate of {alpha:g} over {owners} owners needs at "
             f"least {need} (owners / alpha - 1): enroll with more independent models (--negatives)"
         )
-    return "not-shown", f"p = {adjusted:.3g} after correction; by itself: {found.message}"
+    return "not-shown", f"p = {adjusted:.3g} after correction; by itself: {finding.message}"
 
 
 def _row(one: Judged, pairs: Sequence[Pair]) -> SuspectRow:

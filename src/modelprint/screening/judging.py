@@ -29,7 +29,7 @@ from modelprint.suspects.sharing import AskedOnce
 _IN_MEMORY = 64 << 20  # numbers of a suspect up to which its tensors are read once for all fingerprints
 
 
-class Found(Record):
+class Finding(Record):
     """What one fingerprint shows of one suspect, before it is corrected for the other owners.
 
     Attributes:
@@ -80,7 +80,7 @@ def judged(
     *,
     options: SuspectOptions,
     sha256: str | None = None,
-) -> list[Found]:
+) -> list[Finding]:
     """What each fingerprint shows of a suspect.
 
     A file that equals the enrolled one is settled. So are weights that hold enough of the source's
@@ -94,9 +94,9 @@ def judged(
         ModelprintError: the suspect cannot be read.
     """
     suspect = _Suspect(reference, fingerprints, options)
-    found = [_found(fingerprint, suspect, how, sha256=sha256) for fingerprint in fingerprints]
+    findings = [_finding(fingerprint, suspect, how, sha256=sha256) for fingerprint in fingerprints]
     suspect.finish()
-    return found
+    return findings
 
 
 class _Suspect:
@@ -155,9 +155,9 @@ def _read_once(tensors: Tensors) -> Tensors:
     return StateTensors({name: tensors.read(name) for name in tensors.shapes})
 
 
-def _found(fingerprint: Fingerprint, suspect: _Suspect, how: Judging, *, sha256: str | None) -> Found:
+def _finding(fingerprint: Fingerprint, suspect: _Suspect, how: Judging, *, sha256: str | None) -> Finding:
     if sha256 is not None and sha256 == fingerprint.manifest.source:
-        return Found(
+        return Finding(
             access="file",
             relation="from-weights",
             derived=True,
@@ -174,7 +174,7 @@ def _found(fingerprint: Fingerprint, suspect: _Suspect, how: Judging, *, sha256:
         respondent = suspect.opened_for(fingerprint)
         return _heard(fingerprint, scheme, respondent, weights, how)
     except MisfitError as error:
-        return Found(misfit=str(error))
+        return Finding(misfit=str(error))
     except ModelprintError as error:
         if weights is None or weights.decision.score is None:
             raise unreadable or error from None
@@ -199,7 +199,7 @@ def _weights(
 
 def _unasked(
     weights: Level | None, unreadable: ModelprintError | None, fingerprint: Fingerprint, how: Judging
-) -> Found:
+) -> Finding:
     """The verdict where no query may be asked.
 
     Raises:
@@ -208,19 +208,21 @@ def _unasked(
     if unreadable is not None:
         raise unreadable
     if weights is None:
-        return Found(misfit="its weights are not shown or not wanted, and nothing else is asked")
+        return Finding(misfit="its weights are not shown or not wanted, and nothing else is asked")
     return _by_weights(weights, fingerprint, how)
 
 
-def _by_weights(weights: Level, fingerprint: Fingerprint, how: Judging, *, needed: int = 0, note: str = "") -> Found:
+def _by_weights(weights: Level, fingerprint: Fingerprint, how: Judging, *, needed: int = 0, note: str = "") -> Finding:
     """The verdict where nothing is asked."""
     if weights.decision.score is None:
-        return Found(misfit=weights.decision.message + note)
+        return Finding(misfit=weights.decision.message + note)
     decision = decide_together([], weights, fingerprint, alpha=how.alpha)
     return _of(decision, "weights", needed=needed, note=note)
 
 
-def _heard(fingerprint: Fingerprint, scheme: Scheme, suspect: AskedOnce, weights: Level | None, how: Judging) -> Found:
+def _heard(
+    fingerprint: Fingerprint, scheme: Scheme, suspect: AskedOnce, weights: Level | None, how: Judging
+) -> Finding:
     """What the answers show, with the weights where these speak.
 
     Raises:
@@ -258,8 +260,8 @@ def _heard(fingerprint: Fingerprint, scheme: Scheme, suspect: AskedOnce, weights
     return _of(decision, read, queries=suspect.asked - before, needed=int(heard.interview.asked.sum()))
 
 
-def _of(decision: Decision, read: Read, *, needed: int = 0, queries: int = 0, note: str = "") -> Found:
-    return Found(
+def _of(decision: Decision, read: Read, *, needed: int = 0, queries: int = 0, note: str = "") -> Finding:
+    return Finding(
         score=decision.score,
         p_value=decision.p_value,
         kinds=decision.kinds,

@@ -239,9 +239,9 @@ class Registry:
             ).fetchall()
         return {str(fingerprint): str(found) for fingerprint, found in rows}
 
-    def keep_pairs(self, suspect: str, settings: str, found: dict[str, str]) -> None:
+    def keep_pairs(self, suspect: str, settings: str, findings: dict[str, str]) -> None:
         """Keep what was found of a suspect."""
-        rows = [(suspect, fingerprint, settings, text) for fingerprint, text in found.items()]
+        rows = [(suspect, fingerprint, settings, text) for fingerprint, text in findings.items()]
         with self._connected() as connection, connection:
             connection.executemany(
                 "REPLACE INTO pairs (suspect, fingerprint, settings, found) VALUES (?, ?, ?, ?)", rows

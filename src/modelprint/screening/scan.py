@@ -15,7 +15,7 @@ from modelprint.ownership.ahead import Notice, unheard
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.schemes.base import Progress, silent
 from modelprint.screening.correcting import Judged, corrected, least_found
-from modelprint.screening.judging import Found, Judging, judged
+from modelprint.screening.judging import Finding, Judging, judged
 from modelprint.screening.records import Method, Savings, Screen
 from modelprint.screening.registry import Entry, Registry
 from modelprint.screening.states import State, digest_of, state_of
@@ -44,11 +44,11 @@ class _Result:
     """What a worker found of a suspect.
 
     Attributes:
-        found: by the fingerprint's SHA-256; `known`: those of them that were found before.
+        findings: by the fingerprint's SHA-256; `known`: those of them that were found before.
         state: of its files; None of an address.
     """
 
-    found: dict[str, Found]
+    findings: dict[str, Finding]
     known: frozenset[str] = frozenset()
     sha256: str | None = None
     state: State | None = None
@@ -95,7 +95,7 @@ def scan(
     tasks = [_task(registry, tuple(entries), target, how, chosen) for target in targets]
     results: dict[int, _Result] = {}
     known = [index for index, target in enumerate(targets) if target.error is not None]
-    results.update({index: _Result(found={}, error=targets[index].error) for index in known})
+    results.update({index: _Result(findings={}, error=targets[index].error) for index in known})
     waiting = [index for index in range(len(targets)) if index not in results]
     progress("suspects", len(results), len(targets))
 
@@ -126,9 +126,9 @@ def judge_one(_: None, task: _Task) -> _Result:
     try:
         result = _judged_one(task)
     except ModelprintError as error:
-        result = _Result(found={}, error=str(error))
+        result = _Result(findings={}, error=str(error))
     except Exception as error:  # of 500 files one may do what nobody foresaw: a row, not the end of the scan
-        result = _Result(found={}, error=f"unexpected {type(error).__name__}: {first_line(error)}")
+        result = _Result(findings={}, error=f"unexpected {type(error).__name__}: {first_line(error)}")
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
@@ -137,19 +137,19 @@ def _judged_one(task: _Task) -> _Result:
     prints = {entry.identity: _loaded(task.registry, entry) for entry in task.entries}
     options = replace(task.options, model=task.target.options)
     if task.target.is_address:
-        found = judged(task.target.reference, list(prints.values()), task.how, options=options)
-        return _Result(found=dict(zip(prints, found, strict=True)))
+        findings = judged(task.target.reference, list(prints.values()), task.how, options=options)
+        return _Result(findings=dict(zip(prints, findings, strict=True)))
     place = Path(task.target.reference.removeprefix("hf:"))
     state = state_of(place)
     sha256 = registry.known_digest(state.place, state.text) or digest_of(place)
     kept = registry.known_pairs(sha256, task.settings)
-    known = {name: Found.model_validate_json(kept[name]) for name in prints if name in kept}
+    known = {name: Finding.model_validate_json(kept[name]) for name in prints if name in kept}
     fresh = [one for name, one in prints.items() if name not in known]
-    found = judged(task.target.reference, fresh, task.how, options=options, sha256=sha256) if fresh else []
+    findings = judged(task.target.reference, fresh, task.how, options=options, sha256=sha256) if fresh else []
     if state_of(place) != state:
         raise ModelprintError(f"{place} changed while it was read: scan it again when it is written")
-    every = {**known, **dict(zip([one.identity for one in fresh], found, strict=True))}
-    return _Result(found={name: every[name] for name in prints}, known=frozenset(known), sha256=sha256, state=state)
+    every = {**known, **dict(zip([one.identity for one in fresh], findings, strict=True))}
+    return _Result(findings={name: every[name] for name in prints}, known=frozenset(known), sha256=sha256, state=state)
 
 
 @lru_cache(maxsize=256)
@@ -185,7 +185,7 @@ def _keep(registry: Registry, task: _Task, result: _Result) -> None:
     if result.sha256 is None or result.state is None:
         return
     registry.keep_digest(result.state.place, result.state.text, result.sha256)
-    new = {name: found.model_dump_json() for name, found in result.found.items() if name not in result.known}
+    new = {name: finding.model_dump_json() for name, finding in result.findings.items() if name not in result.known}
     if new:
         registry.keep_pairs(result.sha256, task.settings, new)
 
@@ -194,7 +194,9 @@ def _judged(target: Target, result: _Result, entries: Sequence[Entry], fingerpri
     return Judged(
         suspect=target.name,
         sha256=result.sha256,
-        found={entry.name: result.found[entry.identity] for entry in entries if entry.identity in result.found},
+        findings={
+            entry.name: result.findings[entry.identity] for entry in entries if entry.identity in result.findings
+        },
         sources={entry.name: fingerprints[entry.identity].manifest.source for entry in entries},
         error=result.error,
         seconds=result.seconds,
@@ -202,15 +204,15 @@ def _judged(target: Target, result: _Result, entries: Sequence[Entry], fingerpri
 
 
 def _savings(results: Sequence[_Result]) -> Savings:
-    fresh = [found for one in results for name, found in one.found.items() if name not in one.known]
-    asked = sum(found.queries for found in fresh)
+    fresh = [finding for one in results for name, finding in one.findings.items() if name not in one.known]
+    asked = sum(finding.queries for finding in fresh)
     return Savings(
-        pairs=sum(len(one.found) for one in results),
-        by_file=sum(found.access == "file" for found in fresh),
-        by_weights=sum(found.access == "weights" and not found.queries and found.needed > 0 for found in fresh),
+        pairs=sum(len(one.findings) for one in results),
+        by_file=sum(finding.access == "file" for finding in fresh),
+        by_weights=sum(finding.access == "weights" and not finding.queries and finding.needed > 0 for finding in fresh),
         known=sum(len(one.known) for one in results),
         queries=asked,
-        saved=max(0, sum(found.needed for found in fresh) - asked),
+        saved=max(0, sum(finding.needed for finding in fresh) - asked),
     )
 
 

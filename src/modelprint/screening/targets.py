@@ -56,13 +56,13 @@ def targets_of(words: Sequence[str], options: ModelOptions) -> list[Target]:
     Raises:
         UsageError: nothing was named, a pattern fits nothing, or a folder holds no model.
     """
-    found: dict[str, Target] = {}
+    targets: dict[str, Target] = {}
     for word in words:
         for target in _of_word(word, options):
-            found.setdefault(_once(target.reference), target)
-    if not found:
+            targets.setdefault(_once(target.reference), target)
+    if not targets:
         raise UsageError("no suspect was named: name files, folders, patterns, addresses, or @FILE with one a line")
-    return list(found.values())
+    return list(targets.values())
 
 
 def _once(reference: str) -> str:

@@ -23,7 +23,8 @@ from modelprint.data.notes import note
 from modelprint.data.readers.base import READERS, SetReader
 from modelprint.data.readers.series_rows import Row, series_set
 from modelprint.data.references import Reading
-from modelprint.data.tables import LABEL_COLUMNS, LARGEST, PART_COLUMNS
+from modelprint.data.tables import LABEL_COLUMNS, PART_COLUMNS
+from modelprint.data.text_files import bytes_of, text_of
 from modelprint.modalities.series.wav import read_wav
 
 WAV = (".wav", ".wave")
@@ -54,7 +55,7 @@ def read_wav_folder(root: Path, reading: Reading) -> RawSet:
     for number, label, part in zip(layout.order, layout.labels, parts, strict=True):
         place = str(files[number].relative_to(root))
         try:
-            sound = read_wav(_bytes(files[number], LARGEST_SOUND), who=f"{root}: {place}")
+            sound = read_wav(bytes_of(files[number], most=LARGEST_SOUND), who=f"{root}: {place}")
         except DataError:
             if not reading.skip_bad:
                 raise
@@ -97,7 +98,7 @@ def read_lines(path: Path, reading: Reading) -> RawSet:
         DataError: a line that is none; the message names it. And as `series_set`.
     """
     rows: list[Row] = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(text_of(path).splitlines(), start=1):
         if not line.strip():
             continue
         who = f"{path}, line {number}"
@@ -132,7 +133,7 @@ def read_table(path: Path, reading: Reading) -> RawSet:
     Raises:
         DataError: no such column, or a cell that is no number; the message names the line. And as `series_set`.
     """
-    text = _text(path)
+    text = text_of(path)
     separator = max(_SEPARATORS, key=text.split("\n", 1)[0].count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows: list[Row] = []
@@ -217,7 +218,7 @@ def _called(labels: np.ndarray, names: tuple[str, ...] | None, path: Path) -> li
 def _ts_rows(path: Path, part: str | None) -> list[Row]:
     rows: list[Row] = []
     begun = False
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(text_of(path).splitlines(), start=1):
         text, who = line.strip(), f"{path}, line {number}"
         if not text or text.startswith(("#", "%")):
             continue
@@ -277,24 +278,6 @@ def _rate(value: Any, who: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
         raise DataError(f"{who}: the rate {str(value)[:20]!a} is no number of samples a second")
     return float(value)
-
-
-def _text(path: Path) -> str:
-    try:
-        return _bytes(path, LARGEST).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text of UTF-8: save it so") from error
-
-
-def _bytes(path: Path, largest: int) -> bytes:
-    try:
-        with open_regular(path) as stream:
-            data = stream.read(largest + 1)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > largest:
-        raise DataError(f"{path} has more than {largest:,} bytes: split it")
-    return data
 
 
 def _files(root: Path) -> Iterator[Path]:

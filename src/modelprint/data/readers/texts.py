@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.core.untrusted import open_regular
 from modelprint.data.class_lists import check_numbers, numbered, numbers_of, read_class_list
 from modelprint.data.labelled import Numbering
 from modelprint.data.layout import ORDER, PARTS, is_leftover, laid_out
@@ -23,7 +22,8 @@ from modelprint.data.named import RawSet
 from modelprint.data.notes import note
 from modelprint.data.readers.base import READERS, SetReader
 from modelprint.data.references import Reading
-from modelprint.data.tables import LABEL_COLUMNS, LARGEST, PART_COLUMNS, PATH_COLUMNS
+from modelprint.data.tables import LABEL_COLUMNS, PART_COLUMNS, PATH_COLUMNS
+from modelprint.data.text_files import beginning_of, text_of
 from modelprint.modalities.text import TEXT
 from modelprint.modalities.text.characters import ZERO_WIDTH, control
 from modelprint.modalities.text.storage import stored_texts
@@ -32,7 +32,6 @@ TEXT_COLUMNS = ("text", "sentence", "content", "message", "review", "document", 
 LINES, TABLES = (".jsonl", ".ndjson"), (".csv", ".tsv")
 USUAL, SHORTEST = 4096, 32  # bytes: of a text where no length is said, at most; of the arrays, at least
 _SEPARATORS = ",;\t|"
-_HEADER = 2**16  # bytes that the first line of a table may have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ def read_lines(path: Path, reading: Reading) -> RawSet:
         DataError: a line that is none; the message names it. And as `text_set`.
     """
     rows: list[Row] = []
-    for number, line in enumerate(_decoded(path).splitlines(), start=1):
+    for number, line in enumerate(text_of(path).splitlines(), start=1):
         if not line.strip():
             continue
         place = f"line {number}"
@@ -87,7 +86,7 @@ def read_table(path: Path, reading: Reading) -> RawSet:
     Raises:
         DataError: no such columns, or a row without a text or a label. And as `text_set`.
     """
-    text = _decoded(path)
+    text = text_of(path)
     separator = max(_SEPARATORS, key=text.split("\n", 1)[0].count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     rows: list[Row] = []
@@ -129,7 +128,7 @@ def read_folder(root: Path, reading: Reading) -> RawSet:
     parts = [part for part in ORDER for _ in range(layout.counts.get(part, 0))]
     rows = [
         Row(
-            text=_decoded(files[number]).strip("\r\n"),
+            text=text_of(files[number]).strip("\r\n"),
             label=layout.class_names[label],
             place=str(files[number].relative_to(root)),
             part=part,
@@ -249,23 +248,6 @@ def _note_single(rows: Sequence[Row], path: Path) -> None:
         note(f"{path}: of {shown} there is a single text: it is in one part of the set only; give more of it")
 
 
-def _decoded(path: Path) -> str:
-    try:
-        with open_regular(path) as stream:
-            data = stream.read(LARGEST + 1)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > LARGEST:
-        raise DataError(f"{path} has more than {LARGEST:,} bytes: split it")
-    try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}, line {line}: the byte {data[error.start]:#04x} is no UTF-8: save the file as UTF-8"
-        ) from error
-
-
 def _field(fields: dict[str, Any], chosen: str | None, usual: Sequence[str], *, who: str, option: str) -> Any:
     names = [chosen] if chosen is not None else list(usual)
     value = next((fields[name] for name in names if name in fields), None)
@@ -327,11 +309,9 @@ def _has_table(path: Path, reading: Reading) -> bool:
 def _names_texts(path: Path, *, by: str) -> bool:
     """Whether the first line names a column of texts, and none of paths."""
     try:
-        with open_regular(path) as stream:
-            first = stream.readline(_HEADER)
-    except OSError:
+        line = beginning_of(path).split("\n", 1)[0].lower()
+    except DataError:
         return False
-    line = first.decode("utf-16" if first[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace").lower()
     for one in by[1:]:
         line = line.replace(one, by[0])
     words = {word.strip(' "\r\n\ufffd') for word in line.split(by[0])}

@@ -13,18 +13,17 @@ import numpy as np
 
 from modelprint.core.errors import DataError
 from modelprint.core.sandbox import Limits, room
-from modelprint.core.untrusted import open_regular
 from modelprint.data.arrays import read_npz_arrays
 from modelprint.data.named import RawSet
 from modelprint.data.readers.base import READERS, SetReader
 from modelprint.data.readers.vector_columns import Table, vector_set
 from modelprint.data.references import Reading
-from modelprint.data.tables import LABEL_COLUMNS, LARGEST, PART_COLUMNS, PATH_COLUMNS
+from modelprint.data.tables import LABEL_COLUMNS, PART_COLUMNS, PATH_COLUMNS
+from modelprint.data.text_files import beginning_of, text_of
 
 TABLES = (".csv", ".tsv")
 CHILD = "modelprint.data.readers.parquet_child:handler"
 _SEPARATORS = ",;\t|"
-_FIRST = 2**16  # bytes of a table that its first line is looked for in
 
 
 def read_csv(path: Path, reading: Reading) -> RawSet:
@@ -33,7 +32,7 @@ def read_csv(path: Path, reading: Reading) -> RawSet:
     Raises:
         DataError: no column of labels, or a row of another length; the message names the line. And as `vector_set`.
     """
-    text = _text(path)
+    text = text_of(path)
     separator = _separator(text.split("\n", 1)[0])
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
@@ -122,7 +121,7 @@ def read_keel(path: Path, reading: Reading) -> RawSet:
     output: str | None = None
     rows: list[list[str]] = []
     places: list[str] = []
-    content = _text(path)
+    content = text_of(path)
     begun = "@data" not in content.lower()
     if begun:
         names = [f"x{place}" for place in range(1, content.split("\n", 1)[0].count(",") + 2)]
@@ -205,29 +204,13 @@ def _written(value: object) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _text(path: Path, most: int | None = None) -> str:
-    try:
-        with open_regular(path) as stream:
-            data = stream.read(LARGEST + 1 if most is None else most)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > LARGEST:
-        raise DataError(f"{path} has more than {LARGEST:,} bytes: split it")
-    try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        if most is not None:
-            return data.decode("utf-8-sig", "replace")
-        raise DataError(f"{path} is no text of UTF-8: save it as CSV of UTF-8") from error
-
-
 def _is_csv(path: Path, reading: Reading) -> bool:
     """Whether a table is of vectors: the user says it, or it has labels, and no column that names pictures."""
     if path.suffix.lower() not in TABLES or not path.is_file():
         return False
     if reading.modality is not None:
         return True
-    line = _text(path, most=_FIRST).split("\n", 1)[0]
+    line = beginning_of(path).split("\n", 1)[0]
     return _of_vectors([name.strip() for name in line.strip().split(_separator(line))], reading)
 
 
@@ -259,7 +242,7 @@ def _is_npz(path: Path, reading: Reading) -> bool:
 
 
 def _is_keel(path: Path, reading: Reading) -> bool:
-    return path.suffix.lower() == ".dat" and path.is_file() and "@attribute" in _text(path, most=_FIRST).lower()
+    return path.suffix.lower() == ".dat" and path.is_file() and "@attribute" in beginning_of(path).lower()
 
 
 for _name, _reader in {
