@@ -43,6 +43,7 @@ class Step:
 
 Progress = Callable[[Step], None]
 FIRST = frozenset({"source", "shadow", "rehearsal"})  # what fingerprints are made of
+NO_SUSPECTS = frozenset({"base", "shadow", "rehearsal"})  # what no fingerprint meets
 
 
 def build(
@@ -147,6 +148,10 @@ class _Build:
         entries = [entry for entry in self.store.plan.entries if parts is None or entry.part in parts]
         self._make({entry.identity for entry in entries if not self._done(entry)})
 
+    def _only_to_record(self, entry: Entry) -> bool:
+        """Whether a model is at hand and nobody's suspect, so that its record may come after all others."""
+        return self.recorder is not None and entry.part in NO_SUSPECTS and self._at_hand(entry)
+
     def _at_hand(self, entry: Entry) -> bool:
         """Whether a model is known, and its weights are there."""
         return entry.identity in self.store.models and self.store.path(entry.file).is_file()
@@ -162,9 +167,12 @@ class _Build:
             trust_code=self.trust_code,
             recorder=self.recorder,
         )
+        wanted = missing | again
+        only_to_record = {identity for identity in wanted if self._only_to_record(self.planned[identity])}
         with TaskPool(perform, ground, jobs=self.jobs) as pool:
-            for stage in plan.stages():
-                self._run_stage([entry for entry in stage if entry.identity in missing | again], pool)
+            for turn in (wanted - only_to_record, only_to_record):
+                for stage in plan.stages():
+                    self._run_stage([entry for entry in stage if entry.identity in turn], pool)
 
     def _done(self, entry: Entry) -> bool:
         """Whether nothing is to be done for a model: it is there, and recorded if it is to be."""
