@@ -85,17 +85,55 @@ def test_a_crash_ends_the_child_alone() -> None:
         assert child.call({"do": "double"})[0] == {"calls": 1}
 
 
-def test_no_file_is_written(tmp_path: Path) -> None:
-    path = tmp_path / "written"
-    with room() as child, pytest.raises(SandboxError, match="File too large"):
-        child.call({"do": "write", "path": str(path)})
-    assert not path.exists() or path.stat().st_size == 0
+@pytest.mark.parametrize("there", [False, True])
+def test_no_file_is_made_changed_or_emptied(there: bool, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    if there:
+        path.write_bytes(b"mine")
+    with room() as child:
+        child.call({"do": "double"})
+        if not child.taken.read_only:
+            pytest.skip("this system cannot take the right to change files")
+        with pytest.raises(SandboxError, match=r"PermissionError|Read-only file system"):
+            child.call({"do": "write", "path": str(path)})
+    assert (path.read_bytes() if there else path.exists()) == (b"mine" if there else False)
+
+
+@pytest.mark.parametrize("way", ["_landlock", "_read_only_mounts"])
+def test_each_way_to_take_the_right_to_change_files(way: str, tmp_path: Path) -> None:
+    """In a process of its own, as nothing gives the right back; /dev/null can still be written to."""
+    (tmp_path / "mine").write_text("mine")
+    code = f"""
+import ctypes, os
+from modelprint.core.sandbox import read_only
+if not read_only.{way}(ctypes.CDLL(None, use_errno=True)):
+    raise SystemExit(77)
+open("/dev/null", "w").write("x")
+tries = {{
+    "write": lambda: open("new", "w"), "empty": lambda: os.open("mine", os.O_WRONLY | os.O_TRUNC),
+    "remove": lambda: os.remove("mine"), "folder": lambda: os.mkdir("folder"),
+    "rename": lambda: os.rename("mine", "other"),
+    "link": lambda: os.symlink("mine", "link"), "pipe": lambda: os.mkfifo("pipe"),
+    "cut": lambda: os.truncate("mine", 1),
+}}
+for name, tried in tries.items():
+    try:
+        tried()
+    except OSError:
+        continue
+    print(name)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    if done.returncode == 77:
+        pytest.skip(f"this kernel has no {way}")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("mine", "mine")]
 
 
 def test_no_network_is_reached_where_the_system_allows_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, room() as child:
         child.call({"do": "double"})
-        if not child.no_network:
+        if not child.taken.no_network:
             pytest.skip("this system gives no network of one's own")
         with pytest.raises(SandboxError, match=r"OSError|unreachable|refused|timed out"):
             child.call({"do": "connect", "host": "127.0.0.1", "port": server.getsockname()[1]})

@@ -20,7 +20,12 @@ from tests.hostile.driver import Outcome, outcomes
 RESULTS = Path(__file__).with_name("results.json")
 LEAST = 1000
 WORKERS = 2  # processes at a time, where all inputs are tried
-LIBRARIES = {"tflite_files": "ai_edge_litert", "keras_files": "keras", "openvino_files": "openvino"}
+LIBRARIES = {
+    "tflite_files": "ai_edge_litert",
+    "keras_files": "keras",
+    "openvino_files": "openvino",
+    "saved_models": "tensorflow",
+}
 KINDS = {
     "arrays", "checkpoints", "evidence", "fingerprints", "http_servers", "onnx_files", "pictures", "recordings",
     "safetensors", "toml_files", *(kind for kind, library in LIBRARIES.items() if find_spec(library)),

@@ -25,9 +25,10 @@ class Engine:
         extra: of modelprint, which brings them.
         read: the model's bytes, and those of the files that belong to it; its second argument asks the child for the
             names of such files, where only a parser of the format knows them.
-        file_name: of the model's file in the child's folder, where the library reads files only.
+        file_name: of the model's file in the child's folder, by its bytes, where the library reads files only.
         memory: bytes that the child may use for a small file; for each byte of a large one it may use eight.
         layout: of images, where a file leaves all sizes open.
+        is_program: whether a file may do anything as it is opened, so that it is opened in a confined child alone.
     """
 
     title: str
@@ -35,9 +36,10 @@ class Engine:
     packages: tuple[str, ...]
     extra: str
     read: Callable[[Path, Names], OnnxFile]
-    file_name: str | None = None
+    file_name: Callable[[bytes], str] | None = None
     memory: int = 2 * 2**30
     layout: Layout | None = None
+    is_program: bool = False
 
 
 def _child(name: str) -> str:
@@ -67,7 +69,7 @@ ENGINES: Mapping[FileKind, Engine] = {
         packages=("keras", "h5py"),
         extra="keras",
         read=lambda path, _: read_one(path),
-        file_name="model.keras",
+        file_name=lambda data: "model.keras" if data.startswith(b"PK") else "model.h5",  # Keras goes by the suffix
         layout="nhwc",
     ),
     "openvino": Engine(
@@ -90,8 +92,9 @@ ENGINES: Mapping[FileKind, Engine] = {
         packages=("tensorflow",),
         extra="tensorflow",
         read=lambda path, _: read_folder(path),
-        file_name=SAVED_MODEL,
+        file_name=lambda _: SAVED_MODEL,
         memory=6 * 2**30,
         layout="nhwc",
+        is_program=True,
     ),
 }

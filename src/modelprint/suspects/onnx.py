@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from modelprint.suspects.outputs import Outputs
 from modelprint.suspects.preparing import declared_encoder, resizing_note
 from modelprint.suspects.timing import cost_here
 
+MOST_VALUES = 2**28  # numbers of one batch that a file fixes: 1,783 images of 3 x 224 x 224
 _NUMBERS: dict[str, Number] = {"tensor(uint8)": BYTES}
 _TOKENS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
@@ -156,12 +158,22 @@ class OnnxSuspect(Suspect):
         )
         taken = self.model.size or self.modality.wire.size_taken(self._declared, images.shape[1:])
         shape = images.shape[1:] if taken is None else (images.shape[1], *taken)
+        self._check_batch(shape)
         batch = self.batch_size or images_at_once(shape, most=256)
         parts = [self._run(encoder.encode(images[start : start + batch])) for start in range(0, len(images), batch)]
         if not parts:
             return Answers(labels=np.zeros(0, np.int64))
         answers = answers_from_outputs(np.concatenate(parts), who=str(self.path), outputs=self.outputs)
         return require_scores(answers, access, who=str(self.path))
+
+    def _check_batch(self, shape: tuple[int, ...]) -> None:
+        """A batch that the file fixes is filled up here, outside the child."""
+        values = (self._fixed_batch or 1) * math.prod(shape)
+        if self._fixed_batch and values > MOST_VALUES:
+            raise ModelError(
+                f"{self.path} takes {self._fixed_batch:,} inputs at a time, {values:,} numbers, more than "
+                f"{MOST_VALUES:,}: export it with an open batch size"
+            )
 
     def _run(self, tensor: np.ndarray) -> np.ndarray:
         count = len(tensor)

@@ -13,7 +13,7 @@ import numpy as np
 
 from modelprint.core.errors import ModelError
 from modelprint.core.files import write_bytes
-from modelprint.core.sandbox import Limits, Room, Unconfined, room
+from modelprint.core.sandbox import Limits, Room, Unconfined, available, room
 from modelprint.suspects.engines import ONNX, Engine
 
 MEMORY_PER_BYTE = 8  # of the child, for each byte of a large file
@@ -38,7 +38,8 @@ class ConfinedSession:
         seconds: for each run, of wall time.
 
     Raises:
-        ModelError: the library is not installed, or the file is missing or broken.
+        ModelError: the library is not installed, the file is missing or broken, or it is a program and this system
+            cannot confine it.
         SandboxError: opening it takes too much memory or time.
     """
 
@@ -50,6 +51,11 @@ class ConfinedSession:
                 raise ModelError(
                     f"reading {engine.title} files needs {package}: pip install 'modelprint[{engine.extra}]'"
                 )
+        if engine.is_program and not available():
+            raise ModelError(
+                f"{path} is a {engine.title}, a program that may write files, and this system cannot confine it: "
+                "export it to ONNX, or check it on Linux"
+            )
         self.file = engine.read(path, self._names)
         ends = self._open()
         self.inputs, self.outputs = (tuple(_end(entry) for entry in ends[side]) for side in ("inputs", "outputs"))
@@ -91,7 +97,7 @@ class ConfinedSession:
         with tempfile.TemporaryDirectory() as place:  # where a library looks for files: what was hashed lies there
             outside = dict(self.file.outside)
             if self.engine.file_name is not None:
-                outside[self.engine.file_name] = self.file.data
+                outside[self.engine.file_name(self.file.data)] = self.file.data
             for name, data in outside.items():
                 (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(Path(place) / name, data)

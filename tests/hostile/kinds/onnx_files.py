@@ -93,6 +93,14 @@ def greedy() -> Iterator[HostileInput]:
     fill = [node("ConstantOfShape", ["size"], ["o"], value=one), node("ReduceSum", ["o", "axes"], ["y"], keepdims=0)]
     wide = {"axes": np.array([1], np.int64)}
     yield case("greedy/fill", lambda: onnx_model(fill, {"size": np.array([4, 2**33], np.int64), **wide}), quick=True)
+    matmul = [FLAT, node("MatMul", ["f", "w"], ["y"])]
+    for batch in (2**28, 2**62):
+        yield case(
+            f"greedy/batch-{batch}",
+            lambda batch=batch: onnx_model(matmul, {"w": np.ones((4, 3), np.float32)}, shape=(batch, 1, 2, 2)),
+            "inputs at a time",
+            quick=batch == 2**28,
+        )
     yield case("greedy/fill-overflow", lambda: onnx_model(fill, {"size": np.array([2**62, 2**62], np.int64), **wide}))
     yield case("greedy/fill-negative", lambda: onnx_model(fill, {"size": np.array([-1, 4], np.int64), **wide}))
     yield case(

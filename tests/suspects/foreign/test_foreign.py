@@ -226,6 +226,19 @@ def test_weights_of_other_libraries_are_not_compared(tmp_path: Path) -> None:
         open_tensors(tmp_path / "m.tflite")
 
 
+def test_a_program_is_not_opened_where_nothing_confines_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SavedModels may write as they are restored; TFLite files cannot."""
+    from modelprint.suspects import onnx_session
+    from modelprint.suspects.engines import ENGINES
+
+    monkeypatch.setattr(onnx_session, "available", lambda: False)
+    monkeypatch.setattr(onnx_session, "find_spec", lambda name: True)
+    (tmp_path / "saved_model.pb").write_bytes(b"x")
+    with pytest.raises(ModelError, match="a program that may write files, and this system cannot confine it"):
+        onnx_session.ConfinedSession(tmp_path, engine=ENGINES["saved-model"], threads=1, seconds=5.0)
+    assert [kind for kind, engine in ENGINES.items() if engine.is_program] == ["saved-model"]
+
+
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("by", ["export", "saved_model"])
 def test_saved_models(by: str, grey: np.ndarray, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from modelprint.core import errors
 from modelprint.core.errors import ModelprintError, first_line
 from modelprint.core.redaction import API_VARIABLES, PROXY_VARIABLES
 from modelprint.core.sandbox.frames import Arrays, FrameError, receive, send
-from modelprint.core.sandbox.limits import Limits
+from modelprint.core.sandbox.limits import Confinement, Limits
 from modelprint.core.sandbox.server import Handler
 
 
@@ -45,7 +45,7 @@ class Room:
 
     def __init__(self, handler: str, *, who: str, limits: Limits | None = None) -> None:
         self.handler, self.who, self.limits = handler, who, limits or Limits()
-        self.no_network = False
+        self.taken = Confinement()
         self._stream: socket.socket | None = None
         self._child = 0
 
@@ -112,7 +112,7 @@ class Room:
             raise
         if "error" in answer:
             self._refuse(str(answer["error"]), str(answer.get("kind")))
-        self.no_network = bool(answer.get("no_network"))
+        self.taken = Confinement(**{name: bool(value) for name, value in answer.get("taken", {}).items()})
         inner = answer.get("answer")
         return (inner if isinstance(inner, dict) else {}), received
 
@@ -130,7 +130,7 @@ class Room:
 class Unconfined:
     """The same face on systems that cannot confine a child: the handler runs in this process, without limits."""
 
-    no_network = False
+    taken = Confinement()
 
     def __init__(self, handler: str, *, who: str) -> None:
         self.who = who

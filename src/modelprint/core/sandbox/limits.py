@@ -1,4 +1,4 @@
-"""How much a child may use, set by the kernel's resource limits inside the child."""
+"""How much a child may use, and what it may touch: set by the kernel, inside the child."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from modelprint.core.sandbox.read_only import make_read_only
 
 _NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # unshare(2)
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, prctl(2)
@@ -30,8 +32,21 @@ class Limits:
     answer: int = 2**32
 
 
-def confine(limits: Limits) -> bool:
-    """Bind this process to limits, for good; whether it has lost the network, too."""
+@dataclass(frozen=True, kw_only=True)
+class Confinement:
+    """What the kernel took from a child, beside what `Limits` say; not every system offers it.
+
+    Attributes:
+        no_network: it reaches no other host, and none here.
+        read_only: it cannot make, change, empty or remove a file.
+    """
+
+    no_network: bool = False
+    read_only: bool = False
+
+
+def confine(limits: Limits) -> Confinement:
+    """Bind this process to limits, for good; what the kernel took from it, too."""
     import resource
 
     alone = False
@@ -39,6 +54,7 @@ def confine(limits: Limits) -> bool:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         alone = any(libc.unshare(what) == 0 for what in (_NEW_NETWORK, _NEW_USER | _NEW_NETWORK))
+    read_only = make_read_only()
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit fails, and is an error like others
     for kind, most in (
         (resource.RLIMIT_DATA, data_size() + limits.memory),
@@ -49,7 +65,7 @@ def confine(limits: Limits) -> bool:
     ):
         with contextlib.suppress(ValueError, OSError):  # a system with tighter limits of its own keeps these
             resource.setrlimit(kind, (most, most))
-    return alone
+    return Confinement(no_network=alone, read_only=read_only)
 
 
 def data_size() -> int:

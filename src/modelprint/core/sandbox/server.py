@@ -13,12 +13,13 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
 from modelprint.core.errors import ModelprintError
 from modelprint.core.sandbox.frames import Arrays, receive, send
-from modelprint.core.sandbox.limits import Limits, confine
+from modelprint.core.sandbox.limits import Confinement, Limits, confine
 
 Handler = Callable[[Mapping[str, Any], Arrays], tuple[Mapping[str, Any], Arrays]]
 LARGEST_ORDER = 2**16
@@ -53,10 +54,10 @@ def _live(stream: socket.socket, order: Mapping[str, Any]) -> None:
         limits = Limits(**order["limits"])
         place, _, name = order["handler"].partition(":")
         handler: Handler = getattr(import_module(place), name)()
-        alone = confine(limits)
+        taken = confine(limits)
         while True:
             message, arrays = receive(stream, largest=limits.answer)
-            send(stream, *_answered(handler, message, arrays, alone=alone))
+            send(stream, *_answered(handler, message, arrays, taken))
     except (EOFError, OSError):
         os._exit(0)  # the parent has what it wanted
     except BaseException:
@@ -64,7 +65,7 @@ def _live(stream: socket.socket, order: Mapping[str, Any]) -> None:
 
 
 def _answered(
-    handler: Handler, message: Mapping[str, Any], arrays: Arrays, *, alone: bool
+    handler: Handler, message: Mapping[str, Any], arrays: Arrays, taken: Confinement
 ) -> tuple[Mapping[str, Any], Arrays]:
     try:
         answer, returned = handler(message, arrays)
@@ -74,7 +75,7 @@ def _answered(
         return {"error": "memory", "kind": "memory"}, {}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:500], "kind": "unexpected"}, {}
-    return {"answer": answer, "no_network": alone}, returned
+    return {"answer": answer, "taken": asdict(taken)}, returned
 
 
 if __name__ == "__main__":

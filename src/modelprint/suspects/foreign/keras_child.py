@@ -66,9 +66,7 @@ def _restored(data: bytes, who: str, place: Path) -> Any:
 
     zipped = data.startswith(b"PK")
     (_check_archive if zipped else _check_hdf5_model)(data, who)
-    file = place / "model.keras"
-    if not zipped:
-        file = file.rename(place / "model.h5")  # Keras goes by the suffix
+    (file,) = place.glob("model.*")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

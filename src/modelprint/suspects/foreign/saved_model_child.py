@@ -1,7 +1,8 @@
 """What the child does with a SavedModel of TensorFlow: restore it, run it. Nothing of this runs outside.
 
-A SavedModel is a program: its operators can read and write files. The child writes no file and reaches no network; a
-model whose answers need operators that touch files is refused before it is run.
+A SavedModel is a program: its operators can read and write files, some of them as it is restored. The kernel forbids
+the child to change a file and to reach the network; a model whose answers need operators that touch files is refused
+before it is run.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from modelprint.core.sandbox.server import Handler
 from modelprint.suspects.foreign.ends import end, short
 
 _SIGNATURES = ("serving_default", "serve", "call", "predict")
-_TOUCHING = ("File", "PyFunc", "Save", "Restore", "Print", "Dataset", "RemoteCall", "Rpc", "Send", "Recv", "Library")
+_TOUCHING = (
+    "File", "PyFunc", "Save", "Restore", "Print", "Reader", "Summary", "Debug", "Dataset", "RemoteCall", "Rpc", "Send",
+    "Recv", "Library",
+)  # fmt: skip
 
 
 def handler() -> Handler:
