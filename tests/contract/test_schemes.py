@@ -188,7 +188,7 @@ def test_it_says_what_it_is_how_it_works_and_what_it_misses(name: str) -> None:
     assert all(text.endswith(".") for text in (*texts, *scheme.limits))
 
 
-OF_TEXTS = {"share_changed", "bits_before", "bits_after"}  # only walks over texts count these
+OF_TEXTS = {"share_changed", "share_added", "share_cut", "bits_before", "bits_after"}  # only changed texts have these
 
 
 @ROW

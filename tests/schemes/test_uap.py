@@ -193,7 +193,7 @@ def test_a_dead_encoder_is_refused(made: Crafted, context: Enrollment, monkeypat
             "bias-2": np.zeros(2),
         }
 
-    monkeypatch.setattr("modelprint.schemes.uap.train_encoder", dead)
+    monkeypatch.setattr("modelprint.schemes.uap_encoder.train_encoder", dead)
     with pytest.raises(FingerprintError, match="encoder is dead"):
         craft(SCHEME, context, seed=1)
 

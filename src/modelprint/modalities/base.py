@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped, UInt8
 from pydantic import Field
 
 from modelprint.core.convention import Convention
@@ -256,7 +256,10 @@ class Modality(ABC):
 
     @property
     def changes(self) -> tuple[float, ...]:
-        """Sizes of universal perturbations to try, in order: from hardly seen to plain."""
+        """Sizes of universal perturbations to try, in order: from hardly seen to plain.
+
+        On the scale of points; of tokens, shares of the longest input.
+        """
         return tuple(share * self.box.span for share in (0.04, 0.06, 0.08, 0.12, 0.16, 0.2, 0.25))
 
     def rows(self, points: Tensor) -> Tensor:
@@ -305,6 +308,15 @@ class Modality(ABC):
     def share_changed(self, one: Shaped[np.ndarray, ...], others: Stored) -> Float[np.ndarray, " n"]:
         """The share of an input that each other one, made from it by swaps, says otherwise: of texts, of the words."""
         return np.ones(len(others))
+
+    @property
+    def front_tokens(self) -> UInt8[np.ndarray, " tokens"]:
+        """The tokens that a trigger in front of inputs is written in; none in a continuous space."""
+        return np.zeros(0, dtype=np.uint8)
+
+    def fronted(self, stored: Stored, front: UInt8[np.ndarray, " size"]) -> Stored:
+        """Inputs with tokens in front, cut at their end where they grow too long; as they are in a continuous space."""
+        return stored
 
     def drawn(self, shape: tuple[int, ...], count: int, *, generator: torch.Generator) -> Stored:
         """Stored inputs of uniform random coordinates."""

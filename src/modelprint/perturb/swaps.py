@@ -1,8 +1,7 @@
 """A walk over the borders between classes where inputs are tokens: single swaps in place of gradient steps.
 
-The steps are those of ADV-TRA (Xu et al., NeurIPS 2024). Which swap brings another class nearer is told in first order
-by the gradient at the embedding (J. Ebrahimi, A. Rao, D. Lowd, D. Dou, "HotFlip: White-Box Adversarial Examples for
-Text Classification", ACL 2018, Eq. 2), and then tried.
+The steps are those of ADV-TRA (Xu et al., NeurIPS 2024). Which swaps bring another class nearer is estimated in first
+order by the gradient at the embedding (HotFlip, `perturb/embeddings.py`); the best of them are tried.
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
+
+from modelprint.perturb.embeddings import embedding_of, token_slopes
 
 Inputs = UInt8[np.ndarray, "n length"]
 Swapped = Callable[[np.ndarray], np.ndarray]
@@ -162,41 +162,14 @@ def slopes(model: nn.Module, taken: Callable[[Inputs], Tensor]) -> Callable[[Inp
     Args:
         taken: stored inputs as the model takes them.
     """
-    embedding = next((module for module in model.modules() if isinstance(module, nn.Embedding)), None)
-    if embedding is None:
+    table = embedding_of(model)
+    if table is None:
         return None
-    table: nn.Embedding = embedding
+    embedding: nn.Embedding = table
 
     def slope(one: Inputs, target: int, other: int) -> Float[np.ndarray, "length tokens"]:
-        shown: list[Tensor] = []
-
-        def keep(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            shown.append(output.detach().requires_grad_())
-            return shown[-1]
-
-        handle = table.register_forward_hook(keep)
-        try:
-            with torch.inference_mode(mode=False), torch.enable_grad():
-                logits = model(taken(one[None]))[0]
-                (gradient,) = torch.autograd.grad(logits[target] - logits[other], shown)
-        finally:
-            handle.remove()
-        gains: np.ndarray = (gradient[0] @ table.weight.detach().T).cpu().numpy()
-        return gains
+        gains = token_slopes(model, embedding, taken(one[None]), lambda logits: logits[0, target] - logits[0, other])
+        array: np.ndarray = gains[0].cpu().numpy()
+        return array
 
     return slope
-
-
-def byte_embedding(model: nn.Module, taken: Tensor) -> bool:
-    """Whether a model looks each token of an input up in an embedding, place by place."""
-    embedding = next((module for module in model.modules() if isinstance(module, nn.Embedding)), None)
-    if embedding is None:
-        return False
-    asked: list[Tensor] = []
-    handle = embedding.register_forward_hook(lambda _, given, __: asked.append(given[0]))
-    try:
-        with torch.inference_mode():
-            model(taken)
-    finally:
-        handle.remove()
-    return len(asked) == 1 and asked[0].shape == taken.shape and bool((asked[0] == taken).all())

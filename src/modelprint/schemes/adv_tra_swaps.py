@@ -16,8 +16,9 @@ from jaxtyping import Float
 
 from modelprint.core.devices import device_of
 from modelprint.core.errors import FingerprintError
+from modelprint.perturb.embeddings import byte_embedding
 from modelprint.perturb.precision import in_precision
-from modelprint.perturb.swaps import Judge, SwapWalk, Walked, byte_embedding, slopes
+from modelprint.perturb.swaps import Judge, SwapWalk, Walked, slopes
 from modelprint.schemes.base import Enrollment, Queries
 from modelprint.stats.surprise import Trigrams
 from modelprint.training.loop import predict

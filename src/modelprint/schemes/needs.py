@@ -28,7 +28,7 @@ class Needs:
         source: what crafting takes from the source: its labels, its scores, their gradients, or its weights.
         suspect: the access to the suspect, at verification.
         space: "continuous" where crafting moves inputs by small steps, "any" where it takes inputs as they are.
-        swaps: of a scheme that moves inputs, whether it moves tokens by single swaps where there are no small steps.
+        swaps: of a scheme that moves inputs, whether it exchanges or adds tokens where there are no small steps.
         mixes: whether it makes inputs out of parts of others.
         shadows: whether it learns from surrogates and reference models at enrollment.
         shadows_welcome: whether it takes surrogates and reference models where there are any.
@@ -97,7 +97,7 @@ class Needs:
             FingerprintError: it does not.
         """
         if isinstance(seeds.modality.space, Tokens) and self.swaps:
-            return  # swaps are tried, too
+            return  # tokens are tried where no gradient says which
         if self.source == "gradients" and not gives_gradients(source, seeds):
             raise FingerprintError(
                 f"scheme {scheme} follows the gradients of the source, which gives none: enroll the model before it "

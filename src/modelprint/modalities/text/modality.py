@@ -112,6 +112,20 @@ class Text(Modality):
         (before,) = storage.texts_of(one[None])
         return np.array([words_changed(before, after) for after in storage.texts_of(others)], dtype=np.float64)
 
+    @property
+    def changes(self) -> tuple[float, ...]:
+        """Shares of the longest text, from a syllable to half of it."""
+        return (0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5)
+
+    @property
+    def front_tokens(self) -> UInt8[np.ndarray, " tokens"]:
+        """Small letters and the space."""
+        return LETTERS
+
+    def fronted(self, stored: UInt8[np.ndarray, "n length"], front: UInt8[np.ndarray, " size"]) -> np.ndarray:
+        """The texts with a string and a space in front; what grows too long loses whole characters at its end."""
+        return storage.fronted(stored, front)
+
     def drawn(self, shape: tuple[int, ...], count: int, *, generator: torch.Generator) -> UInt8[np.ndarray, "n length"]:
         """Random small letters and spaces, as many as a text may have."""
         import torch

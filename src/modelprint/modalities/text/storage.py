@@ -77,6 +77,24 @@ def check_texts(inputs: np.ndarray, *, who: str = "texts") -> None:
             raise DataError(f"{who}: text {number} is no UTF-8 ({error.reason} at byte {error.start})") from error
 
 
+def fronted(stored: UInt8[np.ndarray, "n length"], front: UInt8[np.ndarray, " size"]) -> UInt8[np.ndarray, "n length"]:
+    """Texts with a string and a space in front; what grows too long loses whole characters at its end.
+
+    >>> texts_of(fronted(stored_texts(["ab", "abé"], 4), np.frombuffer(b"x", np.uint8)))
+    ['x ab', 'x ab']
+    """
+    count, length = stored.shape
+    head = np.append(front, STORED.type(ord(" ")))[:length]
+    rows = np.concatenate([np.broadcast_to(head, (count, len(head))), stored[:, : length - len(head)]], axis=1)
+    for row, lost in zip(rows, stored[:, length - len(head)], strict=True):
+        if lost & 0xC0 == 0x80:  # the first byte that did not fit goes on with a character
+            start = length - 1
+            while row[start] & 0xC0 == 0x80:
+                start -= 1
+            row[start:] = 0
+    return rows
+
+
 def to_model(inputs: np.ndarray | Tensor, *, device: torch.device | str | None = None) -> Int[Tensor, "n length"]:
     """Bytes as whole numbers, which embeddings take; 0 is behind the end.
 
