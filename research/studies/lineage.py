@@ -82,7 +82,7 @@ def scored_by(
         reader = Reader(reference=references[0], suspect=each.tensors)
         pairs, _ = readable(reader, paired(references[0].layers, each.tensors))
         few = too_few(references[0], pairs)
-        orders = best_orders(reader, pairs) if align and not few else named_orders(sizes_of(pairs))
+        orders = best_orders(reader, pairs).orders if align and not few else named_orders(sizes_of(pairs))
         for row, reference in zip(scores, references, strict=True):
             parts = [products(replace(reader, reference=reference), pair, orders) for pair in pairs]
             shares = None if few else shares_of(parts)

@@ -9,8 +9,8 @@ from tests.lineage.nets import noisy, rearranged, strided_state
 def test_drawn_coordinates_are_those_of_the_whole_channels(axis):
     form = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
     drawn = torch.tensor([4, 0, 11])
-    whole = alignment._channels(form, axis, None)
-    assert torch.equal(alignment._channels(form, axis, drawn), whole[:, drawn])
+    whole = alignment._whole(form, axis)
+    assert torch.equal(alignment._drawn(form, axis, drawn // 3, drawn % 3), whole[:, drawn])
 
 
 def test_a_sample_of_coordinates_is_enough_for_copies(monkeypatch):

@@ -17,7 +17,7 @@ from torch import Tensor
 from modelprint.lineage.assignment import EXACT_UP_TO, best_match
 from modelprint.lineage.forms import Form
 from modelprint.lineage.pairing import Pair
-from modelprint.lineage.reading import Reader, arranged
+from modelprint.lineage.reading import Reader, taken
 
 COORDINATES, SAMPLED = 1024, 512  # of a channel: compared whole up to so many, else so many are drawn
 SWEEPS, LARGE_SWEEPS = 4, 1  # the second where a group is too large for exact assignments
@@ -70,22 +70,74 @@ def likeness(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
     """How alike each channel of the source and each of the suspect is, over all weights that touch the group.
 
     Returns:
-        (channels of the source, of the suspect): sums of products, each weight with its figure's weight.
+        (channels of the source, of the suspect): sums of products, each weight with its figure's weight. Not to be
+        changed: tables in the order of the files are kept.
     """
+    touching = [
+        (pair, axis, _across(pair, axis, orders))
+        for pair in pairs
+        for axis, own in ((0, pair.layer.writes), (1, pair.layer.reads))
+        if own == group
+    ]
+    named = all(order is None or _as_filed(order, pair, 1 - axis) for pair, axis, order in touching)
+    key = (group, tuple((pair.layer.name, axis) for pair, axis, _ in touching))
+    kept = reader.kept_table(key) if named else None
+    if kept is not None:
+        return kept
     table: Tensor | None = None
-    for pair in pairs:
-        for axis, own in ((0, pair.layer.writes), (1, pair.layer.reads)):
-            if own != group:
-                continue
-            ours = reader.source(pair)
-            loose = {**orders, group: torch.arange(pair.rows if axis == 0 else pair.columns)}
-            theirs = arranged(reader.balanced(pair), pair, loose)
-            drawn = _drawn(ours.numel() // ours.shape[axis])
-            ours, theirs = _channels(ours, axis, drawn), _channels(theirs, axis, drawn)
-            part = (ours * (pair.layer.numel**0.5 / ours.numel())) @ theirs.T
-            table = part if table is None else table.add_(part)
+    for pair, axis, order in touching:
+        ours, theirs = _channels(reader, pair, axis, order)
+        part = (ours * (pair.layer.numel**0.5 / ours.numel())) @ theirs.T
+        table = part if table is None else table.add_(part)
     assert table is not None
+    if named:
+        reader.keep_table(key, table)
     return table
+
+
+def _across(pair: Pair, axis: int, orders: dict[int, Tensor]) -> Tensor | None:
+    """The order in which a weight is taken along the other axis; None for that of the file."""
+    along, across = (pair.layer.writes, pair.layer.reads)[:: 1 if axis == 0 else -1]
+    return None if across is None or across == along else orders[across]
+
+
+def _as_filed(order: Tensor, pair: Pair, axis: int) -> bool:
+    size = pair.rows if axis == 0 else pair.columns
+    return len(order) == size and bool((order == torch.arange(size)).all())
+
+
+def _channels(reader: Reader, pair: Pair, axis: int, order: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The channels along an axis of the source's weight, and those of the suspect's: one row for each.
+
+    Args:
+        order: in which the suspect's coordinates are taken, all or those drawn; as they stand where none is given. Its
+            channels stand in their own order.
+    """
+    layer = pair.layer
+    count = layer.numel // (layer.rows if axis == 0 else layer.columns)
+    if count <= COORDINATES:
+        ours, theirs = reader.source(pair), reader.balanced(pair)
+        if order is not None:
+            theirs = taken(theirs, order, axis=1 - axis)
+        return _whole(ours, axis), _whole(theirs, axis)
+    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(count))[:SAMPLED]
+    places, spots = drawn // layer.kernel, drawn % layer.kernel
+    ours = _drawn(reader.stored(pair), axis, places, spots).float()
+    if order is None:
+        return ours, _drawn(reader.balanced(pair), axis, places, spots)
+    there = order[places]
+    theirs = _drawn(reader.balanced(pair), axis, there.clamp_min(0), spots)
+    return ours, theirs.masked_fill_((there < 0)[None], 0)
+
+
+def _whole(form: Form, axis: int) -> Tensor:
+    """All coordinates of each channel."""
+    return form.movedim(axis, 0).reshape(form.shape[axis], -1)
+
+
+def _drawn(form: Form, axis: int, places: Tensor, spots: Tensor) -> Tensor:
+    """Some coordinates of each channel: (channels, as many as places)."""
+    return form[:, places, spots] if axis == 0 else form[places, :, spots].T
 
 
 def _matched(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], group: int) -> Tensor:
@@ -94,18 +146,3 @@ def _matched(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
         return orders[group]
     table = likeness(reader, touching, orders, group).numpy()
     return torch.from_numpy(best_match(table))
-
-
-def _drawn(count: int) -> Tensor | None:
-    """Which coordinates of a channel are compared: enough to tell channels apart; None for all."""
-    if count <= COORDINATES:
-        return None
-    return torch.randperm(count, generator=torch.Generator().manual_seed(count))[:SAMPLED]
-
-
-def _channels(form: Form, axis: int, drawn: Tensor | None) -> Tensor:
-    """One row for each channel, of all its coordinates or those drawn."""
-    if drawn is None:
-        return form.movedim(axis, 0).reshape(form.shape[axis], -1)
-    places, kernel = drawn // form.shape[2], drawn % form.shape[2]
-    return form[:, places, kernel] if axis == 0 else form[places, :, kernel].T

@@ -25,7 +25,7 @@ def best_match(likeness: Float[np.ndarray, "ours theirs"]) -> Int[np.ndarray, " 
         rows, columns = linear_sum_assignment(likeness, maximize=True)
         match[rows] = columns
         return match
-    forth, back = likeness.argmax(1), likeness.argmax(0)
+    forth, back = likeness.argmax(1), _argmax_columns(likeness)
     mutual = back[forth] == np.arange(len(match))
     match[mutual] = forth[mutual]
     ours = np.flatnonzero(~mutual)
@@ -37,3 +37,13 @@ def best_match(likeness: Float[np.ndarray, "ours theirs"]) -> Int[np.ndarray, " 
         count = min(len(ours), len(theirs))
         match[ours[:count]] = theirs[:count]
     return match
+
+
+def _argmax_columns(likeness: Float[np.ndarray, "ours theirs"]) -> Int[np.ndarray, " theirs"]:
+    """The first of ours that each of theirs is likest to: argmax(0), row by row as the table lies in memory."""
+    highest, best = likeness[0].copy(), np.zeros(likeness.shape[1], dtype=np.int64)
+    for place, row in enumerate(likeness):
+        higher = row > highest
+        highest[higher] = row[higher]
+        best[higher] = place
+    return best

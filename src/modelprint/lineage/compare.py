@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -18,6 +19,24 @@ from modelprint.lineage.weights import UnreadableError
 
 LEAST = 0.5  # of the source's numbers, its last layer aside, that must be compared
 _SETTLED = 0.5  # likeness in the files' order from which on no other order is looked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aligned:
+    """Orders of channels, and what the weights are in them.
+
+    Attributes:
+        orders: by group, as of `reading.Orders`.
+        products: of each pair.
+    """
+
+    orders: dict[int, Tensor]
+    products: tuple[Products, ...]
+
+    @property
+    def likeness(self) -> float:
+        """The mean over the pairs, each by its weight."""
+        return mean_likeness(self.products)
 
 
 def compare(
@@ -52,34 +71,37 @@ def compare(
             left_out=left_out,
             extra=pairing.extra,
         )
-    orders = best_orders(reader, pairs) if align else named_orders(sizes_of(pairs))
-    every = [products(reader, pair, orders) for pair in pairs]
-    shares = shares_of(every)
+    named = named_p_value(reader, pairs) if p_value else None
+    aligned = best_orders(reader, pairs) if align else _aligned(reader, pairs, named_orders(sizes_of(pairs)))
+    reader.drop_tables()
+    shares = shares_of(aligned.products)
     return LineageResult(
         score=None if shares is None else shares.source,
         why=None if shares else "the source has no part of its own: it is what the shared models make up",
         compared=compared,
-        weights=tuple(_figure(reader, pair, product, orders) for pair, product in zip(pairs, every, strict=True)),
+        weights=tuple(
+            _figure(reader, pair, product, aligned.orders)
+            for pair, product in zip(pairs, aligned.products, strict=True)
+        ),
         left_out=left_out,
         extra=pairing.extra,
         shares=shares,
-        named_p_value=named_p_value(reader, pairs) if p_value else None,
+        named_p_value=named,
     )
 
 
-def best_orders(reader: Reader, pairs: Sequence[Pair]) -> dict[int, Tensor]:
+def best_orders(reader: Reader, pairs: Sequence[Pair]) -> Aligned:
     """The orders of channels, of those tried, in which the weights are most alike."""
     start = named_orders(sizes_of(tuple(pairs)))
-    near = descended(reader, pairs, start)
-    best = _likeness(reader, pairs, near)
-    if best >= _SETTLED:
+    near = _aligned(reader, pairs, descended(reader, pairs, start))
+    if near.likeness >= _SETTLED:
         return near
-    far = descended(reader, pairs, upward(reader, pairs, start))
-    return far if _likeness(reader, pairs, far) > best else near
+    far = _aligned(reader, pairs, descended(reader, pairs, upward(reader, pairs, start)))
+    return far if far.likeness > near.likeness else near
 
 
-def _likeness(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor]) -> float:
-    return mean_likeness([products(reader, pair, orders) for pair in pairs])
+def _aligned(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor]) -> Aligned:
+    return Aligned(orders=orders, products=tuple(products(reader, pair, orders) for pair in pairs))
 
 
 def readable(reader: Reader, pairing: Pairing) -> tuple[tuple[Pair, ...], tuple[LeftOut, ...]]:

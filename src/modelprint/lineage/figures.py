@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from modelprint.lineage.forms import largest
 from modelprint.lineage.low_rank import Difference, difference_of
 from modelprint.lineage.pairing import Pair
 from modelprint.lineage.reading import Orders, Reader, arranged
@@ -50,8 +51,7 @@ def products(reader: Reader, pair: Pair, orders: Orders) -> Products:
     theirs = arranged(reader.balanced(pair), pair, orders)
     ours = reader.source(pair)
     own = reader.reference.own(pair.layer) if reader.reference.manifest.shared else ours
-    sizes = theirs[:, :, 0].abs() if theirs.shape[2] == 1 else theirs.abs().amax(2)
-    rows, columns = sizes.amax(1) > 0, sizes.amax(0) > 0
+    rows, columns = (largest(theirs, axis=axis) > 0 for axis in (0, 1))
     numbers = int(rows.sum()) * int(columns.sum()) * theirs.shape[2]
     if numbers < theirs.numel():
         present = rows[:, None, None] & columns[None, :, None]
@@ -80,12 +80,12 @@ def difference(reader: Reader, pair: Pair, product: Products, orders: Orders) ->
     """
     if product.likeness < ALIKE:
         return None
-    ours = reader.source(pair).flatten(1)
+    ours = reader.source(pair)
     rows, columns = reader.reference.factors(pair.layer)
     plain = arranged(reader.plain(pair), pair, orders)
-    scaled = (plain * rows[:, None, None] * columns[None, :, None]).flatten(1)
-    even = arranged(reader.balanced(pair), pair, orders).flatten(1)
-    return difference_of(ours, min(scaled, even, key=lambda theirs: float((theirs - ours).norm())))
+    scaled = (plain * rows[:, None, None]).mul_(columns[None, :, None]).sub_(ours)
+    even = arranged(reader.balanced(pair), pair, orders) - ours
+    return difference_of(ours.flatten(1), min(scaled, even, key=lambda added: float(added.norm())).flatten(1))
 
 
 def _dot(one: Tensor, other: Tensor) -> float:

@@ -94,12 +94,10 @@ def balanced(form: Form) -> Balanced:
     >>> bool(torch.allclose(balanced(form).form, balanced(scaled).form, atol=1e-4))
     True
     """
-    sizes = form[:, :, 0].abs() if form.shape[2] == 1 else form.abs().amax(2)
-    first_rows = _inverse(sizes.amax(1))
-    first_columns = _inverse((sizes * first_rows[:, None]).amax(0))
-    form = (form * first_rows[:, None, None]).mul_(
-        first_columns[None, :, None]
-    )  # squares of far scales would underflow
+    first_rows = _inverse(largest(form, axis=0))
+    form = form * first_rows[:, None, None]
+    first_columns = _inverse(largest(form, axis=1))
+    form.mul_(first_columns[None, :, None])  # squares of far scales would underflow
     squares = form[:, :, 0].square() if form.shape[2] == 1 else form.square().mean(2)
     rows, columns = torch.ones(squares.shape[0]), torch.ones(squares.shape[1])
     for _ in range(_ITERATIONS):
@@ -111,6 +109,17 @@ def balanced(form: Form) -> Balanced:
         rows=scale_rows * first_rows,
         columns=scale_columns * first_columns,
     )
+
+
+def largest(form: Form, *, axis: int) -> Float[Tensor, " channels"]:
+    """The largest absolute value of each row (axis 0) or column (axis 1).
+
+    >>> largest(torch.tensor([[[1.0], [-3.0]], [[2.0], [0.0]]]), axis=1).tolist()
+    [2.0, 3.0]
+    """
+    flat = form.flatten(1) if axis == 0 else form[:, :, 0] if form.shape[2] == 1 else form
+    ends = torch.maximum(flat.amax(1 - axis), -flat.amin(1 - axis))  # no abs: a copy costs more than both
+    return ends.amax(1) if ends.ndim > 1 else ends
 
 
 def _inverse(values: Tensor) -> Tensor:

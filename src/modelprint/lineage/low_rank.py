@@ -31,14 +31,13 @@ class Difference:
     rank: int | None
 
 
-def difference_of(source: Float[Tensor, "rows n"], suspect: Float[Tensor, "rows n"]) -> Difference:
-    """The difference of two weights in the same scales.
+def difference_of(source: Float[Tensor, "rows n"], added: Float[Tensor, "rows n"]) -> Difference:
+    """What was added to a weight, in the same scales.
 
     >>> source = torch.rand(8, 9, generator=torch.Generator().manual_seed(0))
-    >>> difference_of(source, source + 0.1 * torch.ones(8, 1) @ torch.arange(9.0)[None]).rank
+    >>> difference_of(source, 0.1 * torch.ones(8, 1) @ torch.arange(9.0)[None]).rank
     1
     """
-    added = suspect - source
     size = float(added.norm() / source.norm())
     if size < _ROUNDING:
         return Difference(size=size, rank=0)

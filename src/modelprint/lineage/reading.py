@@ -18,6 +18,8 @@ from modelprint.lineage.weights import read_form
 Orders = Mapping[int, Int[Tensor, " channels"]]  # by group: the suspect's channel for each of the source's, -1 for none
 KEPT = 2**27  # numbers of a suspect that stay in memory, balanced, in single precision
 SOURCE_KEPT = 2**22  # numbers of a source, likewise: of a small one all, which is read often
+TABLES_KEPT = 3 * 2**24  # numbers of tables of likenesses, which the p-value and the first matching share
+TableKey = tuple[int, tuple[tuple[str, int], ...]]  # a group, and the weights that touch it, each with its axis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,12 @@ class Reader:
     suspect: Tensors
     _kept: dict[str, Form] = field(default_factory=dict, repr=False)
     _source: dict[str, Form] = field(default_factory=dict, repr=False)
+    _tables: dict[TableKey, Tensor] = field(default_factory=dict, repr=False)
+
+    def stored(self, pair: Pair) -> Form:
+        """The source's form, balanced, as it is kept: in half or in single precision."""
+        kept = self._source.get(pair.layer.name)
+        return self.reference.stored(pair.layer) if kept is None else kept
 
     def source(self, pair: Pair) -> Form:
         """The source's form, balanced."""
@@ -61,17 +69,31 @@ class Reader:
             self._kept[pair.layer.name] = form
         return form
 
+    def kept_table(self, key: TableKey) -> Tensor | None:
+        """A table of likenesses in the order of the files, where it was kept."""
+        return self._tables.get(key)
+
+    def keep_table(self, key: TableKey, table: Tensor) -> None:
+        """Keep such a table, if there is room."""
+        if sum(each.numel() for each in self._tables.values()) + table.numel() <= TABLES_KEPT:
+            self._tables[key] = table
+
+    def drop_tables(self) -> None:
+        """Free what such tables take."""
+        self._tables.clear()
+
 
 def arranged(form: Form, pair: Pair, orders: Orders) -> Form:
     """A suspect's form with rows and columns in the source's order; zeros for channels that it lacks."""
     if pair.layer.writes is not None:
-        form = _taken(form, orders[pair.layer.writes], axis=0)
+        form = taken(form, orders[pair.layer.writes], axis=0)
     if pair.layer.reads is not None:
-        form = _taken(form, orders[pair.layer.reads], axis=1)
+        form = taken(form, orders[pair.layer.reads], axis=1)
     return form
 
 
-def _taken(form: Form, order: Tensor, *, axis: int) -> Form:
+def taken(form: Form, order: Tensor, *, axis: int) -> Form:
+    """A form with the channels of one axis in an order; zeros for channels that it lacks."""
     if len(order) == form.shape[axis] and bool((order == torch.arange(len(order))).all()):
         return form
     taken = form.index_select(axis, order.clamp_min(0))

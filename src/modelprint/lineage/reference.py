@@ -63,9 +63,13 @@ class LineageReference:
         """How many numbers its weights hold."""
         return sum(layer.numel for layer in self.layers)
 
+    def stored(self, layer: Wired) -> Form:
+        """A weight of the source, balanced, float16 (rows, columns, kernel)."""
+        return self.tensors.read(_SOURCE + layer.name)
+
     def form(self, layer: Wired) -> Form:
         """A weight of the source, balanced, float32 (rows, columns, kernel)."""
-        return self.tensors.read(_SOURCE + layer.name).float()
+        return self.stored(layer).float()
 
     def own(self, layer: Wired) -> Form:
         """The part of it that no shared model explains; the whole, where none is shared."""
