@@ -47,6 +47,26 @@ def data(place: Place, made: str) -> list[str]:
     return ["data", made]
 
 
+def data_as(*more: str) -> Command:
+    """A data set, shown, read as options say."""
+    return lambda place, made: ["data", made, *more]
+
+
+def quantise(kind: str, *more: str) -> Command:
+    """A data set of some kind, given with a model of that kind to the cheapest of all attacks."""
+
+    def words(place: Place, made: str) -> list[str]:
+        model, copy = place.seeds.model(kind), str(place.root / "copy.safetensors")
+        return ["attack", model, made, "--kind", "quantise", "--set", "to=int8", "--out", copy, *more]
+
+    return words
+
+
+def verify_kind(kind: str, *more: str) -> Command:
+    """A suspect, checked against a fingerprint of inputs of some kind."""
+    return lambda place, made: ["verify", place.seeds.fingerprint_of(kind), made, *more]
+
+
 def check(place: Place, made: str) -> list[str]:
     """A bundle, checked."""
     return ["check", made]

@@ -21,6 +21,7 @@ from modelprint.ownership.seal import seal
 from modelprint.ownership.verify import examine
 from modelprint.sealing.keys import make_key
 from modelprint.suspects.recorded import record, write_recording
+from tests.hostile import other_kinds
 from tests.sealing import world
 
 SPEC = ModelSpec(arch="mlp", arch_args={"width": 2, "depth": 1}, channels=1, size=2, classes=3)
@@ -48,6 +49,20 @@ class Seeds:
         """The same, on disk."""
         self.fingerprint.save(self.folder / "fp")
         return str(self.folder / "fp")
+
+    def model(self, kind: str) -> str:
+        """The file of an untrained model of series, vectors or texts."""
+        path = self.folder / f"{kind}.safetensors"
+        if not path.exists():
+            path.write_bytes(other_kinds.model(kind))
+        return str(path)
+
+    def fingerprint_of(self, kind: str) -> str:
+        """The folder of a fingerprint of four series, vectors or texts."""
+        path = self.folder / f"{kind}-fp"
+        if not path.exists():
+            other_kinds.fingerprint(kind).save(path)
+        return str(path)
 
     @property
     def queries(self) -> np.ndarray:

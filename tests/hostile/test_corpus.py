@@ -28,7 +28,8 @@ LIBRARIES = {
 }
 KINDS = {
     "arrays", "checkpoints", "evidence", "fingerprints", "http_servers", "onnx_files", "pictures", "recordings",
-    "safetensors", "toml_files", *(kind for kind, library in LIBRARIES.items() if find_spec(library)),
+    "safetensors", "series", "tables", "texts", "toml_files",
+    *(kind for kind, library in LIBRARIES.items() if find_spec(library)),
 }  # fmt: skip
 needs_limits = pytest.mark.skipif(not available(), reason="this system cannot confine a child")
 

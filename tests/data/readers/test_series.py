@@ -110,6 +110,9 @@ def test_ts_files_with_their_published_test_part(tmp_path: Path) -> None:
         (ts("1,2:1:a\n"), "line 5: its channels have 2, 1 values"),
         (ts("1,2:a\n1,2,3:b\n"), "line 5 has 2 samples, line 6 has 3: say --length N"),
         (ts("1,2:a\n1,2:1,2:b\n"), "line 5 has 1 channels, line 6 has 2"),
+        (ts("1,2:a\n1,2:\n"), "line 6: the series has no label"),
+        (ts("1,1e39:a\n1,2:b\n"), "line 5: the series holds NaN or infinite"),
+        (ts("1,3e38:a\n1,2:b\n"), "its largest value is 3e+38: bring all to other units"),
         (ts("1,nan:a\n1,2:b\n"), "line 5: the series holds NaN"),
         (ts("1,2:a\n1,2:a\n"), "all series are of class 'a'"),
         (ts("1,2:a\n", head="@classLabel false\n"), "line 3: the set has no class labels"),
@@ -140,6 +143,8 @@ def test_json_lines(tmp_path: Path) -> None:
         ('{"series": [1, 2]}', "line 1: no field 'label'"),
         ('{"series": [[1], [1, 2]], "label": 1}', "line 1: the series is no list of numbers"),
         ('{"series": ["a"], "label": 1}', "line 1: the series is no list of numbers"),
+        ('{"series": [1], "label": []}', "line 1: expected a name or a number as label"),
+        ('{"series": [1], "label": 1, "rate": 50}\n{"series": [1], "label": 1}', "line 2 has an unknown number of"),
         ('{"series": [1], "label": 1, "rate": -1}', "line 1: the rate '-1' is no number"),
     ):
         path.write_text(line)
@@ -162,6 +167,11 @@ def test_tables_and_arrays(tmp_path: Path) -> None:
     read = load_data(f"{tmp_path / 'taps.npz'}:train?modality=series")
     assert read.modality == Series(rate=8.0, full_scale=2.0)
     assert read.stored.shape == (8, 1, 6)
+    with pytest.raises(DataError, match=r"has 8 samples a second, --rate 9000 is more than 1000 times that"):
+        load_data(f"{tmp_path / 'taps.npz'}:train?modality=series&rate=9000")
+    np.savez(tmp_path / "rates.npz", x_train=series, y_train=np.arange(10) % 2, rate=np.array([]))
+    with pytest.raises(DataError, match="rate holds 0 values"):
+        load_data(f"{tmp_path / 'rates.npz'}?modality=series")
     np.savez(tmp_path / "fewer.npz", x_train=series, y_train=np.arange(9))
     with pytest.raises(DataError, match="expected"):
         load_data(f"{tmp_path / 'fewer.npz'}?modality=series")

@@ -83,6 +83,7 @@ def test_options_name_columns_length_and_classes(tmp_path: Path) -> None:
         ({"text": "x"}, r"line 3: no field 'label' \(its fields are text\): say which by --label FIELD"),
         ({"text": 5, "label": "a"}, "line 3: expected a text, got int '5'"),
         ({"text": "x", "label": True}, "line 3: expected a name or a number as label, got 'True'"),
+        ({"text": "x", "label": 10**30}, "line 3: the label 1000.* is no number of a class"),
         ({"text": " \n", "label": "a"}, "line 3: the text is empty"),
         ({"text": "\u200b", "label": "a"}, "line 3: the text is empty"),
         ({"text": "a\x00b", "label": "a"}, r"line 3: the text holds the control character U\+0000: remove it"),

@@ -59,6 +59,7 @@ def test_published_parts_separators_and_quotes(tmp_path: Path) -> None:
         ([*LINES, "1,1,?,hut"], r"t.csv, line 42, column colour: '\?' is no value"),
         ([*LINES, "1,1,red"], "t.csv, line 42: 3 cells, where the first line names 4 columns"),
         ([*LINES, "1,1,red,"], "t.csv, line 42: no label in column label"),
+        ([*LINES, "\u0661,1,red,hut"], "t.csv, line 42, column width: .* is no number"),
         ([*LINES, "1,1,red,palace"], "t.csv, line 42: the label 'palace' occurs once"),
         ([line.replace("hut", "house") for line in LINES], "all rows are of class 'house'"),
         ([line.replace("red", f"name {n}").replace("blue", f"n {n}") for n, line in enumerate(LINES)],
@@ -68,6 +69,26 @@ def test_published_parts_separators_and_quotes(tmp_path: Path) -> None:
 def test_each_fault_is_named(tmp_path: Path, lines: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         load_raw(written(tmp_path, lines))
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("w" * 201 + ",rooms,colour,label", "a column's name has 201 characters, more than 200: shorten it"),
+        ("width,width,colour,label", "two columns are called 'width'"),
+        ("width,rooms,colour,kind", r"no column 'label' \(its columns are width, rooms, colour, kind\): say which by"),
+    ],
+)
+def test_headers_that_cannot_be_are_named(tmp_path: Path, header: str, message: str) -> None:
+    path = written(tmp_path, LINES, header=header)
+    with pytest.raises(DataError, match=message):
+        load_raw(path, Reading(label="label"))
+
+
+def test_an_attribute_without_a_name(tmp_path: Path) -> None:
+    (tmp_path / "t.dat").write_text("@attribute a real\n@attribute {x, y}\n@data\n1,x\n")
+    with pytest.raises(DataError, match="line 2: an @attribute without a name"):
+        load_raw(str(tmp_path / "t.dat"))
 
 
 def test_options_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog) -> None:

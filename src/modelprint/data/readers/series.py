@@ -118,7 +118,7 @@ def read_lines(path: Path, reading: Reading) -> RawSet:
         rows.append(
             Row(
                 values=_channels(series, who),
-                label=str(label),
+                label=_label(label, who),
                 place=f"line {number}",
                 rate=None if rate is None else _rate(rate, who),
                 part=next((str(fields[name]) for name in PART_COLUMNS if name in fields), None),
@@ -179,7 +179,7 @@ def read_npz(path: Path, reading: Reading) -> RawSet:
     if not {"x_train", "y_train"} <= set(arrays):
         raise DataError(f"{path} holds {sorted(arrays)}: expected Keras' layout, x_train, y_train, x_test, y_test")
     names = None if "class_names" not in arrays else tuple(map(str, arrays["class_names"].reshape(-1)))
-    rate = None if "rate" not in arrays else _rate(arrays["rate"].reshape(-1)[0].item(), str(path))
+    rate = None if "rate" not in arrays else _only_rate(arrays["rate"], path)
     rows: list[Row] = []
     sound = arrays["x_train"].dtype == np.int16
     for part in ("train", "test"):
@@ -192,7 +192,8 @@ def read_npz(path: Path, reading: Reading) -> RawSet:
                 f"{path}: x_{part} is {series.dtype} {series.shape} with {len(labels)} labels: expected "
                 "(n, channels, length) or (n, length), and a label for each"
             )
-        values = series.astype(np.float32) / np.float32(2**15 if sound else 1)
+        with np.errstate(over="ignore"):  # what is infinite then is refused by its name
+            values = series.astype(np.float32) / np.float32(2**15 if sound else 1)
         rows += [
             Row(
                 values=one,
@@ -204,6 +205,12 @@ def read_npz(path: Path, reading: Reading) -> RawSet:
             for number, (one, label) in enumerate(zip(values, _called(labels, names, path), strict=True))
         ]
     return series_set(path, rows, reading, sound=sound, names=names)
+
+
+def _only_rate(rates: np.ndarray, path: Path) -> float:
+    if rates.size != 1:
+        raise DataError(f"{path}: rate holds {rates.size} values: expected one number of samples a second")
+    return _rate(rates.reshape(-1)[0].item(), str(path))
 
 
 def _called(labels: np.ndarray, names: tuple[str, ...] | None, path: Path) -> list[str]:
@@ -252,26 +259,34 @@ def _ts_rows(path: Path, part: str | None) -> list[Row]:
 
 
 def _numbers(cells: Sequence[str], who: str) -> Float[np.ndarray, " length"]:
-    values = np.empty(len(cells), np.float32)
+    values: list[float] = []
     for place, cell in enumerate(cells):
         try:
-            values[place] = float(cell)
+            values.append(float(cell))
         except ValueError as error:
             shown = cell.strip()
             what = "a value is missing" if shown in ("", "?") else f"{shown[:20]!a} is no number"
             raise DataError(f"{who}: {what} (value {place + 1}): fill it, or leave the series out") from error
-    return values
+    with np.errstate(over="ignore"):  # what is infinite then is refused by its line
+        return np.array(values, np.float64).astype(np.float32)
 
 
 def _channels(series: Any, who: str) -> Float[np.ndarray, "channels length"]:
     """A series of a JSON line: a list of numbers, or one such list for each channel."""
     try:
-        values = np.array(series, dtype=np.float32)
-    except (ValueError, TypeError) as error:
+        with np.errstate(over="ignore"):  # what is infinite then is refused by its line
+            values = np.array(series, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{who}: the series is no list of numbers, nor of equally long lists of numbers") from error
     if values.ndim not in (1, 2) or not values.size:
         raise DataError(f"{who}: expected a list of numbers, or one for each channel, got shape {values.shape}")
     return values[None] if values.ndim == 1 else values
+
+
+def _label(value: Any, who: str) -> str:
+    if not isinstance(value, str | int | float) or value == "":
+        raise DataError(f"{who}: expected a name or a number as label, got {str(value)[:40]!a}")
+    return str(value)
 
 
 def _rate(value: Any, who: str) -> float:

@@ -21,6 +21,8 @@ from modelprint.modalities.series.modality import Series
 from modelprint.modalities.series.resampling import of_length, resampled
 from modelprint.modalities.series.storage import LEVELS, rounded_series, scale_for, spread_of
 
+LEAST_SCALE, LARGEST_SCALE = 2.0**-100, 2.0**100  # float32 counts steps of such values
+MOST_RESAMPLED = 1000.0  # times more or fewer samples
 CLIPPED = 0.01  # of the samples at full scale, from which on a sound counts as clipped
 
 
@@ -58,13 +60,19 @@ def series_set(
     if not rows:
         raise DataError(f"{path} holds no series")
     for row in rows:
+        if not row.values.size:
+            raise DataError(f"{path}, {row.place}: the series has no values")
         if not np.isfinite(row.values).all():
             raise DataError(f"{path}, {row.place}: the series holds NaN or infinite values: fill or remove it")
+        if not row.label:
+            raise DataError(f"{path}, {row.place}: the series has no label: complete or remove it")
     _check_channels(rows, path)
     rate, rows = _of_one_rate(rows, reading.rate, path)
     rows = _of_one_length(rows, reading.length, path)
     values = np.stack([row.values for row in rows]).astype(np.float32)
     full_scale = 1.0 if sound else scale_for(values)
+    if not LEAST_SCALE <= full_scale <= LARGEST_SCALE:
+        raise DataError(f"{path}: its largest value is {np.abs(values).max():.3g}: bring all to other units")
     if sound:
         _note_odd_sounds(values, rows, path)
         values = values.clip(-1.0, 1.0)
@@ -113,10 +121,17 @@ def _of_one_rate(rows: Sequence[Row], wanted: float | None, path: Path) -> tuple
         if len(rates) > 1:
             one, other = _first_two(rows, lambda row: row.rate)
             raise DataError(
-                f"{path}: {one.place} has {one.rate:g} samples a second, {other.place} has {other.rate:g}: say "
-                f"--rate {min(rate for rate in rates if rate):g}, to which all are then resampled"
+                f"{path}: {one.place} has {_shown(one.rate)} samples a second, {other.place} has "
+                f"{_shown(other.rate)}: say --rate {min(rate for rate in rates if rate):g}, to which all are then "
+                "resampled"
             )
         return rates.pop(), rows
+    far = next((row for row in rows if row.rate and not _near(row.rate, wanted)), None)
+    if far is not None:
+        raise DataError(
+            f"{path}: {far.place} has {_shown(far.rate)} samples a second, --rate {wanted:g} is more than "
+            f"{MOST_RESAMPLED:g} times that, or less than a thousandth: give another rate"
+        )
     kept = [row for row in rows if row.rate in (None, wanted)]
     if len(kept) < len(rows):
         note(f"{path}: {len(rows) - len(kept)} of {len(rows)} series were resampled to {wanted:g} samples a second")
@@ -124,6 +139,20 @@ def _of_one_rate(rows: Sequence[Row], wanted: float | None, path: Path) -> tuple
         row if row.rate in (None, wanted) else replace(row, values=resampled(row.values, row.rate or wanted, wanted))
         for row in rows
     ]
+
+
+def _near(rate: float, wanted: float) -> bool:
+    """Whether series can be resampled from one rate to the other."""
+    return wanted / MOST_RESAMPLED <= rate <= wanted * MOST_RESAMPLED
+
+
+def _shown(rate: float | None) -> str:
+    """A rate in words.
+
+    >>> _shown(8000.0), _shown(None)
+    ('8000', 'an unknown number of')
+    """
+    return "an unknown number of" if rate is None else f"{rate:g}"
 
 
 def _of_one_length(rows: Sequence[Row], wanted: int | None, path: Path) -> Sequence[Row]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from modelprint.core.errors import DataError
-from modelprint.data.class_lists import check_numbers, numbered, numbers_of, read_class_list
+from modelprint.data.class_lists import MOST_CLASSES, check_numbers, numbered, numbers_of, read_class_list
 from modelprint.data.labelled import Numbering
 from modelprint.data.layout import ORDER, PARTS, is_leftover, laid_out
 from modelprint.data.named import RawSet
@@ -25,7 +25,7 @@ from modelprint.data.references import Reading
 from modelprint.data.tables import LABEL_COLUMNS, PART_COLUMNS, PATH_COLUMNS
 from modelprint.data.text_files import beginning_of, text_of
 from modelprint.modalities.text import TEXT
-from modelprint.modalities.text.characters import ZERO_WIDTH, control
+from modelprint.modalities.text.characters import control, without_unseen
 from modelprint.modalities.text.storage import stored_texts
 
 TEXT_COLUMNS = ("text", "sentence", "content", "message", "review", "document", "utterance")
@@ -196,7 +196,7 @@ def _checked(text: Any, who: str) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise DataError(f"{who}: the text holds half a character ({error.reason}): save it as UTF-8 again") from error
-    seen = "".join(one for one in text if one not in ZERO_WIDTH)
+    seen = without_unseen(text)
     if not seen.strip():
         raise DataError(f"{who}: the text is empty: complete or remove it")
     return seen
@@ -260,6 +260,8 @@ def _field(fields: dict[str, Any], chosen: str | None, usual: Sequence[str], *, 
 def _label(value: Any, *, who: str) -> str | int:
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise DataError(f"{who}: expected a name or a number as label, got {str(value)[:40]!a}")
+    if isinstance(value, int) and not 0 <= value <= MOST_CLASSES:
+        raise DataError(f"{who}: the label {str(value)[:20]} is no number of a class, 0 to {MOST_CLASSES - 1}")
     return _number_or_name(value) if isinstance(value, str) else value
 
 

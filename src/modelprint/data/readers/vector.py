@@ -135,7 +135,10 @@ def read_keel(path: Path, reading: Reading) -> RawSet:
             rows.append(cells)
             places.append(f"line {number}")
         elif words and words[0].lower() == "@attribute":
-            names.append(text[len(words[0]) :].strip().split("{")[0].split()[0])
+            named = text[len(words[0]) :].strip().split("{")[0].split()
+            if not named:
+                raise DataError(f"{path}, line {number}: an @attribute without a name")
+            names.append(named[0])
         elif words and words[0].lower() in ("@output", "@outputs"):
             output = text[len(words[0]) :].strip()
         begun = begun or text.lower() == "@data"
@@ -205,7 +208,7 @@ def _written(value: object) -> str:
 
 
 def _is_csv(path: Path, reading: Reading) -> bool:
-    """Whether a table is of vectors: the user says it, or it has labels, and no column that names pictures."""
+    """Whether a table is of vectors: the user says so, or it has labels, and no column that names pictures."""
     if path.suffix.lower() not in TABLES or not path.is_file():
         return False
     if reading.modality is not None:
@@ -216,7 +219,8 @@ def _is_csv(path: Path, reading: Reading) -> bool:
 
 def _of_vectors(header: Sequence[str], reading: Reading) -> bool:
     of_pictures = reading.path is not None or any(name.lower() in PATH_COLUMNS for name in header)
-    return not of_pictures and len(header) > 1 and bool(_label_columns(header, reading))
+    labelled = reading.label is not None or bool(_label_columns(header, reading))
+    return not of_pictures and len(header) > 1 and labelled
 
 
 @lru_cache(maxsize=16)

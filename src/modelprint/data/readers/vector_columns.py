@@ -19,12 +19,12 @@ from modelprint.data.named import RawSet
 from modelprint.data.notes import note
 from modelprint.data.references import Reading
 from modelprint.modalities.vector.modality import Vector
-from modelprint.modalities.vector.spec import MOST_CATEGORIES, MOST_COLUMNS, MOST_LEVELS, Column
+from modelprint.modalities.vector.spec import LONGEST_NAME, MOST_CATEGORIES, MOST_COLUMNS, MOST_LEVELS, Column
 from modelprint.modalities.vector.storage import STORED
 
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none", "nil"})
 MOSTLY = 0.9  # of a column's cells: where so many are numbers, the others are mistakes
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?", re.ASCII)
 _SHARED = 0.5  # names of a column for each row, beyond which they are no categories
 
 
@@ -68,6 +68,14 @@ def vector_set(path: Path, table: Table, reading: Reading) -> RawSet:
     twice = next((name for name, times in Counter(table.names).items() if times > 1), None)
     if twice is not None:
         raise DataError(f"{path}: two columns are called {twice!r}: rename one")
+    if "" in table.names:
+        raise DataError(f"{path}: column {table.names.index('') + 1} has no name: name it")
+    long = next((name for name in table.names if len(name) > LONGEST_NAME), None)
+    if long is not None:
+        raise DataError(
+            f"{path}: a column's name has {len(long)} characters, more than {LONGEST_NAME}: shorten it "
+            f"({long[:20]!a} ...)"
+        )
     numeric = [_is_numeric([row[place] for row in table.cells]) for place in range(len(table.names))]
     bad = _bad_cells(table, numeric)
     if bad and not reading.skip_bad:

@@ -6,6 +6,7 @@ Sources: neighbours of keys are those of a US keyboard; look-alikes are a part o
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -17,7 +18,8 @@ ALIKE = dict(
     )
 )
 ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
-SPACES = frozenset("\t\n\r")
+_UNSEEN = re.compile(f"[{''.join(sorted(ZERO_WIDTH))}]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # all of category Cc but tab and line breaks
 
 
 def keys_beside(letter: str) -> str:
@@ -46,7 +48,17 @@ def unseen(text: str) -> str | None:
     >>> unseen("a\u200bb"), unseen("ab")
     ('U+200B', None)
     """
-    return next((f"U+{ord(one):04X}" for one in text if one in ZERO_WIDTH), None)
+    first = _UNSEEN.search(text)
+    return None if first is None else f"U+{ord(first[0]):04X}"
+
+
+def without_unseen(text: str) -> str:
+    r"""The text without zero-width characters.
+
+    >>> without_unseen("a\u200bb")
+    'ab'
+    """
+    return _UNSEEN.sub("", text)
 
 
 def control(text: str) -> str | None:
@@ -55,7 +67,8 @@ def control(text: str) -> str | None:
     >>> control("a\x07b"), control("a\tb")
     ('U+0007', None)
     """
-    return next((f"U+{ord(one):04X}" for one in text if unicodedata.category(one) == "Cc" and one not in SPACES), None)
+    first = _CONTROL.search(text)
+    return None if first is None else f"U+{ord(first[0]):04X}"
 
 
 def _neighbours() -> dict[str, str]:

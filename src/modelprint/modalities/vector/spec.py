@@ -15,6 +15,7 @@ from modelprint.modalities.base import InputSpec
 MOST_COLUMNS = 4096
 MOST_LEVELS = 2**20  # of a column, so that float32 counts them exactly
 MOST_CATEGORIES = 10_000
+LONGEST_NAME = 200  # characters of a column's name
 
 
 class Column(Record):
@@ -28,7 +29,7 @@ class Column(Record):
         categories: the values in order, where they are names; their numbers are the levels.
     """
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
     low: float = Field(default=0.0, allow_inf_nan=False)
     step: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     levels: int = Field(ge=1, le=MOST_LEVELS)
