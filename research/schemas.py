@@ -19,6 +19,7 @@ from modelprint.cli.printed import AskingCost, Inspection, RegistryListing
 from modelprint.core.identification import Identification
 from modelprint.core.records import Record
 from modelprint.core.verdict import Verdict
+from modelprint.ownership.planning import CalibrationPlan
 from modelprint.results.records import Results
 from modelprint.screening.records import Screen
 from modelprint.zoo.state import Status
@@ -32,6 +33,7 @@ PRINTED: dict[str, type[Record]] = {
     "check": CheckReport,
     "inspect": Inspection,
     "cost": AskingCost,
+    "plan": CalibrationPlan,
     "bench-show": Results,
     "bench-answers": Results,
     "bench-record": TableFile,

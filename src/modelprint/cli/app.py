@@ -36,6 +36,7 @@ _COMMANDS = {
     "train": ("models:train", "Train a classifier."),
     "attack": ("models:attack", "Make a copy as a thief would: fine-tune, prune, extract ..."),
     "enroll": ("ownership:enroll", "Make the fingerprint of a model."),
+    "plan": ("plan:plan", "Say how many calibration models and queries an error rate and a power need."),
     "inspect": ("ownership:inspect", "Show what a fingerprint holds; export its queries as PNGs."),
     "verify": ("ownership:verify", "Check a suspect: derived, not shown, or inconclusive."),
     "identify": ("identify:identify", "Say which of several owners' models a suspect was made from, if any."),

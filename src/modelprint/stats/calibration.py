@@ -42,11 +42,23 @@ def threshold(calibration: Float[np.ndarray, " n"], alpha: float) -> float | Non
     Raises:
         ValueError: a score is NaN, or alpha is not between 0 and 1.
     """
-    _check_alpha(alpha)
     ordered = np.sort(_checked(calibration))
-    p_values = np.arange(1, len(ordered) + 1) / (len(ordered) + 1)
-    rank = int(np.searchsorted(p_values, alpha, side="right"))
+    rank = accepted_rank(len(ordered), alpha)
     return float(ordered[-rank]) if rank else None
+
+
+def accepted_rank(count: int, alpha: float) -> int:
+    """The largest rank j whose p-value j / (n + 1), as a float, is at most alpha; 0 where there is none.
+
+    >>> accepted_rank(19, 0.05), accepted_rank(18, 0.05), accepted_rank(199, 0.05)
+    (1, 0, 10)
+
+    Raises:
+        ValueError: alpha is not between 0 and 1.
+    """
+    _check_alpha(alpha)
+    p_values = np.arange(1, count + 1) / (count + 1)
+    return int(np.searchsorted(p_values, alpha, side="right"))
 
 
 @dataclass(frozen=True, kw_only=True)
