@@ -20,6 +20,7 @@ from modelprint.core.identification import Identification
 from modelprint.core.records import Record
 from modelprint.core.verdict import Verdict
 from modelprint.ownership.planning import CalibrationPlan
+from modelprint.results.claims import CheckedClaim, Claim
 from modelprint.results.records import Results
 from modelprint.screening.records import Screen
 from modelprint.zoo.state import Status
@@ -37,6 +38,8 @@ PRINTED: dict[str, type[Record]] = {
     "bench-show": Results,
     "bench-answers": Results,
     "bench-record": TableFile,
+    "bench-submit": Claim,
+    "bench-check": CheckedClaim,
     "zoo-status": Status,
 }
 VERSION = 1

@@ -20,6 +20,7 @@ from research.tables.evasion_pages import areas, evasion_rates, expected, verdic
 from research.tables.evidence_reach import evidence_aims
 from research.tables.false_claims_table import false_claims, forged_data
 from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
+from research.tables.leaderboard import leaderboard
 from research.tables.level_tables import auto, found, relation, residual, splits
 from research.tables.modality_tables import of_zoo
 from research.tables.reach_tables import answers, reached
@@ -110,6 +111,7 @@ def main() -> None:
         "apart": apart(),
     }
     _fill("schemes.md", compared)
+    _fill("leaderboard.md", {"leaderboard fashion": leaderboard("fashion")})
     _fill("evidence-levels.md", {"found": found(), "splits": splits(), "relation": relation()})
     _fill("design/0014-residual.md", {"residual": residual()})
     _fill("design/0016-auto.md", {"auto": auto()})

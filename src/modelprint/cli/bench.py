@@ -1,4 +1,4 @@
-"""Commands on benchmarks: bench plan, bench run, bench show, bench answers."""
+"""Commands on benchmarks: bench plan, run, show, answers, record; submit and check stand in `claims`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from modelprint.cli.claims import check, submit
 from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.data_options import DataFlags
 from modelprint.cli.options import ComputeOptions, Format, ModelFlags
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from modelprint.results.records import Results
 
 bench = App(name="bench")
+bench.command(submit)
+bench.command(check)
 FormatOption = Annotated[Format, Parameter(name="--format")]
 
 
