@@ -27,12 +27,20 @@ import torch
 from benchmarks.common import provenance, write_result
 from modelprint.core.files import write_text
 from modelprint.data.splits import load_data
-from modelprint.lineage import LineageReference, LineageResult, StateTensors, ancestry, compare, reference_of
-from modelprint.lineage.compare import best_orders, readable, too_few
+from modelprint.lineage import (
+    LineageReference,
+    LineageResult,
+    StateTensors,
+    SuspectForms,
+    ancestry,
+    compare,
+    reference_of,
+)
+from modelprint.lineage.compare import best_orders, too_few
 from modelprint.lineage.figures import products, shares_of
-from modelprint.lineage.pairing import paired
+from modelprint.lineage.pairing import sizes_of
 from modelprint.lineage.permutation import matched_p_value
-from modelprint.lineage.reading import Reader, named_orders, sizes_of
+from modelprint.lineage.reading import Reader, named_orders
 from modelprint.stats.calibration import ranked_by_kind
 from modelprint.stats.intervals import clopper_pearson
 from modelprint.stats.roc import auc, tpr_at_fpr
@@ -79,8 +87,8 @@ def scored_by(
     """Scores as `compare` gives them, by references of one source with other shared models: channels match alike."""
     scores: list[dict[str, float]] = [{} for _ in references]
     for each in suspects:
-        reader = Reader(reference=references[0], suspect=each.tensors)
-        pairs, _ = readable(reader, paired(references[0].layers, each.tensors))
+        reader = Reader(reference=references[0], suspect=SuspectForms(each.tensors))
+        pairs = reader.suspect.comparable(references[0].layers).pairs
         few = too_few(references[0], pairs)
         orders = best_orders(reader, pairs).orders if align and not few else named_orders(sizes_of(pairs))
         for row, reference in zip(scores, references, strict=True):
@@ -324,8 +332,8 @@ def permuted(study: Study, source: ZooModel) -> dict[str, Any]:
     matched: dict[str, list[float]] = defaultdict(list)
     copies = [each for each in study.copies(source, ("shadow", "rehearsal")) if each.group != "extraction"]
     for each in [*study.independents(source, "calibration"), *copies]:
-        reader = Reader(reference=reference, suspect=each.tensors)
-        pairs, _ = readable(reader, paired(reference.layers, each.tensors))
+        reader = Reader(reference=reference, suspect=SuspectForms(each.tensors))
+        pairs = reader.suspect.comparable(reference.layers).pairs
         value = compare(reference, each.tensors, align=False).named_p_value
         other = matched_p_value(reader, pairs) if pairs else None
         if value is not None and other is not None:

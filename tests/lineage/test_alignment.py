@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from modelprint.lineage import StateTensors, alignment, compare, reference_of
+from modelprint.lineage.forms import by_channel
 from tests.lineage.nets import noisy, rearranged, strided_state
 
 
@@ -9,7 +10,7 @@ from tests.lineage.nets import noisy, rearranged, strided_state
 def test_drawn_coordinates_are_those_of_the_whole_channels(axis):
     form = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
     drawn = torch.tensor([4, 0, 11])
-    whole = alignment._whole(form, axis)
+    whole = by_channel(form, axis)
     assert torch.equal(alignment._drawn(form, axis, drawn // 3, drawn % 3), whole[:, drawn])
 
 

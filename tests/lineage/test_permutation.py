@@ -1,9 +1,7 @@
 import numpy as np
 from scipy import stats
 
-from modelprint.lineage import StateTensors, compare, reference_of
-from modelprint.lineage.compare import readable
-from modelprint.lineage.pairing import paired
+from modelprint.lineage import StateTensors, SuspectForms, compare, reference_of
 from modelprint.lineage.permutation import matched_p_value, permuted_rank
 from modelprint.lineage.reading import Reader
 from tests.lineage.nets import rearranged, strided_state
@@ -30,10 +28,8 @@ def test_channels_matched_on_some_weights_are_tested_on_another():
     reference = reference_of(StateTensors(source))
 
     def value(state):
-        suspect = StateTensors(state)
-        reader = Reader(reference=reference, suspect=suspect)
-        pairs, _ = readable(reader, paired(reference.layers, suspect))
-        return matched_p_value(reader, pairs)
+        reader = Reader(reference=reference, suspect=SuspectForms(StateTensors(state)))
+        return matched_p_value(reader, reader.suspect.comparable(reference.layers).pairs)
 
     assert value(rearranged(source, seed=1)) == 0.001
     assert np.mean([value(strided_state(seed)) <= 0.05 for seed in range(1, 21)]) < 0.3  # untrained: no common features

@@ -11,6 +11,7 @@ from modelprint.lineage.compare import compare as compare
 from modelprint.lineage.reference import LineageReference as LineageReference
 from modelprint.lineage.reference import reference_of as reference_of
 from modelprint.lineage.result import LineageResult as LineageResult
+from modelprint.lineage.suspect_forms import SuspectForms as SuspectForms
 from modelprint.lineage.tensors import StateTensors as StateTensors
 from modelprint.lineage.tensors import Tensors as Tensors
 from modelprint.lineage.tensors import open_tensors as open_tensors

@@ -9,18 +9,21 @@ input upward and uses the rows alone, which is exact for copies; of large layers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from modelprint.lineage.assignment import EXACT_UP_TO, best_match
-from modelprint.lineage.forms import Form
+from modelprint.lineage.forms import Form, by_channel
 from modelprint.lineage.pairing import Pair
-from modelprint.lineage.reading import Reader, taken
+from modelprint.lineage.reading import Reader, as_filed, taken
+from modelprint.lineage.scratch import NUMBERS
 
 COORDINATES, SAMPLED = 1024, 512  # of a channel: compared whole up to so many, else so many are drawn
 SWEEPS, LARGE_SWEEPS = 4, 1  # the second where a group is too large for exact assignments
+Axis = Literal[0, 1]  # of a weight: outputs, inputs
 
 
 def descended(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor]) -> dict[int, Tensor]:
@@ -73,13 +76,8 @@ def likeness(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
         (channels of the source, of the suspect): sums of products, each weight with its figure's weight. Not to be
         changed: tables in the order of the files are kept.
     """
-    touching = [
-        (pair, axis, _across(pair, axis, orders))
-        for pair in pairs
-        for axis, own in ((0, pair.layer.writes), (1, pair.layer.reads))
-        if own == group
-    ]
-    named = all(order is None or _as_filed(order, pair, 1 - axis) for pair, axis, order in touching)
+    touching = [(pair, axis, _across(pair, axis, orders)) for pair in pairs for axis in _axes(pair, group)]
+    named = all(order is None for _, _, order in touching)
     key = (group, tuple((pair.layer.name, axis) for pair, axis, _ in touching))
     kept = reader.kept_table(key) if named else None
     if kept is not None:
@@ -87,7 +85,7 @@ def likeness(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
     table: Tensor | None = None
     for pair, axis, order in touching:
         ours, theirs = _channels(reader, pair, axis, order)
-        part = (ours * (pair.layer.numel**0.5 / ours.numel())) @ theirs.T
+        part = ours @ theirs.T
         table = part if table is None else table.add_(part)
     assert table is not None
     if named:
@@ -95,19 +93,25 @@ def likeness(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor], g
     return table
 
 
-def _across(pair: Pair, axis: int, orders: dict[int, Tensor]) -> Tensor | None:
+def _axes(pair: Pair, group: int) -> Iterator[Axis]:
+    """The axes of a weight along which the channels of a group lie."""
+    if pair.layer.writes == group:
+        yield 0
+    if pair.layer.reads == group:
+        yield 1
+
+
+def _across(pair: Pair, axis: Axis, orders: dict[int, Tensor]) -> Tensor | None:
     """The order in which a weight is taken along the other axis; None for that of the file."""
     along, across = (pair.layer.writes, pair.layer.reads)[:: 1 if axis == 0 else -1]
-    return None if across is None or across == along else orders[across]
+    if across is None or across == along:
+        return None
+    order = orders[across]
+    return None if as_filed(order, pair.columns if axis == 0 else pair.rows) else order
 
 
-def _as_filed(order: Tensor, pair: Pair, axis: int) -> bool:
-    size = pair.rows if axis == 0 else pair.columns
-    return len(order) == size and bool((order == torch.arange(size)).all())
-
-
-def _channels(reader: Reader, pair: Pair, axis: int, order: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The channels along an axis of the source's weight, and those of the suspect's: one row for each.
+def _channels(reader: Reader, pair: Pair, axis: Axis, order: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The channels along an axis of the source's weight, times what it counts for, and those of the suspect's.
 
     Args:
         order: in which the suspect's coordinates are taken, all or those drawn; as they stand where none is given. Its
@@ -116,13 +120,11 @@ def _channels(reader: Reader, pair: Pair, axis: int, order: Tensor | None) -> tu
     layer = pair.layer
     count = layer.numel // (layer.rows if axis == 0 else layer.columns)
     if count <= COORDINATES:
-        ours, theirs = reader.source(pair), reader.balanced(pair)
-        if order is not None:
-            theirs = taken(theirs, order, axis=1 - axis)
-        return _whole(ours, axis), _whole(theirs, axis)
+        return reader.sources.channels(layer, axis), _whole(reader, pair, axis, order)
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(count))[:SAMPLED]
     places, spots = drawn // layer.kernel, drawn % layer.kernel
-    ours = _drawn(reader.stored(pair), axis, places, spots).float()
+    ours = _drawn(reader.sources.stored(layer), axis, places, spots).float()
+    ours = ours * (layer.numel**0.5 / ours.numel())
     if order is None:
         return ours, _drawn(reader.balanced(pair), axis, places, spots)
     there = order[places]
@@ -130,9 +132,15 @@ def _channels(reader: Reader, pair: Pair, axis: int, order: Tensor | None) -> tu
     return ours, theirs.masked_fill_((there < 0)[None], 0)
 
 
-def _whole(form: Form, axis: int) -> Tensor:
-    """All coordinates of each channel."""
-    return form.movedim(axis, 0).reshape(form.shape[axis], -1)
+def _whole(reader: Reader, pair: Pair, axis: Axis, order: Tensor | None) -> Tensor:
+    """The suspect's channels with all their coordinates; they hold until the next call."""
+    if order is None:
+        return reader.suspect.channels(pair, axis)
+    form, scratch = reader.balanced(pair), reader.suspect.scratch
+    if axis == 1 and form.shape[2] > 1 and form.numel() <= NUMBERS:  # laid out by inputs: nothing is left to copy then
+        columns = reader.suspect.channels(pair, axis).view(form.shape[1], form.shape[0], form.shape[2])
+        return taken(columns, order, axis=1, scratch=scratch).reshape(form.shape[1], -1)
+    return by_channel(taken(form, order, axis=1 - axis, scratch=scratch), axis)
 
 
 def _drawn(form: Form, axis: int, places: Tensor, spots: Tensor) -> Tensor:

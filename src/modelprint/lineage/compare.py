@@ -9,13 +9,13 @@ from torch import Tensor
 
 from modelprint.lineage.alignment import descended, upward
 from modelprint.lineage.figures import Products, difference, mean_likeness, own_share, products, shares_of
-from modelprint.lineage.pairing import Pair, Pairing, paired
+from modelprint.lineage.pairing import Pair, sizes_of
 from modelprint.lineage.permutation import named_p_value
-from modelprint.lineage.reading import Reader, agreeing, named_orders, sizes_of
+from modelprint.lineage.reading import Reader, named_orders
 from modelprint.lineage.reference import LineageReference
-from modelprint.lineage.result import How, LeftOut, LineageResult, WeightFigure
+from modelprint.lineage.result import How, LineageResult, WeightFigure
+from modelprint.lineage.suspect_forms import SuspectForms, forms_of
 from modelprint.lineage.tensors import Tensors
-from modelprint.lineage.weights import UnreadableError
 
 LEAST = 0.5  # of the source's numbers, its last layer aside, that must be compared
 _SETTLED = 0.5  # likeness in the files' order from which on no other order is looked for
@@ -40,7 +40,12 @@ class Aligned:
 
 
 def compare(
-    reference: LineageReference, suspect: Tensors, *, align: bool = True, p_value: bool = True
+    reference: LineageReference,
+    suspect: Tensors | SuspectForms,
+    *,
+    align: bool = True,
+    p_value: bool = True,
+    figures: bool = True,
 ) -> LineageResult:
     """The score of a suspect's weights, and the figure of each.
 
@@ -49,8 +54,10 @@ def compare(
     in which the weights are most alike counts.
 
     Args:
+        suspect: its tensors; as `SuspectForms` they are read once for all references that it is compared with.
         align: whether channels are matched; without, the order of the files counts.
         p_value: whether that from permuted channels is computed.
+        figures: whether those of each weight are.
 
     Returns:
         A result whose score is None, and that says why, where less than half of the source's numbers (its last layer
@@ -59,17 +66,17 @@ def compare(
     Raises:
         ModelError: a file that cannot be read any more.
     """
-    reader = Reader(reference=reference, suspect=suspect)
-    pairing = paired(reference.layers, suspect)
-    pairs, left_out = readable(reader, pairing)
+    reader = Reader(reference=reference, suspect=forms_of(suspect))
+    comparable = reader.suspect.comparable(reference.layers)
+    pairs = comparable.pairs
     compared = sum(pair.layer.numel for pair in pairs) / reference.numel
     if too_few(reference, pairs):
         return LineageResult(
             score=None,
             why=f"{compared:.0%} of the source's weights have a counterpart in the suspect: too few to compare",
             compared=compared,
-            left_out=left_out,
-            extra=pairing.extra,
+            left_out=comparable.left_out,
+            extra=comparable.extra,
         )
     named = named_p_value(reader, pairs) if p_value else None
     aligned = best_orders(reader, pairs) if align else _aligned(reader, pairs, named_orders(sizes_of(pairs)))
@@ -82,9 +89,11 @@ def compare(
         weights=tuple(
             _figure(reader, pair, product, aligned.orders)
             for pair, product in zip(pairs, aligned.products, strict=True)
-        ),
-        left_out=left_out,
-        extra=pairing.extra,
+        )
+        if figures
+        else (),
+        left_out=comparable.left_out,
+        extra=comparable.extra,
         shares=shares,
         named_p_value=named,
     )
@@ -102,28 +111,6 @@ def best_orders(reader: Reader, pairs: Sequence[Pair]) -> Aligned:
 
 def _aligned(reader: Reader, pairs: Sequence[Pair], orders: dict[int, Tensor]) -> Aligned:
     return Aligned(orders=orders, products=tuple(products(reader, pair, orders) for pair in pairs))
-
-
-def readable(reader: Reader, pairing: Pairing) -> tuple[tuple[Pair, ...], tuple[LeftOut, ...]]:
-    """The pairs that can be compared, and all weights of the source that cannot, with the reason."""
-    left_out = [LeftOut(name=name, why="the suspect has no such weight") for name in pairing.missing]
-    left_out += [
-        LeftOut(name=layer.name, why=f"shape {weight.shape} in the suspect, {layer.shape} in the source")
-        for layer, weight in pairing.other_shape
-    ]
-    pairs, misfits = agreeing(pairing.pairs)
-    left_out += [
-        LeftOut(name=pair.layer.name, why=f"its channels, {pair.weight.shape}, do not fit those of other weights")
-        for pair in misfits
-    ]
-    readable = []
-    for pair in pairs:
-        try:
-            reader.balanced(pair)
-            readable.append(pair)
-        except UnreadableError as error:
-            left_out.append(LeftOut(name=pair.layer.name, why=str(error)))
-    return tuple(readable), tuple(left_out)
 
 
 def too_few(reference: LineageReference, pairs: Sequence[Pair]) -> bool:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from modelprint.lineage.forms import largest
+from modelprint.lineage.forms import dot, largest
 from modelprint.lineage.low_rank import Difference, difference_of
 from modelprint.lineage.pairing import Pair
 from modelprint.lineage.reading import Orders, Reader, arranged
@@ -48,28 +45,32 @@ def products(reader: Reader, pair: Pair, orders: Orders) -> Products:
     Raises:
         UnreadableError: the suspect's weight cannot be compared.
     """
-    theirs = arranged(reader.balanced(pair), pair, orders)
-    ours = reader.source(pair)
-    own = reader.reference.own(pair.layer) if reader.reference.manifest.shared else ours
-    rows, columns = (largest(theirs, axis=axis) > 0 for axis in (0, 1))
-    numbers = int(rows.sum()) * int(columns.sum()) * theirs.shape[2]
-    if numbers < theirs.numel():
-        present = rows[:, None, None] & columns[None, :, None]
-        ours, own = ours * present, own * present
-    size, their_size = _dot(ours, ours) ** 0.5, _dot(theirs, theirs) ** 0.5
+    theirs = arranged(reader.balanced(pair), pair, orders, scratch=reader.suspect.scratch)
+    ours = reader.sources.form(pair.layer)
+    own = reader.sources.own(pair.layer) if reader.reference.manifest.shared else ours
+    if theirs.shape == ours.shape and reader.suspect.is_full(pair):
+        numbers, size = theirs.numel(), reader.sources.size(pair.layer)
+    else:
+        rows, columns = (largest(theirs, axis=axis) > 0 for axis in (0, 1))
+        numbers = int(rows.sum()) * int(columns.sum()) * theirs.shape[2]
+        if numbers < theirs.numel():
+            present = rows[:, None, None] & columns[None, :, None]
+            ours, own = ours * present, own * present
+        size = dot(ours, ours) ** 0.5
+    their_size = dot(theirs, theirs) ** 0.5
     if size == 0 or their_size == 0:
         return Products(numbers=0, likeness=0.0, own=0.0, own_size=0.0, shared=0.0, shared_size=0.0)
-    likeness = _dot(ours, theirs) / (size * their_size)
+    likeness = dot(ours, theirs) / (size * their_size)
     if own is ours:
         return Products(numbers=numbers, likeness=likeness, own=likeness, own_size=1.0, shared=0.0, shared_size=0.0)
     rest = ours - own
     return Products(
         numbers=numbers,
         likeness=likeness,
-        own=_dot(own, theirs) / (size * their_size),
-        own_size=_dot(own, own) / size**2,
-        shared=_dot(rest, theirs) / (size * their_size),
-        shared_size=_dot(rest, rest) / size**2,
+        own=dot(own, theirs) / (size * their_size),
+        own_size=dot(own, own) / size**2,
+        shared=dot(rest, theirs) / (size * their_size),
+        shared_size=dot(rest, rest) / size**2,
     )
 
 
@@ -80,16 +81,12 @@ def difference(reader: Reader, pair: Pair, product: Products, orders: Orders) ->
     """
     if product.likeness < ALIKE:
         return None
-    ours = reader.source(pair)
+    ours = reader.sources.form(pair.layer)
     rows, columns = reader.reference.factors(pair.layer)
     plain = arranged(reader.plain(pair), pair, orders)
     scaled = (plain * rows[:, None, None]).mul_(columns[None, :, None]).sub_(ours)
     even = arranged(reader.balanced(pair), pair, orders) - ours
     return difference_of(ours.flatten(1), min(scaled, even, key=lambda added: float(added.norm())).flatten(1))
-
-
-def _dot(one: Tensor, other: Tensor) -> float:
-    return float(torch.dot(one.reshape(-1), other.reshape(-1)))
 
 
 def own_share(product: Products) -> float | None:

@@ -124,3 +124,13 @@ def largest(form: Form, *, axis: int) -> Float[Tensor, " channels"]:
 
 def _inverse(values: Tensor) -> Tensor:
     return torch.where(values > 0, 1 / values.clamp_min(torch.finfo(values.dtype).tiny), torch.ones_like(values))
+
+
+def by_channel(form: Form, axis: int) -> Float[Tensor, "channels n"]:
+    """One row for each row (axis 0) or column (axis 1) of a form, of all its numbers."""
+    return form.movedim(axis, 0).reshape(form.shape[axis], -1)
+
+
+def dot(one: Tensor, other: Tensor) -> float:
+    """The sum of products of all numbers."""
+    return float(torch.dot(one.reshape(-1), other.reshape(-1)))

@@ -139,3 +139,28 @@ def _bare(name: str) -> str:
         if name.startswith(wrapper):
             return _bare(name.removeprefix(wrapper))
     return name
+
+
+def sizes_of(pairs: tuple[Pair, ...]) -> dict[int, tuple[int, int]]:
+    """Channels of each group, of source and suspect, by the first weight that tells them."""
+    sizes: dict[int, tuple[int, int]] = {}
+    for pair in pairs:
+        if pair.layer.writes is not None:
+            sizes.setdefault(pair.layer.writes, (pair.layer.rows, pair.rows))
+        if pair.layer.reads is not None:
+            sizes.setdefault(pair.layer.reads, (pair.layer.columns, pair.columns))
+    return sizes
+
+
+def agreeing(pairs: tuple[Pair, ...]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """The pairs whose numbers of channels agree with those before them, and the others."""
+    sizes = sizes_of(pairs)
+    fits = [
+        all(
+            group is None or sizes[group][1] == own
+            for group, own in ((pair.layer.writes, pair.rows), (pair.layer.reads, pair.columns))
+        )
+        for pair in pairs
+    ]
+    kept = tuple(pair for pair, fit in zip(pairs, fits, strict=True) if fit)
+    return kept, tuple(pair for pair, fit in zip(pairs, fits, strict=True) if not fit)

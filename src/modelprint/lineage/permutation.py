@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from modelprint.lineage.alignment import downward, likeness, upward
-from modelprint.lineage.pairing import Pair
-from modelprint.lineage.reading import Reader, named_orders, sizes_of
+from modelprint.lineage.pairing import Pair, sizes_of
+from modelprint.lineage.reading import Reader, named_orders
 
 DRAWS = 999
 

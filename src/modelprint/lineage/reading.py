@@ -4,48 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from modelprint.lineage.forms import Form, balanced
+from modelprint.lineage.forms import Form
 from modelprint.lineage.pairing import Pair
 from modelprint.lineage.reference import LineageReference
-from modelprint.lineage.tensors import Tensors
-from modelprint.lineage.weights import read_form
+from modelprint.lineage.scratch import Scratch
+from modelprint.lineage.source_forms import SourceForms
+from modelprint.lineage.suspect_forms import SuspectForms
 
 Orders = Mapping[int, Int[Tensor, " channels"]]  # by group: the suspect's channel for each of the source's, -1 for none
-KEPT = 2**27  # numbers of a suspect that stay in memory, balanced, in single precision
-SOURCE_KEPT = 2**22  # numbers of a source, likewise: of a small one all, which is read often
 TABLES_KEPT = 3 * 2**24  # numbers of tables of likenesses, which the p-value and the first matching share
 TableKey = tuple[int, tuple[tuple[str, int], ...]]  # a group, and the weights that touch it, each with its axis
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Reads pairs. The first weights stay in memory: half a gibibyte of the suspect's, 16 mebibytes of the source's."""
+    """Reads pairs."""
 
     reference: LineageReference
-    suspect: Tensors
-    _kept: dict[str, Form] = field(default_factory=dict, repr=False)
-    _source: dict[str, Form] = field(default_factory=dict, repr=False)
+    suspect: SuspectForms
     _tables: dict[TableKey, Tensor] = field(default_factory=dict, repr=False)
 
-    def stored(self, pair: Pair) -> Form:
-        """The source's form, balanced, as it is kept: in half or in single precision."""
-        kept = self._source.get(pair.layer.name)
-        return self.reference.stored(pair.layer) if kept is None else kept
-
-    def source(self, pair: Pair) -> Form:
-        """The source's form, balanced."""
-        kept = self._source.get(pair.layer.name)
-        if kept is not None:
-            return kept
-        form = self.reference.form(pair.layer)
-        if sum(each.numel() for each in self._source.values()) + form.numel() <= SOURCE_KEPT:
-            self._source[pair.layer.name] = form
-        return form
+    @cached_property
+    def sources(self) -> SourceForms:
+        """The source's weights."""
+        return self.reference.forms()
 
     def plain(self, pair: Pair) -> Form:
         """The suspect's form in its own scales and order.
@@ -53,7 +42,7 @@ class Reader:
         Raises:
             UnreadableError: it cannot be compared.
         """
-        return read_form(self.suspect, pair.weight, run=pair.layer.run)
+        return self.suspect.plain(pair)
 
     def balanced(self, pair: Pair) -> Form:
         """The suspect's form, balanced, in its own order.
@@ -61,13 +50,7 @@ class Reader:
         Raises:
             UnreadableError: it cannot be compared.
         """
-        kept = self._kept.get(pair.layer.name)
-        if kept is not None:
-            return kept
-        form = balanced(self.plain(pair)).form
-        if sum(each.numel() for each in self._kept.values()) + form.numel() <= KEPT:
-            self._kept[pair.layer.name] = form
-        return form
+        return self.suspect.balanced(pair)
 
     def kept_table(self, key: TableKey) -> Tensor | None:
         """A table of likenesses in the order of the files, where it was kept."""
@@ -83,51 +66,46 @@ class Reader:
         self._tables.clear()
 
 
-def arranged(form: Form, pair: Pair, orders: Orders) -> Form:
-    """A suspect's form with rows and columns in the source's order; zeros for channels that it lacks."""
+def arranged(form: Form, pair: Pair, orders: Orders, *, scratch: Scratch | None = None) -> Form:
+    """A suspect's form with rows and columns in the source's order; zeros for channels that it lacks.
+
+    Args:
+        scratch: where it may be written: it then holds until the next call.
+    """
     if pair.layer.writes is not None:
-        form = taken(form, orders[pair.layer.writes], axis=0)
+        form = taken(form, orders[pair.layer.writes], axis=0, scratch=scratch)
     if pair.layer.reads is not None:
-        form = taken(form, orders[pair.layer.reads], axis=1)
+        form = taken(form, orders[pair.layer.reads], axis=1, scratch=scratch)
     return form
 
 
-def taken(form: Form, order: Tensor, *, axis: int) -> Form:
-    """A form with the channels of one axis in an order; zeros for channels that it lacks."""
-    if len(order) == form.shape[axis] and bool((order == torch.arange(len(order))).all()):
+def taken(form: Form, order: Tensor, *, axis: int, scratch: Scratch | None = None) -> Form:
+    """A form with the channels of one axis in an order; zeros for channels that it lacks.
+
+    Args:
+        scratch: where it may be written: it then holds until the next call for this axis.
+    """
+    if as_filed(order, form.shape[axis]):
         return form
-    taken = form.index_select(axis, order.clamp_min(0))
-    gone = order < 0
-    if bool(gone.any()):
-        taken = taken.movedim(axis, 0)
-        taken[gone] = 0
-        taken = taken.movedim(0, axis)
-    return taken
+    index = order.numpy()
+    shape = tuple(len(index) if place == axis else size for place, size in enumerate(form.shape))
+    memory = None if scratch is None else scratch.tensor(axis, shape)
+    gone = index < 0
+    if not gone.any():
+        return torch.index_select(form, axis, order, out=memory)
+    taken = torch.index_select(form, axis, order.clamp_min(0), out=memory).movedim(axis, 0)
+    taken[torch.from_numpy(gone)] = 0
+    return taken.movedim(0, axis)
 
 
-def sizes_of(pairs: tuple[Pair, ...]) -> dict[int, tuple[int, int]]:
-    """Channels of each group, of source and suspect, by the first weight that tells them."""
-    sizes: dict[int, tuple[int, int]] = {}
-    for pair in pairs:
-        if pair.layer.writes is not None:
-            sizes.setdefault(pair.layer.writes, (pair.layer.rows, pair.rows))
-        if pair.layer.reads is not None:
-            sizes.setdefault(pair.layer.reads, (pair.layer.columns, pair.columns))
-    return sizes
+def as_filed(order: Tensor, size: int) -> bool:
+    """Whether an order is that of a file with so many channels."""
+    return len(order) == size and bool((order.numpy() == _counted(size)).all())
 
 
-def agreeing(pairs: tuple[Pair, ...]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """The pairs whose numbers of channels agree with those before them, and the others."""
-    sizes = sizes_of(pairs)
-    fits = [
-        all(
-            group is None or sizes[group][1] == own
-            for group, own in ((pair.layer.writes, pair.rows), (pair.layer.reads, pair.columns))
-        )
-        for pair in pairs
-    ]
-    kept = tuple(pair for pair, fit in zip(pairs, fits, strict=True) if fit)
-    return kept, tuple(pair for pair, fit in zip(pairs, fits, strict=True) if not fit)
+@lru_cache(maxsize=256)
+def _counted(count: int) -> Int[np.ndarray, " channels"]:
+    return np.arange(count)
 
 
 def named_orders(sizes: Mapping[int, tuple[int, int]]) -> dict[int, Tensor]:

@@ -20,10 +20,12 @@ from modelprint.core.files import write_bytes
 from modelprint.core.records import Record
 from modelprint.lineage.forms import Form, balanced
 from modelprint.lineage.pairing import paired
+from modelprint.lineage.source_forms import SourceForms
 from modelprint.lineage.tensors import SafetensorsTensors, StateTensors, Tensors
 from modelprint.lineage.weights import UnreadableError, Weight, read_form, weights_of
 from modelprint.lineage.wiring import Wired, wired
 
+_SMALL = 2**17  # numbers
 _SOURCE, _OWN, _ROWS, _COLUMNS = "source/", "own/", "rows/", "columns/"
 
 
@@ -47,11 +49,13 @@ class LineageReference:
     Attributes:
         manifest: layers, and how the own part was made.
         tensors: float16 "source/NAME" and, with shared models, "own/NAME"; float32 factors "rows/NAME", "columns/NAME".
+        keeps: whether forms that were read once stay in memory, for the next comparison, too.
     """
 
-    def __init__(self, manifest: Manifest, tensors: Tensors) -> None:
+    def __init__(self, manifest: Manifest, tensors: Tensors, *, keeps: bool = False) -> None:
         self.manifest = manifest
         self.tensors = tensors
+        self._forms = SourceForms(self) if keeps else None
 
     @property
     def layers(self) -> tuple[Wired, ...]:
@@ -79,11 +83,14 @@ class LineageReference:
         """What rows and columns of the source's weight were multiplied by to balance it."""
         return self.tensors.read(_ROWS + layer.name), self.tensors.read(_COLUMNS + layer.name)
 
+    def forms(self) -> SourceForms:
+        """The weights as comparisons read them."""
+        return self._forms or SourceForms(self)
+
     def in_memory(self) -> LineageReference:
-        """The same, its tensors read."""
-        return LineageReference(
-            self.manifest, StateTensors({name: self.tensors.read(name) for name in self.tensors.shapes})
-        )
+        """The same, its tensors read; of a small source in the forms that comparisons read, too."""
+        state = {name: self.tensors.read(name) for name in self.tensors.shapes}
+        return LineageReference(self.manifest, StateTensors(state), keeps=self.numel <= _SMALL)
 
     def to_bytes(self) -> bytes:
         """One safetensors file; the same reference always gives the same bytes."""

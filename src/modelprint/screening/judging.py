@@ -12,7 +12,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import LabelsOnlyError, MisfitError, ModelprintError, UsageError
 from modelprint.core.records import Record
 from modelprint.core.verdict import KindRate, Relation
-from modelprint.lineage import StateTensors, Tensors, compare
+from modelprint.lineage import StateTensors, SuspectForms, Tensors, compare
 from modelprint.modalities.base import InputSpec
 from modelprint.ownership.combined import Level, decide_together, weights_level
 from modelprint.ownership.decide import Decision
@@ -105,22 +105,22 @@ class _Suspect:
     def __init__(self, reference: str, fingerprints: Sequence[Fingerprint], options: SuspectOptions) -> None:
         self._reference, self._fingerprints, self._options = reference, fingerprints, options
         self._opened: dict[InputSpec, AskedOnce | ModelprintError] = {}
-        self._tensors: Tensors | ModelprintError | None = None
+        self._weights: SuspectForms | ModelprintError | None = None
 
-    def tensors(self) -> Tensors:
-        """Its weights.
+    def weights(self) -> SuspectForms:
+        """Its weights, read once for all fingerprints.
 
         Raises:
             ModelprintError: it shows none, or its file cannot be read.
         """
-        if self._tensors is None:
+        if self._weights is None:
             try:
-                self._tensors = _read_once(tensors_of(self._reference)[0])
+                self._weights = SuspectForms(_read_once(tensors_of(self._reference)[0]))
             except ModelprintError as error:
-                self._tensors = error
-        if isinstance(self._tensors, ModelprintError):
-            raise self._tensors
-        return self._tensors
+                self._weights = error
+        if isinstance(self._weights, ModelprintError):
+            raise self._weights
+        return self._weights
 
     def opened_for(self, fingerprint: Fingerprint) -> AskedOnce:
         """The suspect, as fingerprints of this kind of input ask it.
@@ -189,7 +189,7 @@ def _weights(
     if how.access < Access.WEIGHTS or fingerprint.weights is None or not wanted:
         return None, None
     try:
-        result = compare(fingerprint.weights, suspect.tensors(), p_value=not fingerprint.calibration)
+        result = compare(fingerprint.weights, suspect.weights(), p_value=not fingerprint.calibration, figures=False)
     except UsageError:  # an address, a recording
         return None, None
     except ModelprintError as error:
