@@ -45,10 +45,11 @@ def products(reader: Reader, pair: Pair, orders: Orders) -> Products:
     Raises:
         UnreadableError: the suspect's weight cannot be compared.
     """
-    theirs = arranged(reader.balanced(pair), pair, orders, scratch=reader.suspect.scratch)
+    filed = reader.balanced(pair)
+    theirs = arranged(filed, pair, orders, scratch=reader.suspect.scratch)
     ours = reader.sources.form(pair.layer)
     own = reader.sources.own(pair.layer) if reader.reference.manifest.shared else ours
-    if theirs.shape == ours.shape and reader.suspect.is_full(pair):
+    if filed.shape == ours.shape and reader.suspect.is_full(pair):  # each channel has a counterpart that is not zero
         numbers, size = theirs.numel(), reader.sources.size(pair.layer)
     else:
         rows, columns = (largest(theirs, axis=axis) > 0 for axis in (0, 1))
