@@ -17,6 +17,7 @@ from torch import nn
 from modelprint.attacks import run_attack
 from modelprint.core.access import Access
 from modelprint.core.errors import UnscorableError
+from modelprint.core.input_words import ANY_INPUT
 from modelprint.core.sections import Exhibit
 from modelprint.modalities.image import IMAGE
 from modelprint.ownership.craft import Crafted, craft
@@ -180,7 +181,7 @@ def test_every_parameter_is_explained(name: str) -> None:
 @ROW
 def test_it_says_what_it_is_how_it_works_and_what_it_misses(name: str) -> None:
     scheme = configured(name)
-    texts = [text.format_map(scheme.parameters()) for text in scheme.explanation]
+    texts = [text.format_map({**scheme.parameters(), **ANY_INPUT.fields}) for text in scheme.explanation]
     assert scheme.title
     assert len(texts) >= 1 < len(" ".join(texts).split(". "))
     assert texts != list(Scheme.explanation)

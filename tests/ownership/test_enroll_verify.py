@@ -135,7 +135,7 @@ def test_negatives_that_do_not_fit_are_refused(digits: Digits, fingerprint: Fing
         digits.queries, spec_for(digits.queries, "mlp"), default_recipe(digits.queries, epochs=1), seed=0
     )
     save_model(tmp_path / "seen.safetensors", seen.model, seen.card)
-    with pytest.raises(FingerprintError, match="the images that the queries are made of"):
+    with pytest.raises(FingerprintError, match="the inputs that the queries are made of"):
         enroll(digits.source, digits.queries, scheme=SCHEME, negatives=[load_model(tmp_path / "seen.safetensors")])
 
 

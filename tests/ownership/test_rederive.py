@@ -81,7 +81,7 @@ def test_so_they_do_where_shadow_models_are_trained_again(digits: Digits, scheme
     assert (found.exact, found.differing, found.queries) == (True, 0, len(made))
     with pytest.raises(IntegrityError, match=f"query {len(made) - 1} is not what the published algorithm makes"):
         rederive(swapped(made, source), source, digits.queries, shadows=kept, train_data=few)
-    with pytest.raises(IntegrityError, match="training images are not the committed ones"):
+    with pytest.raises(IntegrityError, match="training data are not the committed ones"):
         rederive(made, source, digits.queries, shadows=2, train_data=few.take(np.arange(100)))
 
 

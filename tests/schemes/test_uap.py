@@ -93,7 +93,7 @@ def test_views_are_the_nearest_neighbours_of_one_point_of_each_cluster() -> None
 
 
 def test_too_few_images_for_the_points_are_refused() -> None:
-    with pytest.raises(FingerprintError, match="12 training images with 3 distinct outputs"):
+    with pytest.raises(FingerprintError, match="12 inputs of the training data with 3 distinct outputs"):
         views_of_points(np.repeat(np.eye(3), 4, axis=0), points=6, views=2, seed=0)
 
 

@@ -108,7 +108,7 @@ def test_forged_data_pass_re_derivation_and_the_judge_s_models_and_a_fresh_chall
     passed = as_described("check", run("check", "victim.tar", *again, "--format", "json", cwd=folder).stdout)
     assert passed["rederived"]["exact"]
     assert passed["verdict"]["verdict"] == passed["rejudged"]["verdict"] == "derived"  # of an independent model
-    images = next(one for one in passed["not_checked"] if "images and seed" in one["what"])
+    images = next(one for one in passed["not_checked"] if "inputs and seed" in one["what"])
     assert "--suspect SUSPECT" in images["option"]
 
     done = run("check", "victim.tar", *FRESH, "--suspect", "victim.safetensors", "--owner-data", "owner.npz",
@@ -155,7 +155,7 @@ def test_of_a_copy_both_say_derived_and_whose_everything_is(folder: Path, digits
     assert fresh["alpha"] == {"value": 0.25, "whose": "commitment"}
     assert any("on judge.npz with seed 41" in text for text in printed["checked"])
     claims = {one["what"]: one for one in printed["not_checked"]}
-    assert not any("images and seed" in what or "none of your images" in what for what in claims)
+    assert not any("inputs and seed" in what or "none of your inputs" in what for what in claims)
     assert "that the calibration models are independent, and answered so" not in claims
 
     named = ("--negatives", "owner", "--format", "json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -78,6 +79,11 @@ def test_it_is_stored_reported_and_made_again(texts: Texts, walked: Fingerprint,
     page = render_report(read, [case], calibration_scores=now.calibration_scores)
     assert "no plane can be laid through texts" in page
     assert "data:image/svg+xml;base64" in page
+    assert "starts at a text that the source classifies rightly" in page
+    assert "One trajectory, text by text" in page
+    assert not re.search(
+        "pictures?|pixels?|images?\\b(?!/svg)", re.sub("<style.*?</style>|<svg.*?</svg>", "", page, flags=re.DOTALL)
+    )
     assert rederive(read, of_module(texts.source), texts.queries).exact
 
 

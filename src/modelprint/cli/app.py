@@ -25,7 +25,7 @@ _READ_IN_A_CHILD = (
 
 app = App(
     name="modelprint",
-    help="Was this model made from mine? Enroll an image classifier, then check suspects, with a stated error rate.\n\n"
+    help="Was this model made from mine? Enroll a classifier, then check suspects, with a stated error rate.\n\n"
     "Results go to stdout, progress to stderr. --debug shows tracebacks. Exit codes: 0 ran, 1 an error you can mend, "
     "2 usage, 3 integrity failure.",
     version=modelprint.__version__,
@@ -44,7 +44,7 @@ _COMMANDS = {
     "scan": ("screening:scan", "Check many suspects against every fingerprint of a registry."),
     "console": ("console_page:console", "Show a registry as a local web page: add, scan, read, export."),
     "record": ("ownership:record", "Ask a suspect now, judge later."),
-    "map-classes": ("classes:map_classes", "Find what an API calls the classes, by asking images of known classes."),
+    "map-classes": ("classes:map_classes", "Find what an API calls the classes, by asking inputs of known classes."),
     "key": ("evidence:key", "Make a key pair to seal with."),
     "seal": ("evidence:seal", "Commit to a fingerprint before any dispute."),
     "bundle": ("evidence:bundle", "Verify a suspect, and keep all evidence in one signed file."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from modelprint.ownership.check import Checked
     from modelprint.zoo.reference_models.training import HowTrained
 
-_FRESH = Group("Fresh challenge", help="With --source and --data: images of your own, or of a public set.")
+_FRESH = Group("Fresh challenge", help="With --source and --data: inputs of your own, or of a public set.")
 _SEEDS = 2**31
 
 
@@ -30,13 +30,13 @@ class ChallengeFlags:
     """Whom a fresh challenge asks, and how."""
 
     suspect: Annotated[str | None, Parameter(group=_FRESH)] = None
-    "The suspect itself, a model file or an http(s) address: it is asked queries that are made here, of your images."
+    "The suspect itself, a model file or an http(s) address: it is asked queries that are made here, of your data."
     seed: Annotated[int | None, Parameter(group=_FRESH)] = None
     "Of the fresh queries; drawn and printed unless given."
     alpha: Annotated[float | None, Parameter(group=_FRESH)] = None
     "The false positive rate that the fresh verdict accepts; the bundle's unless given."
     owner_data: Annotated[str | None, Parameter(group=_FRESH)] = None
-    "The owner's images: none of yours may stand among them."
+    "The owner's data: none of your inputs may stand among them."
 
 
 def check_flags(
@@ -49,7 +49,7 @@ def check_flags(
     """
     fresh = flags.suspect is not None
     if fresh and rederive:
-        raise UsageError("--rederive takes the owner's images, a fresh challenge (--suspect) yours: run check twice")
+        raise UsageError("--rederive takes the owner's data, a fresh challenge (--suspect) yours: run check twice")
     if not fresh and not rederive and source is not None and data is not None:
         raise UsageError("--source and --data without --rederive are a fresh challenge: name the --suspect, too")
     if not fresh and (flags.seed is not None or flags.alpha is not None or flags.owner_data is not None):
@@ -136,7 +136,7 @@ def report(fresh: Challenge, checked: Checked, flags: ChallengeFlags) -> FreshCh
 
 def print_challenge(fresh: Challenge, checked: Checked, flags: ChallengeFlags) -> None:
     """Both verdicts, and whose images, seed, models and alpha each rests on."""
-    out.print("fresh challenge: the same scheme on your images, the suspect asked by you:", markup=False)
+    out.print("fresh challenge: the same scheme on your data, the suspect asked by you:", markup=False)
     table = Table(box=None)
     for heading in ("", "bundle", "fresh challenge"):
         table.add_column(heading, overflow="fold")
@@ -145,7 +145,7 @@ def print_challenge(fresh: Challenge, checked: Checked, flags: ChallengeFlags) -
     rows = {
         "verdict": (stated.verdict, fresh.verdict.verdict),
         "p-value": (_number(stated.p_value), _number(fresh.verdict.p_value)),
-        "images": (f"{manifest.data_name}: the owner's", f"{fresh.data}: yours, {fresh.images}{_left_out(fresh)}"),
+        "data": (f"{manifest.data_name}: the owner's", f"{fresh.data}: yours, {fresh.images}{_left_out(fresh)}"),
         "seed": (f"{manifest.seed}: the owner's", f"{fresh.seed}: yours"),
         "calibration models": (
             f"{len(manifest.calibration)}: the owner's",
@@ -181,7 +181,7 @@ def _whose_alpha(checked: Checked, flags: ChallengeFlags) -> WhoseAlpha:
 
 
 def _left_out(fresh: Challenge) -> str:
-    return f" ({fresh.left_out} left out: the owner's, or training images)" if fresh.left_out else ""
+    return f" ({fresh.left_out} left out: the owner's, or training data)" if fresh.left_out else ""
 
 
 def _number(value: float | None) -> str:

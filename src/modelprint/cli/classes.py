@@ -48,6 +48,8 @@ def map_classes(
     options = suspect_options(how, api)
     class_names = ask_class_names(suspect, chosen.stored, chosen.labels, known.classes, options=options)
     write_text(out_, class_names.to_toml(known.class_names))
-    out.print(f"{out_}: {known.classes} classes, from the answers to {len(chosen)} images", markup=False)
+    out.print(
+        f"{out_}: {known.classes} classes, from the answers to {len(chosen)} {chosen.modality.plural}", markup=False
+    )
     for name, own, share in zip(class_names.names, known.class_names, class_names.shares, strict=True):
-        out.print(f"{name} = {own} ({share:.0%} of its images)", markup=False)
+        out.print(f"{name} = {own} ({share:.0%} of its {chosen.modality.plural})", markup=False)

@@ -160,11 +160,11 @@ class ApiOptions:
     "Open Inference Protocol, MLflow's /invocations, the bytes of an image (of sound: WAV), or a mapping file; \
 asked for unless given."
     mapping: Annotated[Path | None, Parameter(group=_API)] = None
-    "A TOML file that says where images go and where labels come back."
+    "A TOML file that says where inputs go and where labels come back."
     model_name: Annotated[str | None, Parameter(name="--model", group=_API)] = None
     "Which of a server's models."
     batch_size: Annotated[int | None, Parameter(group=_API)] = None
-    "Images per request (or forward pass)."
+    "Inputs per request (or forward pass)."
     max_in_flight: Annotated[int, Parameter(group=_API)] = 4
     "Requests at a time."
     rate: Annotated[float | None, Parameter(group=_API)] = None
@@ -182,7 +182,7 @@ asked for unless given."
     class_names: Annotated[Path | None, Parameter(group=_API)] = None
     "A TOML file of what the suspect calls the classes, or of which class each output is; map-classes writes one."
     max_sent: Annotated[int | None, Parameter(group=_API)] = None
-    "The most images that are ever sent to an API, those of retries and of resumed runs included."
+    "The most inputs that are ever sent to an API, those of retries and of resumed runs included."
     ledger: Annotated[Path | None, Parameter(group=_API)] = None
     "Where answers are kept as they arrive; a broken run resumes from it."
 

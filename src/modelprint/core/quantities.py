@@ -12,7 +12,7 @@ class Quantity:
 
     Attributes:
         key: its name in the record.
-        title: its name in tables.
+        title: its name in tables; {input_names} and the like stand for what inputs are called (`InputWords.fields`).
         form: "number", or "share" (0 to 1, shown in percent).
         total: the key of the number that it is a part of, shown as "3 of 4"; none if empty.
         units: what is counted: one of them, several of them.

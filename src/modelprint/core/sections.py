@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from modelprint.core.input_words import ANY_INPUT, InputWords
 from modelprint.core.suspect import Answers
 
 Path = Sequence[tuple[float, float]]
@@ -31,6 +32,7 @@ class Exhibit:
         asked: the most queries that any of the models could have been asked.
         threshold: the score that the verdicts ask for, where all ask for the same.
         details: the scheme's own figures of each verdict.
+        words: what inputs are called.
     """
 
     state: Mapping[str, np.ndarray]
@@ -40,6 +42,7 @@ class Exhibit:
     asked: int
     threshold: float | None = None
     details: Sequence[Mapping[str, Any]] = ()
+    words: InputWords = ANY_INPUT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from pydantic import Field
 from modelprint.core.convention import Convention
 from modelprint.core.errors import FingerprintError, UsageError
 from modelprint.core.identity import stored_hashes
+from modelprint.core.input_words import InputWords
 from modelprint.core.records import Record
 from modelprint.core.registry import Registry
 from modelprint.modalities.space import Box, Space
@@ -98,6 +99,7 @@ class Modality(ABC):
     Attributes:
         name: under which it is registered, and which specs carry.
         singular, plural: what one input, and several, are called in messages.
+        parts: what the numbers of an input are called in reports, several of them.
         codecs: the types in which a fingerprint may hold queries, by the name in its manifest, the usual one first.
         transforms: what may happen to inputs on the way, by name: evasions, and what enrollment can expect.
         mixes: whether `mix` makes new inputs.
@@ -108,12 +110,19 @@ class Modality(ABC):
     name: ClassVar[str]
     singular: ClassVar[str]
     plural: ClassVar[str]
+    parts: ClassVar[str] = "values"
     codecs: ClassVar[Mapping[str, np.dtype[Any]]]
     transforms: Registry[type[Transform]]
     wire: Wire = Wire()
     mixes: ClassVar[bool] = False
     reshapes: ClassVar[bool] = False
     learning_rate: ClassVar[float] = 0.1
+
+    @property
+    def words(self) -> InputWords:
+        """What reports call inputs."""
+        article = "an" if self.singular[0] in "aeiou" else "a"
+        return InputWords(one=f"{article} {self.singular}", name=self.singular, names=self.plural, parts=self.parts)
 
     @property
     @abstractmethod

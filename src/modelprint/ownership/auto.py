@@ -87,8 +87,8 @@ def trained_negatives(
     wanted = AutoNegatives.parse(text)
     if train_data is None:
         raise UsageError(
-            f"--negatives {text} trains models: name the source's training images with --train-data; they must "
-            "share no image with the data that queries are made of, or the threshold would accuse innocents"
+            f"--negatives {text} trains models: name the source's training data with --train-data; they must "
+            "share no input with the data that queries are made of, or the threshold would accuse innocents"
         )
     if source.spec is None:
         raise UsageError(

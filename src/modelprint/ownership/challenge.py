@@ -34,8 +34,8 @@ from modelprint.suspects.open import SuspectOptions
 from modelprint.zoo.reference_models.training import HowTrained
 
 Whose = Literal["judge", "owner", "both", "nobody"]
-COMMITTED = "the owner's image set"
-LEARNED = "the source's training images"
+COMMITTED = "the owner's data"
+LEARNED = "the source's training data"
 RECORDINGS = (".jsonl", ".npz", ".csv")
 
 
@@ -85,7 +85,7 @@ def contradiction(stated: Verdict, fresh: Verdict) -> str | None:
         return None
     return (
         f"the bundle says {stated.verdict} (p = {_p(stated)}), the fresh challenge {fresh.verdict} (p = {_p(fresh)}, "
-        f"alpha = {fresh.alpha:g}): its verdict does not stand on your images"
+        f"alpha = {fresh.alpha:g}): its verdict does not stand on your data"
     )
 
 

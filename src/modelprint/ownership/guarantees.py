@@ -13,7 +13,7 @@ from modelprint.ownership.challenge import COMMITTED, LEARNED, Challenge
 from modelprint.ownership.check import Checked
 from modelprint.ownership.rederive import Rederived
 
-FRESH = "--source MODEL --data DATA --suspect SUSPECT, DATA your own images or a public set"
+FRESH = "--source MODEL --data DATA --suspect SUSPECT, DATA your own inputs or a public set"
 WHERE = {COMMITTED: "--owner-data DATA, as the owner hands it over", LEARNED: "--train-data DATA"}
 
 
@@ -77,7 +77,7 @@ def shown(done: Examination) -> tuple[str, ...]:
     ]
     texts = [*fixed, *(text for true, text in conditional if true)]
     if fresh is not None:
-        texts.append(f"none of your images stands among {' or '.join(fresh.compared)}")
+        texts.append(f"none of your inputs stands among {' or '.join(fresh.compared)}")
     if fresh is not None and fresh.settles:
         texts.append(
             f"on {fresh.data} with seed {fresh.seed}, both your choice, the same scheme says "
@@ -132,13 +132,13 @@ def left_open(done: Examination) -> tuple[Open, ...]:
         ),
         (
             fresh is not None and fresh.settles,
-            "that images and seed were not chosen against somebody",
+            "that inputs and seed were not chosen against somebody",
             "the owner chose them; re-derivation repeats what he chose"
             if fresh is None
             else "the fresh challenge is inconclusive",
             f"a fresh challenge: {FRESH}"
             if fresh is None
-            else "--negatives FOLDER of more models, or more images: its message says what is missing",
+            else "--negatives FOLDER of more models, or more DATA: its message says what is missing",
         ),
         (
             False,
@@ -158,7 +158,7 @@ def left_open(done: Examination) -> tuple[Open, ...]:
     texts = [(what, why, option) for true, what, why, option in claims if not true]
     if fresh is not None:
         texts += [
-            (f"that none of your images stands among {name}", "they were not at hand", WHERE[name])
+            (f"that none of your inputs stands among {name}", "they were not at hand", WHERE[name])
             for name in fresh.not_compared
         ]
         if not fresh.same_suspect:

@@ -253,7 +253,7 @@ def _checked(
     recipe = ref.card.recipe if ref.card is not None else {}
     if seeds is not None and recipe.get("data_sha256") == seeds.identity:
         raise FingerprintError(
-            f"{name} was trained on {seeds.name}, the images that the queries are made of: "
+            f"{name} was trained on {seeds.name}, the inputs that the queries are made of: "
             "it would make the threshold too low; leave it out"
         )
     sketch = sketch_of(opened)

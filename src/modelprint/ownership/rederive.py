@@ -80,9 +80,9 @@ def rederive(
     if source.identity != manifest.source:
         raise IntegrityError(f"the source is {source.identity}, the fingerprint is of {manifest.source}: another model")
     if manifest.train_data is not None and train_data is None:
-        raise UsageError("this fingerprint was made with the source's training images: name them with --train-data")
+        raise UsageError("this fingerprint was made with the source's training data: name it with --train-data")
     if (None if train_data is None else train_data.identity) != manifest.train_data:
-        raise IntegrityError("the training images are not the committed ones: their SHA-256 differs")
+        raise IntegrityError("the training data are not the committed ones: their SHA-256 differs")
     seeds = data if train_data is None else _without(data, train_data)
     if seeds.identity != manifest.data:
         raise IntegrityError(
@@ -226,7 +226,7 @@ def _without(data: LabelledSet, train_data: LabelledSet) -> LabelledSet:
     try:
         return without_shared(data, train_data)
     except DataError as error:
-        raise IntegrityError(f"no fingerprint is made of such images: {error}") from error
+        raise IntegrityError(f"no fingerprint is made of such inputs: {error}") from error
 
 
 def _compare_queries(fingerprint: Fingerprint, images: np.ndarray, labels: np.ndarray) -> int:
@@ -251,7 +251,7 @@ def _compare_queries(fingerprint: Fingerprint, images: np.ndarray, labels: np.nd
             )
     if not np.array_equal(fingerprint.true_labels, labels):
         number = int(np.flatnonzero(fingerprint.true_labels != labels)[0])
-        raise IntegrityError(f"query {number} has another true label than the image that it is made of")
+        raise IntegrityError(f"query {number} has another true label than the input that it is made of")
     return differing
 
 

@@ -57,7 +57,7 @@ def shadow_models(
         UsageError: N without training data, or too small.
         ModelError: a folder without models, or with models that do not tell how they were made.
         DataError: a model of other classes than the source's.
-        FingerprintError: a model was trained on the images that queries are made of.
+        FingerprintError: a model was trained on the inputs that queries are made of.
     """
     if shadows is None:
         return NONE
@@ -142,8 +142,8 @@ def _trained(
 ) -> Shadows:
     if data is None:
         raise UsageError(
-            f"--shadow {count} trains models: name the source's training images with --train-data; they must share no "
-            "image with the data that queries are made of"
+            f"--shadow {count} trains models: name the source's training data with --train-data; they must share no "
+            "input with the data that queries are made of"
         )
     course, tasks = shadow_course(data, source, count, seed=seed, how=how, holdout=seeds)
     announce(f"--shadow {count}", course, tasks, shelf=shelf, jobs=jobs, notice=notice, cheaper="--quick, 2 + 2 models")
@@ -162,7 +162,7 @@ def _trained(
     if lost:
         notice(
             f"--shadow {count}: {lost} of {count} surrogates are left out, as they agree with the source on less than "
-            f"{LEAST_AGREEMENT:.0%} of {seeds.name}: extraction learned too little from so few images or epochs"
+            f"{LEAST_AGREEMENT:.0%} of {seeds.name}: extraction learned too little from so few inputs or epochs"
         )
     return shadows
 
@@ -175,8 +175,8 @@ def _check(model: ModelRef, seeds: LabelledSet) -> None:
         )
     if model.card is not None and model.card.recipe.get("data_sha256") == seeds.identity:
         raise FingerprintError(
-            f"shadow model {_name(model)} was trained on {seeds.name}, the images that queries are made of: leave it "
-            "out, or enroll with other images"
+            f"shadow model {_name(model)} was trained on {seeds.name}, the inputs that queries are made of: leave it "
+            "out, or enroll with others"
         )
 
 

@@ -13,7 +13,7 @@ Differs from the paper:
 - Where there are more than `near` (30) other classes, targets are drawn among the `near` whose logits are highest at
   x_0, the search begins with the smallest step, and a target is given up as soon as longer steps end no closer to it:
   of a thousand classes few are reached in l steps (docs/design/0010-large-inputs.md). The paper draws among all.
-- Bases are images the source was not trained on, and classifies rightly.
+- Bases are inputs the source was not trained on, and classifies rightly.
 - Of texts, which have no small steps, each step is one swap (`schemes/adv_tra_swaps.py`).
 """
 
@@ -75,7 +75,7 @@ class AdvTra(Scheme):
     name: ClassVar[str] = "adv-tra"
     title: ClassVar[str] = "ADV-TRA: adversarial trajectories"
     explanation: ClassVar[tuple[str, ...]] = (
-        "A fingerprint of ADV-TRA is a set of trajectories. Each starts at a picture that the source classifies "
+        "A fingerprint of ADV-TRA is a set of trajectories. Each starts at {one_input} that the source classifies "
         "rightly, and moves in small changes across one boundary after another between the source's classes. Where "
         "exactly these boundaries run differs from one trained model to the next.",
         "The suspect is asked for the class of every point. A model made from the source has inherited its boundaries, "
@@ -340,7 +340,7 @@ class AdvTra(Scheme):
         }
 
     def sections(self, exhibit: Exhibit) -> Sequence[Section]:
-        """Mutation rates by trajectory and by point, and the first trajectory in pictures."""
+        """Mutation rates by trajectory and by point, and the first trajectory query by query."""
         return trajectory_sections(self, exhibit)
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:

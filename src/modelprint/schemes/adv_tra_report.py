@@ -1,4 +1,4 @@
-"""What tables and reports show of ADV-TRA: its figures in words, as published, and in charts and pictures."""
+"""What tables and reports show of ADV-TRA: its figures in words, as published, and in charts and query by query."""
 
 from __future__ import annotations
 
@@ -87,18 +87,18 @@ QUANTITIES: tuple[Quantity, ...] = (
 
 CRAFTING: tuple[Quantity, ...] = (
     Quantity(key="trajectories", title="Trajectories"),
-    Quantity(key="bases_tried", title="Base images tried"),
+    Quantity(key="bases_tried", title="Base {input_names} tried"),
     Quantity(
         key="success_rate",
-        title="Base images that ended in a trajectory",
+        title="Base {input_names} that ended in a trajectory",
         form="share",
         counts=("trajectories", "bases_tried"),
         printed="{value:.1%} of bases succeeded",
     ),
-    Quantity(key="path_length_linf", title="Mean path length, L-infinity (pixels from 0 to 1)"),
+    Quantity(key="path_length_linf", title="Mean path length, L-infinity, of {input_parts} as models take them"),
     Quantity(key="share_changed", title="Words changed at the end of a trajectory", form="share"),
-    Quantity(key="bits_before", title="Surprise of the base texts, in bits a byte (trigrams of the seeds)"),
-    Quantity(key="bits_after", title="Surprise of the last texts of the trajectories, in bits a byte"),
+    Quantity(key="bits_before", title="Surprise of the base {input_names}, in bits a byte (trigrams of the seeds)"),
+    Quantity(key="bits_after", title="Surprise of the last {input_names} of the trajectories, in bits a byte"),
     Quantity(key="flips_per_trajectory", title="Mean changes of the answer along a trajectory"),
     Quantity(key="classes_per_trajectory", title="Mean number of classes on a trajectory"),
     Quantity(key="forward_evaluations", title="Forward evaluations"),
@@ -112,7 +112,7 @@ def trajectory_sections(scheme: AdvTra, exhibit: Exhibit) -> tuple[Section, ...]
     """Two sections; none where no model answered anything."""
     if not any(answers.answered.any() for answers in exhibit.models):
         return ()
-    state, source, leg = exhibit.state, exhibit.source, 2 * scheme.l
+    state, source, leg, said = exhibit.state, exhibit.source, 2 * scheme.l, exhibit.words
     rates = Rates(
         title="Mutation rate of each trajectory",
         axis="mutation rate",
@@ -142,15 +142,15 @@ def trajectory_sections(scheme: AdvTra, exhibit: Exhibit) -> tuple[Section, ...]
     )
     plane = Plane(
         title="The same trajectory in two dimensions",
-        text="Its points, joined in order, on the two directions in which their pixels vary most. Colours and numbers "
-        "are the classes that the source answers; the base image and the end of each leg are numbered.",
+        text=f"Its points, joined in order, on the two directions in which their {said.parts} vary most. Colours and "
+        f"numbers are the classes that the source answers; the base {said.name} and the end of each leg are numbered.",
         label=f"The {len(first)} points of the first trajectory in the plane",
         queries=first.tolist(),
         every=leg,
     )
     return (
         Section(title="Where the answers differ", blocks=(rates, profile)),
-        Section(title="One trajectory, picture by picture", blocks=(strip, plane)),
+        Section(title=f"One trajectory, {said.name} by {said.name}", blocks=(strip, plane)),
     )
 
 
@@ -171,8 +171,8 @@ def rates_by_position(state: State, source: Answers, answers: Answers) -> Float[
 
 
 def _legs(state: State, queries: np.ndarray, leg: int) -> list[Stretch]:
-    """The base image, then each leg."""
-    leg_of = -(-state["position"][queries] // leg)  # 0 for the base image, then 1 for positions 1 to leg ...
+    """The base, then each leg."""
+    leg_of = -(-state["position"][queries] // leg)  # 0 for the base, then 1 for positions 1 to leg ...
     stretches = []
     for number in np.unique(leg_of):
         part = queries[leg_of == number]

@@ -38,8 +38,8 @@ class Akh(Scheme):
     name: ClassVar[str] = "akh"
     title: ClassVar[str] = "AKH: the source's own mistakes"
     explanation: ClassVar[tuple[str, ...]] = (
-        "The suspect is asked inputs that the source gets wrong: its mistakes and, where these are too few, mirror "
-        "images and mixes of two inputs that it gets wrong, too.",
+        "The suspect is asked inputs that the source gets wrong: its mistakes and, where these are too few, "
+        "{input_names} changed a little and mixes of two that it gets wrong, too.",
         "The score is the share of these queries to which the suspect gives the source's class: a model made from the "
         "source repeats most of its mistakes, an independent one makes others.",
     )

@@ -120,7 +120,8 @@ class CoRt(Scheme):
         context.progress("adversarial examples", done, wanted)
         if not done:
             raise FingerprintError(
-                f"changes of {self.epsilon:g} fool the source on none of {tried} images: set epsilon or steps higher"
+                f"changes of {self.epsilon:g} fool the source on none of {tried} {context.seeds.modality.plural}: "
+                "set epsilon or steps higher"
             )
         chosen = np.concatenate(kept)
         return Queries(

@@ -92,8 +92,8 @@ class Fbi(Scheme):
         """The true labels."""
         if len(np.unique(source.labels == queries.labels)) < 2:
             raise FingerprintError(
-                f"the source gets all of {len(queries)} images right, or all wrong, which tells nothing: raise the "
-                "budget, or give more or harder images"
+                f"the source gets all of {len(queries)} inputs right, or all wrong, which tells nothing: raise the "
+                "budget, or give more or harder inputs"
             )
         return {"group": queries.group, "truth": queries.labels}
 

@@ -81,7 +81,8 @@ class Sac(Scheme):
         )
         if len(chosen) < 2:
             raise FingerprintError(
-                f"a budget of {wanted} and {len(chosen)} images that the source and most surrogates get wrong: "
+                f"a budget of {wanted} and {len(chosen)} {context.seeds.modality.plural} that the source and most "
+                "surrogates get wrong: "
                 "two queries or more have a correlation; raise the budget, or set inputs=cutmix"
             )
         return Queries(

@@ -1,4 +1,4 @@
-"""Views of points: the same places of logit space, seen through different images."""
+"""Views of points: the same places of logit space, seen through different inputs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def views_of_points(
     distinct = len(np.unique(logits, axis=0))
     if distinct < points or len(logits) < views:
         raise FingerprintError(
-            f"{len(logits)} training images with {distinct} distinct outputs do not make {views} views of {points} "
-            "points: name more --train-data, or set points and views lower"
+            f"{len(logits)} inputs of the training data with {distinct} distinct outputs do not make {views} views of "
+            f"{points} points: name more --train-data, or set points and views lower"
         )
     generator = np.random.default_rng(seed)
     clusters = KMeans(points, n_init=1, random_state=seed).fit(logits).labels_

@@ -38,10 +38,12 @@ PUBLISHED = Published(
 CRAFTING: tuple[Quantity, ...] = (
     Quantity(key="points", title="Points of a view"),
     Quantity(key="views", title="Views"),
-    Quantity(key="epsilon", title="Largest change, as inputs are measured"),
-    Quantity(key="fooling_rate", title="Held-out inputs whose class the change alters", form="share"),
+    Quantity(
+        key="epsilon", title="Largest change of {input_parts} as models take them (of texts: share of the longest)"
+    ),
+    Quantity(key="fooling_rate", title="Held-out {input_names} whose class the change alters", form="share"),
     Quantity(key="share_added", title="Share of a changed text that is the trigger", form="share"),
     Quantity(key="share_cut", title="Share of a text that is cut off to make room", form="share"),
-    Quantity(key="bits_before", title="Surprise of the texts, in bits a byte (trigrams of the seeds)"),
-    Quantity(key="bits_after", title="Surprise of the texts with the trigger, in bits a byte"),
+    Quantity(key="bits_before", title="Surprise of the {input_names}, in bits a byte (trigrams of the seeds)"),
+    Quantity(key="bits_after", title="Surprise of the {input_names} with the trigger, in bits a byte"),
 )

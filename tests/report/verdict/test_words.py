@@ -5,8 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from modelprint.core.input_words import ANY_INPUT
 from modelprint.core.suspect import ABSTAINED, Answers
 from modelprint.core.verdict import FalseAccusations
+from modelprint.modalities.base import Modality
+from modelprint.modalities.image import IMAGE
+from modelprint.modalities.series import SERIES
+from modelprint.modalities.text import TEXT
+from modelprint.modalities.vector import VECTOR
 from modelprint.report.verdict.prose import explanation, limitations
 from modelprint.report.verdict.words import several_note, statement, tallies
 from modelprint.schemes.adv_tra import AdvTra
@@ -91,12 +97,26 @@ def test_many_verdicts_come_with_a_warning(records):
 
 
 def test_the_scheme_s_words_hold_its_hyper_parameters():
-    how = " ".join(explanation(AdvTra(match=0.25)))
+    how = " ".join(explanation(AdvTra(match=0.25), TEXT.words))
     assert "a trajectory matches when its mutation rate is below 0.25." in how
     assert "the source\u2019s classes" in how  # as it is printed
 
 
+@pytest.mark.parametrize(
+    ("modality", "start", "parts"),
+    [
+        (IMAGE, "an image", "pixels"),
+        (SERIES, "a series", "samples"),
+        (VECTOR, "a vector", "cells"),
+        (TEXT, "a text", "characters"),
+    ],
+)
+def test_words_are_those_of_the_modality(modality: Modality, start: str, parts: str) -> None:
+    assert f"Each starts at {start} that the source" in explanation(AdvTra(), modality.words)[0]
+    assert modality.words.parts == parts
+
+
 def test_a_scheme_that_is_not_known_has_words_too():
-    assert explanation(None) == ["".join(Scheme.explanation)]
+    assert explanation(None, ANY_INPUT) == ["".join(Scheme.explanation)]
     assert limitations(None)[0] == Scheme.limits[0]
     assert limitations(None)[1:] == limitations(AdvTra())[len(AdvTra.limits) :]

@@ -37,6 +37,7 @@ class Image(Modality):
     name: ClassVar[str] = "image"
     singular: ClassVar[str] = "image"
     plural: ClassVar[str] = "images"
+    parts: ClassVar[str] = "pixels"
     codecs: ClassVar[Mapping[str, np.dtype[Any]]] = {"uint8-image": storage.STORED, "float32": storage.POINTS}
     transforms: Registry[type[Transform]] = TRANSFORMS
     wire: Wire = ImageWire()

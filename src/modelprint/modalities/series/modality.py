@@ -43,6 +43,7 @@ class Series(Modality):
     name: ClassVar[str] = "series"
     singular: ClassVar[str] = "series"
     plural: ClassVar[str] = "series"
+    parts: ClassVar[str] = "samples"
     codecs: ClassVar[Mapping[str, np.dtype[Any]]] = {"int16-series": storage.STORED, "float32": storage.POINTS}
     transforms: Registry[type[Transform]] = TRANSFORMS
     mixes: ClassVar[bool] = True

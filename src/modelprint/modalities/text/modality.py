@@ -34,6 +34,7 @@ class Text(Modality):
     name: ClassVar[str] = "text"
     singular: ClassVar[str] = "text"
     plural: ClassVar[str] = "texts"
+    parts: ClassVar[str] = "characters"
     codecs: ClassVar[Mapping[str, np.dtype[Any]]] = {"utf-8": storage.STORED}
     transforms: Registry[type[Transform]] = TRANSFORMS
     wire: Wire = TextWire()

@@ -41,6 +41,7 @@ class Vector(Modality):
     name: ClassVar[str] = "vector"
     singular: ClassVar[str] = "vector"
     plural: ClassVar[str] = "vectors"
+    parts: ClassVar[str] = "cells"
     codecs: ClassVar[Mapping[str, np.dtype[Any]]] = {"int32-steps": storage.STORED, "float32": storage.POINTS}
     transforms: Registry[type[Transform]] = TRANSFORMS
     mixes: ClassVar[bool] = True

@@ -33,14 +33,16 @@ def embedding(
     leg: int,
     *,
     label: str,
+    parts: str,
 ) -> Markup:
     """The points, joined in order, coloured by the source's class.
 
     Args:
-        points: pixels of each point, in order.
+        points: the numbers of each point, in order.
         changed: where the other model's answer differs; drawn hollow.
-        leg: points per leg; the base image and the ends of legs carry the class's number.
+        leg: points per leg; the base and the ends of legs carry the class's number.
         label: what the chart shows, in words.
+        parts: what the numbers of a point are called.
     """
     import altair as alt
 
@@ -48,7 +50,7 @@ def embedding(
     present = sorted({int(value) for value in labels})
     axis = alt.Axis(labels=False, ticks=False, grid=False)
     scale = alt.Scale(zero=False, padding=16)
-    x = alt.X("x:Q", title="first principal component of the pixels", axis=axis, scale=scale)
+    x = alt.X("x:Q", title=f"first principal component of the {parts}", axis=axis, scale=scale)
     y = alt.Y("y:Q", title="second principal component", axis=axis, scale=scale)
     colours = alt.Scale(domain=[str(v) for v in present], range=[colour(v) for v in present])
     filled = alt.Color("label:N", scale=colours, legend=None)

@@ -46,13 +46,13 @@ class CheckedRow:
 def fingerprint_facts(fingerprint: Fingerprint) -> list[Fact]:
     """What the fingerprint is, and the hashes that bind it."""
     manifest = fingerprint.manifest
-    size = manifest.input.described
+    size, plural = manifest.input.described, fingerprint.modality.plural
     stored = fingerprint.modality.stored_as(manifest.codec)
     return [
         Fact(name="Scheme", value=manifest.scheme),
         Fact(name="Queries", value=f"{len(fingerprint):,}, stored as {stored} of {size}"),
         Fact(name="Classes", value=f"{manifest.input.classes}"),
-        Fact(name="Made from the images", value=plain_name(manifest.data_name)),
+        Fact(name=f"Made from the {plural}", value=plain_name(manifest.data_name)),
         Fact(name="Accuracy of the source on them", value=percent(manifest.source_accuracy)),
         Fact(name="Seed", value=str(manifest.seed)),
         Fact(name="Calibration models", value=f"{len(manifest.calibration)}"),
@@ -60,7 +60,7 @@ def fingerprint_facts(fingerprint: Fingerprint) -> list[Fact]:
         Fact(name="Fingerprint", value=fingerprint.identity, code=True),
         Fact(name="Its tensors", value=manifest.tensors, code=True),
         Fact(name="Source model", value=plain_name(manifest.source), code=True),
-        Fact(name="Images", value=plain_name(manifest.data), code=True),
+        Fact(name=plural.capitalize(), value=plain_name(manifest.data), code=True),
     ]
 
 
@@ -79,7 +79,8 @@ def crafting_facts(fingerprint: Fingerprint, quantities: Sequence[Quantity]) -> 
     """
     report = fingerprint.manifest.report
     known = {quantity.key: quantity for quantity in quantities if quantity.key in report}
-    facts = [Fact(name=known[key].title, value=quantity_text(known[key], report)) for key in known]
+    words = fingerprint.modality.words.fields
+    facts = [Fact(name=known[key].title.format_map(words), value=quantity_text(known[key], report)) for key in known]
     return facts + [Fact(name=plain_name(key), value=value_text(report[key])) for key in report if key not in known]
 
 

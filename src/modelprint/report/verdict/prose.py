@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from modelprint.core.input_words import InputWords
 from modelprint.core.verdict import Outcome
 from modelprint.report.drawing.text import typeset
 
@@ -45,13 +46,17 @@ _LIMITS_ALWAYS = (
 )
 
 
-def explanation(scheme: Scheme | None) -> list[str]:
-    """How the test works, in the scheme's own words where it is known."""
+def explanation(scheme: Scheme | None, words: InputWords) -> list[str]:
+    """How the test works, in the scheme's own words where it is known.
+
+    Args:
+        words: what inputs are called.
+    """
     from modelprint.schemes.base import Scheme
 
     if scheme is None:
         return [typeset(text) for text in Scheme.explanation]
-    return [typeset(text.format_map(scheme.parameters())) for text in scheme.explanation]
+    return [typeset(text.format_map({**scheme.parameters(), **words.fields})) for text in scheme.explanation]
 
 
 def limitations(scheme: Scheme | None) -> list[str]:

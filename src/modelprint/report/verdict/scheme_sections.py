@@ -77,6 +77,7 @@ def scheme_sections(scheme: Scheme, fingerprint: Fingerprint, cases: Sequence[Ca
         asked=max(case.cap or len(fingerprint) for case in cases),
         threshold=shared_threshold(cases),
         details=[case.verdict.details for case in cases],
+        words=fingerprint.modality.words,
     )
     drawing = _Drawing(fingerprint, cases)
     return [
@@ -212,6 +213,7 @@ class _Drawing:
             changed,
             block.every,
             label=f"{block.label}; {name} differs at {changed.sum()}",
+            parts=self.fingerprint.modality.parts,
         )
         hollow = f"{changed.sum()} of {len(queries)} points are hollow"
         return Figure(
