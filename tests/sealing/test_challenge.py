@@ -177,7 +177,7 @@ def test_images_of_the_owner_or_of_training_are_refused(folder: Path, digits: Di
     assert "stand in the training data" in run(*words, "digits:train", "--train-data", "digits:owner",
                                                cwd=folder, code=1).stderr  # fmt: skip
     assert "is what the source was trained on" in run(*words, "digits:owner", cwd=folder, code=1).stderr
-    assert "stand in the owner's image set" in run(*words, "digits:queries", "--owner-data", "owner.npz",
+    assert "stand in the owner's data" in run(*words, "digits:queries", "--owner-data", "owner.npz",
                                                    cwd=folder, code=1).stderr  # fmt: skip
     assert "the owner committed" in run(*words, "judge.npz", "--owner-data", "digits:queries", cwd=folder,
                                         code=3).stderr  # fmt: skip

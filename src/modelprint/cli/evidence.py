@@ -337,7 +337,7 @@ def _rederived(
     seeds = load_data(data or data_enrolled(checked.fingerprint))
     trained_on = None if train_data is None else load_data(train_data)
     with progress() as bars, compute.computing(seeds.shape) as device:
-        model, seeds = how.load_for(source, seeds, device=device)
+        model, seeds = how.load_source_for(source, seeds, device=device)
         return rederive(
             checked.fingerprint,
             model,

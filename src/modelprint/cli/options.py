@@ -127,6 +127,17 @@ when they are read, see --crop, others by the model."
             say(note)
         return opened.model, opened.data
 
+    def load_source_for(
+        self, reference: str, data: LabelledSet, *, device: str | torch.device = "cpu"
+    ) -> tuple[LoadedModel, LabelledSet]:
+        """As `load_for`; a file that answers and gives no gradients may be a source, too."""
+        from modelprint.ownership.asked_source import open_source
+
+        opened = open_source(data, reference, self.options(), device=device)
+        for note in (*opened.model.notes, *opened.notes):
+            say(note)
+        return opened.model, opened.data
+
 
 def checked_size(size: list[int] | None) -> list[int] | None:
     """What --size says.

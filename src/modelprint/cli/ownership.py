@@ -125,7 +125,7 @@ def enroll(
     SCHEMES[scheme].preset(preset).with_settings(settings(set_))  # refuses what there is not, before anything is read
     seeds = load_data(reading.of(data, how.size))
     with progress() as report, compute.computing(seeds.shape) as device:
-        source, seeds = how.load_for(model, seeds, device=device)
+        source, seeds = how.load_source_for(model, seeds, device=device)
         fingerprint = make(
             source,
             seeds,

@@ -28,6 +28,7 @@ from modelprint.nn.trial import check_source
 from modelprint.nn.vocabularies import with_vocabulary
 from modelprint.ownership import weights
 from modelprint.ownership.accuracy import known_rightly
+from modelprint.ownership.asked_source import open_source
 from modelprint.ownership.auto import PREFIX, trained_negatives
 from modelprint.ownership.craft import craft
 from modelprint.ownership.expect import expected_by
@@ -55,7 +56,7 @@ from modelprint.schemes import SCHEMES
 from modelprint.schemes.auto import Auto, best_for
 from modelprint.schemes.base import Enrollment, Progress, Queries, Scheme, silent
 from modelprint.schemes.needs import gives_gradients
-from modelprint.training.classes import matched, open_for
+from modelprint.training.classes import matched
 from modelprint.training.loop import predict
 from modelprint.zoo.reference_models.shadows import Shadows
 from modelprint.zoo.reference_models.shelf import Shelf, user_place
@@ -378,7 +379,7 @@ def _opened(
 ) -> tuple[LoadedModel, LabelledSet]:
     """The source, and the seeds with the classes numbered as it does."""
     if isinstance(model, str | Path):
-        opened = open_for(seeds, model, options, device=device or "cpu")
+        opened = open_source(seeds, model, options, device=device or "cpu")
         return opened.model, opened.data
     source = of_module(model) if isinstance(model, nn.Module) else model
     if device is not None:
