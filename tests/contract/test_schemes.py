@@ -59,6 +59,7 @@ ROWS = {
     "cort": Row("cort", {"epsilon": "0.2"}),
     "contrast": Row("contrast", {"candidates": "2000"}),
     "residual": Row("residual", {"candidates": "100"}),
+    "modeldiff": Row("modeldiff", {}),
     "cae": Row("cae", {"epsilon": "0.25", "rate": "0.01", "steps": "30"}),
 }
 ROW = pytest.mark.parametrize("name", ROWS)

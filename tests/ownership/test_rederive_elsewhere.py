@@ -26,6 +26,7 @@ from modelprint.schemes.cae import Cae
 from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.cort import CoRt
 from modelprint.schemes.ipguard import IPGuard
+from modelprint.schemes.modeldiff import ModelDiff
 from modelprint.schemes.uap import Uap
 from modelprint.training.loop import predict
 from modelprint.zoo.reference_models.shadows import Shadows
@@ -40,6 +41,7 @@ ALL = (
     Contrast(queries=60, candidates=400),
     CoRt(queries=50, epsilon=0.1),
     IPGuard(queries=40, k=4.0),
+    ModelDiff(queries=40),
     Uap(points=20, views=3, epsilon=0.25, images=200, least_fooling=0),
     *(SCHEMES[name]() for name in ("akh", "sac", "fbi")),
     AdvTra(trajectories=5, expect="jpeg,resize"),

@@ -37,6 +37,8 @@ def _state(name: str, draw: np.random.Generator) -> State:
     truth = draw.integers(CLASSES, size=N)
     if name in ("fbi", "cort", "accuracy", "agreement"):
         return {"group": zero, "truth": truth}
+    if name == "modeldiff":
+        return {"group": np.arange(N) // 2}
     if name == "residual":
         return {"group": zero, "references": draw.normal(size=(6, N, CLASSES)).astype(np.float32)}
     if name == "uap":
@@ -51,6 +53,7 @@ def _state(name: str, draw: np.random.Generator) -> State:
 SETTINGS: tuple[tuple[str, dict[str, str]], ...] = (
     *((name, {}) for name in ("adv-tra", "akh", "cae", "contrast", "cort", "fbi", "ipguard", "sac", "uap")),
     ("residual", {}),
+    ("modeldiff", {}),
     *((name, {}) for name in ("accuracy", "agreement")),
     ("contrast", {"batch": "3", "delta": "0"}),
     ("cort", {"metric": "robd"}),

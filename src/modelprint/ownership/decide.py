@@ -17,9 +17,11 @@ from modelprint.core.verdict import Evidence, FalseAccusations, KindRate, Outcom
 from modelprint.ownership.kinds import Group
 from modelprint.ownership.matching import Matching, looks_renamed, rematched, renamed
 from modelprint.schemes.base import Scheme, ScoreBounds, State
+from modelprint.schemes.reading import Reading, hidden_by_coarseness
 from modelprint.stats.calibration import Ranking, needed_models, ranked_by_kind, upper_bound
 
 LEAST_ANSWERED = 0.5
+WHOLE = Reading()  # scores as they are
 ABSTENTIONS = "abstained"  # of a verdict's details: how many queries the suspect answered without naming a class
 
 
@@ -79,21 +81,23 @@ class CalibrationScores:
     state: State
     source: Answers
     calibration: Sequence[Answers]
-    _known: dict[tuple[bytes, Access, bool], np.ndarray] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[bytes, Access, bool, Reading], np.ndarray] = field(default_factory=dict, repr=False)
 
-    def on(self, queries: np.ndarray, shown: Access, *, matched: bool) -> Float[np.ndarray, " m"]:
+    def on(
+        self, queries: np.ndarray, shown: Access, *, matched: bool, reading: Reading = WHOLE
+    ) -> Float[np.ndarray, " m"]:
         """The score of each model; computed once for each set of queries.
 
         Args:
             queries: mask (n,) of those that count; which of them a suspect answered has no part in it.
             shown: what is read of the answers.
             matched: whether the classes of each model are matched with the source's.
+            reading: how coarsely the suspect gives scores, where all are read so.
         """
-        key = (queries.tobytes(), shown, matched)
+        key = (queries.tobytes(), shown, matched, reading)
         if key not in self._known:
-            self._known[key] = self.scheme.scores_among(
-                self.state, self.source, self._read(queries, shown, matched=matched)
-            )
+            read = [reading.answers(answers) for answers in self._read(queries, shown, matched=matched)]
+            self._known[key] = self.scheme.scores_among(self.state, reading.answers(self.source), read)
         return self._known[key]
 
     def beside(
@@ -182,8 +186,12 @@ def decide(  # noqa: PLR0912 - what can be missing, one after the other
     if matching is not None:
         heard = renamed(heard, matching)
     shown = Access.LABELS if answers.scores is None else Access.SCORES  # the same of every model that is ranked
+    reading = _reading(scheme, heard)
+    if missing.any() and reading != WHOLE:
+        return unscored_decision(hidden_by_coarseness(int(missing.sum())), unscored, details=abstained)
+    heard, whole, source = reading.answers(heard), source, reading.answers(source)
     path = asked if planned is None or not scheme.sequential else planned
-    scores = shared or CalibrationScores(scheme=scheme, state=state, source=source, calibration=calibration)
+    scores = shared or CalibrationScores(scheme=scheme, state=state, source=whole, calibration=calibration)
     try:
         least = None
         if scheme.transductive and missing.any():
@@ -209,11 +217,13 @@ def decide(  # noqa: PLR0912 - what can be missing, one after the other
         )
     # where the suspect's classes were matched, calibration models get the same freedom, or the rate would not hold
     if not scheme.transductive:
-        ranked = scores.on(path, shown, matched=matching is not None)
+        ranked = scores.on(path, shown, matched=matching is not None, reading=reading)
     rank = ranking(ranked, score=score)
     note = ""
     if matching is not None:
-        note = _matched(matching, ranking(scores.on(path, shown, matched=False)).threshold, rank.threshold)
+        note = _matched(
+            matching, ranking(scores.on(path, shown, matched=False, reading=reading)).threshold, rank.threshold
+        )
     errors = (
         FalseAccusations(count=rank.count, n=rank.n, upper_95=upper_bound(rank.count, rank.n))
         if rank.threshold is not None
@@ -255,6 +265,13 @@ def decide(  # noqa: PLR0912 - what can be missing, one after the other
         note=note,
         uncovered=uncovered,
     )
+
+
+def _reading(scheme: Scheme, heard: Answers) -> Reading:
+    """How coarsely the models are read beside a suspect."""
+    if not scheme.reads_alike or heard.scores is None:
+        return WHOLE
+    return Reading.of(heard.scores[heard.answered])
 
 
 def hidden_message(missing: int) -> str:

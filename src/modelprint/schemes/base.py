@@ -161,6 +161,8 @@ class Scheme(ABC):
         expect: names of transforms, with commas between them, that suspects are expected to put inputs through.
         separable: whether a query may be left out without touching the others.
         transductive: whether the score of a model depends on the other models that it is ranked among (`scores_among`).
+        reads_alike: whether the scores of all models are read as coarsely as the suspect's: rounded, and cut to the
+            highest few. Of schemes that coarser scores of an independent model would bring closer to the source.
         resolution: a difference of scores that says nothing, for rules that put the scores of several schemes together.
         counts_agreements: whether the score depends on nothing but which labels agree with the source's, and never
             falls where one more does. A missing answer then counts as a disagreement.
@@ -186,6 +188,7 @@ class Scheme(ABC):
     lost_with_labels: ClassVar[str | None] = None
     separable: ClassVar[bool] = True
     transductive: ClassVar[bool] = False
+    reads_alike: ClassVar[bool] = False
     resolution: ClassVar[float] = 0.02
     counts_agreements: ClassVar[bool] = False
     before_named: ClassVar[Mapping[str, Any]] = {}

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import special
 
+from modelprint.core.suspect import Answers
+
 FLAT = 1e-6  # the norm of a row of logarithms below which all classes count as alike
 UNSEEN = 1e-4  # what a probability of 0 may have been before it was rounded or cut off
 FINEST = 6  # decimals beyond which probabilities count as not rounded
@@ -55,13 +57,44 @@ class Reading:
         >>> Reading(decimals=1).table(np.array([[2.0, 0.0, -9.0]])).round(2).tolist()
         [[0.56, 0.23, -0.79]]
         """
-        if self.decimals is None and self.highest is None:
+        if self == Reading():
             return table(scores)
+        return table(self._shares(scores))
+
+    def answers(self, given: Answers) -> Answers:
+        """The answers of a model as if it gave its scores this coarsely; of the same labels, each row summing to 1.
+
+        >>> whole = Answers(labels=np.array([0]), scores=np.array([[0.68, 0.29, 0.03]], np.float32))
+        >>> Reading(decimals=1).answers(whole).scores.round(2).tolist()
+        [[0.7, 0.3, 0.0]]
+        >>> Reading(highest=1).answers(whole).scores.tolist()
+        [[1.0, 0.0, 0.0]]
+        """
+        if given.scores is None or self == Reading():
+            return given
+        heard, classes = given.answered, given.scores.shape[1]
+        shares = np.full((len(given), classes), np.nan)
+        shares[heard] = self._shares(given.scores[heard])
+        sums = shares.sum(axis=1, keepdims=True)
+        even = np.full_like(shares, 1 / classes)  # of a row in which every class was rounded to 0
+        shares = np.divide(shares, sums, out=even, where=~(sums == 0))
+        return Answers(labels=given.labels, scores=shares.astype(np.float32))
+
+    def _shares(self, scores: Float[np.ndarray, "... c"]) -> Float[np.ndarray, "... c"]:
+        """Probabilities, cut and rounded."""
         shares = scores.astype(np.float64) if probabilities(scores) else special.softmax(scores.astype(np.float64), -1)
         if self.highest is not None:
             least = np.sort(shares, axis=-1)[..., -self.highest][..., None]
             shares = np.where(shares >= least, shares, 0.0)
-        return table(shares if self.decimals is None else shares.round(self.decimals))
+        return shares if self.decimals is None else shares.round(self.decimals)
+
+
+def hidden_by_coarseness(missing: int) -> str:
+    """Why there is no verdict where answers are missing and scores are rounded or cut."""
+    return (
+        f"{missing} queries were not answered, and the scores are rounded or cut, so that no bound is known of what "
+        "the missing ones hide: ask again until every query is answered, or compare labels (--access labels)"
+    )
 
 
 def probabilities(scores: Float[np.ndarray, "... c"]) -> bool:

@@ -53,7 +53,7 @@ from modelprint.schemes.base import (
     ShadowAnswers,
     State,
 )
-from modelprint.schemes.reading import Reading, table
+from modelprint.schemes.reading import Reading, hidden_by_coarseness, table
 from modelprint.schemes.residual_bounds import partial_correlation_bounds
 from modelprint.training.loop import predict
 
@@ -257,11 +257,7 @@ class Residual(Scheme):
             )
         reading = Reading.of(first.scores[heard])
         if reading != Reading():
-            raise UnscorableError(
-                f"{missing.sum()} queries were not answered, and the scores are rounded or cut, so that no bound is "
-                "known of what the missing ones hide: ask again until every query is answered, or compare labels "
-                "(--access labels)"
-            )
+            raise UnscorableError(hidden_by_coarseness(int(missing.sum())))
         index = np.sort(np.concatenate([heard, np.flatnonzero(missing)]))
         references = state["references"][:, index]
         tables = np.stack([table(given) for given in references] + [read_rows(reading, one, index) for one in answers])
