@@ -60,6 +60,9 @@ ROWS = {
     "contrast": Row("contrast", {"candidates": "2000"}),
     "residual": Row("residual", {"candidates": "100"}),
     "modeldiff": Row("modeldiff", {}),
+    "zest": Row("zest", {}),
+    "deepcore": Row("deepcore", {}),
+    "fitprint": Row("fitprint", {"epsilon": "0.25", "steps": "30"}),
     "cae": Row("cae", {"epsilon": "0.25", "rate": "0.01", "steps": "30"}),
 }
 ROW = pytest.mark.parametrize("name", ROWS)

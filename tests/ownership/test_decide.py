@@ -172,3 +172,50 @@ def test_the_verdict_says_that_its_rate_holds_for_plain_answers() -> None:
     for scheme, said in ((Agreement(expect="jpeg"), True), (Agreement(), False)):
         decision = decide(scheme, {}, SOURCE, agreeing(QUERIES), [agreeing(3)] * 19, alpha=0.05, asked=ALL)
         assert ("not behind jpeg" in decision.message) is said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likeness(Scheme):
+    """1 less the mean distance of two models' probabilities: coarser scores bring sure models closer."""
+
+    name: ClassVar[str] = "likeness"
+    reads_alike: ClassVar[bool] = True
+
+    def _craft(self, context: Enrollment, generator: torch.Generator) -> Queries:
+        raise AssertionError("not asked for")
+
+    def score(self, state: State, source: Answers, answers: Answers) -> float:
+        return 1 - float(np.abs(source.probabilities(3) - answers.probabilities(3)).mean())
+
+
+def sure(seed: int) -> Answers:
+    """Of a model that gives about .99 to the class of the source."""
+    rest = np.random.default_rng(seed).uniform(0.001, 0.02, size=(QUERIES, 2))
+    scores = np.column_stack([1 - rest.sum(1), rest]).astype(np.float32)
+    return Answers(labels=np.zeros(QUERIES, np.int64), scores=scores)
+
+
+def test_all_models_are_read_as_coarsely_as_the_suspect() -> None:
+    """An independent model whose scores are rounded to one decimal looks like any sure model, and so do the others."""
+    source, independent, calibration = sure(0), sure(1), [sure(seed) for seed in range(2, 30)]
+    assert independent.scores is not None
+    rounded = Answers(labels=independent.labels, scores=independent.scores.round(1))
+    decision = decide(Likeness(), {}, source, rounded, calibration, alpha=0.05, asked=ALL)
+    assert decision.score == 1.0
+    assert (decision.calibration_scores == 1.0).all()
+    assert decision.outcome == "not-shown"
+    plain = decide(Likeness(), {}, source, independent, calibration, alpha=0.05, asked=ALL)
+    assert plain.score is not None
+    assert plain.score < 1.0
+
+
+def test_what_coarse_scores_hide_where_answers_are_missing_is_not_guessed() -> None:
+    source, independent = sure(0), sure(1)
+    assert independent.scores is not None
+    scores, labels = independent.scores.round(1), independent.labels.copy()
+    labels[3], scores[3] = UNANSWERED, np.nan
+    decision = decide(
+        Likeness(), {}, source, Answers(labels=labels, scores=scores), [sure(2)] * 28, alpha=0.05, asked=ALL
+    )
+    assert decision.outcome == "inconclusive"
+    assert decision.message.startswith("1 queries were not answered, and the scores are rounded or cut")

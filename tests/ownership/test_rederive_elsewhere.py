@@ -25,9 +25,12 @@ from modelprint.schemes.base import Enrollment, Scheme
 from modelprint.schemes.cae import Cae
 from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.cort import CoRt
+from modelprint.schemes.deepcore import DeepCore
+from modelprint.schemes.fitprint import FitPrint
 from modelprint.schemes.ipguard import IPGuard
 from modelprint.schemes.modeldiff import ModelDiff
 from modelprint.schemes.uap import Uap
+from modelprint.schemes.zest import Zest
 from modelprint.training.loop import predict
 from modelprint.zoo.reference_models.shadows import Shadows
 from tests.conftest import Digits
@@ -42,6 +45,9 @@ ALL = (
     CoRt(queries=50, epsilon=0.1),
     IPGuard(queries=40, k=4.0),
     ModelDiff(queries=40),
+    DeepCore(queries=40),
+    FitPrint(queries=40),
+    Zest(),
     Uap(points=20, views=3, epsilon=0.25, images=200, least_fooling=0),
     *(SCHEMES[name]() for name in ("akh", "sac", "fbi")),
     AdvTra(trajectories=5, expect="jpeg,resize"),
@@ -128,7 +134,9 @@ def test_in_single_precision_rounding_alone_leads_a_walk_astray(here: Enrollment
     assert any((craft(scheme, other, seed=3).queries.stored != first).any() for other in others)
 
 
-@pytest.mark.parametrize("scheme", [scheme for scheme in ALL if hasattr(scheme, "precision")], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "scheme", [scheme for scheme in ALL if "precision" in scheme.before_named], ids=lambda s: s.name
+)
 def test_fingerprints_that_know_no_precision_were_made_in_single(
     enrolled_by: Callable[[Scheme], Fingerprint], scheme: Scheme
 ) -> None:

@@ -37,8 +37,12 @@ def _state(name: str, draw: np.random.Generator) -> State:
     truth = draw.integers(CLASSES, size=N)
     if name in ("fbi", "cort", "accuracy", "agreement"):
         return {"group": zero, "truth": truth}
-    if name == "modeldiff":
-        return {"group": np.arange(N) // 2}
+    if name in ("modeldiff", "fitprint"):
+        return {"group": np.arange(N) // 2, "bit": draw.integers(2, size=N // 2).repeat(2)}
+    if name == "zest":
+        kept = draw.integers(2, size=(N, 3)).astype(np.uint8)
+        kept[::VIEW] = 1
+        return {"group": GROUP, "kept": kept}
     if name == "residual":
         return {"group": zero, "references": draw.normal(size=(6, N, CLASSES)).astype(np.float32)}
     if name == "uap":
@@ -53,7 +57,8 @@ def _state(name: str, draw: np.random.Generator) -> State:
 SETTINGS: tuple[tuple[str, dict[str, str]], ...] = (
     *((name, {}) for name in ("adv-tra", "akh", "cae", "contrast", "cort", "fbi", "ipguard", "sac", "uap")),
     ("residual", {}),
-    ("modeldiff", {}),
+    *((name, {}) for name in ("modeldiff", "zest", "deepcore", "fitprint")),
+    ("deepcore", {"similarity": "cosine"}),
     *((name, {}) for name in ("accuracy", "agreement")),
     ("contrast", {"batch": "3", "delta": "0"}),
     ("cort", {"metric": "robd"}),
@@ -180,6 +185,7 @@ def test_a_scheme_that_names_no_bound_needs_every_answer() -> None:
         )
 
 
+SCORED = ("residual", "modeldiff", "zest", "deepcore", "fitprint")
 Adversary = Callable[[np.random.Generator, Answers, Answers, int], np.ndarray]
 
 
@@ -198,7 +204,11 @@ def _anything(draw: np.random.Generator, source: Answers, answers: Answers, most
 
 
 @pytest.mark.parametrize(
-    "name", ["akh", "adv-tra", "contrast", "sac", "fbi", "cort", "uap", "ipguard", "cae", "residual"]
+    "name",
+    [
+        *("akh", "adv-tra", "contrast", "sac", "fbi", "cort", "uap", "ipguard", "cae", "residual"),
+        *("modeldiff", "zest", "deepcore", "fitprint"),
+    ],
 )
 @pytest.mark.parametrize("adversary", [_disagreements, _agreements, _anything])
 def test_an_adversary_who_sees_all_answers_accuses_nobody_more(name: str, adversary: Adversary) -> None:
@@ -209,7 +219,7 @@ def test_an_adversary_who_sees_all_answers_accuses_nobody_more(name: str, advers
     source, everything = Answers(labels=own.argmax(1), scores=own), np.ones(N, dtype=bool)
 
     def independent() -> Answers:
-        return _answers(draw, source, float(draw.uniform(0.1, 0.6)), scores=name == "residual")
+        return _answers(draw, source, float(draw.uniform(0.1, 0.6)), scores=name in SCORED)
 
     accused = dict.fromkeys((0.0, 0.1, 0.25, 0.5), 0)
     owners = 3 if name == "residual" else 12  # whose bounds take longer
