@@ -3,9 +3,9 @@
 H. Sun, L. Zhang, X.-Y. Li, "DeepCore: Simple Fingerprint Construction for Differentiating Homologous and Piracy
 Models", ECML PKDD 2025 (arXiv 2411.00380).
 
-Only the abstract of the paper could be read. From it: core points are made from a few inputs by raising the confidence of the
-source's prediction, which takes them far from its boundaries; derived models answer core points more like the source
-than homologous models do; two similarities, and a clustering, compare the answers.
+Only the abstract of the paper could be read. From it: core points are made from a few inputs by raising the confidence
+of the source's prediction, which takes them far from its boundaries; derived models answer core points more like the
+source than homologous models do; two similarities, and a clustering, compare the answers.
 
 Differs from the paper: what the abstract does not say was filled in.
 - Inputs that the source classifies rightly, of all classes in turn; Adam on the cross-entropy of their class, in double

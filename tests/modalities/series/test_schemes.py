@@ -67,6 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> World:
         ("adv-tra", {"trajectories": "12", "m": "4"}),
         ("ipguard", {"queries": "40", "steps": "200", "k": "2"}),
         ("cort", {"queries": "30", "epsilon": "0.03"}),
+        ("modeldiff", {"queries": "60", "rounds": "10"}),
     ],
 )
 def test_a_copy_is_told_from_models_of_their_own(world: World, tmp_path: Path, scheme: str, settings) -> None:

@@ -101,6 +101,10 @@ def shadows(world: World) -> Shadows:
         pytest.param("ipguard", {"queries": "40", "steps": "200", "k": "0.3"}, marks=pytest.mark.slow),
         ("cort", {"queries": "30", "epsilon": "0.05"}),
         ("cae", {"queries": "30", "steps": "20"}),
+        ("modeldiff", {"queries": "60", "rounds": "10"}),
+        ("zest", {"queries": "60", "samples": "20"}),
+        ("deepcore", {"queries": "30", "steps": "10"}),
+        ("fitprint", {"queries": "40", "epsilon": "0.3"}),
         pytest.param(
             "uap",
             {"points": "20", "views": "3", "steps": "20", "images": "300", "least_fooling": "0.2"},
