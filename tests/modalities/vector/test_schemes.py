@@ -104,7 +104,7 @@ def shadows(world: World) -> Shadows:
         ("modeldiff", {"queries": "60", "rounds": "10"}),
         ("zest", {"queries": "60", "samples": "20"}),
         ("deepcore", {"queries": "30", "steps": "10"}),
-        ("fitprint", {"queries": "40", "epsilon": "0.3"}),
+        ("fitprint", {"queries": "60", "epsilon": "0.08"}),
         pytest.param(
             "uap",
             {"points": "20", "views": "3", "steps": "20", "images": "300", "least_fooling": "0.2"},
