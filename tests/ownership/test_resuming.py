@@ -29,6 +29,8 @@ from modelprint.schemes.base import Scheme
 from modelprint.schemes.cae import Cae
 from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.cort import CoRt
+from modelprint.schemes.deepcore import DeepCore
+from modelprint.schemes.fitprint import FitPrint
 from modelprint.schemes.ipguard import IPGuard
 from modelprint.schemes.residual import Residual
 from modelprint.schemes.uap import Uap
@@ -42,6 +44,8 @@ SCHEMES: dict[str, Scheme] = {
     "cae": Cae(queries=6, steps=8, epsilon=0.4, rate=0.05, conferrability=0.1),
     "uap": Uap(points=5, views=2, images=20, least_fooling=0.2, epsilon=0.3, steps=2),
     "contrast": Contrast(queries=20, candidates=200),
+    "deepcore": DeepCore(queries=300, steps=3),
+    "fitprint": FitPrint(queries=260, steps=5, epsilon=0.5, rate=0.1, surrogates=0),
     "residual": Residual(queries=20, candidates=60),
 }
 

@@ -14,7 +14,8 @@ from modelprint.core.suspect import UNANSWERED, Answers
 from modelprint.modalities.image import IMAGE
 from modelprint.ownership.craft import craft
 from modelprint.schemes.base import Enrollment
-from modelprint.schemes.modeldiff import ModelDiff, cosine, least_cosine, spread_of
+from modelprint.schemes.modeldiff import ModelDiff, least_cosine, spread_of
+from modelprint.stats.cosine import cosine
 
 GROUP = np.repeat(np.arange(6), 2)
 

@@ -222,7 +222,7 @@ def test_an_adversary_who_sees_all_answers_accuses_nobody_more(name: str, advers
         return _answers(draw, source, float(draw.uniform(0.1, 0.6)), scores=name in SCORED)
 
     accused = dict.fromkeys((0.0, 0.1, 0.25, 0.5), 0)
-    owners = 3 if name == "residual" else 12  # whose bounds take longer
+    owners = 3 if name in ("residual", "zest") else 12  # whose bounds take longer
     for _ in range(owners):  # with calibration models of their own
         calibration = [independent() for _ in range(19)]
         for _ in range(10):

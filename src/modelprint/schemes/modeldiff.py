@@ -33,6 +33,7 @@ from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, State
 from modelprint.schemes.pairs import answered_pairs, asked_pairs, interleaved, pair_distances
+from modelprint.stats.cosine import at_most, cosine
 from modelprint.training.loop import predict
 
 DECIMALS = 9  # of spread, or the order in which a processor adds would decide between two twins
@@ -204,16 +205,6 @@ def spread_of(
     return product
 
 
-def cosine(one: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"]) -> float:
-    """The cosine of two vectors; 0 where either is 0.
-
-    >>> cosine(np.array([1.0, 0.0]), np.array([3.0, 4.0])), cosine(np.zeros(2), np.ones(2))
-    (0.6, 0.0)
-    """
-    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return 0.0 if lengths == 0 else float(np.clip(one @ other / lengths, -1.0, 1.0))
-
-
 def least_cosine(
     own: Float[np.ndarray, " p"], theirs: Float[np.ndarray, " p"], own_hidden: Float[np.ndarray, " h"]
 ) -> float:
@@ -232,4 +223,4 @@ def least_cosine(
     ones = np.arange(len(smallest))
     lengths = np.linalg.norm(np.concatenate([own, own_hidden])) * np.sqrt(theirs @ theirs + ones)
     cosines = np.divide(own @ theirs + smallest, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return float(np.clip(cosines.min(), 0.0, 1.0))
+    return at_most(float(cosines.min()), least=0.0)

@@ -31,6 +31,7 @@ from modelprint.core.suspect import Answers
 from modelprint.modalities.base import Modality
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
+from modelprint.stats.cosine import at_most, cosine
 
 LEAST = 2  # samples of a reference: one has no slope
 KERNEL_WIDTH = 0.25
@@ -105,8 +106,7 @@ class Zest(Scheme):
     def score(self, state: State, source: Answers, answers: Answers) -> float:
         """cos(S_f, S_g), in [-1, 1]; 0 where either signature is 0."""
         own, theirs = self._signatures(state, source, answers, np.zeros(len(answers), dtype=bool))
-        lengths = float(np.linalg.norm(own) * np.linalg.norm(theirs))
-        return 0.0 if lengths == 0 else float(np.clip((own * theirs).sum() / lengths, -1.0, 1.0))
+        return cosine(own.ravel(), theirs.ravel())
 
     def least_score(self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]) -> float:
         """Weights are linear in the answers, and a missing answer is a point of the simplex.
@@ -132,7 +132,7 @@ class Zest(Scheme):
         length = float(np.linalg.norm(own) * (far if product >= 0 else near))
         if length == 0:
             return 0.0 if product >= 0 else -1.0
-        return float(np.clip(product / length, -1.0, 1.0))
+        return at_most(product / length, least=-1.0)
 
     def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
         """How many references were compared."""
