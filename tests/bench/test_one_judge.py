@@ -29,6 +29,7 @@ SETTINGS = {
     "contrast": {"candidates": "1000"},
     "ipguard": {"k": "1.0", "rate": "0.05"},
     "residual": {"candidates": "100"},
+    "fitprint": {"epsilon": "0.25"},
     "auto": {"labels_settings": '{"candidates": "1000"}', "scores_settings": '{"candidates": "100"}'},
 }
 BUDGETS = {"adv-tra": 100, "uap": 100, "ipguard": 40, "cae": 40, "cort": 40}
