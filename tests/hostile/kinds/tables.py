@@ -174,7 +174,10 @@ def parquet_files() -> Iterator[HostileInput]:
         "bytes": (lambda: parquet({"width": [b"x"] * 10, "kind": labels}), "neither numbers nor texts"),
         "no-label": (lambda: parquet({"width": numbers, "sort": labels}), "no column 'kind'"),
         "once": (lambda: parquet({"width": numbers, "kind": [*labels[:9], "c"]}), "row 10: the label 'c' occurs once"),
-        "cells-beyond": (lambda: parquet({f"c{n}": [0] * 2**16 for n in range(3000)} | {"kind": ["a"] * 2**16}), ""),
+        "cells-beyond": (
+            lambda: parquet({f"c{n}": np.zeros(2**19, np.int8) for n in range(300)} | {"kind": ["a"] * 2**19}),
+            "",
+        ),
         "beyond-doubles": (lambda: parquet({"width": [2**62 + n for n in range(10)], "kind": labels}), "Integer value"),
         "not-parquet": (WHOLE.encode, ""),
         "magic": (lambda: b"PAR1" * 3, ""),

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from modelprint.attacks import run_attack
 from modelprint.cli.app import run
 from modelprint.core.access import Access
-from modelprint.core.errors import DataError
+from modelprint.core.errors import DataError, MisfitError
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
+from modelprint.modalities.vector.spec import Column
 from modelprint.nn.files import save_model
 from modelprint.nn.loading import LoadedModel, load_model
+from modelprint.nn.options import ModelOptions
 from modelprint.ownership.ask import record_answers
 from modelprint.ownership.enroll import enroll
 from modelprint.ownership.export import export_queries
@@ -27,6 +32,7 @@ from modelprint.ownership.verify import examine, verify
 from modelprint.report.verdict.cases import Case
 from modelprint.report.verdict.render import render_report
 from modelprint.suspects.local import TorchSuspect
+from modelprint.suspects.onnx import OnnxSuspect
 from modelprint.suspects.open import SuspectOptions
 from modelprint.suspects.serving import create_app
 from modelprint.training.recipes import TrainRecipe
@@ -198,6 +204,59 @@ def test_every_way_to_a_suspect_gives_the_same_score(world: World, fingerprint: 
     export_queries(fingerprint, tmp_path / "queries")
     first = json.loads((tmp_path / "queries" / "000000.json").read_text())
     assert set(first) == {"length", "width", "rooms", "colour"}
+
+
+class OfTheTable(nn.Module):
+    """A network of points behind what makes points of the values of a table."""
+
+    def __init__(self, network: nn.Module, columns: tuple[Column, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("low", torch.tensor([one.low for one in columns]))
+        self.register_buffer("span", torch.tensor([one.step * (one.levels - 1) for one in columns]))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return self.network((values - self.low) / self.span)
+
+
+def exported(network: nn.Module, path: Path, *, columns: int = 4) -> str:
+    """An ONNX file of a network."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            copy.deepcopy(network).eval(), (torch.zeros(1, columns),), str(path), dynamo=False, opset_version=17,
+            input_names=["values"], dynamic_axes={"values": {0: "n"}},
+        )  # fmt: skip
+    return str(path)
+
+
+def test_an_onnx_file_is_judged_as_the_model_that_it_was_made_from(
+    world: World, fingerprint: Fingerprint, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    columns = fingerprint.modality.columns
+    networks = (world.copies[0], world.independents[20])
+    verdicts = [verify(fingerprint, one) for one in networks]
+    assert [one.verdict for one in verdicts] == ["derived", "not-shown"]
+    for network, expected in zip(networks, verdicts, strict=True):
+        file = exported(OfTheTable(network, columns), tmp_path / "m.onnx")
+        found = verify(fingerprint, file)
+        assert (found.score, found.verdict) == (expected.score, expected.verdict)
+        bare = exported(network, tmp_path / "points.onnx")  # it takes points: the options say how values become such
+        scale = ModelOptions(
+            mean=tuple(one.low for one in columns), std=tuple(one.step * (one.levels - 1) for one in columns)
+        )
+        assert verify(fingerprint, bare, options=SuspectOptions(model=scale)).score == expected.score
+    suspect = OnnxSuspect(Path(file), shape=(4,), classes=4, modality=fingerprint.modality)
+    scores = suspect.ask(fingerprint.queries, access=Access.SCORES).scores
+    logits = networks[1](fingerprint.modality.to_model(fingerprint.queries)).detach().numpy()
+    assert np.allclose(scores, logits, atol=1e-3)
+    narrow = exported(nn.Linear(3, 4), tmp_path / "narrow.onnx", columns=3)
+    with pytest.raises(MisfitError, match="takes 3 numbers, the vectors have 4 columns"):
+        verify(fingerprint, narrow)
+    assert world.source.spec is not None
+    turned = run_attack("onnx-round-trip", {}, world.copies[0], world.source.spec, world.queries, seed=0)
+    assert verify(fingerprint, turned.model).score == verdicts[0].score
 
 
 def test_a_model_of_another_table_is_asked_by_the_names_of_columns(
