@@ -23,6 +23,7 @@ from modelprint.data.folders import read_image_folder
 from modelprint.nn.files import ModelCard, save_model
 from modelprint.nn.loading import load_model
 from modelprint.nn.spec import ModelSpec, build
+from modelprint.nn.weight_files import read_bytes
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.suspects.onnx import OnnxSuspect
 from modelprint.suspects.recorded import read_recording, record, write_recording
@@ -181,3 +182,14 @@ def test_what_reads_strangers_files(tmp_path: Path) -> None:
         assert stream.tell() == 0
         with pytest.raises(BombError, match="would unpack"):
             check_zip(stream, growth=10)
+
+
+def test_files_larger_than_the_memory_are_not_read(tmp_path: Path) -> None:
+    """A hole of a terabyte takes no place on the disk."""
+    path = tmp_path / "large.safetensors"
+    path.touch()
+    os.truncate(path, 2**40)
+    with pytest.raises(OSError, match=r"1,099,511,627,776 bytes are more than the [\d,]+ of this machine's memory"):
+        read_regular(path)
+    with pytest.raises(ModelError, match="are more than the"):
+        read_bytes(path)

@@ -42,10 +42,21 @@ def read_regular(path: Path) -> bytes:
     """The bytes of a regular file; a symbolic link to one is followed.
 
     Raises:
-        OSError: as `open_regular`.
+        OSError: as `open_regular`; or larger than this machine's memory.
     """
     with open_regular(path) as stream:
+        size, memory = os.fstat(stream.fileno()).st_size, machine_memory()
+        if memory is not None and size > memory:
+            raise OSError(errno.ENOMEM, f"its {size:,} bytes are more than the {memory:,} of this machine's memory")
         return stream.read()
+
+
+def machine_memory() -> int | None:
+    """Bytes of memory that this machine has; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
 
 
 def read_inside(folder: Path, name: str) -> bytes:

@@ -162,7 +162,7 @@ def folders() -> Iterator[HostileInput]:
         "debug-of-text": put("fingerprint.pb", b"\xff\xfe" * 100),
         "python-beside": put("assets/sitecustomize.py", b"raise SystemExit"),
     }
-    harmless = {"data-short", "name-with-escapes", "debug-of-text", "python-beside", "many-files"}
+    harmless = {"name-with-escapes", "debug-of-text", "python-beside"}
     for name, change in changes.items():
         yield case(
             f"folders/{name}", "whole", exits=ANY if name in harmless else REFUSED, change=change,
