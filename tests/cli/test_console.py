@@ -44,6 +44,20 @@ def test_a_line_comes_early_where_a_tenth_more_is_done(monkeypatch: pytest.Monke
     assert len(lines) == 10
 
 
+def test_a_stage_that_comes_again_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two parts of a scheme train shadow models each, minutes apart."""
+    lines: list[str] = []
+    monkeypatch.setattr(console, "say", lines.append)
+    now = 0.0
+    report = Lines(every=30.0, least=5.0, clock=lambda: now)
+    for began in (0.0, 1000.0):
+        for done in range(3):
+            now = began + 10 * done
+            report("shadow models", done, 2)
+    assert lines[-1] == "shadow models: 2 of 2, about 0 s left"
+    assert lines[-2] == "shadow models: 1 of 2, about 10 s left"
+
+
 def test_what_finishes_nothing_for_long_shows_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     monkeypatch.setattr(console, "say", lines.append)

@@ -125,9 +125,10 @@ class Lines:
         """Take note of how much of a stage is done."""
         with self._lock:
             now = self.clock()
-            current = self._stages.setdefault(
-                stage, _Stage(name=stage, began=now, first=done, done=done, total=total, said=done)
-            )
+            current = self._stages.get(stage)
+            if current is None or done < current.done:  # a stage that comes a second time begins anew
+                current = _Stage(name=stage, began=now, first=done, done=done, total=total, said=done)
+                self._stages[stage] = current
             current.done, current.total = done, total
             self._current = None if done >= total else current
             further = 10 * (done - current.said) >= total
