@@ -16,6 +16,7 @@ from pydantic_core import core_schema
 from modelprint.bench.recording.table_file import TableFile
 from modelprint.cli.check_report import CheckReport
 from modelprint.cli.printed import AskingCost, Inspection, RegistryListing
+from modelprint.core.ancestry import ProvenanceSet
 from modelprint.core.identification import Identification
 from modelprint.core.records import Record
 from modelprint.core.verdict import Verdict
@@ -29,6 +30,7 @@ PLACE = Path(__file__).parents[1] / "docs" / "schemas"
 PRINTED: dict[str, type[Record]] = {
     "verify": Verdict,
     "identify": Identification,
+    "ancestors": ProvenanceSet,
     "scan": Screen,
     "registry-list": RegistryListing,
     "check": CheckReport,

@@ -40,6 +40,10 @@ _COMMANDS = {
     "inspect": ("ownership:inspect", "Show what a fingerprint holds; export its queries as PNGs."),
     "verify": ("ownership:verify", "Check a suspect: derived, not shown, or inconclusive."),
     "identify": ("identify:identify", "Say which of several owners' models a suspect was made from, if any."),
+    "ancestors": (
+        "ancestors:ancestors",
+        "Say from which models a suspect may be made: a set with stated coverage.",
+    ),
     "registry": ("screening:registry", "Keep the fingerprints of many owners in one place."),
     "scan": ("screening:scan", "Check many suspects against every fingerprint of a registry."),
     "console": ("console_page:console", "Show a registry as a local web page: add, scan, read, export."),
