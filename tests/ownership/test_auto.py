@@ -196,6 +196,8 @@ def test_an_owner_without_shadow_models_gets_what_needs_none(digits: Digits, poo
     verdict = verify(poor, attacked(digits, "ftal", epochs="2"), alpha=ALPHA)
     assert verdict.verdict == "derived"
     assert says(verdict)["scores"] == "derived"
+    assert "labels" in says(verdict)
+    assert "labels are not counted" in verdict.message
     assert verdict.relation == "unknown"  # a common parent was not ruled out
     verdicts = [verify(poor, model, alpha=ALPHA) for model in strangers(digits, 6, seed=21)]
     assert sum(one.verdict == "derived" for one in verdicts) <= 3

@@ -152,6 +152,25 @@ def test_one_level_that_is_far_above_is_enough() -> None:
         assert p_value(suspect) == 1 / (N + 1)
 
 
+def test_weights_count_only_where_they_stand_out() -> None:
+    """All but a twentieth of the models get nothing for their weights, and at least one gets something."""
+    for count in (N + 1, 100):
+        flat = level(Access.SCORES, [0.0] * count)
+        weights = level(Access.WEIGHTS, list(np.linspace(0.0, 1.0, count)))
+        own, others = combined_scores([flat, weights])
+        assert own == 0.0
+        assert (others > 0).sum() == max(1, round(0.05 * (count - 1)))
+
+
+def test_noise_in_weights_does_not_outweigh_scores() -> None:
+    """An extracted copy stands out by its scores, and by its weights it is as any other model."""
+    draw = np.random.default_rng(3)
+    scores, weights = draw.normal(size=(2, 101))
+    scores[0], weights[0] = scores[1:].max() + 0.5, 0.0
+    own, others = combined_scores([level(Access.SCORES, list(scores)), level(Access.WEIGHTS, list(weights))])
+    assert (others >= own).sum() <= 1
+
+
 def test_models_that_cannot_be_compared_are_not_ranked() -> None:
     draw = np.random.default_rng(0)
     table = draw.normal(size=(3, N + 1))

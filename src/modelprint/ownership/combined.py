@@ -2,10 +2,11 @@
 
 Each level gives a score to the suspect and to every calibration model that was read at the same levels. A score counts
 by how far it lies above the median of all of them, the suspect among them, over the distance between their quartiles;
-what lies below the median counts nothing. The sum over the levels is the combined score (`schemes.auto`), and its rank
-within each kind of calibration model is the p-value.
+what lies below the median counts nothing. Weights show a copy plainly or say nothing: they count by how far they lie
+above all but a twentieth. The sum over the levels is the combined score (`schemes.auto`), and its rank within each kind
+of calibration model is the p-value.
 
-Medians and quartiles are those of all models that are ranked, the suspect among them, so that exchanging the suspect
+These order statistics are those of all models that are ranked, the suspect among them, so that exchanging the suspect
 and an independent model of its kind exchanges their sums, and changes nothing else: the rank is exact, whatever the
 levels have to do with each other (docs/evidence-levels.md has the proof).
 """
@@ -23,7 +24,7 @@ from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
 from modelprint.core.verdict import Evidence, FalseAccusations, Relation
 from modelprint.lineage import LineageResult
-from modelprint.ownership.above import above, combined_alone
+from modelprint.ownership.above import MEDIAN, PLAINLY, Column, above, combined_alone
 from modelprint.ownership.decide import (
     CalibrationScores,
     Decision,
@@ -57,6 +58,7 @@ class Level:
         least: the lowest that the scores of the calibration models can be, where they depend on missing answers, too;
             `calibration` then holds the highest. None otherwise.
         missing: queries that were asked and not answered.
+        counts: whether it is part of the combined score, and not evidence by itself alone.
     """
 
     access: Access
@@ -68,6 +70,16 @@ class Level:
     exact: bool = True
     least: Float[np.ndarray, " n"] | None = None
     missing: int = 0
+    counts: bool = True
+
+    @property
+    def counts_from(self) -> float:
+        """The share of all models that lie below what counts."""
+        return _counts_from(self.access)
+
+
+def _counts_from(access: Access) -> float:
+    return PLAINLY if access is Access.WEIGHTS else MEDIAN
 
 
 def levels_of(
@@ -121,9 +133,15 @@ def levels_of(
                 exact=bool(theirs.answered[asked[index]].all()),
                 least=decision.calibration_least,
                 missing=int((~theirs.answered[asked[index]]).sum()),
+                counts=access in scheme.counted_at(_read(scheme, fingerprint, asked)),
             )
         )
     return levels
+
+
+def _read(scheme: Auto, fingerprint: Fingerprint, asked: np.ndarray) -> Access:
+    """The highest level whose queries were asked."""
+    return max(level for level in scheme.parts if asked[part_index(fingerprint, scheme, level)].any())
 
 
 def shared_scores(scheme: Auto, fingerprint: Fingerprint) -> dict[Access, CalibrationScores]:
@@ -168,6 +186,7 @@ def combined_scores(levels: Sequence[Level]) -> tuple[float, Float[np.ndarray, "
             least_others=None if level.least is None else level.least[ranked],
             resolution=level.resolution,
             exact=level.exact,
+            counts_from=level.counts_from,
         )
         own += mine
         others[ranked] += theirs
@@ -180,15 +199,21 @@ def calibrated_alone(
     """The threshold of the combined score by the calibration models alone; with a suspect among them it is another."""
     columns = []
     for level, shared in shared_scores(scheme, fingerprint).items():
-        if level <= access:
+        if level in scheme.counted_at(access):
             everything = np.ones(len(shared.source), dtype=bool)
             scores = shared.on(everything, level, matched=False)
-            columns.append((scores, scheme.parts[level].resolution))
+            columns.append(Column(scores=scores, resolution=scheme.parts[level].resolution))
     if access >= Access.WEIGHTS:
         known = [np.nan if model.weights is None else model.weights for model in fingerprint.manifest.calibration]
-        columns.append((np.array(known, dtype=np.float64), SCHEMES[Auto.weights].resolution))
-    ranked = ~np.isnan(np.stack([column for column, _ in columns])).any(axis=0)
-    total = combined_alone([(column[ranked], resolution) for column, resolution in columns])
+        columns.append(
+            Column(
+                scores=np.array(known, dtype=np.float64),
+                resolution=SCHEMES[Auto.weights].resolution,
+                counts_from=_counts_from(Access.WEIGHTS),
+            )
+        )
+    ranked = ~np.isnan(np.stack([column.scores for column in columns])).any(axis=0)
+    total = combined_alone([replace(column, scores=column.scores[ranked]) for column in columns])
     groups, families = fingerprint.groups, fingerprint.families
     places = np.flatnonzero(ranked)
     return ranked_by_kind(
@@ -213,11 +238,12 @@ def decide_together(
         owners, pool_kinds: as of `decide`.
     """
     comparable = weights is not None and weights.decision.score is not None
-    speaking = [*levels, *([weights] if weights is not None and comparable else [])]
+    counted = [level for level in levels if level.counts]
+    speaking = [*counted, *([weights] if weights is not None and comparable else [])]
     evidence = tuple(
         _evidence(level) for level in sorted([*levels, *([weights] if weights else [])], key=lambda one: -one.access)
     )
-    silent = next((level for level in levels if level.decision.score is None), None)
+    silent = next((level for level in counted if level.decision.score is None), None)
     if weights is not None and comparable and not fingerprint.calibration:
         decision = weights.decision  # by the test of permuted channels, if by any
     elif silent is not None:
@@ -227,8 +253,9 @@ def decide_together(
         decision = weights.decision
     else:
         decision = _ranked(speaking, fingerprint, alpha=alpha, owners=owners, pool_kinds=pool_kinds)
-        if decision.outcome == "not-shown" and (hidden := sum(one.missing for one in levels if one.least is not None)):
+        if decision.outcome == "not-shown" and (hidden := sum(one.missing for one in counted if one.least is not None)):
             decision = unscored(decision, hidden_message(hidden))
+        decision = replace(decision, message=decision.message + _not_counted(levels))
     return replace(
         decision,
         evidence=evidence,
@@ -323,6 +350,12 @@ def _decided(
         note="" if matched is None else matched.note,
         uncovered=uncovered,
     )
+
+
+def _not_counted(levels: Sequence[Level]) -> str:
+    """A remark on levels that stand as evidence only."""
+    alone = [str(level.access) for level in levels if not level.counts]
+    return f"; {' and '.join(alone)} are not counted: no shadow models chose their queries" if alone else ""
 
 
 def _worst(rank: Ranking) -> str:

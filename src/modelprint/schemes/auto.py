@@ -2,9 +2,9 @@
 
 What a suspect is decides what can be compared: an address gives labels or scores, a file its weights, too. Each level
 is read by the scheme that is best at it; `modelprint.ownership.combined` puts their scores together and ranks the sum
-among calibration models that were read at the same levels. The sum is that of the parts above the median, each over its
-spread: a test against any shift upwards, whichever level shows it (A. Kudo, "A multivariate analogue of the one-sided
-test", Biometrika 50, 1963).
+among calibration models that were read at the same levels. The sum is that of the parts above the median (of weights,
+above all but a twentieth of the models), each over its spread: a test against any shift upwards, whichever level shows
+it (A. Kudo, "A multivariate analogue of the one-sided test", Biometrika 50, 1963).
 
 Differs from the paper: levels are not taken for independent or normal; the rank among calibration models is the test.
 
@@ -191,6 +191,20 @@ class Auto(Scheme):
     def asked_at(self, access: Access) -> Mapping[Access, Scheme]:
         """The parts whose queries are put to a suspect that gives this much."""
         return {level: part for level, part in self.parts.items() if level <= access}
+
+    def counted_at(self, access: Access) -> Mapping[Access, Scheme]:
+        """Those of them that are part of the combined score.
+
+        Labels that were not chosen on shadow models add more noise to scores than they show (docs/design/0016-auto.md):
+        where scores are read, they stand as evidence by themselves.
+
+        >>> list(Auto(labels="akh").counted_at(Access.SCORES)), list(Auto(labels="akh").counted_at(Access.LABELS))
+        ([<Access.SCORES: 2>], [<Access.LABELS: 0>])
+        """
+        asked = self.asked_at(access)
+        if Access.SCORES not in asked:
+            return asked
+        return {level: part for level, part in asked.items() if level >= Access.SCORES or part.needs.learns}
 
     def shares(self, access: Access, budget: int | None) -> dict[Access, int | None]:
         """The budget of each part that is asked; None: all of its queries.

@@ -16,7 +16,7 @@ from modelprint.bench.answers.schemes import ANSWER_SCHEMES, Evidence
 from modelprint.core.access import Access
 from modelprint.core.registry import Registry
 from modelprint.core.suspect import Answers
-from modelprint.ownership.above import combined_alone
+from modelprint.ownership.above import Column, combined_alone
 from modelprint.ownership.combined import Level, combined_scores
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, unscored_decision
 from modelprint.schemes import SCHEMES
@@ -116,7 +116,16 @@ def auto(evidence: ScoredEvidence, generator: np.random.Generator) -> ScoredInte
         ]
         return _together(levels, evidence.alpha)
 
-    both = None if level.alone is None else combined_alone([(theirs, resolution), (level.alone, Residual.resolution)])
+    both = (
+        None
+        if level.alone is None
+        else combined_alone(
+            [
+                Column(scores=theirs, resolution=resolution),
+                Column(scores=level.alone, resolution=Residual.resolution),
+            ]
+        )
+    )
     return ScoredInterview(
         queries=len(by_labels.queries) + len(level.queries),
         threshold=None if both is None else threshold(both, evidence.alpha),
