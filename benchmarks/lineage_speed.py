@@ -1,17 +1,19 @@
 """Seconds and memory of comparing the weights of two files of 100 million parameters.
 
-    python -m benchmarks.lineage_speed [--layers 6] [--width 4096] [--threads 2]
+    python -m benchmarks.lineage_speed [--layers 6] [--width 4096] [--threads 2] [--rounds 1] [--earlier CHECKOUT]
 
 Both files are synthetic: square layers of a dense net, float16, in a temporary folder. The suspect is a copy with
 noise, the same with permuted and rescaled channels, or another model. Each comparison runs in a process of its own:
 opening both files, making the reference, and comparing with matched channels and the p-value. Memory is the process's
-peak beyond that after importing, less two float32 weights. Writes benchmarks/results/lineage_speed.json.
+peak beyond that after importing, less two float32 weights. With --earlier the package of another checkout does the same
+in turn, and `earlier` holds its rows. Writes benchmarks/results/lineage_speed.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -75,11 +77,28 @@ def peak() -> int:
     return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
+def in_own_process(checkout: Path, folder: Path, case: str, *, width: int, threads: int) -> dict[str, Any]:
+    """What `one` gives in a process of a checkout's package."""
+    words = ["--case", case, "--folder", str(folder), "--width", str(width), "--threads", str(threads)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.lineage_speed", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": f"{checkout / 'src'}{os.pathsep}{checkout}"},
+    )
+    row: dict[str, Any] = json.loads(done.stdout)
+    return row
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=4096)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--earlier", type=Path)
     parser.add_argument("--case", choices=CASES)
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
@@ -87,25 +106,20 @@ def main() -> None:
     if arguments.case:
         print(json.dumps(one(arguments.folder, arguments.case, arguments.width)))
         return
-    rows = []
-    with tempfile.TemporaryDirectory() as name:
-        write_files(Path(name), layers=arguments.layers, width=arguments.width)
-        for case in CASES:
-            words = ["--case", case, "--folder", name, "--width", str(arguments.width)]
-            words += ["--threads", str(arguments.threads)]
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.lineage_speed", *words],
-                capture_output=True,
-                text=True,
-                check=True,
-                cwd=CHECKOUT,
-            )
-            rows.append(json.loads(done.stdout))
-            print(rows[-1], flush=True)
+    checkouts = {"rows": CHECKOUT} | ({"earlier": arguments.earlier.resolve()} if arguments.earlier else {})
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in checkouts}
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(Path(folder), layers=arguments.layers, width=arguments.width)
+        for _ in range(arguments.rounds):
+            for case in CASES:
+                for name, checkout in checkouts.items():
+                    row = in_own_process(checkout, Path(folder), case, width=arguments.width, threads=arguments.threads)
+                    rows[name].append(row)
+                    print(name, row, flush=True)
     parameters = arguments.layers * arguments.width**2
     write_result(
         "lineage_speed.json",
-        {"parameters": parameters, "layers": arguments.layers, "rows": rows, "provenance": provenance()},
+        {"parameters": parameters, "layers": arguments.layers, **rows, "provenance": provenance()},
     )
 
 
