@@ -29,13 +29,13 @@ import torch
 from benchmarks.common import provenance, write_result
 from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Entrant, Field
-from modelprint.bench.judging import CalibrateTask, Member, _weights, calibrate
+from modelprint.bench.judging import CalibrateTask, Member, calibrate
 from modelprint.bench.store import Store
 from modelprint.bench.work import CraftTask, craft
 from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
 from modelprint.lineage import LineageResult, StateTensors, compare
-from modelprint.nn.loading import load_model
+from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.ask import interrogate
 from modelprint.ownership.combined import Level, weights_level
 from modelprint.ownership.concluding import SharedScores, calibration_scores, concluded
@@ -108,7 +108,7 @@ def judged(fingerprint: Fingerprint, models: Sequence[ZooModel], accuracy: float
             interview,
             alpha=ALPHA,
             pool_kinds=True,
-            weights=_weights(fingerprint, loaded, ALPHA),
+            weights=weights_level(_compared(fingerprint, loaded), fingerprint, alpha=ALPHA, pool_kinds=True),
         )
         relations[truth(model, source)][str(decision.relation)] += 1
     return {name: dict(sorted(counts.items())) for name, counts in sorted(relations.items())}
@@ -126,8 +126,7 @@ def split_rates(fingerprint: Fingerprint, models: Sequence[ZooModel], seed: int)
         if model.part == "test" and model.role == "independent":
             loaded = load_model(model.path)
             given = opened(loaded, fingerprint).ask(fingerprint.queries, access=Access.SCORES)
-            assert fingerprint.weights is not None
-            shares = compare(fingerprint.weights, StateTensors(loaded.module.state_dict()), p_value=False)
+            shares = _compared(fingerprint, loaded)
             records.append(
                 CalibrationModel(name=model.id, identity=model.row.sha256, kind=model.kind, weights=shares.score)
             )
@@ -165,6 +164,11 @@ def split_rates(fingerprint: Fingerprint, models: Sequence[ZooModel], seed: int)
         }
         for level, counts in accused.items()
     }
+
+
+def _compared(fingerprint: Fingerprint, model: LoadedModel) -> LineageResult:
+    assert fingerprint.weights is not None
+    return compare(fingerprint.weights, StateTensors(model.module.state_dict()), p_value=False)
 
 
 def derived(

@@ -10,16 +10,17 @@ from modelprint.bench.benches import bench_names, bench_of
 from modelprint.bench.plan import Contender, Knob
 from modelprint.core.errors import UsageError
 
-# SHA-256 of each benchmark, as it was when benchmarks were Python; fashion with residual since
+# SHA-256 of each benchmark, as it was when benchmarks were Python; fashion with residual, its evasions with residual and auto since
 BENCHES = {
     "digits": "5f2a4d64adf26055",
     "fashion": "b3be7dc428c576b1",
     "fashion-contrast": "87320359c10332d8",
-    "fashion-evasion": "ee84028ccbe9af91",
+    "fashion-evasion": "010a2d8bf139bd6a",
     "fashion-expect": "b9fc53a599654563",
     "cifar10-small": "146ade02a787fb38",
     "cifar10-small-contrast": "39af89ee612c00d3",
     "cifar10-small-evasion": "306fb493294ad323",
+    "cifar10-small-evidence": "20a12e3d9c68b217",
     "cifar10": "d5433c8d870ef29f",
     "series": "ee3b6da90432c340",
     "control-charts": "a8ce28714bde5432",
