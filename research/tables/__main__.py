@@ -21,7 +21,7 @@ from research.tables.evidence_reach import evidence_aims
 from research.tables.false_claims_table import false_claims, forged_data
 from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
 from research.tables.leaderboard import leaderboard
-from research.tables.level_tables import auto, found, relation, residual, splits
+from research.tables.level_tables import auto, components, found, relation, residual, splits, sums
 from research.tables.modality_tables import of_zoo
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
@@ -114,7 +114,11 @@ def main() -> None:
     _fill("leaderboard.md", {"leaderboard fashion": leaderboard("fashion")})
     _fill("evidence-levels.md", {"found": found(), "splits": splits(), "relation": relation()})
     _fill("design/0014-residual.md", {"residual": residual()})
+    if (RESULTS / "residual_components_fashion.json").exists():
+        _fill("design/0014-residual.md", {"components": components()})
     _fill("design/0016-auto.md", {"auto": auto()})
+    if (RESULTS / "auto_sums_fashion.json").exists():
+        _fill("design/0016-auto.md", {"sums": sums()})
     evaded = {
         "evasion found": evasion_rates("fashion-evasion"),
         "evasion auc": areas("fashion-evasion"),

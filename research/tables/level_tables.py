@@ -94,6 +94,42 @@ def relation() -> str:
     return f"{table(['truly', 'n', *stories], lines)}\n\n{right}. {_made(study)}"
 
 
+def components() -> str:
+    """What residual finds by how much is taken away."""
+    study = json.loads((RESULTS / "residual_components_fashion.json").read_text())
+    lines = []
+    for name, row in study["settings"].items():
+        copies, others = (row[f"called_derived_{side}"] for side in ("derived", "independent"))
+        verdicts = [
+            f"{one['count']} of {one['n']} ({one['interval'][0]:.2f}-{one['interval'][1]:.2f})"
+            for one in (copies, others)
+        ]
+        lines.append([name, f"{row['auc']:.3f}", f"{row['tpr_at_1']:.2f}", *verdicts])
+    how = study["provenance"]
+    head = ["taken away", "AUC", "T1%F", "copies found", "independent models called derived"]
+    note = f"(`python -m research.studies.residual_components`, {how['date']}, revision {how['revision']}.)"
+    return f"{table(head, lines)}\n\n{note}"
+
+
+def sums() -> str:
+    """What the sums of levels that were compared find on the development models."""
+    study = json.loads((RESULTS / "auto_sums_fashion.json").read_text())
+    labels = ("auto, 8 + 8", "auto, no shadow models")
+    rules = list(dict.fromkeys(name.rpartition(": ")[0] for name in study[labels[0]]["rules"]))
+    lines = []
+    for rule in rules:
+        rows = [study[label]["rules"][f"{rule}: {read}"] for label in labels for read in ("scores", "weights")]
+        lines.append([rule, *(f"{row['tpr_at_1']:.2f} / {row['auc']:.2f} / {row['found']:.2f}" for row in rows)])
+    head = ["sum", *(f"{label.removeprefix('auto, ')}: {read}" for label in labels for read in ("scores", "files"))]
+    how = study["provenance"]
+    counts = " and ".join(str(sum(study[label]["copies"])) for label in labels)
+    note = (
+        f"T1%F / AUC / found by the verdict, means over 3 sources, {counts} copies. "
+        f"(`python -m research.studies.auto_sums`, {how['date']}, revision {how['revision']}.)"
+    )
+    return f"{table(head, lines)}\n\n{note}"
+
+
 def _configurations(chosen: Sequence[tuple[str, str, int]]) -> str:
     results = find_results(str(RESULTS / "fashion.json"))
     lines = []
