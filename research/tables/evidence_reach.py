@@ -101,9 +101,10 @@ def _large() -> Iterable[tuple[str, str]]:
     seconds = max(row["seconds"] for row in speed["rows"])
     spent = max(row["processor_seconds"] for row in speed["rows"])
     memory = max(row["mebibytes_above_two_weights"] for row in speed["rows"])
+    met = _met(seconds <= 20 and memory <= 1024)
     yield (
         "weights: two files of 100 million parameters in <= 20 s, <= 1 GiB above a pair of tensors",
-        f"{seconds:.0f} s ({spent:.0f} s of processor time), {memory:.0f} MiB, {_met(seconds <= 20 and memory <= 1024)}",
+        f"{seconds:.0f} s ({spent:.0f} s of processor time), {memory:.0f} MiB, {met}",
     )
 
 

@@ -10,7 +10,7 @@ from modelprint.bench.benches import bench_names, bench_of
 from modelprint.bench.plan import Contender, Knob
 from modelprint.core.errors import UsageError
 
-# SHA-256 of each benchmark, as it was when benchmarks were Python; fashion with residual, its evasions with residual and auto since
+# SHA-256 of each benchmark, as it was when benchmarks were Python; fashion and its evasions with what joined since
 BENCHES = {
     "digits": "5f2a4d64adf26055",
     "fashion": "f0a8df4559f99ba9",
