@@ -15,6 +15,7 @@ import torch
 from modelprint.modalities.base import Labelled
 from modelprint.modalities.image import IMAGE
 from modelprint.modalities.image.storage import to_bytes
+from modelprint.modalities.wire import TensorForm
 from modelprint.ownership.plane import grid
 from modelprint.perturb.topping import topped_up
 
@@ -67,7 +68,7 @@ def test_transformed_images_are_these(name):
 
 def test_tensors_files_and_slices_are_these():
     wire = IMAGE.wire
-    normalised = wire.encoder(layout="nhwc", mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7)).encode(IMAGES)
+    normalised = wire.encoder(TensorForm(layout="nhwc", mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))).encode(IMAGES)
     assert short(normalised) == "2406d24495c8d106"
     assert hashlib.sha256(wire.file(IMAGES[0])).hexdigest()[:16] == "ce78df0ee612bd84"
     assert short(to_bytes(grid(IMAGES[:3], side=5))) == "2acce56560431d10"

@@ -14,6 +14,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.modalities.text import TEXT
 from modelprint.modalities.text.storage import stored_texts, texts_of
+from modelprint.modalities.wire import TensorForm
 from modelprint.suspects.local import TorchSuspect
 from modelprint.suspects.onnx import OnnxSuspect
 from modelprint.suspects.open import SuspectOptions, open_suspect
@@ -61,12 +62,12 @@ def test_what_is_sent() -> None:
     stored = stored_texts(["café", "b"], 8)
     wire = TEXT.wire
     assert wire.encoder().encode(stored).tolist() == ["café", "b"]
-    assert wire.encoder(dtype="uint8").encode(stored).shape == (2, 8)
+    assert wire.encoder(TensorForm(dtype="uint8")).encode(stored).shape == (2, 8)
     assert wire.invocation(stored, wire.encoder()) == {"inputs": ["café", "b"]}
     assert wire.file(stored[0]) == "café".encode()
     assert np.array_equal(wire.decoded(np.array(["café"], dtype=object), "text"), stored_texts(["café"], 5))
     with pytest.raises(SuspectError, match="the tokenizer is the model's"):
-        wire.encoder(mean=(0.5,))
+        wire.encoder(TensorForm(mean=(0.5,)))
     with pytest.raises(MisfitError, match="takes 9, the texts are rows of 8 bytes"):
         wire.layout((None, 9), (8,), who="m.onnx")
 

@@ -37,7 +37,7 @@ _COMMANDS = {
     "attack": ("models:attack", "Make a copy as a thief would: fine-tune, prune, extract ..."),
     "enroll": ("ownership:enroll", "Make the fingerprint of a model."),
     "plan": ("plan:plan", "Say how many calibration models and queries an error rate and a power need."),
-    "inspect": ("ownership:inspect", "Show what a fingerprint holds; export its queries as PNGs."),
+    "inspect": ("ownership:inspect", "Show what a fingerprint holds; export its queries as files."),
     "verify": ("ownership:verify", "Check a suspect: derived, not shown, or inconclusive."),
     "identify": ("identify:identify", "Say which of several owners' models a suspect was made from, if any."),
     "ancestors": (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped, UInt8
+from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 
 from modelprint.core.convention import Convention
@@ -319,11 +319,11 @@ class Modality(ABC):
         return np.ones(len(others))
 
     @property
-    def front_tokens(self) -> UInt8[np.ndarray, " tokens"]:
+    def front_tokens(self) -> Shaped[np.ndarray, " tokens"]:
         """The tokens that a trigger in front of inputs is written in; none in a continuous space."""
-        return np.zeros(0, dtype=np.uint8)
+        return np.zeros(0)
 
-    def fronted(self, stored: Stored, front: UInt8[np.ndarray, " size"]) -> Stored:
+    def fronted(self, stored: Stored, front: Shaped[np.ndarray, " size"]) -> Stored:
         """Inputs with tokens in front, cut at their end where they grow too long; as they are in a continuous space."""
         return stored
 

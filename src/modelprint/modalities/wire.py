@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -17,6 +18,41 @@ BYTES: Number = "uint8"
 TEXTS: Number = "text"
 NUMBERS: Mapping[str, Number] = {"FP32": FLOATS, "FP64": FLOATS, "UINT8": BYTES, "BYTES": TEXTS}
 Picture = Literal["png", "jpeg", "wav"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorForm:
+    """How a model wants its tensor, as far as a file or a user says.
+
+    Attributes:
+        layout: the order of axes, where a modality has several.
+        dtype: of the tensor.
+        mean, std: taken off and divided by, where the model does not do that itself.
+        size, bgr, value_range: of pictures; as in `ModelOptions`.
+        channels: of pictures, where a model takes others than they have.
+    """
+
+    layout: Layout | None = None
+    dtype: Number = FLOATS
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    size: tuple[int, int] | None = None
+    bgr: bool = False
+    value_range: tuple[float, float] = (0.0, 1.0)
+    channels: int | None = None
+
+    def asks_beyond(self, *known: str) -> bool:
+        """Whether it says anything but these fields.
+
+        >>> TensorForm(bgr=True).asks_beyond("mean", "std"), TensorForm(mean=(0.5,)).asks_beyond("mean", "std")
+        (True, False)
+        """
+        return any(
+            getattr(self, field.name) not in (field.default, ()) for field in fields(self) if field.name not in known
+        )
+
+
+PLAIN = TensorForm()
 
 
 class Encoder(Protocol):
@@ -64,32 +100,13 @@ class Wire:
         records: list[Any] = self.encoder().encode(inputs).tolist()
         return records
 
-    def encoder(
-        self,
-        *,
-        layout: Layout | None = None,
-        dtype: Number = "float32",
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        size: tuple[int, int] | None = None,
-        bgr: bool = False,
-        value_range: tuple[float, float] = (0.0, 1.0),
-        channels: int | None = None,
-    ) -> Encoder:
+    def encoder(self, form: TensorForm = PLAIN) -> Encoder:
         """What makes a model's tensor.
 
-        Args:
-            layout: the order of axes, where a modality has several.
-            dtype: of the tensor.
-            mean, std: taken off and divided by, where the model does not do that itself.
-            size, bgr, value_range: of pictures; as in `ModelOptions`.
-            channels: of pictures, where a model takes others than they have.
-
         Raises:
-            SuspectError: something that this modality does not have.
+            SuspectError: the form asks for something that this modality does not have.
         """
-        said = layout or mean or std or size or bgr or channels or value_range != (0.0, 1.0) or dtype != "float32"
-        if said:
+        if form.asks_beyond():
             raise SuspectError(
                 "these inputs are sent as floats as they are: leave layout, dtype, mean, std, size, bgr and range out"
             )

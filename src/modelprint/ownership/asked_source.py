@@ -26,8 +26,9 @@ from modelprint.nn.options import ModelOptions
 from modelprint.suspects.options import SuspectOptions
 from modelprint.training.classes import Opened, matched, open_for
 
+OF_TYPES = ", with types of scikit-learn, NumPy and SciPy alone"
 SMALLEST = 1e-12  # a probability of 0 has no logarithm
-SOURCES = frozenset({"skops"})  # kinds of file that are asked, and may be sources
+SOURCES = frozenset({"skops", "onnx"})  # kinds of file that are asked, and may be sources
 
 
 class AskedSource(nn.Module):
@@ -42,8 +43,7 @@ class AskedSource(nn.Module):
         super().__init__()
         self.suspect = suspect
         self.modality = modality
-        digest = np.frombuffer(bytes.fromhex(suspect.identity.rpartition(":")[2]), dtype=np.uint8)
-        self.register_buffer("identity", torch.from_numpy(digest.copy()))
+        self.register_buffer("identity", torch.tensor(list(bytes.fromhex(suspect.identity.rpartition(":")[2]))))
         self.place = nn.Parameter(torch.zeros(0), requires_grad=False)
         self.eval()
 
@@ -54,16 +54,17 @@ class AskedSource(nn.Module):
     def forward(self, points: Tensor) -> Float[Tensor, "n classes"]:
         """Logits, float32, of inputs as models take them; they are rounded to what is stored first."""
         stored = self.modality.to_stored(points.detach()).cpu().numpy()
-        scores = self.suspect.ask(stored, access=Access.SCORES).scores
-        assert scores is not None
-        logarithms = np.log(np.maximum(np.asarray(scores, dtype=np.float64), SMALLEST))
+        answers = self.suspect.ask(stored, access=Access.SCORES)
+        assert answers.scores is not None
+        shares = answers.probabilities(answers.scores.shape[1])
+        logarithms = np.log(np.maximum(shares, SMALLEST))
         return torch.from_numpy(logarithms.astype(np.float32)).to(points.device)
 
 
 def open_source(
     data: LabelledSet, reference: str | Path, options: ModelOptions, *, device: str | torch.device = "cpu"
 ) -> Opened:
-    """A model that is to be enrolled, for these data; a file of skops is asked in a child.
+    """A model that is to be enrolled, for these data; a file of skops or ONNX is asked in a child.
 
     Raises:
         ModelError: as `open_model`; or a file of skops that holds other types than scikit-learn's, NumPy's and
@@ -71,7 +72,8 @@ def open_source(
         DataError: as `open_for`.
     """
     path = Path(reference)
-    if kind_of(path) not in SOURCES:
+    kind = kind_of(path)
+    if kind not in SOURCES:
         return open_for(data, reference, options, device=device)
     from modelprint.suspects.open import open_suspect
 
@@ -90,8 +92,8 @@ def open_source(
         card=None,
         path=path,
         notes=(
-            f"{path}: loaded in a confined process, with types of scikit-learn, NumPy and SciPy alone, and asked "
-            "there; it gives no gradients: choose akh, fbi or sac",
+            f"{path}: loaded and asked in a confined process{OF_TYPES if kind == 'skops' else ''}; it gives no "
+            "gradients: choose akh, fbi or sac",
         ),
     )
     return matched(data, model, classes=data.classes)

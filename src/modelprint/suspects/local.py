@@ -18,6 +18,7 @@ from modelprint.core.own_code import in_words, running
 from modelprint.core.suspect import ABSTAINED, Answers, Cost, Suspect
 from modelprint.modalities.base import Modality
 from modelprint.modalities.image import IMAGE
+from modelprint.modalities.wire import TensorForm
 from modelprint.nn.architectures import Normalized
 from modelprint.nn.loading import LoadedModel
 from modelprint.suspects.interpret import ClassIndex, answers_from_outputs, class_of, require_scores
@@ -195,13 +196,14 @@ class CallableSuspect(Suspect):
 
     def in_form(self, convention: Convention) -> CallableSuspect:
         """The same function, given inputs that are prepared already."""
-        encoder = self.modality.wire.encoder(
+        form = TensorForm(
             mean=convention.mean,
             std=convention.std,
             size=convention.size,
             bgr=convention.bgr,
             value_range=convention.value_range,
         )
+        encoder = self.modality.wire.encoder(form)
         return CallableSuspect(
             lambda inputs: self.function(encoder.encode(inputs)),
             identity=self.identity,

@@ -13,7 +13,7 @@ from modelprint.core.access import Access
 from modelprint.core.errors import SuspectError
 from modelprint.core.suspect import Answers
 from modelprint.modalities.image import IMAGE
-from modelprint.modalities.wire import Picture
+from modelprint.modalities.wire import Picture, TensorForm
 from modelprint.modalities.wire import Wire as Carrier
 from modelprint.suspects.aws_signature import AwsKey, signed_headers
 from modelprint.suspects.dialects import Dialect, from_json, to_json
@@ -167,7 +167,7 @@ class MappedApi(Dialect):
     def _filled(self, images: np.ndarray) -> Any:
         request = self.mapping.request
         if request.kind == "tensor":
-            encoder = self.wire.encoder(
+            form = TensorForm(
                 layout=request.layout,
                 dtype=request.dtype,
                 mean=request.mean,
@@ -175,6 +175,7 @@ class MappedApi(Dialect):
                 bgr=request.bgr,
                 value_range=request.value_range,
             )
+            encoder = self.wire.encoder(form)
             tensor = encoder.encode(images)
             values, shape = tensor.tolist(), list(tensor.shape)
         elif request.kind == "records":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from modelprint.core.errors import MisfitError
 from modelprint.modalities.base import Modality
-from modelprint.modalities.wire import BYTES, FLOATS, TEXTS, Encoder, Layout, Number
+from modelprint.modalities.wire import BYTES, FLOATS, TEXTS, Encoder, Layout, Number, TensorForm
 from modelprint.nn.options import ModelOptions
 from modelprint.nn.spec import MAX_SIDE
 
@@ -60,10 +60,11 @@ def plain_encoder(
     """What makes the tensor of a model that declares nothing."""
     size, bgr = size or model.size, bool(model.bgr)
     if dtype == TEXTS:
-        return modality.wire.encoder(dtype=dtype)
+        return modality.wire.encoder(TensorForm(dtype=dtype))
     if dtype == BYTES:
-        return modality.wire.encoder(layout=layout, dtype=dtype, size=size, bgr=bgr, channels=channels)
-    return modality.wire.encoder(
+        form = TensorForm(layout=layout, dtype=dtype, size=size, bgr=bgr, channels=channels)
+        return modality.wire.encoder(form)
+    form = TensorForm(
         layout=layout,
         mean=model.mean,
         std=model.std,
@@ -72,6 +73,7 @@ def plain_encoder(
         value_range=model.value_range or (0.0, 1.0),
         channels=channels,
     )
+    return modality.wire.encoder(form)
 
 
 def resizing_note(

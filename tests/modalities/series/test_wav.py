@@ -12,6 +12,7 @@ from scipy.io import wavfile
 from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.modalities.series.wav import read_wav, write_wav
 from modelprint.modalities.series.wire import SeriesWire
+from modelprint.modalities.wire import TensorForm
 
 TONE = np.stack([np.sin(np.linspace(0, 20, 300)), np.cos(np.linspace(0, 20, 300))]) * 0.9
 
@@ -102,10 +103,10 @@ def test_the_wire() -> None:
     with pytest.raises(SuspectError, match="would round"):
         wire.file(TONE.astype(np.float32))
     assert np.allclose(wire.encoder().encode(series[None])[0], 2 * TONE, atol=1e-3)
-    assert wire.encoder(layout="nhwc", mean=(1.0,), std=(2.0,)).encode(series[None]).shape == (1, 300, 2)
+    assert wire.encoder(TensorForm(layout="nhwc", mean=(1.0,), std=(2.0,))).encode(series[None]).shape == (1, 300, 2)
     assert wire.layout((None, 2, None), (2, 300), who="it") == "nchw"
     for declared in ((None, 3, 300), (None, 2, 299), (None, 300)):
         with pytest.raises(MisfitError, match=r"it takes .*, the series are 2 x 300"):
             wire.layout(declared, (2, 300), who="it")
     with pytest.raises(SuspectError, match="leave dtype, size"):
-        wire.encoder(bgr=True)
+        wire.encoder(TensorForm(bgr=True))

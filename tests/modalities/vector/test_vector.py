@@ -14,6 +14,7 @@ from modelprint.modalities import MODALITIES
 from modelprint.modalities.base import Labelled, modality_of, read_spec
 from modelprint.modalities.vector.modality import Vector
 from modelprint.modalities.vector.spec import Column
+from modelprint.modalities.wire import TensorForm
 
 COLUMNS = (
     Column(name="width", low=-1.5, step=0.01, levels=301, decimals=2),
@@ -117,7 +118,7 @@ def test_rows_are_sent_as_they_stand_in_the_table() -> None:
     assert np.array_equal(wire.encoder().encode(TABLE.as_points(ROWS)), sent)
     assert np.array_equal(wire.decoded(sent, "float32"), ROWS)
     assert np.array_equal(TABLE.for_code(ROWS), sent)
-    normalised = wire.encoder(mean=(1, 0, 0, 0), std=(2, 1, 1, 1)).encode(ROWS)
+    normalised = wire.encoder(TensorForm(mean=(1, 0, 0, 0), std=(2, 1, 1, 1))).encode(ROWS)
     assert np.allclose(normalised[1], [0.25, 9, 2, 7])
     frame = wire.invocation(ROWS, wire.encoder())["dataframe_split"]
     assert frame["columns"] == ["width", "rooms", "colour", "same"]
@@ -133,7 +134,7 @@ def test_rows_are_sent_as_they_stand_in_the_table() -> None:
     with pytest.raises(MisfitError, match="takes 13 numbers, the vectors have 4 columns"):
         wire.layout((None, 13), (4,), who="m.onnx")
     with pytest.raises(SuspectError, match="leave layout, dtype"):
-        wire.encoder(bgr=True)
+        wire.encoder(TensorForm(bgr=True))
 
 
 def test_a_picture_marks_the_cells_that_changed() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from modelprint.data.layout import ORDER, is_leftover, laid_out
 from modelprint.data.named import RawSet
 from modelprint.data.notes import note
 from modelprint.data.readers.base import READERS, SetReader
+from modelprint.data.readers.json_lines import json_lines
 from modelprint.data.readers.series_rows import Row, series_set
 from modelprint.data.references import Reading
 from modelprint.data.tables import LABEL_COLUMNS, PART_COLUMNS
@@ -98,16 +98,8 @@ def read_lines(path: Path, reading: Reading) -> RawSet:
         DataError: a line that is none; the message names it. And as `series_set`.
     """
     rows: list[Row] = []
-    for number, line in enumerate(text_of(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        who = f"{path}, line {number}"
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{who}: it is no JSON ({str(error)[:80]})") from error
-        if not isinstance(fields, dict):
-            raise DataError(f'{who}: expected {{"series": [...], "label": ...}}, got {line[:40]!a}')
+    for line in json_lines(path, expected='{"series": [...], "label": ...}'):
+        fields, who = line.fields, line.who
         series = next((fields[name] for name in SERIES_FIELDS if name in fields), None)
         names = LABEL_COLUMNS if reading.label is None else (reading.label,)
         label = next((fields[name] for name in names if name in fields), None)
@@ -119,7 +111,7 @@ def read_lines(path: Path, reading: Reading) -> RawSet:
             Row(
                 values=_channels(series, who),
                 label=_label(label, who),
-                place=f"line {number}",
+                place=line.place,
                 rate=None if rate is None else _rate(rate, who),
                 part=next((str(fields[name]) for name in PART_COLUMNS if name in fields), None),
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from modelprint.data.layout import ORDER, PARTS, is_leftover, laid_out
 from modelprint.data.named import RawSet
 from modelprint.data.notes import note
 from modelprint.data.readers.base import READERS, SetReader
+from modelprint.data.readers.json_lines import json_lines
 from modelprint.data.references import Reading
 from modelprint.data.tables import LABEL_COLUMNS, PART_COLUMNS, PATH_COLUMNS
 from modelprint.data.text_files import beginning_of, text_of
@@ -56,24 +56,13 @@ def read_lines(path: Path, reading: Reading) -> RawSet:
         DataError: a line that is none; the message names it. And as `text_set`.
     """
     rows: list[Row] = []
-    for number, line in enumerate(text_of(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        place = f"line {number}"
-        try:
-            fields = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, {place}: it is no JSON ({str(error)[:80]})") from error
-        if not isinstance(fields, dict):
-            raise DataError(f'{path}, {place}: expected {{"text": ..., "label": ...}}, got {line[:40]!a}')
+    for line in json_lines(path, expected='{"text": ..., "label": ...}'):
+        fields, who = line.fields, line.who
         rows.append(
             Row(
-                text=_field(fields, reading.text_column, TEXT_COLUMNS, who=f"{path}, {place}", option="--text"),
-                label=_label(
-                    _field(fields, reading.label, LABEL_COLUMNS, who=f"{path}, {place}", option="--label"),
-                    who=f"{path}, {place}",
-                ),
-                place=place,
+                text=_field(fields, reading.text_column, TEXT_COLUMNS, who=who, option="--text"),
+                label=_label(_field(fields, reading.label, LABEL_COLUMNS, who=who, option="--label"), who=who),
+                place=line.place,
                 part=next((str(fields[name]) for name in PART_COLUMNS if name in fields), None),
             )
         )

@@ -15,7 +15,7 @@ from modelprint.modalities.image.colours import OTHER_CHANNELS, recoloured
 from modelprint.modalities.image.picture import pil
 from modelprint.modalities.image.resizing import resized
 from modelprint.modalities.image.storage import LEVELS, as_unit, to_bytes
-from modelprint.modalities.wire import Layout, Number, Picture, Wire
+from modelprint.modalities.wire import PLAIN, Layout, Number, Picture, TensorForm, Wire
 
 
 def layout_of(declared: Sequence[int | None], shape: tuple[int, ...], *, who: str) -> Layout:
@@ -135,28 +135,17 @@ class ImageWire(Wire):
     exact: ClassVar[tuple[str, ...]] = ("uint8-image",)
     datatypes: ClassVar[tuple[str, ...]] = ("FP32", "FP64", "UINT8")
 
-    def encoder(
-        self,
-        *,
-        layout: Layout | None = None,
-        dtype: Number = "float32",
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        size: tuple[int, int] | None = None,
-        bgr: bool = False,
-        value_range: tuple[float, float] = (0.0, 1.0),
-        channels: int | None = None,
-    ) -> TensorFormat:
+    def encoder(self, form: TensorForm = PLAIN) -> TensorFormat:
         """A tensor's format; channels come first unless the layout says otherwise."""
         return TensorFormat(
-            layout=layout or "nchw",
-            dtype=dtype,
-            mean=mean,
-            std=std,
-            size=size,
-            bgr=bgr,
-            value_range=value_range,
-            channels=channels,
+            layout=form.layout or "nchw",
+            dtype=form.dtype,
+            mean=form.mean,
+            std=form.std,
+            size=form.size,
+            bgr=form.bgr,
+            value_range=form.value_range,
+            channels=form.channels,
         )
 
     def enlarged(self, one: Shaped[np.ndarray, "c h w"], least: int | None) -> Shaped[np.ndarray, "c h2 w2"]:

@@ -12,7 +12,7 @@ from jaxtyping import Shaped
 from modelprint.core.errors import MisfitError, SuspectError
 from modelprint.modalities.series.storage import STORED, as_points
 from modelprint.modalities.series.wav import write_wav
-from modelprint.modalities.wire import Encoder, Layout, Number, Picture, Wire
+from modelprint.modalities.wire import PLAIN, Encoder, Layout, Picture, TensorForm, Wire
 
 UNKNOWN_RATE = 8000  # samples a second, written where the data do not say it
 
@@ -50,26 +50,15 @@ class SeriesWire(Wire):
         self.rate = rate
         self.full_scale = full_scale
 
-    def encoder(
-        self,
-        *,
-        layout: Layout | None = None,
-        dtype: Number = "float32",
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        size: tuple[int, int] | None = None,
-        bgr: bool = False,
-        value_range: tuple[float, float] = (0.0, 1.0),
-        channels: int | None = None,
-    ) -> Encoder:
+    def encoder(self, form: TensorForm = PLAIN) -> Encoder:
         """A tensor's format; channels come first unless the layout says otherwise."""
-        if size or bgr or channels or value_range != (0.0, 1.0) or dtype != "float32":
+        if form.asks_beyond("layout", "mean", "std"):
             raise SuspectError("series are sent as floats in the units of the data: leave dtype, size, bgr, range out")
         return SeriesEncoder(
             full_scale=self.full_scale,
-            last=layout == "nhwc",
-            mean=(0.0,) if mean is None else tuple(mean),
-            std=(1.0,) if std is None else tuple(std),
+            last=form.layout == "nhwc",
+            mean=(0.0,) if form.mean is None else tuple(form.mean),
+            std=(1.0,) if form.std is None else tuple(form.std),
         )
 
     def layout(self, declared: Sequence[int | None], shape: tuple[int, ...], *, who: str) -> Layout | None:

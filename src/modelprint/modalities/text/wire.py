@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.modalities.text.characters import control
 from modelprint.modalities.text.storage import LONGEST, STORED, stored_texts, texts_of
-from modelprint.modalities.wire import BYTES, FLOATS, TEXTS, Encoder, Layout, Number, Picture, Wire
+from modelprint.modalities.wire import BYTES, FLOATS, PLAIN, TEXTS, Encoder, Layout, Number, Picture, TensorForm, Wire
 
 
 class StringEncoder:
@@ -45,25 +45,14 @@ class TextWire(Wire):
         """A list of strings."""
         return {"inputs": texts_of(inputs)}
 
-    def encoder(
-        self,
-        *,
-        layout: Layout | None = None,
-        dtype: Number = "float32",
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        size: tuple[int, int] | None = None,
-        bgr: bool = False,
-        value_range: tuple[float, float] = (0.0, 1.0),
-        channels: int | None = None,
-    ) -> Encoder:
+    def encoder(self, form: TensorForm = PLAIN) -> Encoder:
         """Strings, or bytes where a model takes numbers."""
-        if layout or mean or std or size or bgr or channels or value_range != (0.0, 1.0):
+        if form.asks_beyond("dtype"):
             raise SuspectError(
                 "texts are sent as they are, the tokenizer is the model's: leave layout, mean, std, size, bgr and "
                 "range out"
             )
-        return ByteEncoder() if dtype == BYTES else StringEncoder()
+        return ByteEncoder() if form.dtype == BYTES else StringEncoder()
 
     def layout(self, declared: Sequence[int | None], shape: tuple[int, ...], *, who: str) -> Layout | None:
         """None: bytes stand in order; the model must take as many as the texts have."""

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int32, Shaped
 from modelprint.core.errors import DataError, MisfitError, SuspectError
 from modelprint.modalities.vector.spec import Column
 from modelprint.modalities.vector.storage import STORED, as_levels, spans
-from modelprint.modalities.wire import Encoder, Layout, Number, Picture, Wire
+from modelprint.modalities.wire import PLAIN, Encoder, Layout, Number, Picture, TensorForm, Wire
 
 Cell = float | int | str
 
@@ -87,30 +87,19 @@ class VectorWire(Wire):
     def __init__(self, columns: tuple[Column, ...]) -> None:
         self.columns = columns
 
-    def encoder(
-        self,
-        *,
-        layout: Layout | None = None,
-        dtype: Number = "float32",
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        size: tuple[int, int] | None = None,
-        bgr: bool = False,
-        value_range: tuple[float, float] = (0.0, 1.0),
-        channels: int | None = None,
-    ) -> Encoder:
+    def encoder(self, form: TensorForm = PLAIN) -> Encoder:
         """The values of the table, perhaps normalised by the mean and spread of each column."""
-        if layout or size or bgr or channels or value_range != (0.0, 1.0) or dtype != "float32":
+        if form.asks_beyond("mean", "std"):
             raise SuspectError(
                 "vectors are sent as floats as they stand in the table: leave layout, dtype, size, bgr out"
             )
-        for numbers in (mean, std):
+        for numbers in (form.mean, form.std):
             if numbers is not None and len(numbers) not in (1, len(self.columns)):
                 raise SuspectError(f"{len(numbers)} means or stds for {len(self.columns)} columns: give one per column")
         return VectorEncoder(
             columns=self.columns,
-            mean=(0.0,) if mean is None else tuple(mean),
-            std=(1.0,) if std is None else tuple(std),
+            mean=(0.0,) if form.mean is None else tuple(form.mean),
+            std=(1.0,) if form.std is None else tuple(form.std),
         )
 
     def invocation(self, inputs: Shaped[np.ndarray, "n columns"], encoder: Encoder) -> Mapping[str, object]:
