@@ -12,7 +12,7 @@ from modelprint.core.suspect import Answers
 from modelprint.nn.refs import held
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.schemes.base import Enrollment
-from modelprint.schemes.fitprint import FitPrint, message_bits
+from modelprint.schemes.fitprint import FitPrint, message_bits, spells
 from tests.conftest import Digits
 from tests.schemes.world import copies, score, strangers, told
 
@@ -28,8 +28,9 @@ def test_the_source_spells_the_message_in_its_order(made: Crafted) -> None:
     bits = made.queries.columns["bit"][::2]
     assert score(SCHEME, made, made.source) == 1.0
     assert made.queries.report["spelled"] > 0.8
-    tried = iter(message_bits(SCHEME.message, made.queries.report["tried"]).tolist())
-    assert all(bit in tried for bit in bits.tolist())  # in order, with some left out
+    numbers = made.queries.columns["number"][::2]
+    assert (np.diff(numbers) > 0).all()
+    assert (message_bits(SCHEME.message, made.queries.report["tried"])[numbers] == bits).all()
 
 
 def test_copies_spell_it_and_independent_models_do_not(digits: Digits, made: Crafted) -> None:
@@ -37,6 +38,17 @@ def test_copies_spell_it_and_independent_models_do_not(digits: Digits, made: Cra
     independent = [score(SCHEME, made, told(model, made)) for model in strangers(digits, 3, seed=21)]
     assert min(derived) == 1.0
     assert np.mean(independent) < 0.5  # worse than a coin: every bit is against what the inputs show
+
+
+def test_the_bits_tell_whose_the_fingerprint_is(made: Crafted) -> None:
+    def signed(message: str) -> bool:
+        figures = replace(SCHEME, message=message).details(made.state, made.source, made.source)
+        return bool(figures["signed"])
+
+    assert signed(SCHEME.message)
+    assert not signed("Eve, 2026-11-29")
+    assert not signed("")
+    assert not spells(SCHEME.message, np.array([0]), np.array([-1]))
 
 
 def test_another_message_makes_other_bits(enrollment: Enrollment) -> None:
@@ -58,7 +70,7 @@ def test_without_surrogates_the_source_alone_takes_part(enrollment: Enrollment) 
 
 
 def test_labels_spell_bits_by_changes_of_class() -> None:
-    state = {"group": np.array([0, 0, 1, 1]), "bit": np.array([1, 1, 0, 0])}
+    state = {"group": np.array([0, 0, 1, 1]), "bit": np.array([1, 1, 0, 0]), "number": np.array([0, 0, 1, 1])}
     source = Answers(labels=np.array([0, 1, 0, 0]), scores=np.eye(2, dtype=np.float32)[[0, 1, 0, 0]])
     assert FitPrint().score(state, source, Answers(labels=np.array([1, 0, 1, 1]))) == 1.0
     assert FitPrint().score(state, source, Answers(labels=np.array([1, 0, 1, 0]))) == 0.5

@@ -38,7 +38,7 @@ def _state(name: str, draw: np.random.Generator) -> State:
     if name in ("fbi", "cort", "accuracy", "agreement"):
         return {"group": zero, "truth": truth}
     if name in ("modeldiff", "fitprint"):
-        return {"group": np.arange(N) // 2, "bit": draw.integers(2, size=N // 2).repeat(2)}
+        return {"group": np.arange(N) // 2, "bit": draw.integers(2, size=N // 2).repeat(2), "number": np.arange(N) // 2}
     if name == "zest":
         kept = draw.integers(2, size=(N, 3)).astype(np.uint8)
         kept[::VIEW] = 1

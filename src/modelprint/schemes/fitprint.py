@@ -113,7 +113,7 @@ class FitPrint(Scheme):
             title="bits of the message",
             total="bits",
             units=("bit", "bits"),
-            sentence="Its answers spell {value} of the message.",
+            sentence="Its answers spell {value} of the message of the fingerprint.",
             headline="Bits that are spelled",
         ),
     )
@@ -186,7 +186,7 @@ class FitPrint(Scheme):
             stored=interleaved(seeds.stored[kept.first], np.concatenate(twins)[index]),
             labels=interleaved(seeds.labels[kept.first], seeds.labels[kept.second]),
             group=np.repeat(np.arange(len(kept)), 2),
-            columns={"bit": np.repeat(kept.bits, 2)},
+            columns={"bit": np.repeat(kept.bits, 2), "number": np.repeat(index, 2)},
             report=crafting_report(2 * len(kept), wanted, tried=len(right), spelled=float(right.mean())),
         )
 
@@ -273,12 +273,13 @@ class FitPrint(Scheme):
         return float(self._right(state, source, answers, missing).mean())
 
     def details(self, state: State, source: Answers, answers: Answers) -> dict[str, Any]:
-        """Bits that are right, of how many that were asked and answered."""
+        """Bits that are right, of how many that were asked and answered; whether the bits are those of the message."""
+        signed = spells(self.message, state["bit"], state["number"])
         group, heard = state["group"], answers.answered & source.answered
         if not (heard[1:] & heard[:-1] & (group[1:] == group[:-1])).any():
-            return {"right": 0, "bits": 0}
+            return {"right": 0, "bits": 0, "signed": signed}
         right = self._right(state, source, answers, np.zeros(len(answers), dtype=bool))
-        return {"right": int(right.sum()), "bits": len(right)}
+        return {"right": int(right.sum()), "bits": len(right), "signed": signed}
 
     def _right(
         self, state: State, source: Answers, answers: Answers, missing: Bool[np.ndarray, " n"]
@@ -289,6 +290,20 @@ class FitPrint(Scheme):
         over = np.nan_to_num(pair_distances(answers.probabilities(source.scores.shape[1]), pairs)) > self.threshold
         right: Bool[np.ndarray, " p"] = (over == state["bit"][pairs[:, 0]].astype(bool)) & ~missing[pairs].any(axis=1)
         return right
+
+
+def spells(message: str, bit: Int[np.ndarray, " n"], number: Int[np.ndarray, " n"]) -> bool:
+    """Whether the bits of a fingerprint are those of a message, at the places that they name.
+
+    The second of two verifications (docs/schemes.md): the first asks whose model a suspect is, this one whose the
+    fingerprint is. Whoever took n bits from somebody else spells his own message by them with a chance of 2^-n.
+
+    >>> spells("mine", np.array([0, 1]), np.array([0, 4])), spells("yours", np.array([0, 1]), np.array([0, 4]))
+    (True, False)
+    """
+    if not message or not len(bit) or number.min() < 0:
+        return False
+    return bool((message_bits(message, int(number.max()) + 1)[number] == bit).all())
 
 
 def message_bits(message: str, count: int) -> Int[np.ndarray, " n"]:

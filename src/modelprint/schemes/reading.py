@@ -65,7 +65,7 @@ class Reading:
         """The answers of a model as if it gave its scores this coarsely; of the same labels, each row summing to 1.
 
         >>> whole = Answers(labels=np.array([0]), scores=np.array([[0.68, 0.29, 0.03]], np.float32))
-        >>> Reading(decimals=1).answers(whole).scores.round(2).tolist()
+        >>> Reading(decimals=1).answers(whole).scores.astype(float).round(2).tolist()
         [[0.7, 0.3, 0.0]]
         >>> Reading(highest=1).answers(whole).scores.tolist()
         [[1.0, 0.0, 0.0]]
