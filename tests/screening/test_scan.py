@@ -210,3 +210,19 @@ def test_the_printed_object(world: World, registry: Registry, capsys: pytest.Cap
         run(["scan", str(registry.folder), f"{models}/independent.safetensors", "--alpha", "0.34", "--exit-code"]) == 0
     )
     assert "1 suspects: 0 derived, 0 inconclusive, 0 cannot be read" in capsys.readouterr().out
+
+
+def test_parts_of_a_scan_say_what_the_whole_says(
+    world: World, registry: Registry, screen: Screen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["scan", str(registry.folder), str(world.models), "--alpha", str(ALPHA), "--format", "json", "--shard"]
+    parts = []
+    for number in (1, 2):
+        assert run([*words, f"{number}/2"]) == 0
+        parts.append(Screen.model_validate_json(capsys.readouterr().out))
+    pairs = {(pair.suspect, pair.fingerprint): pair for part in parts for pair in part.pairs}
+    assert pairs == {(pair.suspect, pair.fingerprint): pair for pair in screen.pairs}
+    expected = sum(part.expected_false_positives for part in parts)
+    assert expected == pytest.approx(screen.expected_false_positives)
+    assert run([*words, "1/2", "--method", "bh"]) == 2
+    assert "corrects over all suspects together" in capsys.readouterr().err

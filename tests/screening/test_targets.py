@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from modelprint.core.errors import UsageError
 from modelprint.nn.options import ModelOptions
+from modelprint.screening.shards import Shard
 from modelprint.screening.targets import Target, targets_of
 from tests.screening.world import World
 
@@ -82,3 +84,22 @@ def test_what_names_nothing_is_refused(tmp_path: Path, word: str, message: str) 
         targets_of([word.format(tmp_path)], ModelOptions())
     with pytest.raises(UsageError, match="no suspect was named"):
         targets_of([], ModelOptions())
+
+
+def test_a_model_of_mlflow_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow.artifacts", None)  # as if it were not installed
+    with pytest.raises(UsageError, match=r"models:/net/1 needs the extra: pip install 'modelprint\[mlflow\]'"):
+        targets_of(["models:/net/1"], ModelOptions())
+
+
+def test_parts_are_apart_and_together_everything() -> None:
+    targets = [Target(name=f"m{number}\udcff.onnx", reference="m", options=ModelOptions()) for number in range(400)]
+    parts = [Shard.parse(f"{number}/4").of(targets) for number in range(1, 5)]
+    assert sorted(target.name for part in parts for target in part) == sorted(target.name for target in targets)
+    assert min(map(len, parts)) > 60
+    assert Shard.parse("2/4").of(targets[100:]) == [target for target in parts[1] if target in targets[100:]]
+    for wrong in ("0/4", "5/4", "1", "a/b", "1/0", "-1/2", "1/2/3", ""):
+        with pytest.raises(UsageError, match="names no part"):
+            Shard.parse(wrong)
+    with pytest.raises(UsageError, match="use fewer parts"):
+        Shard.parse("1/900").of(targets[:1])

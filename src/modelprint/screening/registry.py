@@ -23,6 +23,11 @@ from modelprint.screening.schema import migrated
 INDEX, FINGERPRINTS = "index.sqlite", "fingerprints"
 PATIENCE = 60.0  # seconds to wait for another process that writes
 _LONGEST_NAME = 200
+_HINTS = {
+    sqlite3.SQLITE_FULL: "; free some space",
+    sqlite3.SQLITE_IOERR: "; is the disk full? Free some space, or copy the registry to another disk",
+    sqlite3.SQLITE_BUSY: f": another process has written for more than {PATIENCE:g} s; try again when it is done",
+}
 
 
 class Entry(Record):
@@ -134,6 +139,10 @@ class Registry:
                     "INSERT INTO fingerprints (name, identity, owner, added) VALUES (:name, :identity, :owner, :added)",
                     entry.model_dump(),
                 )
+        except ModelprintError:  # such as a full disk
+            if fresh:
+                shutil.rmtree(target, ignore_errors=True)
+            raise
         except sqlite3.IntegrityError:
             known = next((one for one in self.entries() if one.identity == loaded.identity), None)
             if known is not None:
@@ -215,6 +224,13 @@ class Registry:
             raise IntegrityError(f"{entry.name} in {self.folder} is another fingerprint than the one that was added")
         return loaded
 
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Inside, what is kept is not written into the index anew each time that somebody is done with it."""
+        with self._connected() as connection:
+            connection.execute("SELECT 1 FROM files").fetchone()  # SQLite opens the file when it is first read
+            yield
+
     def known_digest(self, path: str, state: str) -> str | None:
         """The SHA-256 that a file had when it was last read, if it has not changed since (size, times, inode)."""
         with self._connected() as connection:
@@ -223,7 +239,7 @@ class Registry:
 
     def keep_digest(self, path: str, state: str, sha256: str) -> None:
         """Keep the SHA-256 of a file."""
-        with self._connected() as connection, connection:
+        with self._connected(durable=False) as connection, connection:
             connection.execute("REPLACE INTO files (path, state, sha256) VALUES (?, ?, ?)", (path, state, sha256))
 
     def known_pairs(self, suspect: str, settings: str) -> dict[str, str]:
@@ -242,7 +258,7 @@ class Registry:
     def keep_pairs(self, suspect: str, settings: str, findings: dict[str, str]) -> None:
         """Keep what was found of a suspect."""
         rows = [(suspect, fingerprint, settings, text) for fingerprint, text in findings.items()]
-        with self._connected() as connection, connection:
+        with self._connected(durable=False) as connection, connection:
             connection.executemany(
                 "REPLACE INTO pairs (suspect, fingerprint, settings, found) VALUES (?, ?, ?, ?)", rows
             )
@@ -251,8 +267,12 @@ class Registry:
         return self.folder / FINGERPRINTS / identity.removeprefix("sha256:")
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def _connected(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """A connection of its own: nothing of SQLite crosses threads or processes.
+
+        Args:
+            durable: whether what is written outlasts a power cut at once. What scans found may be found again: it
+                outlasts the end of any process, and a power cut a little later.
 
         Raises:
             ModelprintError: the index is damaged, cannot be written, or another process kept it too long.
@@ -261,13 +281,15 @@ class Registry:
             connection = sqlite3.connect(self.folder / INDEX, timeout=PATIENCE)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 yield connection
             finally:
                 connection.close()
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as error:
-            raise ModelprintError(f"{self.folder / INDEX}: {first_line(error)}") from error
+            hint = _HINTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
+            raise ModelprintError(f"{self.folder / INDEX}: {first_line(error)}{hint}") from error
 
 
 def _signer(commitment: Path, fingerprint: Fingerprint) -> str:

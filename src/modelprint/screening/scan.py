@@ -105,7 +105,8 @@ def scan(
         _keep(registry, tasks[index], result)
         progress("suspects", len(results), len(targets))
 
-    (executor or Processes()).run(judge_one, [tasks[index] for index in waiting], done)
+    with registry.kept_open():
+        (executor or Processes()).run(judge_one, [tasks[index] for index in waiting], done)
     every = [results[index] for index in range(len(targets))]
     judgements = [_judged(target, result, entries, fingerprints) for target, result in zip(targets, every, strict=True)]
     rows = corrected(judgements, alpha=how.alpha, method=method)

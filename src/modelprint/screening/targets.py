@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import glob
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +75,10 @@ def _once(reference: str) -> str:
 def _of_word(word: str, options: ModelOptions) -> Iterator[Target]:
     if word.startswith("@"):
         yield from _of_list(Path(word[1:]), options)
-    elif is_address(word):
-        yield Target(name=shown_reference(word), reference=word, options=options)
     elif word.startswith(MLFLOW):
         yield _of_mlflow(word, options)
+    elif is_address(word):
+        yield Target(name=shown_reference(word), reference=word, options=options)
     else:
         path = Path(word)
         if path.is_dir():
@@ -201,19 +204,23 @@ def _repository(folder: Path) -> str:
 
 
 def _of_mlflow(word: str, options: ModelOptions) -> Target:
-    """A model of an MLflow registry, downloaded: the one model file among what was logged.
+    """A model of an MLflow registry, downloaded until this process ends: the one model file among what was logged.
 
     Raises:
-        UsageError: the extra is missing, the registry does not answer, or it has no such model.
+        UsageError: the extra is missing.
     """
     try:
         from mlflow.artifacts import download_artifacts
     except ImportError as error:
         raise UsageError(f"{word} needs the extra: pip install 'modelprint[mlflow]'") from error
+    folder = tempfile.mkdtemp(prefix="modelprint-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
-        place = Path(download_artifacts(artifact_uri=word))
+        place = Path(download_artifacts(artifact_uri=word, dst_path=folder))
     except Exception as error:  # whatever a registry, or its store, refuses
-        raise UsageError(f"{word} cannot be fetched: {first_line(error)}") from error
+        return Target(
+            name=word, reference=word, options=options, error=f"{word} cannot be fetched: {first_line(error)}"
+        )
     files = [file for file in sorted(place.rglob("*")) if file.is_file() and _may_be_model(file)]
     models = [file for file in files if file.suffix.lower() not in _RECORDED]
     if len(models) != 1:
