@@ -23,7 +23,7 @@ lint: install
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not (slow or hostile or mlflow or mlserver or imagenet or timm or hf or tensorflow or browser or cuda)'
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not (slow or hostile or mlflow or mlserver or imagenet or timm or hf or tensorflow or browser or magika or cuda)'
 	$(BIN)/python -m pytest -q -p no:cacheprovider --doctest-modules src/modelprint
 
 # The documentation site, in build/site/html; a link to nowhere is an error. In an environment of its own.
@@ -55,7 +55,7 @@ lowest:
 	test -x build/lowest/bin/python || $(PYTHON) -m venv build/lowest
 	build/lowest/bin/pip install --quiet --disable-pip-version-check -c constraints-lowest.txt \
 		-e '.[onnx,serve,ray,evidence]' python-multipart pytest pytest-xdist hypothesis
-	build/lowest/bin/python -m pytest -q -n 2 --dist worksteal -m 'not (slow or hostile or mlflow or mlserver or imagenet or timm or hf or tensorflow or browser or cuda)' \
+	build/lowest/bin/python -m pytest -q -n 2 --dist worksteal -m 'not (slow or hostile or mlflow or mlserver or imagenet or timm or hf or tensorflow or browser or magika or cuda)' \
 		--ignore tests/test_wheel.py
 
 clean:
