@@ -26,6 +26,7 @@ from research.tables.modality_tables import of_zoo
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
 from research.tables.rederived_table import rederived
+from research.tables.swap_tables import swaps
 from research.tables.uap_tables import studies
 from research.tables.zoo_tables import called_derived, hours, zoo_rates
 
@@ -129,8 +130,9 @@ def main() -> None:
     _fill("evasion.md", evaded)
     _fill("threat-model.md", {"false claims": false_claims(), "forged data": forged_data()})
     _fill("evidence.md", {"rederived": rederived()})
-    measured = ("series", "control-charts", "vector", "made-up-languages")
+    measured = ("series", "control-charts", "vector", "made-up-languages", "text")
     _fill("modalities.md", {f"zoo {name}": of_zoo(name) for name in measured})
+    _fill("design/0018-texts.md", {"swaps": swaps()})
     aims = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
     aims["evidence reached"] = evidence_aims()
     if (RESULTS / "cifar10-small.json").exists():
