@@ -1,23 +1,25 @@
-"""How many siblings an owner with a public parent needs, and how cheap they may be: from the records of `transfer`.
+"""How many siblings an owner with a public parent needs, and how cheap they may be: on the zoo `transfer`.
 
-    python -m research.studies.siblings [--zoo benchmarks/zoo/transfer]
+    python -m research.studies.siblings FOLDER [--only-owners]
 
 Lineage takes away what siblings share: the parent alone, or the parent and some siblings that the owner tuned. For each
-such shared part, every recorded model has a score. Sibling models that stand in no shared part are independent of the
-source. Nothing is trained, and no weights are read. Two questions:
+such shared part, every model has a score: from its record, or from its weights where these are at hand. Siblings that
+stand in no shared part are independent of the source. Nothing is trained. Two questions:
 
 - shared part: how far copies made from weights lie above siblings, for each shared part;
 - ranking: which share of the siblings in test is called derived at alpha = .05, by thresholds from k calibration
   siblings (drawn again and again), or from cheaper siblings.
 
-Writes benchmarks/results/siblings_transfer.json.
+FOLDER is a zoo with its fingerprints. `--only-owners` compares what an owner makes alone (`development` in the result).
+Writes benchmarks/results/siblings_transfer.json; what was compared is kept in FOLDER/siblings.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +30,14 @@ from benchmarks.common import provenance, write_result
 from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Field
 from modelprint.bench.plan import Enrolment
-from modelprint.bench.records import RecordedModel, read_record
 from modelprint.bench.store import Store
-from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.bench.subjects import FileSubject, Subject, held_fingerprint, subject_of
+from modelprint.core.files import write_text
+from modelprint.nn.loading import load_model
 from modelprint.stats.calibration import threshold
 from modelprint.stats.intervals import clopper_pearson
 from modelprint.stats.roc import auc, tpr_at_fpr
+from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel, load
 from modelprint.zoo.recipes import Theft
 
@@ -45,29 +49,72 @@ NAME = "siblings_transfer.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A recorded model, and its lineage score beside one shared part.
+    """A model, and its lineage score beside one shared part.
 
     Attributes:
-        tuning: how many images a sibling learned from, and whether only its last layer did; "" of other models.
+        tuning: of a sibling: which layers learned, from how many images, how often; "" of other models.
+        elsewhere: whether it started from another checkpoint than the source.
         score: None where too little of the weights can be compared.
     """
 
     model: ZooModel
     tuning: str
+    elsewhere: bool
     score: float | None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--zoo", type=Path, default=Path("benchmarks/zoo/transfer"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only-owners", action="store_true")
     arguments = parser.parse_args()
     planned = bench_of("transfer")
-    field = Field(bench=planned.bench, plan=planned.plan, models=load(planned.plan, folder=arguments.zoo))
-    records = {model.id: read_record(model.judged_by) for model in field.models if model.judged_by.suffix == ".npz"}
-    rows = [_row(enrolment, list(_scored(field, enrolment, arguments.zoo, records))) for enrolment in _lineages(field)]
+    field = Field(bench=planned.bench, plan=planned.plan, models=load(planned.plan, folder=arguments.folder))
+    enrolments = [one for one in _lineages(field) if (Store(arguments.folder).fingerprint(one.identity)).is_dir()]
+    models = [
+        model
+        for model in field.models
+        if _counts(model, planned.plan) and (not arguments.only_owners or model.part in ("shadow", "source", "base"))
+    ]
+    scores = _scores(models, enrolments, arguments.folder)
+    rows = []
+    for one in enrolments:
+        free = [model for model in models if _free(model, one)]
+        scored = [_with(scores[model.id, one.identity], model, planned.plan) for model in free]
+        rows.append(_row(one, scored))
     for row in rows:
-        print(row, flush=True)
-    write_result(NAME, {"recorded": len(records), "alpha": ALPHA, "rows": rows, "provenance": provenance()})
+        print(json.dumps(row, indent=1), flush=True)
+    write_result(NAME, {"models": len(models), "alpha": ALPHA, "rows": rows, "provenance": provenance()})
+
+
+def _scores(
+    models: Sequence[ZooModel], enrolments: Sequence[Enrolment], folder: Path
+) -> dict[tuple[str, str], float | None]:
+    """The lineage score of each model by each fingerprint; kept in a file, so that a killed run goes on."""
+    path = folder / "siblings.json"
+    kept: dict[str, dict[str, float | None]] = json.loads(path.read_text()) if path.is_file() else {}
+    for model in models:
+        known = kept.setdefault(model.row.sha256, {})
+        missing = [one for one in enrolments if one.identity not in known and _free(model, one)]
+        if not missing:
+            continue
+        subject = _subject(model)
+        for one in missing:
+            known[one.identity] = subject.compared(held_fingerprint(Store(folder).fingerprint(one.identity))).score
+        write_text(path, json.dumps(kept))
+        print(model.id, list(known.values()), flush=True)
+    return {(model.id, identity): score for model in models for identity, score in kept[model.row.sha256].items()}
+
+
+def _subject(model: ZooModel) -> Subject:
+    if model.record is not None:
+        return subject_of(model.record, "cpu")
+    return FileSubject(load_model(model.path, trust_code=True))  # the plan's own networks
+
+
+def _free(model: ZooModel, enrolment: Enrolment) -> bool:
+    """Whether a fingerprint was made without this model."""
+    return model.id not in enrolment.siblings and model.id != enrolment.source
 
 
 def _lineages(field: Field) -> Iterator[Enrolment]:
@@ -77,66 +124,79 @@ def _lineages(field: Field) -> Iterator[Enrolment]:
             yield entrant.enrolment
 
 
-def _scored(field: Field, enrolment: Enrolment, zoo: Path, records: Mapping[str, RecordedModel]) -> Iterator[Scored]:
-    """Every recorded model that is no part of the fingerprint."""
-    held = Fingerprint.load(Store(zoo).fingerprint(enrolment.identity), weights=False).manifest.weights
-    for model in field.models:
-        if model.id not in records or model.id in enrolment.siblings or model.id == enrolment.source:
-            continue
-        result = records[model.id].lineage.get(held or "")
-        if result is not None and model.part != "base":
-            yield Scored(model=model, tuning=_tuning(model), score=result.score)
+def _counts(model: ZooModel, plan: Plan) -> bool:
+    """Whether a model is anybody's suspect: public checkpoints are not, the attacker's own sibling is."""
+    return model.part != "base" or bool(_tuning(model, plan))
 
 
-def _tuning(model: ZooModel) -> str:
+def _with(score: float | None, model: ZooModel, plan: Plan) -> Scored:
     recipe = model.entry.recipe
-    if model.kind != "SHARED" or not isinstance(recipe, Theft):
+    init = recipe.others.get("init") if isinstance(recipe, Theft) else None
+    elsewhere = model.kind == "OTHER" or (init is not None and init not in _parents(plan))
+    return Scored(model=model, tuning=_tuning(model, plan), elsewhere=elsewhere, score=score)
+
+
+def _parents(plan: Plan) -> set[str]:
+    """The checkpoints that sources were tuned from."""
+    return {source.recipe.source for source in plan.sources if isinstance(source.recipe, Theft)}
+
+
+def _tuning(model: ZooModel, plan: Plan) -> str:
+    """How a model was tuned from the sources' checkpoint; "" where it was not."""
+    recipe = model.entry.recipe
+    if not isinstance(recipe, Theft) or recipe.source not in _parents(plan):
         return ""
     start, stop = recipe.data.partition("[")[2].rstrip("]").split(":")
     layers = {"rtll": "last layer", "rtal": "all layers"}[recipe.attack]
-    epochs = recipe.parameters["recipe"]["epochs"] if isinstance(recipe.parameters.get("recipe"), dict) else None
-    return f"{layers}, {int(stop) - int(start)} images" + ("" if epochs is None else f", {epochs} epochs")
+    how = recipe.parameters.get("recipe")
+    epochs = how["epochs"] if isinstance(how, dict) else recipe.parameters["epochs"]
+    return f"{layers}, {int(stop) - int(start)} images, {epochs} epochs"
 
 
 def _row(enrolment: Enrolment, scored: Sequence[Scored]) -> dict[str, Any]:
     """What one shared part gives for one source."""
-    siblings = {
-        part: [one for one in scored if one.model.kind == "SHARED" and one.model.part == part]
-        for part in ("test", "calibration", "sweep", "shadow")
-    }
-    copies = {
-        part: [one for one in scored if one.model.source == enrolment.source and one.model.part == part]
-        for part in ("test", "shadow")
-    }
-    independents = [*siblings["test"], *siblings["calibration"]]
+    siblings = [one for one in scored if one.tuning]
+    tested = [one for one in siblings if one.model.part == "test"]
+    calibration = [one for one in siblings if one.model.part == "calibration"]
+    others = [one for one in siblings if one.model.part not in ("test", "calibration")]
+    copies = [one for one in scored if one.model.source == enrolment.source]
+    third_party = [one for one in scored if one.model.source not in (None, enrolment.source)]
+    free = {"test": [*tested, *calibration], "development": others}
+    parts = {"test": ("test",), "development": ("shadow",)}
     return {
         "source": enrolment.source,
         "siblings": len(enrolment.siblings),
-        "copies": {part: _separation(_from_weights(ones), independents) for part, ones in copies.items()},
-        "extracted": _spread(_values([one for one in copies["test"] if one.model.family == "extraction"])),
-        "independents": {part: _spread(_values(ones)) for part, ones in siblings.items()},
-        "by_tuning": {name: _spread(_values(ones)) for name, ones in _grouped(scored).items()},
-        "called_derived": {
-            str(count): _called(_values(siblings["calibration"]), _values(siblings["test"]), count) for count in COUNTS
+        "copies": {
+            name: _separation(_from_weights([one for one in copies if one.model.part in parts[name]]), free[name])
+            for name in parts
         },
+        "extracted": _spread(_values(_extracted(copies))),
+        "third-party copies": _spread(_values(_from_weights(third_party))),
+        "extracted from another source": _spread(_values(_extracted(third_party))),
+        "from another checkpoint": _spread(_values([one for one in scored if one.elsewhere])),
+        "siblings by tuning": {name: _spread(_values(ones)) for name, ones in _grouped(siblings).items()},
+        "called_derived": {str(count): _called(_values(calibration), _values(tested), count) for count in COUNTS},
         "by_cheap_siblings": {
-            name: _called(_values(ones), _values(siblings["test"]), len(ones))
-            for name, ones in _grouped([*siblings["sweep"], *siblings["shadow"]]).items()
+            name: _called(_values(ones), _values(tested), len(ones)) for name, ones in _grouped(others).items()
         },
     }
 
 
+def _extracted(copies: Sequence[Scored]) -> list[Scored]:
+    """Copies that learned from answers, but for those that started from another checkpoint."""
+    return [one for one in copies if (one.model.attack or "").startswith("extracted") and not one.elsewhere]
+
+
 def _from_weights(copies: Sequence[Scored]) -> list[Scored]:
-    """Copies that are not extracted from answers."""
+    """Copies that did not learn from answers."""
     return [one for one in copies if not (one.model.attack or "").startswith("extracted")]
 
 
-def _grouped(scored: Sequence[Scored]) -> dict[str, list[Scored]]:
+def _grouped(siblings: Sequence[Scored]) -> dict[str, list[Scored]]:
     """Siblings by their tuning."""
     groups: dict[str, list[Scored]] = defaultdict(list)
-    for one in scored:
-        if one.tuning:
-            groups[one.tuning].append(one)
+    for one in siblings:
+        groups[one.tuning].append(one)
     return dict(groups)
 
 

@@ -26,6 +26,7 @@ from research.tables.modality_tables import of_zoo
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
 from research.tables.rederived_table import rederived
+from research.tables.sibling_tables import by_tuning, shared_part
 from research.tables.swap_tables import swaps
 from research.tables.uap_tables import studies
 from research.tables.zoo_tables import called_derived, hours, zoo_rates
@@ -133,6 +134,7 @@ def main() -> None:
     measured = ("series", "control-charts", "vector", "made-up-languages", "text")
     _fill("modalities.md", {f"zoo {name}": of_zoo(name) for name in measured})
     _fill("design/0018-texts.md", {"swaps": swaps()})
+    _fill("siblings.md", {"shared part": shared_part(), "siblings by tuning": by_tuning()})
     aims = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
     aims["evidence reached"] = evidence_aims()
     if (RESULTS / "cifar10-small.json").exists():

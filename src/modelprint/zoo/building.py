@@ -43,7 +43,6 @@ class Step:
 
 Progress = Callable[[Step], None]
 FIRST = frozenset({"source", "shadow", "rehearsal"})  # what fingerprints are made of
-NO_SUSPECTS = frozenset({"base", "shadow", "rehearsal"})  # what no fingerprint meets
 
 
 def build(
@@ -149,8 +148,12 @@ class _Build:
         self._make({entry.identity for entry in entries if not self._done(entry)})
 
     def _only_to_record(self, entry: Entry) -> bool:
-        """Whether a model is at hand and nobody's suspect, so that its record may come after all others."""
-        return self.recorder is not None and entry.part in NO_SUSPECTS and self._at_hand(entry)
+        """Whether fingerprints were made of a model that is at hand.
+
+        Its record comes first: with it, another machine knows the file, and the fingerprints stay what they are, though
+        that machine may round otherwise when it makes the model again.
+        """
+        return self.recorder is not None and entry.part in FIRST and self._at_hand(entry)
 
     def _at_hand(self, entry: Entry) -> bool:
         """Whether a model is known, and its weights are there."""
@@ -168,9 +171,9 @@ class _Build:
             recorder=self.recorder,
         )
         wanted = missing | again
-        only_to_record = {identity for identity in wanted if self._only_to_record(self.planned[identity])}
+        owners = {identity for identity in wanted if self._only_to_record(self.planned[identity])}
         with TaskPool(perform, ground, jobs=self.jobs) as pool:
-            for turn in (wanted - only_to_record, only_to_record):
+            for turn in (owners, wanted - owners):
                 for stage in plan.stages():
                     self._run_stage([entry for entry in stage if entry.identity in turn], pool)
 
