@@ -1,6 +1,6 @@
 """What noise on weights certifies, and how far real copies move: fashion, first source, `residual` and `adv-tra`.
 
-    python -m research.studies.certificate --folder FOLDER [--zoo benchmarks/zoo/fashion]
+    python -m research.studies.certificate --folder FOLDER [--zoo benchmarks/zoo/fashion] [--sigma SIGMA ...]
 
 FOLDER is that of `modelprint bench run fashion --folder FOLDER`: the source's fingerprints of 200 queries that lie
 there are taken, others are made. For each sigma:
@@ -11,13 +11,14 @@ there are taken, others are made. For each sigma:
 - *copies*: of the test part, how far their normal forms lie from the source's, and whether their smoothed scores lie
   above the threshold.
 
-`residual` is scored beside its reference models alone, so that a score depends on one model. Writes
-benchmarks/results/certificate_fashion.json.
+`residual` is scored beside its reference models alone, so that a score depends on one model. Puts the rows of each
+sigma that is named (all, unless some are) into benchmarks/results/certificate_fashion.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.common import provenance, write_result
+from benchmarks.common import RESULTS, provenance, write_result
 from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Entrant, Field
 from modelprint.bench.store import Store
@@ -44,7 +45,7 @@ from modelprint.zoo.population import ZooModel, load
 from research.studies.lineage import group_of
 
 RESULT = "certificate_fashion.json"
-SIGMAS = (0.05, 0.1, 0.2)
+SIGMAS = (0.05, 0.1, 0.2, 0.4, 0.8)
 VOTES = 9
 DRAWS = 300
 OF_KIND = 20
@@ -113,7 +114,7 @@ def _has_normal_form(model: ZooModel) -> bool:
     return True
 
 
-def measured(field: Field, scheme: str, store: Store) -> dict[str, Any]:
+def measured(field: Field, scheme: str, store: Store, sigmas: Sequence[float]) -> dict[str, Any]:
     source = field.sources[0]
     module = source.load().module
     score = scorer(fingerprint_of(field, scheme, store))
@@ -124,8 +125,8 @@ def measured(field: Field, scheme: str, store: Store) -> dict[str, Any]:
         if model.source == source.id and model.same_classes and model.accuracy >= WORTH * source.accuracy
     ]
     rows = []
-    for place, sigma in enumerate(SIGMAS):
-        draw = torch.Generator().manual_seed(place)
+    for sigma in sigmas:
+        draw = torch.Generator().manual_seed(SIGMAS.index(sigma))
         smoothing = Smoothing.of(module, sigma=sigma)
         calibration = smoothed(smoothing, models, score, draw)
         threshold = ranked_by_kind(np.array(calibration), kinds, ALPHA).threshold
@@ -178,7 +179,12 @@ def moved(field: Field) -> dict[str, Any]:
         "numbers": sum(value.numel() for value in module.parameters()),
         "of_another_shape": elsewhere,
         "distances": {
-            name: {"n": len(values), "least": round(min(values), 3), "median": round(float(np.median(values)), 3)}
+            name: {
+                "n": len(values),
+                "least": round(min(values), 3),
+                "median": round(float(np.median(values)), 3),
+                "within_1": sum(value < 1 for value in values),
+            }
             for name, values in sorted(distances.items())
         },
     }
@@ -188,12 +194,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--zoo", type=Path)
+    parser.add_argument("--sigma", type=float, nargs="+", choices=SIGMAS, default=SIGMAS)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     planned = bench_of("fashion")
     field = Field(bench=planned.bench, plan=planned.plan, models=load(planned.plan, folder=chosen.zoo))
-    how_far = moved(field)
-    print(how_far, flush=True)
+    schemes = {scheme: measured(field, scheme, Store(chosen.folder), chosen.sigma) for scheme in SCHEMES}
+    path = RESULTS / RESULT
+    if path.exists():
+        for scheme, known in json.loads(path.read_text(encoding="utf-8"))["schemes"].items():
+            rows = {row["sigma"]: row for row in (*known["rows"], *schemes[scheme]["rows"])}
+            schemes[scheme]["rows"] = [rows[sigma] for sigma in sorted(rows)]
     write_result(
         RESULT,
         {
@@ -201,8 +212,8 @@ def main() -> None:
             "votes": VOTES,
             "confidence": 0.99,
             "alpha": ALPHA,
-            "moved": how_far,
-            "schemes": {scheme: measured(field, scheme, Store(chosen.folder)) for scheme in SCHEMES},
+            "moved": moved(field),
+            "schemes": schemes,
             "provenance": provenance(),
         },
     )

@@ -28,6 +28,7 @@ from research.tables.reach_tables import by_family as families_reached
 from research.tables.rederived_table import rederived
 from research.tables.sibling_tables import by_tuning, shared_part
 from research.tables.swap_tables import swaps
+from research.tables.theory_tables import certificates, e_values, moved, simulations
 from research.tables.uap_tables import studies
 from research.tables.zoo_tables import called_derived, hours, zoo_rates
 
@@ -132,6 +133,8 @@ def main() -> None:
     _fill("threat-model.md", {"false claims": false_claims(), "forged data": forged_data()})
     _fill("evidence.md", {"rederived": rederived()})
     measured = ("series", "control-charts", "vector", "made-up-languages", "text")
+    guarantees = {"theory": simulations(), "e values": e_values(), "certificate": certificates(), "moved": moved()}
+    _fill("theory.md", guarantees)
     _fill("modalities.md", {f"zoo {name}": of_zoo(name) for name in measured})
     _fill("design/0018-texts.md", {"swaps": swaps()})
     _fill("siblings.md", {"shared part": shared_part(), "siblings by tuning": by_tuning()})

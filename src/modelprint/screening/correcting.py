@@ -5,11 +5,13 @@ the fingerprints that can be compared with the suspect and were ranked; Holm's p
 "derived" among them at alpha, however their ranks depend on each other (Scandinavian Journal of Statistics, 1979). Over
 m independent suspects up to alpha * m are then expected to be called derived.
 
-Benjamini and Hochberg over the screen: each suspect has one p-value, its smallest Holm-corrected one, and alpha bounds
-the expected share of false ones among the suspects that are called derived (Journal of the Royal Statistical Society B,
-1995). Ranks of several suspects among the same calibration models are positively dependent, for which the bound holds
-(Bates, Candes, Lei, Romano, Sesia, "Testing for outliers with conformal p-values", Annals of Statistics, 2023). A
-rank's p-value is at least 1 / (n + 1): the screen must find enough suspects for so large a p-value to count.
+Benjamini and Hochberg over the screen: each suspect has one p-value, its smallest Holm-corrected one, and alpha is
+aimed at as the expected share of false ones among the suspects that are called derived (Journal of the Royal
+Statistical Society B, 1995). Ranks of several suspects among the same calibration models depend on each other. For one
+owner, scores that depend on one model alone, and suspects that were made apart, alpha bounds that share
+(docs/theory.md, after Bates, Candes, Lei, Romano, Sesia, "Testing for outliers with conformal p-values", Annals of
+Statistics, 2023); for several owners, or related suspects, no proof is known. A rank's p-value is at least 1 / (n +
+1): the screen must find enough suspects for so large a p-value to count.
 """
 
 from __future__ import annotations
