@@ -22,10 +22,9 @@ from torch import nn
 from benchmarks.common import provenance, write_result
 from modelprint.data.splits import load_data
 from modelprint.lineage import StateTensors, reference_of
-from modelprint.lineage.compare import readable
-from modelprint.lineage.pairing import paired
 from modelprint.lineage.permutation import matched_p_value, named_p_value, permuted_rank
 from modelprint.lineage.reading import Reader
+from modelprint.lineage.suspect_forms import SuspectForms
 from modelprint.nn.architectures import ARCHITECTURES
 from modelprint.stats.calibration import accepted_rank, rank_p_value, ranked_by_kind, upper_bound
 from modelprint.stats.e_values import e_value
@@ -156,9 +155,8 @@ def _trained(seed: int, data: torch.Tensor, labels: torch.Tensor, start: nn.Modu
 
 def _reader(source: nn.Module, suspect: nn.Module) -> tuple[Reader, Any]:
     one = reference_of(StateTensors(source.state_dict()))
-    other = StateTensors(suspect.state_dict())
-    reader = Reader(reference=one, suspect=other)
-    return reader, readable(reader, paired(one.layers, other))[0]
+    reader = Reader(reference=one, suspect=SuspectForms(StateTensors(suspect.state_dict())))
+    return reader, reader.suspect.comparable(one.layers).pairs
 
 
 def networks() -> dict[str, dict[str, Any]]:
