@@ -112,6 +112,7 @@ def main() -> None:
         "independents 50": by_independents("fashion", 50),
         "times": times(),
         "apart": apart(),
+        "apart scores": apart("fashion-scores", "scores"),
     }
     _fill("schemes.md", compared)
     _fill("leaderboard.md", {"leaderboard fashion": leaderboard("fashion")})

@@ -60,10 +60,14 @@ def by_budget(name: str, figure: Figure, attack: str = ALL, access: str = "label
     return table(["scheme", *(f"{budget:,}" for budget in budgets)], lines)
 
 
-def apart(name: str = "fashion-contrast") -> str:
+def apart(name: str = "fashion-contrast", access: str = "labels") -> str:
     """One line per variant of a scheme, one column per family of attacks; the verdict last."""
     results = find_results(str(RESULTS / f"{name}.json"))
-    rows = {(row.scheme, row.attack): row for row in results.rows if row.attack in (ALL, row.family)}
+    rows = {
+        (row.scheme, row.attack): row
+        for row in results.rows
+        if row.attack in (ALL, row.family) and row.access in (access, "either")
+    }
     variants = list(dict.fromkeys(scheme for scheme, _ in rows))
     whole = rows[variants[0], ALL]
     families = sorted({attack for _, attack in rows} - {ALL, "transfer"}, key=lambda name: (-_copies(rows, name), name))

@@ -21,7 +21,7 @@ def ancestors(
     fingerprint: Annotated[list[Path], Parameter(name="FINGERPRINT", negative="", consume_multiple=True)],
     /,
     *,
-    copies: list[Path],
+    copies: Annotated[list[Path], Parameter(negative="")],
     coverage: float = 0.95,
     access: Literal["labels", "scores", "weights"] | None = None,
     budget: int | None = None,
