@@ -57,7 +57,8 @@ def summary(screen: Screen) -> Iterator[str]:
     else:
         yield (
             f"corrected over the screen (Benjamini and Hochberg): of the suspects that are called derived, a share of "
-            f"at most {screen.alpha:g} is expected to be independent"
+            f"{screen.alpha:g} is accepted to be independent; a proof that it is no more is known for one owner and "
+            "for suspects that were made apart"
         )
     saved = screen.savings
     yield (
