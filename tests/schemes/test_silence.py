@@ -49,6 +49,10 @@ def _state(name: str, draw: np.random.Generator) -> State:
         return {"group": GROUP, **_encoder(draw, "labels"), **_encoder(draw, "scores")}
     if name == "adv-tra":
         return {"group": GROUP, "position": np.arange(N) % VIEW, "target": truth}
+    if name == "irisfp":
+        return {"group": GROUP, "threshold": np.repeat(draw.random(N // VIEW), VIEW)}
+    if name == "ganfinger":
+        return {"group": np.arange(N) // 2}
     if name == "contrast":
         return {"group": zero, "worth": np.array([-0.7, 0.4]), "natural": np.ones(N, dtype=bool)}
     return {"group": zero}
@@ -58,6 +62,7 @@ SETTINGS: tuple[tuple[str, dict[str, str]], ...] = (
     *((name, {}) for name in ("adv-tra", "akh", "cae", "contrast", "cort", "fbi", "ipguard", "sac", "uap")),
     ("residual", {}),
     *((name, {}) for name in ("modeldiff", "zest", "deepcore", "fitprint")),
+    *((name, {}) for name in ("anafp", "ganfinger", "irisfp", "metafinger")),
     ("deepcore", {"similarity": "cosine"}),
     *((name, {}) for name in ("accuracy", "agreement")),
     ("contrast", {"batch": "3", "delta": "0"}),
