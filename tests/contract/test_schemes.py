@@ -65,9 +65,9 @@ ROWS = {
     "fitprint": Row("fitprint", {"epsilon": "0.25", "steps": "30"}),
     "cae": Row("cae", {"epsilon": "0.25", "rate": "0.01", "steps": "30"}),
     "irisfp": Row("irisfp", {"steps": "20"}),
-    "anafp": Row("anafp", {"grid": "6"}),
+    "anafp": Row("anafp", {"grid": "6", "tries": "1"}),
     "metafinger": Row("metafinger", {"steps": "15", "rate": "0.05"}),
-    "ganfinger": Row("ganfinger", {"epsilon": "0.5", "steps": "60", "hidden": "32"}),
+    "ganfinger": Row("ganfinger", {"epsilon": "0.5", "steps": "25", "hidden": "32", "samples": "1"}),
 }
 ROW = pytest.mark.parametrize("name", ROWS)
 

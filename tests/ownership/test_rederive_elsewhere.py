@@ -21,13 +21,17 @@ from modelprint.ownership.opening import scheme_of
 from modelprint.ownership.rederive import compared
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.adv_tra import AdvTra
+from modelprint.schemes.anafp import AnaFP
 from modelprint.schemes.base import Enrollment, Scheme
 from modelprint.schemes.cae import Cae
 from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.cort import CoRt
 from modelprint.schemes.deepcore import DeepCore
 from modelprint.schemes.fitprint import FitPrint
+from modelprint.schemes.ganfinger import GanFinger
 from modelprint.schemes.ipguard import IPGuard
+from modelprint.schemes.irisfp import IrisFP
+from modelprint.schemes.metafinger import MetaFinger
 from modelprint.schemes.modeldiff import ModelDiff
 from modelprint.schemes.uap import Uap
 from modelprint.schemes.zest import Zest
@@ -49,6 +53,10 @@ ALL = (
     FitPrint(queries=40),
     Zest(),
     Uap(points=20, views=3, epsilon=0.25, images=200, least_fooling=0),
+    AnaFP(queries=30, grid=6),
+    GanFinger(queries=20, epsilon=0.5, steps=20, hidden=32, samples=1),
+    IrisFP(queries=30, steps=15),
+    MetaFinger(queries=20, steps=12, rate=0.05),
     *(SCHEMES[name]() for name in ("akh", "sac", "fbi")),
     AdvTra(trajectories=5, expect="jpeg,resize"),
 )

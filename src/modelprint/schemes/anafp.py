@@ -227,4 +227,5 @@ def _slope(model: nn.Module, points: Float[Tensor, "n ..."], own: Int[Tensor, " 
     with torch.enable_grad():
         points = points.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(margin(model(points), own).sum(), points)
-    return gradient.flatten(1).norm(dim=1)
+    slopes: Tensor = gradient.flatten(1).norm(dim=1)
+    return slopes

@@ -224,7 +224,7 @@ class GanFinger(Scheme):
                 examples = make(points, targets, modality)
                 judged = functional.relu(1 - tell(points)) + functional.relu(1 + tell(examples.detach()))
                 tells.zero_grad()
-                judged.mean().backward()
+                judged.mean().backward()  # type: ignore[no-untyped-call]
                 tells.step()
                 copies = [pools.source, *drawn(pools.surrogates, self.samples, generator)]
                 follow = torch.stack([self._reached(model(examples), targets) for model in copies]).mean(0)
@@ -273,7 +273,7 @@ def second(logits: Float[Tensor, "n c"], own: Int[Tensor, " n"]) -> Int[Tensor, 
 
 def _linear(inner: int, outer: int, generator: torch.Generator, dtype: torch.dtype) -> nn.Linear:
     """Weights drawn from the generator, in double precision first, so that both precisions draw the same."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inner, outer, dtype=dtype)
+    layer = nn.Linear(inner, outer, dtype=dtype, device="meta").to_empty(device="cpu")  # draws nothing itself
     bound = inner**-0.5
     with torch.no_grad():
         for parameter in layer.parameters():
