@@ -13,7 +13,7 @@ from modelprint.core.errors import UsageError
 # SHA-256 of each benchmark, as it was when benchmarks were Python; fashion and its evasions with what joined since
 BENCHES = {
     "digits": "5f2a4d64adf26055",
-    "fashion": "f0a8df4559f99ba9",
+    "fashion": "4067337f51106c64",
     "fashion-contrast": "87320359c10332d8",
     "fashion-evasion": "010a2d8bf139bd6a",
     "fashion-scores": "d4e7da091e23f478",
