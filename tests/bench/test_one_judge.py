@@ -30,9 +30,13 @@ SETTINGS = {
     "ipguard": {"k": "1.0", "rate": "0.05"},
     "residual": {"candidates": "100"},
     "fitprint": {"epsilon": "0.25"},
+    "irisfp": {"steps": "10"},
+    "anafp": {"grid": "4", "tries": "1"},
+    "metafinger": {"steps": "10", "rate": "0.05", "tries": "1"},
+    "ganfinger": {"epsilon": "0.5", "steps": "25", "hidden": "16", "samples": "1"},
     "auto": {"labels_settings": '{"candidates": "1000"}', "scores_settings": '{"candidates": "100"}'},
 }
-BUDGETS = {"adv-tra": 100, "uap": 100, "ipguard": 40, "cae": 40, "cort": 40}
+BUDGETS = {"adv-tra": 100, "uap": 100, "ipguard": 40, "cae": 40, "cort": 40, "ganfinger": 40, "metafinger": 40}
 RENAMED, SILENT, SILENCED = "permutation", "detector:least=10,delta=1", "detector:least=20,delta=0.97"
 ASKING = [name for name in SCHEMES if SCHEMES[name]().needs.asks]
 BENCH = Bench(
