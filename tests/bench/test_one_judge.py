@@ -33,7 +33,7 @@ SETTINGS = {
     "irisfp": {"steps": "10"},
     "anafp": {"grid": "4", "tries": "1"},
     "metafinger": {"steps": "10", "rate": "0.05", "tries": "1"},
-    "ganfinger": {"epsilon": "0.5", "steps": "25", "hidden": "16", "samples": "1"},
+    "ganfinger": {"epsilon": "0.5", "steps": "40", "hidden": "32", "samples": "1", "rate": "0.02"},
     "auto": {"labels_settings": '{"candidates": "1000"}', "scores_settings": '{"candidates": "100"}'},
 }
 BUDGETS = {"adv-tra": 100, "uap": 100, "ipguard": 40, "cae": 40, "cort": 40, "ganfinger": 40, "metafinger": 40}
