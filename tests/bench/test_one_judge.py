@@ -36,7 +36,7 @@ SETTINGS = {
     "ganfinger": {"epsilon": "0.5", "steps": "40", "hidden": "32", "samples": "1", "rate": "0.02"},
     "auto": {"labels_settings": '{"candidates": "1000"}', "scores_settings": '{"candidates": "100"}'},
 }
-BUDGETS = {"adv-tra": 100, "uap": 100, "ipguard": 40, "cae": 40, "cort": 40, "ganfinger": 40, "metafinger": 40}
+BUDGETS = {"adv-tra": 100, "uap": 100, "ipguard": 40, "cae": 40, "cort": 40, "metafinger": 40}
 RENAMED, SILENT, SILENCED = "permutation", "detector:least=10,delta=1", "detector:least=20,delta=0.97"
 ASKING = [name for name in SCHEMES if SCHEMES[name]().needs.asks]
 BENCH = Bench(
