@@ -19,6 +19,7 @@ Differs from the papers:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -174,12 +175,18 @@ def lime_smoother(kept: Int[np.ndarray, "s k"]) -> Float[np.ndarray, "k s"]:
     Args:
         kept: 1 where a sample shows a segment.
     """
-    shown = kept.astype(np.float64)
+    return _smoother(kept.astype(np.uint8).tobytes(), len(kept))
+
+
+@lru_cache(maxsize=512)  # all models are asked the same
+def _smoother(kept: bytes, samples: int) -> Float[np.ndarray, "k s"]:
+    shown = np.frombuffer(kept, dtype=np.uint8).reshape(samples, -1).astype(np.float64)
     distances = 1 - np.sqrt(shown.mean(axis=1))  # 1 - cos(z, 1) of vectors of 0 and 1; 1 where all is hidden
     weights = np.sqrt(np.exp(-((distances / KERNEL_WIDTH) ** 2)))  # LIME's pi_x(z)
     centred = shown - np.average(shown, axis=0, weights=weights)
     gram = (centred * weights[:, None]).T @ centred + RIDGE * np.eye(shown.shape[1])
     smoother: Float[np.ndarray, "k s"] = np.linalg.solve(gram, (centred * weights[:, None]).T)
+    smoother.flags.writeable = False
     return smoother
 
 
