@@ -122,6 +122,21 @@ def test_a_benchmark_that_is_run_again_agrees(
     assert "planned otherwise" in str(check_again(elsewhere, planned, again).reason)
 
 
+def test_the_command_runs_a_benchmark_again(
+    results: Results, folder: Path, models: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    planned = Planned(bench=BENCH, plan=PLAN)
+    monkeypatch.setattr("modelprint.bench.bench_of", lambda name: planned)
+    path = tmp_path / "tiny.json"
+    write_claim(claim_of(planned, results, Place(label="adv-tra", access="labels", budget=100, figure="auc")), path)
+    words = ["bench", "check", str(path), "--again", "--zoo", str(models), "--folder", str(folder)]
+    assert command([*words, "--write", "--exit-code", "--format", "json"]) == 0
+    shown = printed("bench-check", capsys.readouterr().out)
+    assert (shown["check"]["outcome"], shown["check"]["how"]) == ("agreed", "again")
+    assert [one.how for one in read_claim(path).checks] == ["again"]
+
+
 def test_what_is_not_there_cannot_be_claimed(recorded: Results) -> None:
     planned = bench_of("digits")
     with pytest.raises(UsageError, match="no contender 'nobody': use one of"):
