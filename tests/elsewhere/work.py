@@ -27,6 +27,9 @@ SCHEMES = {
     "fbi": {},
     "ipguard": {"steps": "20", "k": "0.5"},
     "sac": {},
+    "modeldiff": {"queries": "20", "rounds": "5"},
+    "zest": {"queries": "25"},
+    "deepcore": {"queries": "10", "steps": "5"},
 }
 
 
