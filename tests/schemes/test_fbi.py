@@ -87,7 +87,7 @@ def test_a_constant_suspect_shares_nothing(enrollment: Enrollment) -> None:
 def test_a_source_that_is_always_right_is_refused(enrollment: Enrollment) -> None:
     labels = predict(enrollment.source, torch.from_numpy(enrollment.seeds.stored)).argmax(1).numpy()
     easy = enrollment.seeds.take(np.flatnonzero(labels == enrollment.seeds.labels))
-    with pytest.raises(FingerprintError, match="all of 20 images right"):
+    with pytest.raises(FingerprintError, match="all of 20 inputs right"):
         craft(SCHEME, replace(enrollment, seeds=easy, budget=20), seed=0)
 
 
