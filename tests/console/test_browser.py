@@ -172,3 +172,33 @@ def test_progress_comes_at_least_once_a_second(address: str, driver: Any, world:
         }
     )
     assert all(gap <= 1000 for gap in gaps), gaps
+
+
+def test_axe_finds_no_barrier(address: str, driver: Any, world: World) -> None:
+    """axe-core's rules of WCAG 2.1 A and AA, on each page, light on a desktop and dark on a phone."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    package = pytest.importorskip("axe_playwright_python", reason="needs the file axe.min.js of that package")
+    axe = (Path(package.__file__).parent / "axe.min.js").read_text("utf-8")
+    driver.get(address)
+    driver.find_element(By.ID, "suspects").send_keys(str(world.models / "tuned.safetensors"))
+    driver.find_element(By.ID, "suspects").submit()
+    WebDriverWait(driver, 120).until(lambda d: d.find_elements(By.CSS_SELECTOR, ".badge"))
+    scan = driver.current_url
+    barriers: dict[str, list[str]] = {}
+    for name, path in {"home": address, "scan": scan, "suspect": f"{scan.rstrip('/')}/suspects/0"}.items():
+        for dark in (False, True):
+            shape(driver, width=390 if dark else 1280, height=844, dark=dark)
+            driver.get(path)
+            driver.execute_script(axe)
+            found = driver.execute_async_script(
+                "const done = arguments[arguments.length - 1];"
+                "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(done)"
+            )
+            assert len(found["passes"]) >= 10  # the rules did run
+            barriers[f"{name}, {'dark' if dark else 'light'}"] = [
+                f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found["violations"]
+            ]
+    keep({"axe": {"pages": len(barriers), "barriers": sum(map(len, barriers.values()))}})
+    assert not any(barriers.values()), barriers
