@@ -43,6 +43,9 @@ ALLOWED: dict[str, dict[str, str]] = {
     "lineage/onnx_tensors.py": {"uint8": "the bytes of a file, and a type of quantised weights"},
     "modalities/text/modality.py": {"uint8": "texts are stored as bytes of UTF-8"},
     "modalities/text/storage.py": {"uint8": "texts are stored as bytes of UTF-8"},
+    "schemes/fitprint.py": {"uint8": "the bytes of a hash, unpacked into the bits of a message"},
+    "schemes/zest.py": {"uint8": "which segments are shown, 0 or 1"},
+    "screening/registry.py": {"255": "a mask of the result codes of SQLite"},
     "suspects/onnx_session.py": {"uint8": "the bytes of a file, handed to a child process"},
 }
 

@@ -69,7 +69,7 @@ def test_transfer_has_the_numbers_that_were_asked_for() -> None:
     assert counts["test", "independent", "SHARED"] == 60
     assert counts["test", "independent", "OTHER"] + counts["test", "independent", "DADT"] == 30
     assert (counts["calibration", "independent", "SHARED"], counts["calibration", "derived", None]) == (40, 20)
-    assert (counts["shadow", "independent", "SHARED"], counts["shadow", "derived", None]) == (8, 2 * 8)
+    assert (counts["shadow", "independent", "SHARED"], counts["shadow", "derived", None]) == (20, 2 * 8)
     thirds = [entry.source for entry in plan.entries if entry.part == "calibration" and entry.role == "derived"]
     assert len(set(thirds)) == 20  # a third party each
 
