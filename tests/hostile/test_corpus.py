@@ -25,6 +25,7 @@ LIBRARIES = {
     "keras_files": "keras",
     "openvino_files": "openvino",
     "saved_models": "tensorflow",
+    "hub_folders": "transformers",
 }
 KINDS = {
     "arrays", "checkpoints", "evidence", "fingerprints", "http_servers", "onnx_files", "pictures", "recordings",

@@ -23,7 +23,7 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "http
 NOT_SHOWN = "***"
 LEAST = 8  # characters of a secret that is hidden wherever it stands; a shorter one may be part of any word or number
 _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks")
-_SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)
+_SCHEME = re.compile(r"\s*(?!hf:/(?!/))[a-z][a-z0-9+.-]+:[/\\]", re.IGNORECASE)  # hf:/models/a is a folder here
 _IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{1,20}:(?:\\?/){2}[^\s'\"<>`]+|https?:\\?/[^\s'\"<>`]+", re.IGNORECASE)
 _CLOSING = ".,:;)]}"  # after an address in a sentence
 _NAMED_SECRET = re.compile(r"key|token|secret|sig|pass|pwd|auth|code|cred|session", re.IGNORECASE)
@@ -81,8 +81,8 @@ def check_address(url: str) -> None:
 def is_address(reference: str) -> bool:
     """Whether a SUSPECT argument means a server's address, well-formed or not.
 
-    >>> [is_address(text) for text in ("HTTP://host", "http:/host?key=secret", "models/a.pt", "C:/a.pt")]
-    [True, True, False, False]
+    >>> [is_address(text) for text in ("HTTP://host", "http:/host?key=secret", "models/a.pt", "C:/a.pt", "hf:/a")]
+    [True, True, False, False, False]
     """
     return _SCHEME.match(reference) is not None
 

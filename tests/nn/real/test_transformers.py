@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from modelprint.core.access import Access
 from modelprint.core.errors import ModelError
 from modelprint.nn.heads import head_of
 from modelprint.nn.loading import load_model
@@ -59,6 +61,17 @@ def test_a_folder_says_all_by_itself(net, folder):
         assert loaded.spec is not None
         assert (loaded.spec.arch, loaded.spec.shape, loaded.spec.classes) == (f"hf:{folder}", SHAPE, 7)
         assert head_of(loaded.module, loaded.spec).name == "classifier"
+
+
+def test_a_folder_is_a_suspect_by_its_whole_path_and_from_here(net, folder, monkeypatch):
+    """hf:/models/vit is no address."""
+    from modelprint.suspects.open import open_suspect
+
+    images = np.random.default_rng(0).integers(0, 256, (4, *SHAPE), dtype=np.uint8)
+    expected = net((torch.from_numpy(images).float() / 255 - 0.3) / 0.4).logits.argmax(1)
+    monkeypatch.chdir(folder.parent)
+    for reference in (f"hf:{folder}", f"hf:{folder.name}", str(folder)):
+        assert open_suspect(reference).ask(images, access=Access.LABELS).labels.tolist() == expected.tolist()
 
 
 def test_shards_are_one_model(net, tmp_path):
