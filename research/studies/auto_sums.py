@@ -11,30 +11,27 @@ Writes benchmarks/results/auto_sums_fashion.json.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from benchmarks.common import provenance, write_result
-from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import KEEPS, Entrant, Field
 from modelprint.bench.store import Store
 from modelprint.core.access import Access
 from modelprint.lineage import StateTensors, compare
 from modelprint.ownership.above import MEDIAN, above
-from modelprint.ownership.combined import Level, levels_of, weights_level
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.levels import Level, levels_of, weights_level
 from modelprint.ownership.opening import opened, scheme_of
 from modelprint.schemes.auto import Auto
 from modelprint.stats.calibration import ranked_by_kind
 from modelprint.stats.roc import auc, tpr_at_fpr
-from modelprint.zoo.population import ZooModel, load
+from modelprint.zoo.population import ZooModel
+from research.studies.fashion_cells import fashion_cells
 
 ALPHA = 0.05
 CONTENDERS = {"auto, 8 + 8": ("rehearsal", "sweep"), "auto, no shadow models": ("rehearsal", "sweep", "shadow")}
@@ -151,14 +148,7 @@ def summed(sources: Sequence[dict[str, list[Any]]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--zoo", type=Path)
-    chosen = parser.parse_args()
-    planned = bench_of("fashion")
-    field = Field(bench=planned.bench, plan=planned.plan, models=load(planned.plan, folder=chosen.zoo))
-    store = Store(chosen.folder)
+    field, store = fashion_cells(__doc__)
     results: dict[str, Any] = {}
     for label, parts in CONTENDERS.items():
         entrants = [one for one in field.entrants() if one.contender.label == label]

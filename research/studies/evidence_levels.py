@@ -37,9 +37,9 @@ from modelprint.core.suspect import Answers
 from modelprint.lineage import LineageResult, StateTensors, compare
 from modelprint.nn.loading import LoadedModel, load_model
 from modelprint.ownership.ask import interrogate
-from modelprint.ownership.combined import Level, weights_level
 from modelprint.ownership.concluding import SharedScores, calibration_scores, concluded
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.ownership.levels import Level, weights_level
 from modelprint.ownership.opening import opened, scheme_of
 from modelprint.schemes.auto import Auto
 from modelprint.suspects.local import CallableSuspect

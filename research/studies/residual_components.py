@@ -14,12 +14,10 @@ Writes benchmarks/results/residual_components_fashion.json.
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,6 @@ import torch
 from jaxtyping import Float
 
 from benchmarks.common import provenance, write_result
-from modelprint.bench.benches import bench_of
 from modelprint.bench.cells import Field
 from modelprint.bench.store import Store
 from modelprint.ownership.fingerprint import Fingerprint
@@ -37,7 +34,7 @@ from modelprint.schemes.residual import NOTHING, Residual, partial_correlations,
 from modelprint.stats.calibration import ranked_by_kind
 from modelprint.stats.roc import auc, tpr_at_fpr
 from modelprint.training.loop import predict
-from modelprint.zoo.population import load
+from research.studies.fashion_cells import fashion_cells
 from research.studies.lineage import interval
 
 ALPHA = 0.05
@@ -124,14 +121,7 @@ def summed(sources: list[Found]) -> dict[str, Any]:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--zoo", type=Path)
-    chosen = parser.parse_args()
-    planned = bench_of("fashion")
-    bench = Field(bench=planned.bench, plan=planned.plan, models=load(planned.plan, folder=chosen.zoo))
-    store = Store(chosen.folder)
+    bench, store = fashion_cells(__doc__)
     by_setting: dict[str, list[Found]] = defaultdict(list)
     for source in bench.sources:
         for name, one in of_source(bench, store, source.id).items():

@@ -11,25 +11,20 @@ Writes benchmarks/results/residual_readings_fashion.json.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import special
 
 from benchmarks.common import provenance, write_result
-from modelprint.bench.benches import bench_of
-from modelprint.bench.cells import Field
-from modelprint.bench.store import Store
 from modelprint.core.suspect import answers_from_scores
 from modelprint.ownership.decide import decide
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.opening import scheme_of
 from modelprint.training.loop import predict
-from modelprint.zoo.population import load
+from research.studies.fashion_cells import fashion_cells
 from research.studies.lineage import interval
 
 ALPHA = 0.05
@@ -63,14 +58,7 @@ READINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--zoo", type=Path)
-    chosen = parser.parse_args()
-    planned = bench_of("fashion")
-    field = Field(bench=planned.bench, plan=planned.plan, models=load(planned.plan, folder=chosen.zoo))
-    store = Store(chosen.folder)
+    field, store = fashion_cells(__doc__)
     derived: dict[str, Counter[str]] = {name: Counter() for name in READINGS}
     asked: Counter[str] = Counter()
     for entrant in field.entrants():

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelprint.core.access import Access
-from modelprint.ownership.combined import Level, combined_scores
+from modelprint.ownership.combined import combined_scores
 from modelprint.ownership.decide import Decision
+from modelprint.ownership.levels import Level
 from modelprint.stats.calibration import ranked_by_kind
 
 N = 19

@@ -9,10 +9,10 @@ from typing import cast
 import numpy as np
 
 from modelprint.core.access import Access
-from modelprint.ownership.combined import Level
 from modelprint.ownership.decide import Decision
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.kinds import Group
+from modelprint.ownership.levels import Level
 from modelprint.ownership.staging import after_weights, settled_by_weights
 from modelprint.stats.calibration import rank_p_value, ranked_by_kind
 

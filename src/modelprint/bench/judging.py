@@ -23,10 +23,11 @@ from modelprint.core.access import Access
 from modelprint.core.errors import MisfitError, ModelprintError, SuspectError
 from modelprint.core.suspect import Answers
 from modelprint.ownership.ask import interrogate
-from modelprint.ownership.combined import Level, decide_together, weights_level
+from modelprint.ownership.combined import decide_together
 from modelprint.ownership.concluding import Interview, SharedScores, calibrated_limit, calibration_scores, concluded
 from modelprint.ownership.decide import Decision
 from modelprint.ownership.fingerprint import CalibrationModel, Fingerprint
+from modelprint.ownership.levels import Level, weights_level
 from modelprint.ownership.opening import scheme_of
 from modelprint.schemes.auto import Auto
 from modelprint.schemes.base import Scheme

@@ -65,28 +65,28 @@ def ancestors(
         for one, folder in zip(fingerprint, copies, strict=True)
     ]
     with progress() as bars, compute.computing():
-        found = provenance_set(
+        possible = provenance_set(
             suspect, models, coverage=coverage, access=access, budget=budget, options=options, progress=bars
         )
     if format_ == "json":
-        out.print(found.to_json(), markup=False)
-        say(found.message)
+        out.print(possible.to_json(), markup=False)
+        say(possible.message)
     else:
-        _print(found, shown_reference(suspect))
+        _print(possible, shown_reference(suspect))
     return 0
 
 
-def _print(found: ProvenanceSet, name: str) -> None:
-    out.print(f"{name}: {found.message}", markup=False)
+def _print(possible: ProvenanceSet, name: str) -> None:
+    out.print(f"{name}: {possible.message}", markup=False)
     table = Table(box=None)
     for column in ("fingerprint", "scheme", "score", "copies", "p-value", "adjusted", "in the set", "verify says"):
         table.add_column(column)
-    for one in found.models:
+    for one in possible.models:
         figures = ("-" if value is None else f"{value:.4g}" for value in (one.p_value, one.adjusted_p_value))
         score = "-" if one.score is None else f"{one.score:.4g}"
         table.add_row(
             one.name, one.scheme, score, str(one.copies), *figures, "yes" if one.included else "no", one.verdict
         )
     print_table(table)
-    for one in found.models:
+    for one in possible.models:
         out.print(f"{one.name}: {one.message}", markup=False)

@@ -115,18 +115,18 @@ def check(
     from modelprint.results.claims import CheckedClaim, read_claim, write_claim
 
     claim = read_claim(claim_file)
-    found = (
+    checked = (
         _again(claim, bench=bench, jobs=jobs, folder=folder, zoo=zoo, trust_code=trust_code)
         if again
         else _from_scores(claim, results or bench)
     )
     if write:
-        write_claim(claim.with_check(found), claim_file)
+        write_claim(claim.with_check(checked), claim_file)
     if format_ == "json":
-        out.file.write(printable(CheckedClaim.of(claim, found).model_dump_json(by_alias=True)) + "\n")
+        out.file.write(printable(CheckedClaim.of(claim, checked).model_dump_json(by_alias=True)) + "\n")
     else:
-        _show(claim, found)
-    return EXIT_CODES[found.outcome] if exit_code else 0
+        _show(claim, checked)
+    return EXIT_CODES[checked.outcome] if exit_code else 0
 
 
 def _from_scores(claim: Claim, results: Path | None) -> Check:
@@ -173,15 +173,15 @@ def _again(
     return check_again(claim, planned, results)
 
 
-def _show(claim: Claim, found: Check) -> None:
+def _show(claim: Claim, checked: Check) -> None:
     from modelprint.bench.claiming import place_of
 
     out.print(f"{place_of(claim)}, on {claim.population.bench}", markup=False)
     out.print(f"claimed   {_figure(claim.claimed)}", markup=False)
-    out.print(f"measured  {_figure(found.measured)}", markup=False)
-    out.print(found.outcome.replace("-", " "), style="bold", markup=False)
-    if found.reason is not None:
-        out.print(found.reason, markup=False)
+    out.print(f"measured  {_figure(checked.measured)}", markup=False)
+    out.print(checked.outcome.replace("-", " "), style="bold", markup=False)
+    if checked.reason is not None:
+        out.print(checked.reason, markup=False)
 
 
 def _figure(one: Measurement | None) -> str:

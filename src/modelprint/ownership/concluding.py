@@ -8,10 +8,11 @@ import numpy as np
 
 from modelprint.core.access import Access
 from modelprint.core.suspect import Answers
-from modelprint.ownership.combined import Level, by_itself, calibrated_alone, decide_together, levels_of, shared_scores
+from modelprint.ownership.combined import by_itself, calibrated_alone, decide_together
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, only
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.lacking import decide_in_common
+from modelprint.ownership.levels import Level, levels_of, shared_scores
 from modelprint.ownership.parts import part_index, part_of
 from modelprint.ownership.weights import weights_limit
 from modelprint.schemes.auto import Auto

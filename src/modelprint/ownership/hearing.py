@@ -12,11 +12,12 @@ from modelprint.core.suspect import Suspect
 from modelprint.core.verdict import FormCheck
 from modelprint.ownership.ahead import planned_queries
 from modelprint.ownership.ask import interrogate
-from modelprint.ownership.combined import Level, beside_weights
+from modelprint.ownership.combined import beside_weights
 from modelprint.ownership.concluding import Interview, concluded
 from modelprint.ownership.decide import Decision, unasked_decision, unscored
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.forms import GAINS, KEPT, LEAST, SURELY_KEPT, Fit, Look, best_fit, look
+from modelprint.ownership.levels import Level
 from modelprint.ownership.plain import FEW
 from modelprint.ownership.plain_asked import PlainAnswers, PlainPlan, ask_plain, known_inputs, plan_plain
 from modelprint.ownership.sense import check_varied

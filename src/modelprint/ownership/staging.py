@@ -14,9 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from modelprint.core.verdict import Outcome
-from modelprint.ownership.combined import Level
 from modelprint.ownership.decide import Decision, rates
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.levels import Level
 from modelprint.ownership.weights import weights_limit
 from modelprint.stats.calibration import ranked_by_kind
 

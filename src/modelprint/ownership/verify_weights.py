@@ -11,9 +11,10 @@ from modelprint.core.errors import FingerprintError, ModelError, UsageError
 from modelprint.core.suspect import UNANSWERED, Answers
 from modelprint.core.verdict import Verdict
 from modelprint.lineage import LineageResult, compare
-from modelprint.ownership.combined import Level, decide_together, weights_level
+from modelprint.ownership.combined import decide_together
 from modelprint.ownership.decide import Decision
 from modelprint.ownership.fingerprint import Fingerprint
+from modelprint.ownership.levels import Level, weights_level
 from modelprint.ownership.opening import NOTE, AnySuspect
 from modelprint.ownership.remarks import remarks
 from modelprint.ownership.verification import Verification

@@ -14,10 +14,11 @@ from modelprint.core.records import Record
 from modelprint.core.verdict import KindRate, Relation
 from modelprint.lineage import StateTensors, SuspectForms, Tensors, compare
 from modelprint.modalities.base import InputSpec
-from modelprint.ownership.combined import Level, decide_together, weights_level
+from modelprint.ownership.combined import decide_together
 from modelprint.ownership.decide import Decision
 from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.hearing import Heard, hear
+from modelprint.ownership.levels import Level, weights_level
 from modelprint.ownership.opening import opened, scheme_of
 from modelprint.ownership.staging import after_weights, settled_by_weights
 from modelprint.ownership.weights import tensors_of

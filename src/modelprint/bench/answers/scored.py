@@ -17,8 +17,9 @@ from modelprint.core.access import Access
 from modelprint.core.registry import Registry
 from modelprint.core.suspect import Answers
 from modelprint.ownership.above import Column, combined_alone
-from modelprint.ownership.combined import Level, combined_scores
+from modelprint.ownership.combined import combined_scores
 from modelprint.ownership.decide import CalibrationScores, Decision, decide, unscored_decision
+from modelprint.ownership.levels import Level
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.auto import Auto
 from modelprint.schemes.base import Queries, ShadowAnswers
