@@ -126,7 +126,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
 
 def recorded(plan: Plan, folder: Path) -> zoo.Status:
     planned = Planned(bench=BENCH, plan=plan)
-    return zoo.build(plan, folder=folder, recording=lambda: recorder_of(planned, folder, pool=plan.pool))
+    return zoo.build(plan, folder=folder, recording=lambda: recorder_of(planned, folder, pool=plan.pool, jobs=2))
 
 
 @pytest.fixture(scope="module")

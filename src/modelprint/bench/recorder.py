@@ -25,7 +25,13 @@ _QUERIES, _POOL = "queries.json", "pool.json"
 
 
 def recorder_of(
-    planned: Planned, zoo: Path, *, pool: str | None, trust_code: bool = False, progress: Progress | None = None
+    planned: Planned,
+    zoo: Path,
+    *,
+    pool: str | None,
+    jobs: int = 1,
+    trust_code: bool = False,
+    progress: Progress | None = None,
 ) -> BenchRecorder:
     """Make a benchmark's fingerprints in a zoo's folder, the sheets of their inputs, and the recorder of both.
 
@@ -34,12 +40,13 @@ def recorder_of(
     Args:
         zoo: the folder; its sources, and all that fingerprints are made of, are built.
         pool: further inputs, a data reference.
+        jobs: processes that make fingerprints, of one thread each.
 
     Raises:
         ModelprintError: a fingerprint cannot be made.
     """
     enrolments = craft_all(
-        planned.bench, planned.plan, zoo_folder=zoo, folder=zoo, trust_code=trust_code, progress=progress
+        planned.bench, planned.plan, zoo_folder=zoo, folder=zoo, jobs=jobs, trust_code=trust_code, progress=progress
     )
     places = [Store(zoo).fingerprint(enrolment.identity) for enrolment in enrolments]
     queries, others = zoo / SHEETS / _QUERIES, zoo / SHEETS / _POOL

@@ -92,10 +92,11 @@ def craft_all(
     *,
     zoo_folder: Path,
     folder: Path,
+    jobs: int = 1,
     trust_code: bool = False,
     progress: Progress | None = None,
 ) -> list[Enrolment]:
-    """Make every fingerprint of a benchmark that is missing; those that there are now.
+    """Make every fingerprint of a benchmark that is missing, on `jobs` processes; those that there are now.
 
     Raises:
         ModelprintError: a source is not built, or a fingerprint cannot be made.
@@ -103,7 +104,7 @@ def craft_all(
     field = Field(bench=bench, plan=plan, models=load(plan, folder=zoo_folder))
     store = Store(folder)
     enrolments = list({entrant.enrolment.identity: entrant.enrolment for entrant in field.entrants()}.values())
-    _Run(field, store, Processes(), "cpu", progress or _silent, trust_code=trust_code).craft(enrolments)
+    _Run(field, store, Processes(jobs), "cpu", progress or _silent, trust_code=trust_code).craft(enrolments)
     for enrolment in enrolments:
         record = store.crafted(enrolment.identity)
         if record is None or record.error is not None:

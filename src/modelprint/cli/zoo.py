@@ -69,7 +69,7 @@ def build(
             from modelprint.bench.recorder import recorder_of
 
             return recorder_of(
-                bench_of(str(plan.records)), place, pool=plan.pool, trust_code=trust_code, progress=report
+                bench_of(str(plan.records)), place, pool=plan.pool, jobs=jobs, trust_code=trust_code, progress=report
             )
 
         state = make(
