@@ -17,6 +17,8 @@ from modelprint.core.errors import DataError, LabelsOnlyError, SuspectError
 UNANSWERED = -1
 ABSTAINED = -2
 LARGEST_LABEL = 2**31 - 1
+AS_WHOLE = 1e-3  # probabilities whose sum is so close to 1 are taken as they are
+SLACK = 1e-6  # what float32 adds to a probability of 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,33 +68,47 @@ class Answers:
     def probabilities(self, classes: int) -> np.ndarray:
         """What the model gives each class, float64 (n, classes), rows summing to 1; NaN rows where there was no answer.
 
-        Scores that are probabilities are taken as they are, others as logits (softmax); with labels only, the answer
-        is all on one class.
+        Scores that are probabilities are taken as they are; where a row was rounded or cut, so that it sums to
+        something else, it is divided by its sum, and a row of zeros counts as even. Other scores are logits (softmax).
+        With labels only, the answer is all on one class.
 
         >>> Answers(labels=np.array([1, -1])).probabilities(2).tolist()
         [[0.0, 1.0], [nan, nan]]
         >>> Answers(labels=np.array([0]), scores=np.zeros((1, 4))).probabilities(4).tolist()
         [[0.25, 0.25, 0.25, 0.25]]
+        >>> rounded = np.array([[0.3, 0.6], [0.5, 0.5]], np.float32)
+        >>> Answers(labels=np.array([1, 0]), scores=rounded).probabilities(2).round(3).tolist()
+        [[0.333, 0.667], [0.5, 0.5]]
         """
         if self.scores is None:
             shares = np.eye(classes)[np.where(self.answered, self.labels, 0)]
         else:
             shares = self.scores.astype(np.float64)
-            if not self.gives_probabilities:
+            if self.gives_probabilities:
+                sums = shares.sum(axis=1, keepdims=True)
+                even = np.full_like(shares, 1 / shares.shape[1])
+                whole = np.divide(shares, sums, out=even, where=sums != 0)
+                shares = np.where(np.abs(sums - 1) > AS_WHOLE, whole, shares)
+            else:
                 shares = special.softmax(shares, axis=1)
         return np.where(self.answered[:, None], shares, np.nan)
 
     @property
     def gives_probabilities(self) -> bool:
-        """Whether the scores are probabilities, and no logits."""
-        if self.scores is None:
-            return False
-        answered = self.scores[self.answered].astype(np.float64)
-        return bool(np.all(answered >= 0) and np.allclose(answered.sum(axis=1), 1.0, atol=1e-3))
+        """Whether the scores are probabilities, and no logits: all lie between 0 and 1, whatever they sum to.
+
+        Rounded and cut probabilities do not sum to 1. Logits of many answers all between 0 and 1 do not occur.
+        """
+        return self.scores is not None and are_probabilities(self.scores[self.answered])
 
     def restricted(self, access: Access) -> Answers:
         """Only what this access level shows."""
         return self if access >= Access.SCORES else Answers(labels=self.labels)
+
+
+def are_probabilities(scores: np.ndarray) -> bool:
+    """Whether scores of any shape all lie between 0 and 1 (give or take a rounding of float32)."""
+    return bool(scores.size and scores.min() >= 0 and scores.max() <= 1 + SLACK)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import special
 
-from modelprint.core.suspect import Answers
+from modelprint.core.suspect import Answers, are_probabilities
 
 FLAT = 1e-6  # the norm of a row of logarithms below which all classes count as alike
 UNSEEN = 1e-4  # what a probability of 0 may have been before it was rounded or cut off
@@ -39,7 +39,7 @@ class Reading:
         >>> Reading.of(np.array([[4.0, -1.5, 0.25]]))
         Reading(decimals=None, highest=None)
         """
-        if not probabilities(scores):
+        if not are_probabilities(scores):
             return cls()
         values = scores.astype(np.float64)
         fits = [d for d in range(FINEST + 1) if (np.abs(values - values.round(d)) <= EXACT).all()]
@@ -82,7 +82,9 @@ class Reading:
 
     def _shares(self, scores: Float[np.ndarray, "... c"]) -> Float[np.ndarray, "... c"]:
         """Probabilities, cut and rounded."""
-        shares = scores.astype(np.float64) if probabilities(scores) else special.softmax(scores.astype(np.float64), -1)
+        shares = (
+            scores.astype(np.float64) if are_probabilities(scores) else special.softmax(scores.astype(np.float64), -1)
+        )
         if self.highest is not None:
             least = np.sort(shares, axis=-1)[..., -self.highest][..., None]
             shares = np.where(shares >= least, shares, 0.0)
@@ -97,11 +99,6 @@ def hidden_by_coarseness(missing: int) -> str:
     )
 
 
-def probabilities(scores: Float[np.ndarray, "... c"]) -> bool:
-    """Whether all scores lie between 0 and 1; they are then taken for probabilities, whatever they sum to."""
-    return bool(scores.size and scores.min() >= 0 and scores.max() <= 1)
-
-
 def table(scores: Float[np.ndarray, "... c"]) -> Float[np.ndarray, "... c"]:
     """Logarithms of scores, each row less its mean, at length 1; rows in which all classes are alike are 0.
 
@@ -112,7 +109,7 @@ def table(scores: Float[np.ndarray, "... c"]) -> Float[np.ndarray, "... c"]:
     ([[0.707, -0.707]], [[0.707, -0.707]])
     """
     logits = scores.astype(np.float64)
-    if probabilities(scores):
+    if are_probabilities(scores):
         least = np.where(logits > 0, logits, 1.0).min(axis=-1, keepdims=True)
         logits = np.log(np.where(logits > 0, logits, np.minimum(least / 2, UNSEEN)))
     centred = logits - logits.mean(axis=-1, keepdims=True)
