@@ -65,14 +65,11 @@ for _name, (_place, _help) in _COMMANDS.items():
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 ran, 1 an error the user can mend, 2 usage, 3 integrity failure."""
-    code = run(sys.argv[1:] if arguments is None else arguments)
-    if code == INTERRUPTED:
-        _leave(code)
-    sys.exit(code)
+    _leave(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit at once: what must be cleaned up is, but the libraries, which take seconds to be taken down, are not."""
+    """Exit at once: what must be cleaned up is, but the libraries, which take a second to be taken down, are not."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
