@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from pydantic import Field, ValidationError
 
@@ -38,6 +39,7 @@ VERSION = 1
 FINGERPRINTS = "fingerprints"
 SHEETS = "sheets"
 WEIGHED = 200  # held-out inputs on which accuracy behind evasions is recorded
+BATCH = 32  # inputs at once: what lies in a processor's cache is read faster
 _META = "record"
 _SCORES = "scores."
 _DIGITS = 4  # of figures for each weight
@@ -84,13 +86,17 @@ class BenchRecorder:
 
     def __call__(self, model: Normalized) -> bytes:
         """The record, an npz file."""
-        arrays: dict[str, Any] = {_SCORES + sheet.stem: _answers(model, sheet) for sheet in self.sheets}
         tensors = StateTensors(model.body.state_dict())
         lineage = {
             name: shortened(compare(_reference(path), tensors, p_value=False)).model_dump(mode="json")
             for name, path in self.references.items()
         }
-        accuracy = {name: value.model_dump() for name, value in self._weighed(model).items()}
+        model.to(memory_format=torch.channels_last)  # twice as fast; scores are kept in float16
+        try:
+            arrays: dict[str, Any] = {_SCORES + sheet.stem: _answers(model, sheet) for sheet in self.sheets}
+            accuracy = {name: value.model_dump() for name, value in self._weighed(model).items()}
+        finally:
+            model.to(memory_format=torch.contiguous_format)
         meta = json.dumps({"version": VERSION, "lineage": lineage, "accuracy": accuracy}, separators=(",", ":"))
         buffer = io.BytesIO()
         arrays[_META] = np.frombuffer(meta.encode(), np.uint8)
@@ -103,7 +109,7 @@ class BenchRecorder:
             return {}
         data = load_data(self.holdout)
         data = data.take(np.arange(min(WEIGHED, len(data))))
-        respondent = Respondent(TorchSuspect(model, identity="the model"), partner=None)
+        respondent = Respondent(TorchSuspect(model, identity="the model", batch_size=BATCH), partner=None)
         shares = {
             evasion: float((respondent.behind(evasion).ask(data.stored).labels == data.labels).mean())
             for evasion in (NONE, *self.evasions)
@@ -114,7 +120,7 @@ class BenchRecorder:
 def _answers(model: Normalized, sheet: Path) -> Float[np.ndarray, "n classes"]:
     """Scores, float16, plainly or behind the sheet's evasion."""
     evasion = read_sheet(sheet).evasion or NONE
-    suspect = Respondent(TorchSuspect(model, identity="the model"), partner=None).behind(evasion)
+    suspect = Respondent(TorchSuspect(model, identity="the model", batch_size=BATCH), partner=None).behind(evasion)
     scores = suspect.ask(inputs_of(sheet), access=Access.SCORES).scores
     assert scores is not None
     return scores.astype(np.float16)
