@@ -39,6 +39,7 @@ SETTINGS = {
     "prune": {"finetune_epochs": "1"},
     "removalnet": {"iterations": "3", "samples": "40"},
     "data-free": {"budget": "200", "rounds": "1", "generator_steps": "2", "epochs": "1"},
+    "ip-remover": {"inputs": "40", "steps": "2", "epochs": "1"},
     "jbda": {"rounds": "1", "epochs": "1"},
     "extract-adversarial": {"steps": "1", "epochs": "1"},
     "chain": {},

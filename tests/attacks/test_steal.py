@@ -8,6 +8,7 @@ import torch
 
 from modelprint.attacks.data_free import DataFree, smooth_images
 from modelprint.attacks.extract_adversarial import ExtractAdversarial
+from modelprint.attacks.ip_remover import IPRemover, watched
 from modelprint.attacks.jbda import JBDA, jacobian_step
 from modelprint.attacks.knockoff import Knockoff, fitted, matched
 from modelprint.data.labelled import LabelledSet
@@ -88,17 +89,40 @@ def test_adversarial_extraction_is_more_robust_than_extraction(world: World) -> 
     assert robust(4) > robust(0)
 
 
-def test_data_free_needs_no_image(world: World) -> None:
-    blind = LabelledSet(
-        name="blind",
-        stored=np.zeros_like(world.attacker.stored),
-        labels=world.attacker.labels,
-        class_names=world.attacker.class_names,
+def blinded(data: LabelledSet) -> LabelledSet:
+    """Black images of the same labels."""
+    return LabelledSet(
+        name="blind", stored=np.zeros_like(data.stored), labels=data.labels, class_names=data.class_names
     )
+
+
+def test_data_free_needs_no_image(world: World) -> None:
+    blind = blinded(world.attacker)
     result = DataFree(budget=4000, rounds=4, generator_steps=15, epochs=6).run(world.source, world.spec, blind, seed=0)
     assert result.report["queries"] == 4000
     assert world.accuracy(result.model) > 0.3
     assert min(result.report["labels"]) > 0
+
+
+def test_inversion_needs_no_image_and_follows_what_normalisation_keeps(world: World) -> None:
+    blind = blinded(world.attacker)
+    few = {"inputs": 600, "steps": 60, "shift": 1}
+    result = IPRemover(**few).run(world.source, world.spec, blind, seed=0)
+    assert result.report["of_their_class"] > 0.9
+    assert world.accuracy(result.model) > 0.6
+    loose = IPRemover(statistics=0.0, variation=0.0, **few).run(world.source, world.spec, blind, seed=0)
+    assert world.accuracy(loose.model) < world.accuracy(result.model) - 0.1
+
+
+def test_drift_is_nothing_where_inputs_have_the_kept_statistics() -> None:
+    layer = torch.nn.BatchNorm2d(3).eval()
+    given = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    given = (given - given.mean((0, 2, 3), keepdim=True)) / given.std((0, 2, 3), unbiased=False, keepdim=True)
+    with watched(layer) as drift:
+        layer(given)
+        layer(given + 2)
+    assert [round(float(one), 4) for one in drift] == [0.0, 4.0]
+    assert not layer._forward_pre_hooks
 
 
 def test_smooth_images_are_varied(world: World) -> None:

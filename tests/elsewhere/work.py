@@ -16,6 +16,7 @@ ATTACKS = {
     "adversarial": {"epochs": "1", "steps": "1"},
     "chain": {"steps": "prune rate=0.5 > ftal epochs=1"},
     "data-free": {"budget": "400", "rounds": "2", "generator_steps": "2", "epochs": "1"},
+    "ip-remover": {"inputs": "40", "steps": "2", "epochs": "1"},
     "jbda": {"rounds": "1", "round_epochs": "1", "epochs": "1"},
     "prune": {"finetune_epochs": "1"},
     "removalnet": {"iterations": "5"},

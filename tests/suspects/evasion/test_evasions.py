@@ -73,7 +73,7 @@ def test_an_image_sent_again_gets_the_same_answer(name: str) -> None:
     assert (suspect.ask(IMAGES[::-1].copy()).labels[::-1] == first).all()
 
 
-@pytest.mark.parametrize("name", ["noise", "label-noise:below=1,rate=0.5", "permutation"])
+@pytest.mark.parametrize("name", ["noise", "label-noise:below=1,rate=0.5", "permutation", "views"])
 def test_another_seed_gives_other_answers(name: str) -> None:
     first, second = (behind(name, seed=seed).ask(IMAGES, access=Access.SCORES) for seed in (0, 1))
     assert first.scores is not None
@@ -162,7 +162,7 @@ def test_rounded_scores_add_up_and_labels_stay() -> None:
 def test_classes_that_all_round_to_nothing_leave_the_first() -> None:
     class Even(Witness):
         def logits(self, images: np.ndarray) -> np.ndarray:
-            return np.tile(np.arange(30, dtype=np.float32) / 1000, (len(images), 1))
+            return np.tile(np.arange(30, dtype=np.float32) / 1000 - 1, (len(images), 1))
 
     told = evaded(Even(), "rounding").ask(IMAGES[:2], access=Access.SCORES)
     assert told.scores is not None
@@ -285,7 +285,29 @@ def test_what_is_misspelt_is_named(text: str, message: str) -> None:
         evasions(text)
 
 
-@pytest.mark.parametrize("name", ["rounding", "label-noise", "permutation"])
+def test_views_are_answered_by_their_mean_probability() -> None:
+    inner = Witness()
+    answers = evaded(inner, "views:count=3,transform=noise").ask(IMAGES, access=Access.SCORES)
+    noisy = [TRANSFORMS["noise"]()(UNIT, seed=seed) for seed in range(3)]
+    wanted = np.mean([special.softmax(inner.logits(one).astype(np.float64), axis=1) for one in noisy], axis=0)
+    assert answers.scores is not None
+    assert np.allclose(answers.scores, wanted, atol=1e-6)
+    assert len(inner.seen) == 3
+
+
+def test_one_view_of_flipped_images_is_that_transform() -> None:
+    one, other = (behind(name).ask(IMAGES).labels for name in ("views:count=1,transform=flip", "flip"))
+    assert (one == other).all()
+
+
+def test_an_unknown_transform_of_views_is_named() -> None:
+    with pytest.raises(UsageError, match="no transform 'mirror': use one of flip, noise"):
+        behind("views:transform=mirror")
+    with pytest.raises(UsageError, match="count must be at least 1"):
+        behind("views:count=0")
+
+
+@pytest.mark.parametrize("name", ["rounding", "label-noise", "permutation", "views"])
 def test_a_suspect_without_scores_is_refused(name: str) -> None:
     with pytest.raises(SuspectError, match="needs its scores"):
         behind(name, access=Access.LABELS)
