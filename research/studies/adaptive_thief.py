@@ -15,9 +15,12 @@ never sees the owner's fingerprint. He
 Against `lineage` there are no queries: w weighs the mean squared cosine between the copy's tensors and the source's, in
 ten passes; then channels are permuted and rescaled.
 
-w = 0 is plain tuning. Each copy is judged by the owner's own fingerprint (200 queries, ADV-TRA 999; the zoo's shadow
-models): the p-value is the rank of its score among the judge's 109 independent models, derived where p <= .05. Three
-seeds for each w. Puts each scheme's rows into benchmarks/results/adaptive_thief_fashion.json.
+w = 0 is plain tuning. Beside it (weight null): of twelve copies with as much weight noise as costs 2 % of the accuracy,
+the three that score lowest on his first surrogate fingerprint (against `lineage` on the source's weights).
+
+Each copy is judged by the owner's own fingerprint (200 queries, ADV-TRA 999; the zoo's shadow models): the p-value is
+the rank of its score among the judge's 109 independent models, derived where p <= .05. Three seeds for each w. Puts
+each scheme's rows into benchmarks/results/adaptive_thief_fashion.json.
 """
 
 from __future__ import annotations
@@ -28,7 +31,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,7 @@ from torch.nn import functional
 
 from benchmarks.common import RESULTS, provenance, write_result
 from modelprint.attacks import ATTACKS
+from modelprint.attacks.noise_edge import NoiseEdge
 from modelprint.core.suspect import Answers
 from modelprint.data.labelled import LabelledSet
 from modelprint.data.splits import load_data
@@ -46,7 +49,9 @@ from modelprint.nn.architectures import Normalized
 from modelprint.nn.loading import LoadedModel
 from modelprint.nn.spec import ModelSpec
 from modelprint.ownership.enroll import enroll
+from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.schemes import SCHEMES
+from modelprint.schemes.base import Scheme
 from modelprint.training.loop import predict
 from modelprint.zoo.population import load
 from modelprint.zoo.reference_models.shadows import auto_shadows
@@ -61,9 +66,12 @@ PASSES = 3
 PASSES_OF_WEIGHTS = 10
 BATCH = 128
 RATE = 0.01
+NOISES = 12
+NOISE_WORTH = 0.98
 HELD_OUT = "fashion-mnist:holdout[0:5000]"
 
 Judge = Callable[[LoadedModel], tuple[float, float]]  # score and p-value of a copy
+Score = Callable[[nn.Module], float]
 Pull = Callable[[nn.Module], Tensor]  # what the attacker adds to the loss
 
 
@@ -89,10 +97,10 @@ class Attacker:
         self.seconds = time.process_time() - started
         self.before = predict(stolen.module, torch.from_numpy(self.data.stored)).softmax(1).clone()
 
-    def queries(self, scheme: str) -> Tensor:
-        """Those of his surrogate fingerprints of the stolen model, 8 bits."""
-        settings = SCHEMES[scheme]().with_settings(TRAJECTORIES.get(scheme, {}))
-        made = [
+    def fingerprints(self, scheme: str) -> list[Fingerprint]:
+        """His surrogate fingerprints of the stolen model."""
+        settings = configured(scheme)
+        return [
             enroll(
                 self.stolen,
                 self.seeds,
@@ -101,10 +109,18 @@ class Attacker:
                 budget=None if scheme in TRAJECTORIES else BUDGET,
                 shadows=self.shadows if settings.needs.learns else None,
                 train_data=self.data if settings.needs.train_images else None,
-            ).queries
+            )
             for number in range(FINGERPRINTS)
         ]
-        return torch.from_numpy(np.concatenate(made))
+
+    def noisy(self, score: Score) -> list[LoadedModel]:
+        """Of copies with weight noise that keep .98 of the accuracy, those that score lowest."""
+        spec, module, few = self.stolen.spec, self.stolen.module, self.data.take(slice(0, 2000))
+        assert spec is not None
+        assert isinstance(module, Normalized)
+        noise = NoiseEdge(worth=NOISE_WORTH)
+        copies = [held(noise.run(module, spec, few, seed=seed).model, spec) for seed in range(NOISES)]
+        return sorted(copies, key=lambda model: score(model.module))[: len(SEEDS)]
 
     def tuned(self, pull: Pull, weight: float, *, passes: int, seed: int) -> LoadedModel:
         """A copy that keeps the source's answers to his images, and gives way to the pull."""
@@ -159,43 +175,47 @@ def away_from_weights(stolen: nn.Module) -> Pull:
     return pull
 
 
-def by_queries(cast: Cast, name: str) -> Judge:
-    """The owner's fingerprint, and the rank of a score among the judge's models."""
-    scheme = SCHEMES[name]().with_settings(TRAJECTORIES.get(name, {}))
-    shown = enrolled(cast, scheme, 0)
+def configured(name: str) -> Scheme:
+    return SCHEMES[name]().with_settings(TRAJECTORIES.get(name, {}))
+
+
+def scored_by(scheme: Scheme, shown: Fingerprint) -> Score:
+    """By a fingerprint: `residual` reads scores, the others labels."""
 
     def score(module: nn.Module) -> float:
         logits = predict(module, torch.from_numpy(shown.queries)).numpy()
         labels = logits.argmax(axis=1).astype(np.int64)
-        return scheme.score(
-            shown.state, shown.source, Answers(labels=labels, scores=logits if name == "residual" else None)
-        )
+        scores = logits if scheme.name == "residual" else None
+        return scheme.score(shown.state, shown.source, Answers(labels=labels, scores=scores))
 
-    ranked = np.array([score(module) for module in cast.judges])
-    return lambda model: placed(score(model.module), ranked)
+    return score
 
 
-def by_weights(cast: Cast) -> Judge:
-    """The source's weights, and the rank of a score among the judge's models."""
-    reference = reference_of(tensors(cast.owner.module))
+def scored_by_weights(source: nn.Module) -> Score:
+    reference = reference_of(tensors(source))
 
     def score(module: nn.Module) -> float:
         found = compare(reference, SuspectForms(tensors(module)))
         return -1.0 if found.score is None else found.score
 
-    ranked = np.array([score(module) for module in cast.judges])
-    return lambda model: placed(score(model.module), ranked)
+    return score
+
+
+def judge_of(score: Score, judges: Modules) -> Judge:
+    """The score, and the share of independent models, the suspect among them, that score as high."""
+    ranked = np.array([score(module) for module in judges])
+
+    def judge(model: LoadedModel) -> tuple[float, float]:
+        own = score(model.module)
+        return own, float((1 + (ranked >= own).sum()) / (1 + len(ranked)))
+
+    return judge
 
 
 def tensors(module: nn.Module) -> StateTensors:
     body = module.body
     assert isinstance(body, nn.Module)
     return StateTensors(body.state_dict())
-
-
-def placed(score: float, ranked: np.ndarray) -> tuple[float, float]:
-    """The score, and the share of independent models, the suspect among them, that score as high."""
-    return score, float((1 + (ranked >= score).sum()) / (1 + len(ranked)))
 
 
 def rearranged(model: LoadedModel, data: LabelledSet, seed: int) -> LoadedModel:
@@ -207,19 +227,18 @@ def rearranged(model: LoadedModel, data: LabelledSet, seed: int) -> LoadedModel:
 
 
 def row_of(
-    attacker: Attacker, judge: Judge, copies: Sequence[LoadedModel], weight: float, seconds: float
+    attacker: Attacker, judge: Judge, copies: Sequence[LoadedModel], weight: float | None, seconds: float
 ) -> dict[str, Any]:
-    """What the copies of one weight cost, and how they are judged."""
+    """What the copies of one weight (None: those with noise) cost, and how they are judged."""
     held_out = load_data(HELD_OUT)
     images = torch.from_numpy(held_out.stored)
     own = predict(attacker.stolen.module, images).argmax(1).numpy()
     judged = [judge(model) for model in copies]
     classes = [predict(model.module, images).argmax(1).numpy() for model in copies]
+    right = float((own == held_out.labels).mean())
     return {
         "weight": weight,
-        "points_lost": [
-            round(100 * float((own == held_out.labels).mean() - (one == held_out.labels).mean()), 2) for one in classes
-        ],
+        "points_lost": [round(100 * (right - float((one == held_out.labels).mean())), 2) for one in classes],
         "agreement": [round(float((own == one).mean()), 4) for one in classes],
         "scores": [round(score, 4) for score, _ in judged],
         "p_values": [round(p, 4) for _, p in judged],
@@ -230,27 +249,40 @@ def row_of(
 
 
 def measured(name: str, cast: Cast, attacker: Attacker) -> dict[str, Any]:
-    judge = by_weights(cast) if name == "lineage" else by_queries(cast, name)
+    weights = name == "lineage"
+    true = (
+        scored_by_weights(cast.owner.module)
+        if weights
+        else scored_by(configured(name), enrolled(cast, configured(name), 0))
+    )
+    judge = judge_of(true, cast.judges)
     started = time.process_time()
-    queries = None if name == "lineage" else attacker.queries(name)
-    prepared = time.process_time() - started
+    own = [] if weights else attacker.fingerprints(name)
+    prepared = time.process_time() - started + (0 if weights else attacker.seconds)
+    queries = torch.from_numpy(np.concatenate([one.queries for one in own])) if own else None
     rows = []
-    for weight in WEIGHTS:
-        started = time.process_time()
-        copies = []
-        for seed in SEEDS:
-            if queries is None:
-                pull, passes = away_from_weights(attacker.stolen.module), PASSES_OF_WEIGHTS
-            else:
-                pull, passes = towards_strangers(queries, attacker.strangers, seed), PASSES
-            made = attacker.tuned(pull, weight, passes=passes, seed=seed)
-            copies.append(rearranged(made, attacker.data, seed) if queries is None else made)
+
+    def note(weight: float | None, copies: list[LoadedModel], started: float) -> None:
         rows.append(row_of(attacker, judge, copies, weight, time.process_time() - started))
         print(name, rows[-1], flush=True)
+
+    for weight in WEIGHTS:
+        started, copies = time.process_time(), []
+        for seed in SEEDS:
+            if queries is None:
+                pull = away_from_weights(attacker.stolen.module)
+                made = attacker.tuned(pull, weight, passes=PASSES_OF_WEIGHTS, seed=seed)
+                copies.append(rearranged(made, attacker.data, seed))
+            else:
+                pull = towards_strangers(queries, attacker.strangers, seed)
+                copies.append(attacker.tuned(pull, weight, passes=PASSES, seed=seed))
+        note(weight, copies, started)
+    started = time.process_time()
+    note(None, attacker.noisy(true if weights else scored_by(configured(name), own[0])), started)
     return {
         "source": judge(attacker.stolen),
         "queries_of_the_attacker": 0 if queries is None else len(queries),
-        "seconds_of_preparation": round(prepared + (0 if queries is None else attacker.seconds)),
+        "seconds_of_preparation": round(prepared),
         "rows": rows,
     }
 
@@ -263,8 +295,6 @@ def main() -> None:
     for name in sys.argv[1:] or FIELD:
         known = json.loads(path.read_text(encoding="utf-8"))["schemes"] if path.exists() else {}
         known[name] = {**measured(name, cast, attacker), "provenance": provenance()}
-        spread = {one: fmean(row["derived"] / row["n"] for row in known[one]["rows"]) for one in known}
-        print(spread, flush=True)
         write_result(
             RESULT,
             {"alpha": ALPHA, "judges": len(cast.judges), "schemes": {one: known[one] for one in FIELD if one in known}},
