@@ -15,8 +15,9 @@ never sees the owner's fingerprint. He
 Against `lineage` there are no queries: w weighs the mean squared cosine between the copy's tensors and the source's, in
 ten passes; then channels are permuted and rescaled.
 
-w = 0 is plain tuning. Beside it (weight null): of twelve copies with as much weight noise as costs 2 % of the accuracy,
-the three that score lowest on his first surrogate fingerprint (against `lineage` on the source's weights).
+w = 0 is plain tuning. Beside it: of twelve copies with as much weight noise as costs 2 % of the accuracy,
+the three that score lowest on his first surrogate fingerprint (against `lineage` on the source's weights);
+and three models that IPRemover distilled from inputs that it inverted, which look at no scheme.
 
 Each copy is judged by the owner's own fingerprint (200 queries, ADV-TRA 999; the zoo's shadow models): the p-value is
 the rank of its score among the judge's 109 independent models, derived where p <= .05. Three seeds for each w. Puts
@@ -81,7 +82,8 @@ class Attacker:
     Attributes:
         stolen: the source; `data`: images that he trains on; `seeds`: those that queries are made of.
         shadows: models that he trained; `strangers`: those of them that are independent.
-        seconds: that these took, of one thread.
+        inverted: what IPRemover made, whatever the scheme.
+        seconds, seconds_of_inversion: that these took, of one thread.
     """
 
     def __init__(self, stolen: LoadedModel) -> None:
@@ -95,6 +97,9 @@ class Attacker:
             with reference.opened() as module:
                 self.strangers.append(copy.deepcopy(module))
         self.seconds = time.process_time() - started
+        started = time.process_time()
+        self.inverted = [self._inverted(seed) for seed in SEEDS]
+        self.seconds_of_inversion = time.process_time() - started
         self.before = predict(stolen.module, torch.from_numpy(self.data.stored)).softmax(1).clone()
 
     def fingerprints(self, scheme: str) -> list[Fingerprint]:
@@ -112,6 +117,12 @@ class Attacker:
             )
             for number in range(FINGERPRINTS)
         ]
+
+    def _inverted(self, seed: int) -> LoadedModel:
+        assert self.stolen.spec is not None
+        assert isinstance(self.stolen.module, Normalized)
+        made = ATTACKS["ip-remover"]().run(self.stolen.module, self.stolen.spec, self.data, seed=seed)
+        return held(made.model, made.spec)
 
     def noisy(self, score: Score) -> list[LoadedModel]:
         """Of copies with weight noise that keep .98 of the accuracy, those that score lowest."""
@@ -227,9 +238,9 @@ def rearranged(model: LoadedModel, data: LabelledSet, seed: int) -> LoadedModel:
 
 
 def row_of(
-    attacker: Attacker, judge: Judge, copies: Sequence[LoadedModel], weight: float | None, seconds: float
+    attacker: Attacker, judge: Judge, copies: Sequence[LoadedModel], attack: str, seconds: float
 ) -> dict[str, Any]:
-    """What the copies of one weight (None: those with noise) cost, and how they are judged."""
+    """What the copies of one attack cost, and how they are judged."""
     held_out = load_data(HELD_OUT)
     images = torch.from_numpy(held_out.stored)
     own = predict(attacker.stolen.module, images).argmax(1).numpy()
@@ -237,7 +248,7 @@ def row_of(
     classes = [predict(model.module, images).argmax(1).numpy() for model in copies]
     right = float((own == held_out.labels).mean())
     return {
-        "weight": weight,
+        "attack": attack,
         "points_lost": [round(100 * (right - float((one == held_out.labels).mean())), 2) for one in classes],
         "agreement": [round(float((own == one).mean()), 4) for one in classes],
         "scores": [round(score, 4) for score, _ in judged],
@@ -262,8 +273,8 @@ def measured(name: str, cast: Cast, attacker: Attacker) -> dict[str, Any]:
     queries = torch.from_numpy(np.concatenate([one.queries for one in own])) if own else None
     rows = []
 
-    def note(weight: float | None, copies: list[LoadedModel], started: float) -> None:
-        rows.append(row_of(attacker, judge, copies, weight, time.process_time() - started))
+    def note(attack: str, copies: Sequence[LoadedModel], seconds: float) -> None:
+        rows.append(row_of(attacker, judge, copies, attack, seconds))
         print(name, rows[-1], flush=True)
 
     for weight in WEIGHTS:
@@ -276,9 +287,11 @@ def measured(name: str, cast: Cast, attacker: Attacker) -> dict[str, Any]:
             else:
                 pull = towards_strangers(queries, attacker.strangers, seed)
                 copies.append(attacker.tuned(pull, weight, passes=PASSES, seed=seed))
-        note(weight, copies, started)
+        note(f"tuned, w = {weight:g}", copies, time.process_time() - started)
     started = time.process_time()
-    note(None, attacker.noisy(true if weights else scored_by(configured(name), own[0])), started)
+    copies = attacker.noisy(true if weights else scored_by(configured(name), own[0]))
+    note("noise", copies, time.process_time() - started)
+    note("ip-remover", attacker.inverted, attacker.seconds_of_inversion)
     return {
         "source": judge(attacker.stolen),
         "queries_of_the_attacker": 0 if queries is None else len(queries),
