@@ -29,6 +29,7 @@ from research.tables.rederived_table import rederived
 from research.tables.sibling_tables import by_tuning, shared_part
 from research.tables.swap_tables import swaps
 from research.tables.theory_tables import certificates, e_values, moved, simulations
+from research.tables.thief_tables import paid
 from research.tables.uap_tables import studies
 from research.tables.zoo_tables import called_derived, hours, zoo_rates
 
@@ -129,6 +130,7 @@ def main() -> None:
         "evasion verdicts": verdicts("fashion-evasion"),
         "evasion scores": evasion_rates("fashion-evasion", "scores"),
         "expect": expected("fashion-evasion", "fashion-expect"),
+        "knows the scheme": paid(),
     }
     _fill("evasion.md", evaded)
     _fill("threat-model.md", {"false claims": false_claims(), "forged data": forged_data()})
