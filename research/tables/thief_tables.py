@@ -24,9 +24,7 @@ def paid() -> str:
     lines = [[attack, *(row.get(name, "-") for name in schemes)] for attack, row in cells.items()]
     made = [measured["provenance"] for measured in schemes.values()]
     revisions = ", ".join(sorted({one["revision"] for one in made}))
-    note = (
-        f"Called derived at alpha = {result['alpha']}, of how many; in brackets the points of accuracy that the copies lost "
-        f"(mean). {result['judges']} independent models. ({made[0]['date']}, revision {revisions}, "
-        f"torch {made[0]['torch']}.)"
-    )
+    called = f"Called derived at alpha = {result['alpha']}, of how many; in brackets the points of accuracy lost, mean."
+    where = f"({made[0]['date']}, revision {revisions}, torch {made[0]['torch']}.)"
+    note = f"{called} {result['judges']} independent models. {where}"
     return table(["attack", *schemes], lines) + "\n\n" + note

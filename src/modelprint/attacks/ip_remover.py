@@ -70,7 +70,7 @@ class IPRemover(Extraction):
             raise ValueError("inputs, steps and views must be at least 1, shift at least 0")
 
     def _run(self, loot: Loot) -> AttackResult:
-        points = torch.cat([self._inverted(loot, part) for part in torch.arange(self.inputs).split(250)])
+        points = torch.cat([self._inverted(loot, part) for part in torch.split(torch.arange(self.inputs), 250)])
         stored = IMAGE.to_stored(points)
         answers = torch.stack([self._view(loot, points) for _ in range(self.views)]).mean(0)
         result = self.train_student(
