@@ -16,7 +16,7 @@ from modelprint.schemes.base import Enrollment
 from modelprint.schemes.ganfinger import GanFinger
 from tests.schemes.world import score
 
-SCHEME = GanFinger(queries=20, epsilon=0.5, steps=25, hidden=32, samples=1)
+SCHEME = GanFinger(queries=20, epsilon=0.5, steps=60, hidden=32, samples=1)
 
 
 @pytest.fixture(scope="module")
