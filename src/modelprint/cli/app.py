@@ -64,8 +64,15 @@ for _name, (_place, _help) in _COMMANDS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 ran, 1 an error the user can mend, 2 usage, 3 integrity failure."""
-    _leave(run(sys.argv[1:] if arguments is None else arguments))
+    """Run a command and exit: 0 ran, 1 an error the user can mend, 2 usage, 3 integrity failure.
+
+    Args:
+        arguments: None: those of this process, which is left at once; else SystemExit is raised, as a caller expects.
+    """
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None or code == INTERRUPTED:
+        _leave(code)
+    sys.exit(code)
 
 
 def _leave(code: int) -> NoReturn:
