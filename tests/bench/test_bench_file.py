@@ -25,7 +25,7 @@ BENCHES = {
     "cifar10": "d5433c8d870ef29f",
     "series": "ee3b6da90432c340",
     "control-charts": "a8ce28714bde5432",
-    "transfer": "bf7737f2fccb1637",
+    "transfer": "0ae120c61ab21c7c",
     "vector": "9f70cf6dc642901f",
     "text": "318707228229acf8",
     "text-swaps": "361fcb2dbc0b1856",
