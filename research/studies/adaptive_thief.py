@@ -57,6 +57,7 @@ from modelprint.training.loop import predict
 from modelprint.zoo.population import load
 from modelprint.zoo.reference_models.shadows import auto_shadows
 from research.studies.false_claims import ALPHA, BUDGET, TRAJECTORIES, Cast, Modules, cast_of, enrolled
+from research.studies.lineage import NOTHING
 
 RESULT = "adaptive_thief_fashion.json"
 FIELD = ("contrast", "residual", "adv-tra", "uap", "akh", "lineage")
@@ -121,8 +122,8 @@ class Attacker:
     def _inverted(self, seed: int) -> LoadedModel:
         assert self.stolen.spec is not None
         assert isinstance(self.stolen.module, Normalized)
-        made = ATTACKS["ip-remover"]().run(self.stolen.module, self.stolen.spec, self.data, seed=seed)
-        return held(made.model, made.spec)
+        student = ATTACKS["ip-remover"]().run(self.stolen.module, self.stolen.spec, self.data, seed=seed)
+        return held(student.model, student.spec)
 
     def noisy(self, score: Score) -> list[LoadedModel]:
         """Of copies with weight noise that keep .98 of the accuracy, those that score lowest."""
@@ -206,8 +207,8 @@ def scored_by_weights(source: nn.Module) -> Score:
     reference = reference_of(tensors(source))
 
     def score(module: nn.Module) -> float:
-        found = compare(reference, SuspectForms(tensors(module)))
-        return -1.0 if found.score is None else found.score
+        score = compare(reference, SuspectForms(tensors(module))).score
+        return NOTHING if score is None else score
 
     return score
 
@@ -233,8 +234,8 @@ def rearranged(model: LoadedModel, data: LabelledSet, seed: int) -> LoadedModel:
     """The same function, its channels in another order and rescaled."""
     assert model.spec is not None
     assert isinstance(model.module, Normalized)
-    made = ATTACKS["permute-rescale"]().run(model.module, model.spec, data, seed=seed)
-    return held(made.model, made.spec)
+    permuted = ATTACKS["permute-rescale"]().run(model.module, model.spec, data, seed=seed)
+    return held(permuted.model, permuted.spec)
 
 
 def row_of(
@@ -243,14 +244,14 @@ def row_of(
     """What the copies of one attack cost, and how they are judged."""
     held_out = load_data(HELD_OUT)
     images = torch.from_numpy(held_out.stored)
-    own = predict(attacker.stolen.module, images).argmax(1).numpy()
+    source = predict(attacker.stolen.module, images).argmax(1).numpy()
     judged = [judge(model) for model in copies]
     classes = [predict(model.module, images).argmax(1).numpy() for model in copies]
-    right = float((own == held_out.labels).mean())
+    right = float((source == held_out.labels).mean())
     return {
         "attack": attack,
         "points_lost": [round(100 * (right - float((one == held_out.labels).mean())), 2) for one in classes],
-        "agreement": [round(float((own == one).mean()), 4) for one in classes],
+        "agreement": [round(float((source == one).mean()), 4) for one in classes],
         "scores": [round(score, 4) for score, _ in judged],
         "p_values": [round(p, 4) for _, p in judged],
         "derived": sum(p <= ALPHA for _, p in judged),
@@ -268,9 +269,9 @@ def measured(name: str, cast: Cast, attacker: Attacker) -> dict[str, Any]:
     )
     judge = judge_of(true, cast.judges)
     started = time.process_time()
-    own = [] if weights else attacker.fingerprints(name)
+    surrogates = [] if weights else attacker.fingerprints(name)
     prepared = time.process_time() - started + (0 if weights else attacker.seconds)
-    queries = torch.from_numpy(np.concatenate([one.queries for one in own])) if own else None
+    queries = torch.from_numpy(np.concatenate([one.queries for one in surrogates])) if surrogates else None
     rows = []
 
     def note(attack: str, copies: Sequence[LoadedModel], seconds: float) -> None:
@@ -282,14 +283,14 @@ def measured(name: str, cast: Cast, attacker: Attacker) -> dict[str, Any]:
         for seed in SEEDS:
             if queries is None:
                 pull = away_from_weights(attacker.stolen.module)
-                made = attacker.tuned(pull, weight, passes=PASSES_OF_WEIGHTS, seed=seed)
-                copies.append(rearranged(made, attacker.data, seed))
+                turned = attacker.tuned(pull, weight, passes=PASSES_OF_WEIGHTS, seed=seed)
+                copies.append(rearranged(turned, attacker.data, seed))
             else:
                 pull = towards_strangers(queries, attacker.strangers, seed)
                 copies.append(attacker.tuned(pull, weight, passes=PASSES, seed=seed))
         note(f"tuned, w = {weight:g}", copies, time.process_time() - started)
     started = time.process_time()
-    copies = attacker.noisy(true if weights else scored_by(configured(name), own[0]))
+    copies = attacker.noisy(true if weights else scored_by(configured(name), surrogates[0]))
     note("noise", copies, time.process_time() - started)
     note("ip-remover", attacker.inverted, attacker.seconds_of_inversion)
     return {

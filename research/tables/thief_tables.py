@@ -6,6 +6,7 @@ import json
 from statistics import fmean
 
 from benchmarks.common import RESULTS
+from modelprint.stats.intervals import clopper_pearson
 from research.tables.field_tables import table
 
 
@@ -22,9 +23,13 @@ def paid() -> str:
             lost = fmean(row["points_lost"])
             cells.setdefault(row["attack"], {})[name] = f"{row['derived']} of {row['n']} ({lost:.1f})"
     lines = [[attack, *(row.get(name, "-") for name in schemes)] for attack, row in cells.items()]
-    made = [measured["provenance"] for measured in schemes.values()]
-    revisions = ", ".join(sorted({one["revision"] for one in made}))
-    called = f"Called derived at alpha = {result['alpha']}, of how many; in brackets the points of accuracy lost, mean."
-    where = f"({made[0]['date']}, revision {revisions}, torch {made[0]['torch']}.)"
-    note = f"{called} {result['judges']} independent models. {where}"
+    provenances = [measured["provenance"] for measured in schemes.values()]
+    revisions = ", ".join(sorted({one["revision"] for one in provenances}))
+    none, all_ = clopper_pearson(0, 3).high, clopper_pearson(3, 3).low
+    called = (
+        f"Called derived at alpha = {result['alpha']}, of how many; in brackets the points of accuracy lost, mean. "
+        f"95 % interval of 0 of 3: 0-{none:.2f}, of 3 of 3: {all_:.2f}-1."
+    )
+    made_at = f"({provenances[0]['date']}, revision {revisions}, torch {provenances[0]['torch']}.)"
+    note = f"{called} {result['judges']} independent models. {made_at}"
     return table(["attack", *schemes], lines) + "\n\n" + note
