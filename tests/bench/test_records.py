@@ -13,7 +13,7 @@ from modelprint import zoo
 from modelprint.bench.bench_file import Planned
 from modelprint.bench.kind_tables import truth_of
 from modelprint.bench.plan import Bench, Contender
-from modelprint.bench.recorder import recorder_of
+from modelprint.bench.recorder import BenchRecording
 from modelprint.bench.records import read_record
 from modelprint.bench.running import run
 from modelprint.bench.tables import tables_of
@@ -68,6 +68,9 @@ augment = "none"
 arch = "mlp"
 arch_args = {{ width = 8 }}
 training = "usual"
+
+[surrogates]
+pruned = {{ attack = "prune", rate = "0.3", finetune_epochs = "1" }}
 
 [test_copies]
 FTAL = {{ attack = "ftal", training = "tune", data = "attacker[0:100]" }}
@@ -126,7 +129,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
 
 def recorded(plan: Plan, folder: Path) -> zoo.Status:
     planned = Planned(bench=BENCH, plan=plan)
-    return zoo.build(plan, folder=folder, recording=lambda: recorder_of(planned, folder, pool=plan.pool, jobs=2))
+    recording = BenchRecording(planned=planned, zoo=folder, pool=plan.pool, jobs=2)
+    return zoo.build(plan, folder=folder, recording=recording)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +181,7 @@ def test_what_fingerprints_are_made_of_is_recorded_first(plan: Plan, built: Path
     models = zoo.load(plan, folder=built)
     written = {model.id: model.judged_by.stat().st_mtime_ns for model in models}
     first = {model.id for model in models if model.part in ("source", "shadow")}
-    assert len(first) == 3
+    assert len(first) == 4
     assert max(written[name] for name in first) < min(written[name] for name in written.keys() - first)
 
 
@@ -226,7 +230,7 @@ def test_a_build_goes_on_where_records_alone_are_left(plan: Plan, built: Path) -
     lost.record.unlink()
     assert recorded(plan, built).complete
     there = {model.id for model in zoo.load(plan, folder=built) if model.path.is_file()}
-    owners = {"one", "source-1", "shadow-shared-01", "shadow-shared-02"}
+    owners = {"one", "source-1", "shadow-shared-01", "shadow-shared-02"}  # no surrogate: every fingerprint is there
     assert there == owners | {"partner", "test-source-1-soup"}  # what the missing one is made from, and judged by
     assert {model.id: model.row.sha256 for model in zoo.load(plan, folder=built)} == before
     assert not (built / "remade.jsonl").exists()

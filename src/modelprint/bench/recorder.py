@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelprint.bench.bench_file import Planned
@@ -17,76 +18,113 @@ from modelprint.core.errors import UsageError
 from modelprint.nn.loading import load_model
 from modelprint.ownership.fingerprint import WEIGHTS, Fingerprint
 from modelprint.ownership.weights import reference
+from modelprint.zoo.building import FIRST
 from modelprint.zoo.design import slug
 from modelprint.zoo.population import load
+from modelprint.zoo.store import Store as ZooStore
 
 REFERENCES = "references"  # of weights, which fingerprints in a repository lack
 _QUERIES, _POOL = "queries.json", "pool.json"
 
 
-def recorder_of(
-    planned: Planned,
-    zoo: Path,
-    *,
-    pool: str | None,
-    jobs: int = 1,
-    trust_code: bool = False,
-    progress: Progress | None = None,
-) -> BenchRecorder:
-    """Make a benchmark's fingerprints in a zoo's folder, the sheets of their inputs, and the recorder of both.
+@dataclass(frozen=True, kw_only=True)
+class BenchRecording:
+    """Makes the recorder of a zoo whose models answer a benchmark's fingerprints.
 
-    Sheets that are there already stay: models were recorded on them.
-
-    Args:
-        zoo: the folder; its sources, and all that fingerprints are made of, are built.
+    Attributes:
+        zoo: the folder.
         pool: further inputs, a data reference.
         jobs: processes that make fingerprints, of one thread each.
-
-    Raises:
-        ModelprintError: a fingerprint cannot be made.
     """
-    enrolments = craft_all(
-        planned.bench, planned.plan, zoo_folder=zoo, folder=zoo, jobs=jobs, trust_code=trust_code, progress=progress
-    )
-    places = [Store(zoo).fingerprint(enrolment.identity) for enrolment in enrolments]
-    queries, others = zoo / SHEETS / _QUERIES, zoo / SHEETS / _POOL
-    evaded = {}
-    for evasion, names in _behind(planned, zoo).items():
-        evaded[evasion] = zoo / SHEETS / f"behind-{slug(evasion)}.json"
-        if not evaded[evasion].is_file():
-            write_sheet(evaded[evasion], names, evasion=evasion)
-    if not queries.is_file():
-        write_sheet(queries, [place.name for place in places])
-    if not others.is_file() and pool is not None:
-        write_sheet(others, (), pool, but=read_sheet(queries).hashes)
-    return BenchRecorder(
-        sheets=tuple(path for path in (queries, others, *evaded.values()) if path.is_file()),
-        holdout=planned.plan.measured_on,
-        evasions=tuple(evaded),
-        references=_references(planned, zoo, enrolments, trust_code=trust_code),
-    )
+
+    planned: Planned
+    zoo: Path
+    pool: str | None
+    jobs: int = 1
+    trust_code: bool = False
+    progress: Progress | None = None
+
+    def needed(self) -> Set[str] | None:
+        """What references of weights are made from, where every fingerprint is there; None: all of an owner's models.
+
+        Raises:
+            IntegrityError: the record of a fingerprint is damaged.
+        """
+        entries = {entry.identity: entry.id for entry in self.planned.plan.entries if entry.part in FIRST}
+        if not entries.keys() <= ZooStore(self.zoo, self.planned.plan).models.keys():
+            return None
+        field = Field(bench=self.planned.bench, plan=self.planned.plan, models=load(self.planned.plan, folder=self.zoo))
+        ids: set[str] = set()
+        for enrolment in {entrant.enrolment.identity: entrant.enrolment for entrant in field.entrants()}.values():
+            place = Store(self.zoo).fingerprint(enrolment.identity)
+            if Store(self.zoo).crafted(enrolment.identity) is None:
+                return None
+            held = _held(place)
+            if held is not None and not self._reference_file(place, held).is_file():
+                ids |= {enrolment.source, *enrolment.checkpoint, *enrolment.siblings}
+        return ids
+
+    def recorder(self) -> BenchRecorder:
+        """Make the fingerprints in the zoo's folder, the sheets of their inputs, and the recorder of both.
+
+        Sheets that are there already stay: models were recorded on them.
+
+        Raises:
+            ModelprintError: a fingerprint cannot be made.
+        """
+        zoo = self.zoo
+        enrolments = craft_all(
+            self.planned.bench, self.planned.plan, zoo_folder=zoo, folder=zoo, jobs=self.jobs,
+            trust_code=self.trust_code, progress=self.progress,
+        )  # fmt: skip
+        places = [Store(zoo).fingerprint(enrolment.identity) for enrolment in enrolments]
+        queries, others = zoo / SHEETS / _QUERIES, zoo / SHEETS / _POOL
+        evaded = {}
+        for evasion, names in _behind(self.planned, zoo).items():
+            evaded[evasion] = zoo / SHEETS / f"behind-{slug(evasion)}.json"
+            if not evaded[evasion].is_file():
+                write_sheet(evaded[evasion], names, evasion=evasion)
+        if not queries.is_file():
+            write_sheet(queries, [place.name for place in places])
+        if not others.is_file() and self.pool is not None:
+            write_sheet(others, (), self.pool, but=read_sheet(queries).hashes)
+        return BenchRecorder(
+            sheets=tuple(path for path in (queries, others, *evaded.values()) if path.is_file()),
+            holdout=self.planned.plan.measured_on,
+            evasions=tuple(evaded),
+            references=self._references(enrolments),
+        )
+
+    def _references(self, enrolments: Sequence[Enrolment]) -> dict[str, Path]:
+        """What fingerprints hold of their sources' weights, by its hash; made again where they came without it."""
+        paths = {model.id: model.path for model in load(self.planned.plan, folder=self.zoo)}
+        files: dict[str, Path] = {}
+        for enrolment in enrolments:
+            place = Store(self.zoo).fingerprint(enrolment.identity)
+            held = _held(place)
+            if held is None or held in files:
+                continue
+            files[held] = self._reference_file(place, held)
+            if not files[held].is_file():
+                made = reference(
+                    load_model(paths[enrolment.source], trust_code=self.trust_code),
+                    checkpoint=next((paths[name] for name in enrolment.checkpoint), None),
+                    siblings=tuple(load_model(paths[name], trust_code=self.trust_code) for name in enrolment.siblings),
+                )
+                made.save(files[held])
+        return files
+
+    def _reference_file(self, place: Path, held: str) -> Path:
+        """Where the reference of weights that a fingerprint holds lies, or is to lie."""
+        beside = place / WEIGHTS
+        return (
+            beside if beside.is_file() else self.zoo / REFERENCES / f"{held.removeprefix('sha256:')[:32]}.safetensors"
+        )
 
 
-def _references(planned: Planned, zoo: Path, enrolments: Sequence[Enrolment], *, trust_code: bool) -> dict[str, Path]:
-    """What fingerprints hold of their sources' weights, by its hash; made again where fingerprints came without it."""
-    paths = {model.id: model.path for model in load(planned.plan, folder=zoo)}
-    files: dict[str, Path] = {}
-    for enrolment in enrolments:
-        place = Store(zoo).fingerprint(enrolment.identity)
-        held = Fingerprint.load(place, weights=False).manifest.weights
-        if held is None or held in files:
-            continue
-        files[held] = place / WEIGHTS
-        if not files[held].is_file():
-            files[held] = zoo / REFERENCES / f"{held.removeprefix('sha256:')[:32]}.safetensors"
-        if not files[held].is_file():
-            made = reference(
-                load_model(paths[enrolment.source], trust_code=trust_code),
-                checkpoint=next((paths[name] for name in enrolment.checkpoint), None),
-                siblings=tuple(load_model(paths[name], trust_code=trust_code) for name in enrolment.siblings),
-            )
-            made.save(files[held])
-    return files
+def _held(place: Path) -> str | None:
+    """The hash of the reference of weights that a fingerprint holds."""
+    return Fingerprint.load(place, weights=False).manifest.weights
 
 
 def _behind(planned: Planned, zoo: Path) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from modelprint.cli.options import Format
 
 if TYPE_CHECKING:
     from modelprint.zoo import Status, Step
-    from modelprint.zoo.recording import Recorder
+    from modelprint.zoo.recording import Recording
 
 zoo = App(name="zoo")
 FormatOption = Annotated[Format, Parameter(name="--format")]
@@ -64,13 +64,16 @@ def build(
         def show_step(step: Step) -> None:
             report(f"models ({step.failed} failed)", step.done, step.total)
 
-        def recording() -> Recorder:
+        def recording() -> Recording | None:
+            if plan.records is None:
+                return None
             from modelprint.bench import bench_of
-            from modelprint.bench.recorder import recorder_of
+            from modelprint.bench.recorder import BenchRecording
 
-            return recorder_of(
-                bench_of(str(plan.records)), place, pool=plan.pool, jobs=jobs, trust_code=trust_code, progress=report
-            )
+            return BenchRecording(
+                planned=bench_of(plan.records), zoo=place, pool=plan.pool, jobs=jobs, trust_code=trust_code,
+                progress=report,
+            )  # fmt: skip
 
         state = make(
             plan,
@@ -79,7 +82,7 @@ def build(
             only=only,
             device=device,
             trust_code=trust_code,
-            recording=None if plan.records is None else recording,
+            recording=recording(),
             progress=show_step,
         )
     _print(state)

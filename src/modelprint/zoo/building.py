@@ -18,7 +18,7 @@ from modelprint.zoo.plan import Plan
 from modelprint.zoo.plans import default_folder, plan_of
 from modelprint.zoo.pool import TaskPool
 from modelprint.zoo.recipes import Entry, Theft, made_by
-from modelprint.zoo.recording import Recorder
+from modelprint.zoo.recording import Recorder, Recording
 from modelprint.zoo.state import Status, status
 from modelprint.zoo.store import Failure, Measured, Remade, Store
 from modelprint.zoo.work import Ground, Outcome, Task, perform
@@ -53,7 +53,7 @@ def build(
     only: Iterable[str] | None = None,
     device: str = "cpu",
     trust_code: bool = False,
-    recording: Callable[[], Recorder] | None = None,
+    recording: Recording | None = None,
     progress: Progress | None = None,
 ) -> Status:
     """Make the models of a zoo that are not there yet.
@@ -69,9 +69,9 @@ def build(
         device: where they are made: auto, cpu, cuda, cuda:N or mps. A recipe names the same file wherever it is made,
             though only the CPU makes the same weights everywhere.
         trust_code: whether code that the plan names (an architecture or a recipe in a file) may be run.
-        recording: called when the sources and all that an owner makes (`FIRST`) are there, with their weights unless
-            every model has its record; the recorder that it returns is called with every model. A model that has a
-            record is not made again, though its weights are gone.
+        recording: asked for a recorder when the sources and all that an owner makes (`FIRST`) are known, and those that
+            it needs are there with their weights, unless every model has its record; the recorder is called with every
+            model. A model that has a record is not made again, though its weights are gone.
 
     Raises:
         UsageError: no such zoo, or it names code that is not trusted.
@@ -90,8 +90,8 @@ def build(
         store.sweep()
         building = _Build(store, jobs=jobs, device=chosen, trust_code=trust_code, progress=progress)
         if recording is not None:
-            building.prepare(FIRST if parts is None else FIRST & parts)
-            building.recorder = recording()
+            building.prepare(FIRST if parts is None else FIRST & parts, needed=recording.needed())
+            building.recorder = recording.recorder()
         building.run(parts)
         store.write()
     return status(plan, folder=place)
@@ -135,12 +135,15 @@ class _Build:
         self.to_make = 0
         self.recorder: Recorder | None = None
 
-    def prepare(self, parts: Set[str]) -> None:
-        """Have the models of some parts, with their weights, if a model is still to be recorded."""
+    def prepare(self, parts: Set[str], *, needed: Set[str] | None) -> None:
+        """Have the models of some parts, those `needed` (None: all) with weights, if one is still to be recorded."""
         if all(self.store.record_of(entry.file) is not None for entry in self.store.plan.entries):
             return
         entries = [entry for entry in self.store.plan.entries if entry.part in parts]
-        self._make({entry.identity for entry in entries if not self._at_hand(entry)})
+        known = {entry.identity for entry in entries if needed is not None and entry.id not in needed}
+        self._make(
+            {entry.identity for entry in entries if not self._at_hand(entry)} - (known & self.store.models.keys())
+        )
 
     def run(self, parts: Set[str] | None) -> None:
         """Make what is missing of some parts, and what that is made from."""
