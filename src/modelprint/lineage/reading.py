@@ -19,7 +19,7 @@ from modelprint.lineage.source_forms import SourceForms
 from modelprint.lineage.suspect_forms import SuspectForms
 
 Orders = Mapping[int, Int[Tensor, " channels"]]  # by group: the suspect's channel for each of the source's, -1 for none
-TABLES_KEPT = 3 * 2**24  # numbers of tables of likenesses, which the p-value and the first matching share
+TABLES_KEPT = 2 * 2**24  # numbers of tables of likenesses, which the p-value and the first matching share
 TableKey = tuple[int, tuple[tuple[str, int], ...]]  # a group, and the weights that touch it, each with its axis
 
 
