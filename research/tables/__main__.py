@@ -20,6 +20,7 @@ from research.tables.evasion_pages import areas, evasion_rates, expected, verdic
 from research.tables.evidence_reach import evidence_aims
 from research.tables.false_claims_table import false_claims, forged_data
 from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
+from research.tables.inherited_table import inherited
 from research.tables.leaderboard import leaderboard
 from research.tables.level_tables import auto, components, found, relation, residual, splits, sums
 from research.tables.modality_tables import of_zoo
@@ -101,7 +102,7 @@ def main() -> None:
         for access in ("labels", "scores")
     }
     _fill("uap.md", {**read, **studies()})
-    _fill("adv-tra.md", {**zoos, "hours": hours(ZOOS)})
+    _fill("adv-tra.md", {**zoos, "hours": hours(ZOOS), "inherited": inherited()})
     compared = {
         "family 200": by_family("fashion", "tpr_at_1", 200),
         "auc 200": by_family("fashion", "auc", 200),

@@ -16,7 +16,7 @@ BENCHES = {
     "fashion": "4067337f51106c64",
     "fashion-contrast": "87320359c10332d8",
     "fashion-evasion": "010a2d8bf139bd6a",
-    "fashion-scores": "d4e7da091e23f478",
+    "fashion-scores": "9502b24b1db058b6",
     "fashion-expect": "b9fc53a599654563",
     "cifar10-small": "146ade02a787fb38",
     "cifar10-small-contrast": "39af89ee612c00d3",

@@ -30,6 +30,7 @@ SETTINGS = {
     "ipguard": {"k": "1.0", "rate": "0.05"},
     "residual": {"candidates": "100"},
     "fitprint": {"epsilon": "0.25"},
+    "fitlime": {"epsilon": "0.4", "steps": "30", "cells": "4", "samples": "10"},
     "irisfp": {"steps": "10"},
     "anafp": {"grid": "4", "tries": "1"},
     "metafinger": {"steps": "10", "rate": "0.05", "tries": "1"},

@@ -63,6 +63,7 @@ ROWS = {
     "zest": Row("zest", {}),
     "deepcore": Row("deepcore", {"steps": "10"}),
     "fitprint": Row("fitprint", {"epsilon": "0.25", "steps": "15", "surrogates": "1"}),
+    "fitlime": Row("fitlime", {"epsilon": "0.4", "steps": "30", "surrogates": "1", "cells": "4", "samples": "10"}),
     "cae": Row("cae", {"epsilon": "0.25", "rate": "0.01", "steps": "30"}),
     "irisfp": Row("irisfp", {"steps": "20"}),
     "anafp": Row("anafp", {"grid": "6", "tries": "1"}),

@@ -27,6 +27,7 @@ from modelprint.schemes.cae import Cae
 from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.cort import CoRt
 from modelprint.schemes.deepcore import DeepCore
+from modelprint.schemes.fitlime import FitLime
 from modelprint.schemes.fitprint import FitPrint
 from modelprint.schemes.ganfinger import GanFinger
 from modelprint.schemes.ipguard import IPGuard
@@ -51,6 +52,7 @@ ALL = (
     ModelDiff(queries=40),
     DeepCore(queries=40),
     FitPrint(queries=40),
+    FitLime(queries=40, samples=10, cells=4, epsilon=0.4),
     Zest(),
     Uap(points=20, views=3, epsilon=0.25, images=200, least_fooling=0),
     AnaFP(queries=30, grid=6),

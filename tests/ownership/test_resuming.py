@@ -30,6 +30,7 @@ from modelprint.schemes.cae import Cae
 from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.cort import CoRt
 from modelprint.schemes.deepcore import DeepCore
+from modelprint.schemes.fitlime import FitLime
 from modelprint.schemes.fitprint import FitPrint
 from modelprint.schemes.ipguard import IPGuard
 from modelprint.schemes.residual import Residual
@@ -46,6 +47,7 @@ SCHEMES: dict[str, Scheme] = {
     "contrast": Contrast(queries=20, candidates=200),
     "deepcore": DeepCore(queries=300, steps=3),
     "fitprint": FitPrint(queries=260, steps=5, epsilon=0.5, rate=0.1, surrogates=0),
+    "fitlime": FitLime(queries=200, samples=6, cells=4, steps=4, epsilon=0.5, rate=0.1, surrogates=0),
     "residual": Residual(queries=20, candidates=60),
 }
 

@@ -43,6 +43,11 @@ def _state(name: str, draw: np.random.Generator) -> State:
         kept = draw.integers(2, size=(N, 3)).astype(np.uint8)
         kept[::VIEW] = 1
         return {"group": GROUP, "kept": kept}
+    if name == "fitlime":
+        lists = np.arange(N) // VIEW
+        kept = draw.integers(2, size=(N, 3)).astype(np.uint8)
+        bits = draw.integers(2, size=(N // VIEW, 3)).repeat(VIEW, axis=0)
+        return {"group": GROUP, "label": truth, "kept": kept, "bit": bits, "number": lists}
     if name == "residual":
         return {"group": zero, "references": draw.normal(size=(6, N, CLASSES)).astype(np.float32)}
     if name == "uap":
@@ -61,7 +66,7 @@ def _state(name: str, draw: np.random.Generator) -> State:
 SETTINGS: tuple[tuple[str, dict[str, str]], ...] = (
     *((name, {}) for name in ("adv-tra", "akh", "cae", "contrast", "cort", "fbi", "ipguard", "sac", "uap")),
     ("residual", {}),
-    *((name, {}) for name in ("modeldiff", "zest", "deepcore", "fitprint")),
+    *((name, {}) for name in ("modeldiff", "zest", "deepcore", "fitprint", "fitlime")),
     *((name, {}) for name in ("anafp", "ganfinger", "irisfp", "metafinger")),
     ("deepcore", {"similarity": "cosine"}),
     *((name, {}) for name in ("accuracy", "agreement")),
@@ -190,7 +195,7 @@ def test_a_scheme_that_names_no_bound_needs_every_answer() -> None:
         )
 
 
-SCORED = ("residual", "modeldiff", "zest", "deepcore", "fitprint")
+SCORED = ("residual", "modeldiff", "zest", "deepcore", "fitprint", "fitlime")
 Adversary = Callable[[np.random.Generator, Answers, Answers, int], np.ndarray]
 
 
@@ -212,7 +217,7 @@ def _anything(draw: np.random.Generator, source: Answers, answers: Answers, most
     "name",
     [
         *("akh", "adv-tra", "contrast", "sac", "fbi", "cort", "uap", "ipguard", "cae", "residual"),
-        *("modeldiff", "zest", "deepcore", "fitprint"),
+        *("modeldiff", "zest", "deepcore", "fitprint", "fitlime"),
     ],
 )
 @pytest.mark.parametrize("adversary", [_disagreements, _agreements, _anything])

@@ -11,7 +11,8 @@ from modelprint.core.suspect import UNANSWERED, Answers
 from modelprint.modalities.image import IMAGE
 from modelprint.ownership.craft import craft
 from modelprint.schemes.base import Enrollment
-from modelprint.schemes.zest import KERNEL_WIDTH, Zest, grid, hidden, lime_smoother
+from modelprint.schemes.lime import KERNEL_WIDTH, grid, hidden, lime_smoother
+from modelprint.schemes.zest import Zest
 
 SAMPLES, SEGMENTS, CLASSES = 20, 6, 3
 

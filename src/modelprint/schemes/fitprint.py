@@ -9,7 +9,7 @@ happen to agree: the answers must spell his message.
 The abstract and reviews of the paper could be read. From them: pairs of inputs are optimised until the distances
 between the source's answers to them map to the bits of a target; augmented copies of the source take part, so that
 derived models spell it, too; the share of right bits is compared with a threshold. FIT-LIME, the paper's other form, is
-not here.
+schemes/fitlime.py.
 
 Differs from the paper: what the abstract and the reviews do not say was filled in.
 - A bit is 1 where the distance, 1 - cos of the probabilities, is above `threshold`.
@@ -24,9 +24,7 @@ Differs from the paper: what the abstract and the reviews do not say was filled 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,10 +41,10 @@ from modelprint.core.quantities import Quantity
 from modelprint.core.suspect import Answers
 from modelprint.nn.refs import ModelRef
 from modelprint.perturb.descent import descend
-from modelprint.perturb.evaluate import frozen
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, State
+from modelprint.schemes.message import LIMITS, RIGHT_BITS, message_bits, spells, walked_on
 from modelprint.schemes.pairs import asked_pairs, interleaved, pair_distances
 from modelprint.training.loop import predict
 
@@ -100,23 +98,11 @@ class FitPrint(Scheme):
         "differently where it has a 1, against what the inputs show.",
         "The score is the share of the message's bits that the suspect's answers spell.",
     )
-    limits: ClassVar[tuple[str, ...]] = (
-        "Copies by extraction and by adversarial training are fooled by other changes, and mostly missed.",
-        "The message protects against claims only if it was fixed, and dated, before the queries were made.",
-    )
+    limits: ClassVar[tuple[str, ...]] = LIMITS
     lost_with_labels: ClassVar[str | None] = "how far apart two answers are is lost, only whether the class changes"
     separable: ClassVar[bool] = False  # a pair makes a bit
     reads_alike: ClassVar[bool] = True
-    quantities: ClassVar[tuple[Quantity, ...]] = (
-        Quantity(
-            key="right",
-            title="bits of the message",
-            total="bits",
-            units=("bit", "bits"),
-            sentence="Its answers spell {value} of the message of the fingerprint.",
-            headline="Bits that are spelled",
-        ),
-    )
+    quantities: ClassVar[tuple[Quantity, ...]] = (RIGHT_BITS,)
 
     queries: int = 100
     message: str = ""
@@ -219,12 +205,7 @@ class FitPrint(Scheme):
                 for index in (pairs.first, pairs.second)
             )
             sides = torch.from_numpy(2.0 * pairs.bits - 1).to(start)
-            with ExitStack() as stack:
-                opened = [context.source, *(stack.enter_context(context.opened(model)) for model in surrogates)]
-                models = [
-                    stack.enter_context(frozen(in_precision(model, self.precision, shape=context.seeds.shape)))
-                    for model in opened
-                ]
+            with walked_on(context, surrogates, self.precision) as models:
                 with torch.no_grad():
                     wholes = [model(anchors).softmax(1) for model in models]
 
@@ -290,29 +271,3 @@ class FitPrint(Scheme):
         over = np.nan_to_num(pair_distances(answers.probabilities(source.scores.shape[1]), pairs)) > self.threshold
         right: Bool[np.ndarray, " p"] = (over == state["bit"][pairs[:, 0]].astype(bool)) & ~missing[pairs].any(axis=1)
         return right
-
-
-def spells(message: str, bit: Int[np.ndarray, " n"], number: Int[np.ndarray, " n"]) -> bool:
-    """Whether the bits of a fingerprint are those of a message, at the places that they name.
-
-    The second of two verifications (docs/schemes.md): the first asks whose model a suspect is, this one whose the
-    fingerprint is. Whoever took n bits from somebody else spells his own message by them with a chance of 2^-n.
-
-    >>> spells("mine", np.array([0, 1]), np.array([0, 4])), spells("yours", np.array([0, 1]), np.array([0, 4]))
-    (True, False)
-    """
-    if not message or not len(bit) or number.min() < 0:
-        return False
-    return bool((message_bits(message, int(number.max()) + 1)[number] == bit).all())
-
-
-def message_bits(message: str, count: int) -> Int[np.ndarray, " n"]:
-    """The first bits of SHA-256(message, 0), SHA-256(message, 1) ..., of UTF-8 and a number of four bytes.
-
-    >>> message_bits("mine", 8).tolist()
-    [0, 1, 1, 1, 1, 0, 0, 0]
-    """
-    blocks = -(-count // 256)
-    hashed = b"".join(hashlib.sha256(message.encode() + number.to_bytes(4, "big")).digest() for number in range(blocks))
-    bits: Int[np.ndarray, " n"] = np.unpackbits(np.frombuffer(hashed, dtype=np.uint8))[:count].astype(np.int64)
-    return bits

@@ -19,24 +19,21 @@ Differs from the papers:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 
 from modelprint.core.errors import FingerprintError, UnscorableError
 from modelprint.core.quantities import Quantity
 from modelprint.core.suspect import Answers
-from modelprint.modalities.base import Modality
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
+from modelprint.schemes.lime import grid, hidden, lime_smoother
 from modelprint.stats.cosine import at_most, cosine
 
 LEAST = 2  # samples of a reference: one has no slope
-KERNEL_WIDTH = 0.25
-RIDGE = 1.0
 
 
 @SCHEMES.register("zest")
@@ -165,75 +162,3 @@ class Zest(Scheme):
             shares = np.nan_to_num(shown.probabilities(source.scores.shape[1]))
             sides.append(np.stack([lime_smoother(state["kept"][rows]) @ shares[rows] for rows in references]))
         return sides[0], sides[1]
-
-
-def lime_smoother(kept: Int[np.ndarray, "s k"]) -> Float[np.ndarray, "k s"]:
-    """What LIME multiplies the outputs of s samples with to get the weights of k segments.
-
-    (X'DX + alpha I)^-1 X'D, X the samples less their weighted mean, D their weights.
-
-    Args:
-        kept: 1 where a sample shows a segment.
-    """
-    return _smoother(kept.astype(np.uint8).tobytes(), len(kept))
-
-
-@lru_cache(maxsize=512)  # all models are asked the same
-def _smoother(kept: bytes, samples: int) -> Float[np.ndarray, "k s"]:
-    shown = np.frombuffer(kept, dtype=np.uint8).reshape(samples, -1).astype(np.float64)
-    distances = 1 - np.sqrt(shown.mean(axis=1))  # 1 - cos(z, 1) of vectors of 0 and 1; 1 where all is hidden
-    weights = np.sqrt(np.exp(-((distances / KERNEL_WIDTH) ** 2)))  # LIME's pi_x(z)
-    centred = shown - np.average(shown, axis=0, weights=weights)
-    gram = (centred * weights[:, None]).T @ centred + RIDGE * np.eye(shown.shape[1])
-    smoother: Float[np.ndarray, "k s"] = np.linalg.solve(gram, (centred * weights[:, None]).T)
-    smoother.flags.writeable = False
-    return smoother
-
-
-def grid(shape: tuple[int, ...], cells: int) -> Int[np.ndarray, ...]:
-    """The segment of each place of an input: cells of a grid over all axes but the first, the channels.
-
-    >>> grid((1, 4, 4), 4).tolist()
-    [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]
-    >>> grid((5,), 2).tolist()
-    [0, 0, 0, 1, 1]
-    """
-    axes = shape[1:] if len(shape) > 1 else shape
-    along = max(1, round(cells ** (1 / len(axes))))
-    numbers = np.zeros(axes, dtype=np.int64)
-    for axis, length in enumerate(axes):
-        count = min(along, length)
-        place = np.arange(length) * count // length
-        numbers = numbers * count + place.reshape([-1 if one == axis else 1 for one in range(len(axes))])
-    return numbers
-
-
-def hidden(
-    stored: Shaped[np.ndarray, "r ..."],
-    kept: Bool[np.ndarray, "r s k"],
-    segments: Int[np.ndarray, ...],
-    *,
-    data: Shaped[np.ndarray, "n ..."],
-    modality: Modality,
-) -> Shaped[np.ndarray, "r s ..."]:
-    """Each input s times, with the segments that are not kept at their mean.
-
-    Args:
-        data: whose columns have the means that hidden columns of rows take.
-    """
-    points = modality.as_points(stored).astype(np.float64)
-    means = np.empty_like(points)
-    if points.ndim == 2:
-        means[:] = modality.as_points(data).astype(np.float64).mean(axis=0)
-    else:
-        for number in range(kept.shape[2]):
-            place = (..., segments == number)
-            means[place] = points[place].mean(axis=-1, keepdims=True)
-    shown = kept[:, :, segments]  # (r, s, axes)
-    if points.ndim > 2:
-        shown = shown[:, :, None]
-    mixed = np.where(shown, points[:, None], means[:, None]).reshape(-1, *stored.shape[1:])
-    fresh = modality.to_stored(torch.from_numpy(mixed)).contiguous().numpy()
-    whole: np.ndarray = fresh.reshape(*kept.shape[:2], *stored.shape[1:])
-    whole[:, 0] = stored  # as it is, where a point does not say all of a stored input
-    return whole
