@@ -68,7 +68,7 @@ def test_points_are_hidden_as_stored_inputs_are() -> None:
     stored = draw.integers(256, size=(3, 2, 6, 6)).astype(np.uint8)
     kept, segments = draw.random((3, 5, 4)) < 0.5, grid((2, 6, 6), 4)
     kept[:, 0] = True
-    hide = Hidden(kept=torch.from_numpy(kept), segments=segments, means=torch.zeros(2, 6, 6))
+    hide = Hidden(kept=torch.from_numpy(kept), segments=segments, means=None)
     points = torch.from_numpy(stored).double() / 255
     ours = IMAGE.to_stored(hide(points, torch.arange(3)).flatten(0, 1)).numpy().reshape(3, 5, 2, 6, 6)
     assert np.abs(ours.astype(int) - hidden(stored, kept, segments, data=stored, modality=IMAGE)).max() <= 1
@@ -86,7 +86,7 @@ def test_a_cell_that_a_model_looks_at_speaks_for_its_class() -> None:
     points[..., 1, 1] = 1
     kept = np.random.default_rng(1).random((1, 40, 4)) < 0.5
     kept[:, 0] = True
-    hide = Hidden(kept=torch.from_numpy(kept), segments=grid((1, 6, 6), 4), means=torch.zeros(1, 6, 6))
+    hide = Hidden(kept=torch.from_numpy(kept), segments=grid((1, 6, 6), 4), means=None)
     smoothers = torch.from_numpy(np.stack([lime_smoother(kept[0])]))
     found = attributions(Corner(), hide(points, torch.arange(1)), torch.tensor([1]), smoothers)[0]
     assert found[0] > 0.5

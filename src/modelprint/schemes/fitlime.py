@@ -198,8 +198,12 @@ class FitLime(Scheme):
             seeds, device, dtype = context.seeds, device_of(context.source), DTYPES[self.precision]
             modality = seeds.modality
             start = modality.to_model(seeds.stored[lists.base], device=device, dtype=dtype)
-            means = modality.to_model(seeds.stored, device=device, dtype=dtype).mean(0)
-            hide = Hidden(kept=torch.from_numpy(lists.kept).to(device), segments=self._segments(seeds), means=means)
+            rows = modality.to_model(seeds.stored, device=device, dtype=dtype) if start.ndim == 2 else None
+            hide = Hidden(
+                kept=torch.from_numpy(lists.kept).to(device),
+                segments=self._segments(seeds),
+                means=None if rows is None else rows.mean(0),
+            )
             labels = torch.from_numpy(seeds.labels[lists.base]).to(device)
             sides = torch.from_numpy(2.0 * lists.bits - 1).to(start)
             smoothers = torch.from_numpy(np.stack([lime_smoother(some) for some in lists.kept])).to(start)
@@ -306,17 +310,17 @@ class Hidden:
     Attributes:
         kept: which cells each sample of each input shows, (b, s, k).
         segments: the cell of each place.
-        means: of each coordinate over the data; of rows hidden columns take these.
+        means: of each column over the data, which hidden columns of rows take; None of other inputs.
     """
 
     kept: Bool[Tensor, "b s k"]
     segments: Int[np.ndarray, ...]
-    means: Float[Tensor, ...]
+    means: Float[Tensor, " columns"] | None
 
     def __call__(self, points: Float[Tensor, "r ..."], rows: Int[Tensor, " r"]) -> Float[Tensor, "r s ..."]:
         """Each input with each of its samples' cells; the others at their mean."""
         kept = self.kept[rows]
-        if points.ndim == 2:
+        if self.means is not None:
             return torch.where(kept[:, :, self.segments], points[:, None], self.means)
         means = torch.zeros_like(points)
         for number in range(kept.shape[2]):

@@ -134,6 +134,13 @@ def test_a_copy_scores_above_models_of_their_own(world: World, tmp_path: Path, s
     assert verdicts[0].p_value <= 0.1
 
 
+def test_columns_spell_a_message_to_the_source(world: World) -> None:
+    settings = {"queries": "30", "samples": "15", "epsilon": "0.1", "cells": "4", "steps": "20", "precision": "single"}
+    made = enroll(world.source, world.queries, scheme="fitlime", settings=settings)
+    judged = verify(made, world.source, access="scores")
+    assert (judged.details["right"], judged.details["bits"]) == (8, 8)
+
+
 @pytest.mark.slow
 def test_auto_uses_weights_and_scores_and_its_report_marks_cells(world: World) -> None:
     made = enroll(
