@@ -31,6 +31,7 @@ from research.tables.sibling_tables import by_tuning, shared_part
 from research.tables.swap_tables import swaps
 from research.tables.theory_tables import certificates, e_values, moved, simulations
 from research.tables.thief_tables import paid
+from research.tables.uap_halves_table import halves
 from research.tables.uap_tables import studies
 from research.tables.zoo_tables import called_derived, hours, zoo_rates
 
@@ -101,7 +102,7 @@ def main() -> None:
         f"fashion uap {access}": zoo_rates("fashion", "uap", access) + "\n\n" + called_derived("fashion", "uap", access)
         for access in ("labels", "scores")
     }
-    _fill("uap.md", {**read, **studies()})
+    _fill("uap.md", {**read, **studies(), "uap halves": halves()})
     _fill("adv-tra.md", {**zoos, "hours": hours(ZOOS), "inherited": inherited()})
     compared = {
         "family 200": by_family("fashion", "tpr_at_1", 200),
