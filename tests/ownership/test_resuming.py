@@ -291,18 +291,24 @@ def test_a_process_that_is_killed_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = (
-        "from modelprint.core import unfinished; unfinished.EVERY = unfinished.EVERY_STATE = unfinished.SHARE = 0\n"
-        "from modelprint.cli.app import main; main()"
-    )
+    code = """
+import os, signal
+from modelprint.core import unfinished
+unfinished.EVERY = unfinished.EVERY_STATE = unfinished.SHARE = 0
+write = unfinished.Unfinished._write
+def written_then_killed(self, name, arrays):
+    write(self, name, arrays)
+    if name.startswith("state of trajectories"):
+        os.kill(os.getpid(), signal.SIGKILL)
+unfinished.Unfinished._write = written_then_killed
+from modelprint.cli.app import main
+main()
+"""
     words = ["enroll", "source.safetensors", "digits:queries", "--scheme", "adv-tra", "--set", "trajectories=20", "m=4"]
     words += ["--negatives", "negatives", "--out", str(tmp_path / "fp")]
-    process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=place, stderr=subprocess.DEVNULL)
-    while not list(keeps_at_once.glob("*/state-of-trajectories-*.safetensors")):
-        time.sleep(0.01)
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed = subprocess.run([sys.executable, "-c", code, *words], cwd=place, stderr=subprocess.DEVNULL, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(keeps_at_once.glob("*/state-of-trajectories-*.safetensors"))
     assert not (tmp_path / "fp").exists()
     monkeypatch.chdir(place)
     assert run(words) == 0
