@@ -31,6 +31,7 @@ from research.tables.sibling_tables import by_tuning, shared_part
 from research.tables.swap_tables import swaps
 from research.tables.theory_tables import certificates, e_values, moved, simulations
 from research.tables.thief_tables import paid
+from research.tables.transfer_tables import aims, behind_evasions, called_by_kind, relations
 from research.tables.uap_halves_table import halves
 from research.tables.uap_tables import studies
 from research.tables.zoo_tables import called_derived, hours, zoo_rates
@@ -142,15 +143,17 @@ def main() -> None:
     _fill("theory.md", guarantees)
     _fill("modalities.md", {f"zoo {name}": of_zoo(name) for name in measured})
     _fill("design/0018-texts.md", {"swaps": swaps()})
-    _fill("siblings.md", {"shared part": shared_part(), "siblings by tuning": by_tuning()})
-    aims = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
-    aims["evidence reached"] = evidence_aims()
+    transfer = {"transfer": of_zoo("transfer"), "transfer aims": aims(), "transfer kinds": called_by_kind()}
+    transfer |= {"transfer relations": relations(), "transfer evaded": behind_evasions()}
+    _fill("siblings.md", {"shared part": shared_part(), "siblings by tuning": by_tuning(), **transfer})
+    reach = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
+    reach["evidence reached"] = evidence_aims()
     if (RESULTS / "cifar10-small.json").exists():
-        aims["cifar10-small budgets"] = by_budget("cifar10-small", "tpr_at_1")
-        aims["cifar10-small family"] = by_family("cifar10-small", "auc", 200)
+        reach["cifar10-small budgets"] = by_budget("cifar10-small", "tpr_at_1")
+        reach["cifar10-small family"] = by_family("cifar10-small", "auc", 200)
     if (RESULTS / "cifar10-small-contrast.json").exists():
-        aims["cifar10-small apart"] = apart("cifar10-small-contrast")
-    _fill("reach.md", aims)
+        reach["cifar10-small apart"] = apart("cifar10-small-contrast")
+    _fill("reach.md", reach)
 
 
 def _fill(name: str, texts: dict[str, str]) -> None:
