@@ -165,12 +165,9 @@ def _schemes(results: Results) -> list[str]:
 
 
 def group_of(results: Results, scheme: str, access: str, budget: int, attack: str) -> list[Row]:
-    """One row per seed, the mean over sources."""
-    rows = [
-        row
-        for row in results.rows
-        if (row.scheme, row.access, row.budget, row.attack) == (scheme, access, budget, attack)
-    ]
+    """One row per seed, the mean over sources, of suspects that answer plainly."""
+    wanted = (scheme, access, budget, attack, "none")
+    rows = [row for row in results.rows if (row.scheme, row.access, row.budget, row.attack, row.evasion) == wanted]
     means = [row for row in rows if row.source == ALL]
     return means or rows
 
