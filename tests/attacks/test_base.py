@@ -19,6 +19,7 @@ from tests.attacks.conftest import World
 QUICK = {
     "epochs": "1", "finetune_epochs": "1", "iterations": "4", "round_epochs": "1", "seeds": "20", "rounds": "2",
     "budget": "200", "generator_steps": "2", "hardening_epochs": "1",
+    "inputs": "40",
 }  # fmt: skip
 
 

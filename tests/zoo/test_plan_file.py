@@ -19,7 +19,7 @@ PLANS = {
     "fashion": ("093cfd80b802eda9", "3f9e42e1f55ce97e"),
     "cifar10": ("5a8a0c52bc344bc0", "8697bc033ecef723"),
     "cifar10-small": ("971d94a18d73be0c", "674b79aa011793f0"),
-    "transfer": ("f716943182dfcc98", "102d054ac01f5637"),
+    "transfer": ("7082bdd93ba1f9a1", "c9fa16a4ab57fc18"),
     "series": ("4b4f4f6cfcf9a851", "76083d5cad1acc81"),
     "control-charts": ("cf1f324ecbbc7d18", "9c002c4ca0445264"),
     "vector": ("ba5adc1cfb40f075", "e052f4405bbf3267"),
