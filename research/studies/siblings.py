@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,11 +117,9 @@ def _free(model: ZooModel, enrolment: Enrolment) -> bool:
     return model.id not in enrolment.siblings and model.id != enrolment.source
 
 
-def _lineages(field: Field) -> Iterator[Enrolment]:
+def _lineages(field: Field) -> list[Enrolment]:
     """The fingerprints of the benchmark that compare weights alone."""
-    for entrant in field.entrants():
-        if entrant.contender.scheme == "lineage":
-            yield entrant.enrolment
+    return [one for one in field.enrolments() if one.scheme == "lineage"]
 
 
 def _counts(model: ZooModel, plan: Plan) -> bool:

@@ -90,10 +90,10 @@ def main() -> None:
     planned = bench_of("transfer")
     models = load(planned.plan, folder=folder)
     field = Field(bench=planned.bench, plan=planned.plan, models=models)
-    enrolments = {one.enrolment.identity: one.enrolment for one in field.entrants() if one.contender.scheme == "uap"}
+    enrolments = [one for one in field.enrolments() if one.scheme == "uap"]
     sources: dict[str, Any] = {}
-    for identity, enrolment in enrolments.items():
-        fingerprint = Fingerprint.load(Store(folder).fingerprint(identity), weights=False)
+    for enrolment in enrolments:
+        fingerprint = Fingerprint.load(Store(folder).fingerprint(enrolment.identity), weights=False)
         least = KEPT * next(model.accuracy for model in models if model.id == enrolment.source)
         cast = {
             "surrogates": list(enrolment.surrogates),

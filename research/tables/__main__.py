@@ -27,7 +27,7 @@ from research.tables.modality_tables import of_zoo
 from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
 from research.tables.rederived_table import rederived
-from research.tables.sibling_tables import by_tuning, shared_part
+from research.tables.sibling_tables import by_tuning, ranking, shared_part
 from research.tables.swap_tables import swaps
 from research.tables.theory_tables import certificates, e_values, moved, simulations
 from research.tables.thief_tables import paid
@@ -145,7 +145,8 @@ def main() -> None:
     _fill("design/0018-texts.md", {"swaps": swaps()})
     transfer = {"transfer": of_zoo("transfer"), "transfer aims": aims(), "transfer kinds": called_by_kind()}
     transfer |= {"transfer relations": relations(), "transfer evaded": behind_evasions()}
-    _fill("siblings.md", {"shared part": shared_part(), "siblings by tuning": by_tuning(), **transfer})
+    by_lineage = {"shared part": shared_part(), "siblings by tuning": by_tuning(), "ranking": ranking()}
+    _fill("siblings.md", {**by_lineage, **transfer})
     reach = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
     reach["evidence reached"] = evidence_aims()
     if (RESULTS / "cifar10-small.json").exists():

@@ -8,6 +8,8 @@ from typing import Any
 
 from benchmarks.common import RESULTS
 
+CHEAP = "all layers, 750 images, 2 epochs"  # the tuning of shadow siblings that serve as cheap calibration models
+
 
 def shared_part() -> str:
     """One line for each shared part: copies against siblings, source by source."""
@@ -40,6 +42,28 @@ def by_tuning() -> str:
     lines += [f"| {name} | {_spreads(parts, 'siblings by tuning', name)} |" for name in names]
     lines.append(f"| answers of another source | {_spreads(parts, 'extracted from another source')} |")
     return "\n".join(lines) + f"\n\n{_made_on()}"
+
+
+def ranking() -> str:
+    """One line for each shared part: siblings in test above the threshold of so many calibration siblings."""
+    rows = _rows()
+    if not rows:
+        return "Not measured yet."
+    counts = list(rows[0]["called_derived"])
+    head = "| shared part | " + " | ".join(f"from {count}" for count in counts) + " | from 20 cheap ones |"
+    lines = [head, "|" + "---|" * (len(counts) + 2)]
+    for siblings, group in _by_part(rows).items():
+        drawn = [_each(group, lambda row, count=count: _called(row["called_derived"][count])) for count in counts]
+        cheap = _each(group, lambda row: _called(row["by_cheap_siblings"].get(CHEAP)))
+        lines.append(f"| {_part(siblings)} | {' | '.join([*drawn, cheap])} |")
+    return "\n".join(lines) + f"\n\n{_made_on()}"
+
+
+def _called(share: dict[str, Any] | None) -> str:
+    if share is None:
+        return "-"
+    low, high = share["interval"]
+    return f"{share['mean']:.3f} ({low:.2f}-{high:.2f}), worst {share['highest']:.2f}"
 
 
 def _rows() -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ from modelprint.modalities.image import IMAGE
 from modelprint.nn.refs import held
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.schemes.base import Enrollment
-from modelprint.schemes.fitlime import FitLime, Hidden, attributions
-from modelprint.schemes.lime import grid, hidden, lime_smoother
+from modelprint.schemes.fitlime import FitLime, attributions
+from modelprint.schemes.lime import Hidden, grid, hidden, lime_smoother
 from modelprint.schemes.message import message_bits
 from tests.conftest import Digits
 from tests.schemes.world import copies, score, strangers, told

@@ -100,6 +100,10 @@ class Field:
                         for evasion in (NONE, *contender.evasions):
                             yield Entrant(contender=contender, enrolment=enrolment, evasion=evasion)
 
+    def enrolments(self) -> list[Enrolment]:
+        """The recipe of every fingerprint, once."""
+        return list({entrant.enrolment.identity: entrant.enrolment for entrant in self.entrants()}.values())
+
     def enrolment(self, contender: Contender, source: ZooModel, budget: int, seed: int) -> Enrolment:
         """The recipe of a fingerprint."""
         scheme = contender.configured()

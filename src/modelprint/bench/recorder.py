@@ -50,12 +50,12 @@ class BenchRecording:
         Raises:
             IntegrityError: the record of a fingerprint is damaged.
         """
-        entries = {entry.identity: entry.id for entry in self.planned.plan.entries if entry.part in FIRST}
-        if not entries.keys() <= ZooStore(self.zoo, self.planned.plan).models.keys():
+        owners = {entry.identity for entry in self.planned.plan.entries if entry.part in FIRST}
+        if not owners <= ZooStore(self.zoo, self.planned.plan).models.keys():
             return None
         field = Field(bench=self.planned.bench, plan=self.planned.plan, models=load(self.planned.plan, folder=self.zoo))
         ids: set[str] = set()
-        for enrolment in {entrant.enrolment.identity: entrant.enrolment for entrant in field.entrants()}.values():
+        for enrolment in field.enrolments():
             place = Store(self.zoo).fingerprint(enrolment.identity)
             if Store(self.zoo).crafted(enrolment.identity) is None:
                 return None

@@ -103,7 +103,7 @@ def craft_all(
     """
     field = Field(bench=bench, plan=plan, models=load(plan, folder=zoo_folder))
     store = Store(folder)
-    enrolments = list({entrant.enrolment.identity: entrant.enrolment for entrant in field.entrants()}.values())
+    enrolments = field.enrolments()
     _Run(field, store, Processes(jobs), "cpu", progress or _silent, trust_code=trust_code).craft(enrolments)
     for enrolment in enrolments:
         record = store.crafted(enrolment.identity)

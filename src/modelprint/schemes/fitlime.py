@@ -36,8 +36,8 @@ from modelprint.perturb.descent import descend
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, ShadowAnswers, State
-from modelprint.schemes.lime import grid, hidden, lime_smoother
-from modelprint.schemes.message import LIMITS, RIGHT_BITS, message_bits, spells, walked_on
+from modelprint.schemes.lime import Hidden, grid, hidden, lime_smoother
+from modelprint.schemes.message import LIMITS, RIGHT_BITS, drawn_surrogates, spells, walked_on, wanted_bits
 from modelprint.training.loop import predict
 
 BATCH = 16  # inputs, each with all its samples
@@ -142,8 +142,7 @@ class FitLime(Scheme):
             raise FingerprintError(f"a budget of {wanted}: attributions need {LEAST} queries or more; raise it")
         each, seeds = min(self.samples, wanted), context.seeds
         lists = self._lists(context, int(self.tries * (wanted // each)), each, generator)
-        chosen = torch.randperm(len(context.surrogates), generator=generator)[: self.surrogates].tolist()
-        models = [context.surrogates[number] for number in chosen]
+        models = drawn_surrogates(context, self.surrogates, generator)
         samples: list[np.ndarray] = []
         spelled: list[np.ndarray] = []
         for begin in range(0, len(lists), BATCH):
@@ -162,14 +161,14 @@ class FitLime(Scheme):
                 f"of none of {len(whole)} inputs the source spells all bits by changes of {self.epsilon:g}: set "
                 "epsilon or steps higher, or cells lower"
             )
-        found = lists.take(index)
+        spelling = lists.take(index)
         return Queries(
             stored=np.concatenate(samples)[index].reshape(-1, *seeds.shape),
-            labels=np.repeat(seeds.labels[found.base], each),
+            labels=np.repeat(seeds.labels[spelling.base], each),
             group=np.repeat(np.arange(len(index)), each),
             columns={
-                "kept": found.kept.reshape(-1, found.kept.shape[2]),
-                "bit": np.repeat(found.bits, each, axis=0),
+                "kept": spelling.kept.reshape(-1, spelling.kept.shape[2]),
+                "bit": np.repeat(spelling.bits, each, axis=0),
                 "number": np.repeat(index, each),
             },
             report=crafting_report(len(index) * each, wanted, tried=len(whole), spelled=float(whole.mean())),
@@ -185,9 +184,8 @@ class FitLime(Scheme):
         cells = int(self._segments(context.seeds).max()) + 1
         kept = torch.rand((len(base), each, cells), generator=generator).numpy() < 0.5
         kept[:, 0] = True
-        drawn = torch.randint(0, 2, (len(base), cells), generator=generator).numpy()
-        bits = message_bits(self.message, drawn.size).reshape(drawn.shape) if self.message else drawn
-        return Lists(base=base, kept=kept, bits=bits)
+        bits = wanted_bits(self.message, len(base) * cells, generator)
+        return Lists(base=base, kept=kept, bits=bits.reshape(len(base), cells))
 
     def _moved(
         self, context: Enrollment, surrogates: Sequence[ModelRef], lists: Lists, name: str
@@ -198,11 +196,11 @@ class FitLime(Scheme):
             seeds, device, dtype = context.seeds, device_of(context.source), DTYPES[self.precision]
             modality = seeds.modality
             start = modality.to_model(seeds.stored[lists.base], device=device, dtype=dtype)
-            rows = modality.to_model(seeds.stored, device=device, dtype=dtype) if start.ndim == 2 else None
+            table = modality.to_model(seeds.stored, device=device, dtype=dtype) if start.ndim == 2 else None
             hide = Hidden(
                 kept=torch.from_numpy(lists.kept).to(device),
                 segments=self._segments(seeds),
-                means=None if rows is None else rows.mean(0),
+                means=None if table is None else table.mean(0),
             )
             labels = torch.from_numpy(seeds.labels[lists.base]).to(device)
             sides = torch.from_numpy(2.0 * lists.bits - 1).to(start)
@@ -241,11 +239,11 @@ class FitLime(Scheme):
         flat = torch.from_numpy(samples.reshape(-1, *seeds.shape))
         logits = predict(source, flat, modality=seeds.modality).double().numpy()
         shares = special.softmax(logits, axis=1).reshape(*samples.shape[:2], -1)
-        found = [
+        speaks = [
             lime_smoother(kept) @ share[:, label]
             for kept, share, label in zip(lists.kept, shares, seeds.labels[lists.base], strict=True)
         ]
-        return np.array(((2 * lists.bits - 1) * np.array(found) > CLOSE).all(axis=1))
+        return np.array(((2 * lists.bits - 1) * np.array(speaks) > CLOSE).all(axis=1))
 
     def fit(self, queries: Queries, source: Answers, shadows: ShadowAnswers, generator: torch.Generator) -> State:
         """Which query shows which cells of which input, and the bits of these."""
@@ -301,34 +299,6 @@ class FitLime(Scheme):
         if not right:
             raise UnscorableError(f"no input was asked {LEAST} times with parts of it hidden: ask more queries")
         return np.concatenate(right)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hidden:
-    """Inputs with cells hidden, as points, so that a gradient passes.
-
-    Attributes:
-        kept: which cells each sample of each input shows, (b, s, k).
-        segments: the cell of each place.
-        means: of each column over the data, which hidden columns of rows take; None of other inputs.
-    """
-
-    kept: Bool[Tensor, "b s k"]
-    segments: Int[np.ndarray, ...]
-    means: Float[Tensor, " columns"] | None
-
-    def __call__(self, points: Float[Tensor, "r ..."], rows: Int[Tensor, " r"]) -> Float[Tensor, "r s ..."]:
-        """Each input with each of its samples' cells; the others at their mean."""
-        kept = self.kept[rows]
-        if self.means is not None:
-            return torch.where(kept[:, :, self.segments], points[:, None], self.means)
-        means = torch.zeros_like(points)
-        for number in range(kept.shape[2]):
-            place = torch.from_numpy(self.segments == number).to(points.device)
-            mean = (points * place).sum(dim=tuple(range(2, points.ndim)), keepdim=True) / place.sum()
-            means = means + mean * place
-        shown = kept[:, :, self.segments][:, :, None]
-        return torch.where(shown, points[:, None], means[:, None])
 
 
 def attributions(

@@ -44,7 +44,7 @@ from modelprint.perturb.descent import descend
 from modelprint.perturb.precision import DTYPES, Precision, in_precision
 from modelprint.schemes.asked import crafting_report, wanted_queries
 from modelprint.schemes.base import SCHEMES, Effort, Enrollment, Needs, Queries, Scheme, State
-from modelprint.schemes.message import LIMITS, RIGHT_BITS, message_bits, spells, walked_on
+from modelprint.schemes.message import LIMITS, RIGHT_BITS, drawn_surrogates, spells, walked_on, wanted_bits
 from modelprint.schemes.pairs import asked_pairs, interleaved, pair_distances
 from modelprint.training.loop import predict
 
@@ -145,11 +145,9 @@ class FitPrint(Scheme):
         if wanted < 2:
             raise FingerprintError(f"a budget of {wanted} holds no pair of queries: raise it to 2 or more")
         tried = int(self.tries * (wanted // 2))
-        drawn = torch.randint(0, 2, (tried,), generator=generator).numpy()
-        bits = message_bits(self.message, tried) if self.message else drawn.astype(np.int64)
+        bits = wanted_bits(self.message, tried, generator)
         pairs = self._pairs(context, bits, generator)
-        chosen = torch.randperm(len(context.surrogates), generator=generator)[: self.surrogates].tolist()
-        models = [context.surrogates[number] for number in chosen]
+        models = drawn_surrogates(context, self.surrogates, generator)
         twins: list[np.ndarray] = []
         spelled: list[np.ndarray] = []
         for begin in range(0, len(pairs), BATCH):

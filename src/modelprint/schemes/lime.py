@@ -7,11 +7,13 @@ exp(-d^2 / .25^2)^(1/2), d the cosine distance from the whole input.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
 
 from modelprint.modalities.base import Modality
 
@@ -89,3 +91,31 @@ def hidden(
     whole: np.ndarray = fresh.reshape(*kept.shape[:2], *stored.shape[1:])
     whole[:, 0] = stored  # as it is, where a point does not say all of a stored input
     return whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hidden:
+    """What `hidden` does, on points, so that a gradient passes.
+
+    Attributes:
+        kept: which cells each sample of each input shows, (b, s, k).
+        segments: the cell of each place.
+        means: of each column over the data, which hidden columns of rows take; None of other inputs.
+    """
+
+    kept: Bool[Tensor, "b s k"]
+    segments: Int[np.ndarray, ...]
+    means: Float[Tensor, " columns"] | None
+
+    def __call__(self, points: Float[Tensor, "r ..."], rows: Int[Tensor, " r"]) -> Float[Tensor, "r s ..."]:
+        """Each input with each of its samples' cells; the others at their mean."""
+        kept = self.kept[rows]
+        if self.means is not None:
+            return torch.where(kept[:, :, self.segments], points[:, None], self.means)
+        means = torch.zeros_like(points)
+        for number in range(kept.shape[2]):
+            place = torch.from_numpy(self.segments == number).to(points.device)
+            mean = (points * place).sum(dim=tuple(range(2, points.ndim)), keepdim=True) / place.sum()
+            means = means + mean * place
+        shown = kept[:, :, self.segments][:, :, None]
+        return torch.where(shown, points[:, None], means[:, None])

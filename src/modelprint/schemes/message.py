@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
+import torch
 from jaxtyping import Int
 from torch import nn
 
@@ -34,6 +35,12 @@ RIGHT_BITS = Quantity(
 )
 
 
+def drawn_surrogates(context: Enrollment, most: int, generator: torch.Generator) -> list[ModelRef]:
+    """Which surrogates take part beside the source: `most` of them, or all that there are."""
+    numbers = torch.randperm(len(context.surrogates), generator=generator)[:most].tolist()
+    return [context.surrogates[number] for number in numbers]
+
+
 @contextmanager
 def walked_on(context: Enrollment, surrogates: Sequence[ModelRef], precision: Precision) -> Iterator[list[nn.Module]]:
     """The source and some surrogates, in a precision, for as long as inputs are moved on them."""
@@ -42,6 +49,12 @@ def walked_on(context: Enrollment, surrogates: Sequence[ModelRef], precision: Pr
         yield [
             stack.enter_context(frozen(in_precision(model, precision, shape=context.seeds.shape))) for model in opened
         ]
+
+
+def wanted_bits(message: str, count: int, generator: torch.Generator) -> Int[np.ndarray, " n"]:
+    """The bits that queries are to spell: the message's, or, of an empty message, drawn ones."""
+    drawn = torch.randint(0, 2, (count,), generator=generator).numpy().astype(np.int64)
+    return message_bits(message, count) if message else drawn
 
 
 def spells(message: str, bit: Int[np.ndarray, " n"], number: Int[np.ndarray, " n"]) -> bool:
