@@ -1,6 +1,6 @@
 """A table of recorded labels to develop on: honest models of the `fashion` zoo, each with its light variants.
 
-    python -m research.studies.zoo_answers OUT [--founders 35] [--images 15000]
+    python -m research.studies.zoo_answers OUT [--founders 35] [--images 15000] [--teachers 0]
 
 Like the populations on which FBI was judged (Maho, Furon, Le Merrer, 2023): models of several architectures, and of
 each the pruned, quantised, noisy and shortly fine-tuned, and the same model behind input transforms (JPEG, posterising,
@@ -8,6 +8,10 @@ blur ...). Variants that lose more than 15 % of their founder's accuracy are lef
 second half of the attacker's split among them; the first half fine-tunes). Writes OUT/table.npz and OUT/families.json;
 what is there of a founder already (OUT/parts) is not made again. Then every scheme for answer tables, and "rarest"
 (contrast without what it learns), is judged with five seeds, and benchmarks/results/answers_fashion.json written.
+
+With `--teachers 9` the table is harder: three students of each of nine teachers stand among the founders, which learned
+from the same teacher's answers (labels, probabilities, hardened probabilities), and the teachers do not. No student was
+made from another, so that its siblings are independent of it. The results are answers_students.json.
 """
 
 from __future__ import annotations
@@ -15,8 +19,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +32,7 @@ from benchmarks.common import provenance, write_result
 from modelprint.attacks.make import run_attack
 from modelprint.bench.answers import ANSWER_SCHEMES, AnswerTable, judge, read_table
 from modelprint.bench.answers.schemes import Evidence, Interview
+from modelprint.bench.answers.scored import SCORED_SCHEMES
 from modelprint.core.identity import derived_seed
 from modelprint.data.splits import load_data
 from modelprint.results.records import ALL
@@ -36,6 +43,8 @@ from modelprint.zoo.population import ZooModel, load
 WORTH = 0.85
 BUDGETS = (50, 100, 200)
 SEEDS = range(5)
+SCORED = 1500  # of the images: as many as scores are kept of
+SCORES = "scores"
 ATTACKS: dict[str, tuple[str, dict[str, str]]] = {
     "half": ("quantise", {"to": "float16"}),
     "bfloat16": ("quantise", {"to": "bfloat16"}),
@@ -70,9 +79,26 @@ def transformed(images: np.ndarray, change: Callable[[Image.Image], Image.Image]
     return torch.from_numpy(np.stack([np.asarray(change(Image.fromarray(image[0])))[None] for image in images]))
 
 
-def founders(count: int) -> Iterator[ZooModel]:
-    """The sources, then honest test and calibration models, a kind in turn, so that architectures and data differ."""
+TAUGHT = ("extracted, labels", "extracted, probabilities", "extracted, hardened")
+
+
+def founders(count: int, teachers: int) -> list[ZooModel]:
+    """Students of so many teachers, then honest models."""
     models = load("fashion")
+    taught = list(students(models, teachers))
+    ordinary = [model for model in honest(models, count) if not (teachers and model.part == "source")]
+    return [*taught, *ordinary][:count]
+
+
+def students(models: Sequence[ZooModel], teachers: int) -> Iterator[ZooModel]:
+    """Models that learned from the answers of the first teachers: of each one as many."""
+    rehearsed = [model for model in models if model.part == "rehearsal" and model.attack in TAUGHT]
+    names = sorted({model.source or "" for model in rehearsed}, key=lambda name: (not name.startswith("source"), name))
+    yield from (model for name in names[:teachers] for model in rehearsed if model.source == name)
+
+
+def honest(models: Sequence[ZooModel], count: int) -> Iterator[ZooModel]:
+    """The sources, then honest test and calibration models, a kind in turn, so that architectures and data differ."""
     yield from (model for model in models if model.part == "source")
     kinds = [
         [model for model in models if model.kind == kind and model.part in ("test", "calibration")]
@@ -87,6 +113,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--founders", type=int, default=35)
     parser.add_argument("--images", type=int, default=15_000)
+    parser.add_argument("--teachers", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     attacker = load_data("fashion-mnist:attacker[0:5000]")
@@ -97,22 +124,33 @@ def main() -> None:
     cache = arguments.out / "parts"
     cache.mkdir(parents=True, exist_ok=True)
     answers, families = {"ground_truth": truth}, {}
-    for founder in founders(arguments.founders):
+    scores: dict[str, np.ndarray] = {}
+    for founder in founders(arguments.founders, arguments.teachers):
         path = cache / f"{founder.id}-{len(images)}.npz"
         if not path.exists():
             np.savez_compressed(path, **variants(founder, images, behind, attacker))
         with np.load(path) as archive:
-            answers |= {founder.id: archive["itself"]}
-            families[founder.id] = founder.id
             least = WORTH * (archive["itself"] == truth).mean()
-            for name in archive.files:
-                if name != "itself" and (archive[name] == truth).mean() >= least:
-                    answers[f"{founder.id}/{name}"] = archive[name]
-                    families[f"{founder.id}/{name}"] = founder.id
+            for name in (name for name in archive.files if not name.startswith(SCORES)):
+                if name == "itself" or (archive[name] == truth).mean() >= least:
+                    model = founder.id if name == "itself" else f"{founder.id}/{name}"
+                    answers[model], scores[model] = archive[name], archive[f"{SCORES}/{name}"]
+                    families[model] = founder.id
         print(founder.id, founder.kind, len(families), flush=True)
     np.savez_compressed(arguments.out / "table.npz", **answers)
     (arguments.out / "families.json").write_text(json.dumps(families))
-    judged(read_table(arguments.out / "table.npz", arguments.out / "families.json"))
+    table = read_table(arguments.out / "table.npz", arguments.out / "families.json")
+    ANSWER_SCHEMES.register("rarest")(rarest)
+    rows = [*judged(table, ANSWER_SCHEMES), *judged(with_scores(table, scores), SCORED_SCHEMES)]
+    counts = {"models": len(table.ids), "images": table.images, "sources": len(table.sources), "seeds": len(SEEDS)}
+    name = "answers_students.json" if arguments.teachers else "answers_fashion.json"
+    write_result(name, {**counts, "scored_images": SCORED, "rows": rows, "provenance": provenance()})
+
+
+def with_scores(table: AnswerTable, scores: Mapping[str, np.ndarray]) -> AnswerTable:
+    """The table of the images that scores are kept of."""
+    said = {name: kept.astype(np.float64) for name, kept in scores.items()}
+    return replace(table, labels=table.labels[:, :SCORED], truth=table.truth[:SCORED], scores=said)
 
 
 def rarest(evidence: Evidence, generator: np.random.Generator) -> Interview:
@@ -124,13 +162,11 @@ def rarest(evidence: Evidence, generator: np.random.Generator) -> Interview:
     return Interview(queries=queries, score=lambda answers: 1 - hamming_distance(own, answers))
 
 
-def judged(table: AnswerTable) -> None:
+def judged(table: AnswerTable, schemes: Collection[str]) -> Iterator[dict[str, Any]]:
     """Means over sources and seeds, with the spread over seeds; the worst source by its mean over seeds."""
-    ANSWER_SCHEMES.register("rarest")(rarest)
-    rows = []
     for budget in BUDGETS:
-        results_by_seed = [judge(table, list(ANSWER_SCHEMES), budget=budget, seed=seed) for seed in SEEDS]
-        for scheme in ANSWER_SCHEMES:
+        results_by_seed = [judge(table, list(schemes), budget=budget, seed=seed) for seed in SEEDS]
+        for scheme in schemes:
             runs = [[row for row in results.rows if row.scheme == scheme] for results in results_by_seed]
             whole = [next(row for row in run if row.source == ALL) for run in runs]
             sources = {
@@ -149,26 +185,27 @@ def judged(table: AnswerTable) -> None:
                 ends = whole[0].intervals[figure]
                 summary[figure] = {"mean": float(np.mean(values)), "min": min(values), "max": max(values),
                                    "interval_of_first_seed": [ends.low, ends.high]}  # fmt: skip
-            rows.append(summary)
             print(summary, flush=True)
-    counts = {"models": len(table.ids), "images": table.images, "sources": len(table.sources), "seeds": len(SEEDS)}
-    write_result("answers_fashion.json", {**counts, "rows": rows, "provenance": provenance()})
+            yield summary
 
 
 def variants(
     founder: ZooModel, images: np.ndarray, behind: dict[str, torch.Tensor], attacker: object
 ) -> dict[str, np.ndarray]:
-    """Labels, int16 (n images,), of a model and of its variants by name."""
+    """Labels, int16 (n images,), of a model and of its variants by name; probabilities of the first images."""
     loaded = founder.load()
     plain = torch.from_numpy(images)
-    labels = {"itself": predict(loaded.module, plain).argmax(1)}
+    logits = {"itself": predict(loaded.module, plain)}
     for name, (attack, settings) in ATTACKS.items():
         seed = derived_seed("zoo-answers", founder.id, name)
         attacked = run_attack(attack, settings, loaded.module, loaded.spec, attacker, seed=seed)
-        labels[name] = predict(attacked.model, plain).argmax(1)
+        logits[name] = predict(attacked.model, plain)
     for name, changed in behind.items():
-        labels[name] = predict(loaded.module, changed).argmax(1)
-    return {name: classes.numpy().astype(np.int16) for name, classes in labels.items()}
+        logits[name] = predict(loaded.module, changed)
+    labels = {name: said.argmax(1).numpy().astype(np.int16) for name, said in logits.items()}
+    return labels | {
+        f"{SCORES}/{name}": said[:SCORED].softmax(1).numpy().astype(np.float16) for name, said in logits.items()
+    }
 
 
 if __name__ == "__main__":
