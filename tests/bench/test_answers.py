@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from modelprint.bench.answers import ANSWER_SCHEMES, AnswerTable, judge, leaderboard, read_table
+from modelprint.bench.answers.contrast import AGAINST, Selection
 from modelprint.bench.answers.protocol import split
 from modelprint.bench.answers.schemes import Evidence
 from modelprint.core.errors import DataError, UsageError
@@ -192,7 +194,37 @@ def test_contrast_asks_the_rarest_where_nothing_can_be_learned(families: int, co
     given = (told.others == told.source).mean(axis=0)
     assert given[found.queries].max() <= np.sort(given)[99]
     own = told.source[found.queries]
-    assert found.score(np.stack([own, own + 1, np.where(np.arange(100) < 50, own, 99)])).tolist() == [1.0, 0.0, 0.5]
+    nobody = np.full(100, 99)
+    assert found.score(np.stack([own, nobody, np.where(np.arange(100) < 50, own, nobody)])).tolist() == [1.0, 0.0, 0.5]
+    usual = told.truth[found.queries]
+    shared = (usual != own).mean()  # where the source is right, nobody answers otherwise in a way of his own
+    assert found.score(usual[None])[0] == pytest.approx(1 - shared - AGAINST * shared, abs=0.06)
+
+
+def test_contrast_leaves_out_what_a_relative_shares() -> None:
+    """One family answers as the source does on some of its mistakes, no rarer than the others."""
+    told = fragile(copies=0)
+    generator = np.random.default_rng(2)
+    mistakes = np.flatnonzero(told.source != told.truth)
+    shared = generator.permutation(mistakes)[: len(mistakes) // 2]
+    others = told.others.copy()
+    others[0, shared] = told.source[shared]
+    for place in np.setdiff1d(mistakes, shared):  # another one alone gives each other answer, a different one each time
+        others[1 + place % 4, place] = told.source[place]
+    told = replace(told, others=others)
+    selection = Selection(told)
+    even = np.full(len(mistakes), 0.5)
+    asked = mistakes[selection.boosted(told.source, mistakes, even, even / 2, wanted=100)]
+    assert np.isin(asked, shared).mean() < 0.3  # a fifth: as much as of any other family
+    assert np.isin(mistakes, shared).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_is_usual_is_not_the_sources_answer() -> None:
+    labels = np.array([[1, 1, 3], [2, 1, 3], [2, 1, 2]])
+    told = Evidence(source=np.array([1, 1, 3]), truth=np.zeros(3, int), others=labels, parents=np.arange(3), budget=3)
+    assert Selection(told).usual(told.source, np.arange(3)).tolist() == [2, -1, 2]
+    families = replace(told, others=np.array([[1, 2, 4], [4, 4, 4], [4, 4, 4]]), parents=np.array([0, 1, 1]))
+    assert Selection(families).usual(np.array([9, 4, 9]), np.arange(3)).tolist() == [1, 2, 4]  # ties: the lowest class
 
 
 def test_contrast_finds_copies_of_frail_answers(table: AnswerTable) -> None:
