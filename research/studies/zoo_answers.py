@@ -1,6 +1,6 @@
 """A table of recorded labels to develop on: honest models of the `fashion` zoo, each with its light variants.
 
-    python -m research.studies.zoo_answers OUT [--founders 35] [--images 15000] [--teachers 0]
+    python -m research.studies.zoo_answers OUT [--population fashion|students|siblings] [--founders 35] [--images 15000]
 
 Like the populations on which FBI was judged (Maho, Furon, Le Merrer, 2023): models of several architectures, and of
 each the pruned, quantised, noisy and shortly fine-tuned, and the same model behind input transforms (JPEG, posterising,
@@ -9,9 +9,10 @@ second half of the attacker's split among them; the first half fine-tunes). Writ
 what is there of a founder already (OUT/parts) is not made again. Then every scheme for answer tables, and "rarest"
 (contrast without what it learns), is judged with five seeds, and benchmarks/results/answers_fashion.json written.
 
-With `--teachers 9` the table is harder: three students of each of nine teachers stand among the founders, which learned
-from the same teacher's answers (labels, probabilities, hardened probabilities), and the teachers do not. No student was
-made from another, so that its siblings are independent of it. The results are answers_students.json.
+Two populations are harder. Of the students, three have the same teacher each: they learned from its answers (labels,
+probabilities, hardened probabilities), and no teacher stands in the table. The siblings were tuned from one public
+model. No founder was made from another one in the table, so that all are independent of each other. The results are
+answers_students.json and answers_siblings.json.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import io
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -82,30 +84,30 @@ def transformed(images: np.ndarray, change: Callable[[Image.Image], Image.Image]
 TAUGHT = ("extracted, labels", "extracted, probabilities", "extracted, hardened")
 
 
-def founders(count: int, teachers: int) -> list[ZooModel]:
-    """Students of so many teachers, then honest models."""
-    models = load("fashion")
-    taught = list(students(models, teachers))
-    ordinary = [model for model in honest(models, count) if not (teachers and model.part == "source")]
-    return [*taught, *ordinary][:count]
+def students(models: Sequence[ZooModel]) -> Iterator[ZooModel]:
+    """Models that learned from the answers of nine teachers, three of each, and then honest ones."""
+    yield from (model for model in models if model.part == "rehearsal" and model.attack in TAUGHT)
+    yield from (model for model in honest(models) if model.part != "source")
 
 
-def students(models: Sequence[ZooModel], teachers: int) -> Iterator[ZooModel]:
-    """Models that learned from the answers of the first teachers: of each one as many."""
-    rehearsed = [model for model in models if model.part == "rehearsal" and model.attack in TAUGHT]
-    names = sorted({model.source or "" for model in rehearsed}, key=lambda name: (not name.startswith("source"), name))
-    yield from (model for name in names[:teachers] for model in rehearsed if model.source == name)
+def siblings(models: Sequence[ZooModel]) -> Iterator[ZooModel]:
+    """Models tuned from one public model, the third source among them, and then honest ones."""
+    yield from (model for model in models if model.id == "source-3")
+    yield from (model for model in models if model.kind == "SHARED" and model.part in ("test", "calibration"))
+    yield from (model for model in honest(models) if model.part != "source" and model.kind != "SHARED")
 
 
-def honest(models: Sequence[ZooModel], count: int) -> Iterator[ZooModel]:
+def honest(models: Sequence[ZooModel]) -> Iterator[ZooModel]:
     """The sources, then honest test and calibration models, a kind in turn, so that architectures and data differ."""
     yield from (model for model in models if model.part == "source")
     kinds = [
         [model for model in models if model.kind == kind and model.part in ("test", "calibration")]
         for kind in ("SADT", "DAST", "DADT", "SAST", "SHARED")
     ]
-    turns = [kind[place] for place in range(max(map(len, kinds))) for kind in kinds if place < len(kind)]
-    yield from turns[: count - sum(model.part == "source" for model in models)]
+    yield from (kind[place] for place in range(max(map(len, kinds))) for kind in kinds if place < len(kind))
+
+
+POPULATIONS = {"fashion": honest, "students": students, "siblings": siblings}
 
 
 def main() -> None:
@@ -113,7 +115,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--founders", type=int, default=35)
     parser.add_argument("--images", type=int, default=15_000)
-    parser.add_argument("--teachers", type=int, default=0)
+    parser.add_argument("--population", choices=tuple(POPULATIONS), default="fashion")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     attacker = load_data("fashion-mnist:attacker[0:5000]")
@@ -125,7 +127,7 @@ def main() -> None:
     cache.mkdir(parents=True, exist_ok=True)
     answers, families = {"ground_truth": truth}, {}
     scores: dict[str, np.ndarray] = {}
-    for founder in founders(arguments.founders, arguments.teachers):
+    for founder in islice(POPULATIONS[arguments.population](load("fashion")), arguments.founders):
         path = cache / f"{founder.id}-{len(images)}.npz"
         if not path.exists():
             np.savez_compressed(path, **variants(founder, images, behind, attacker))
@@ -143,8 +145,10 @@ def main() -> None:
     ANSWER_SCHEMES.register("rarest")(rarest)
     rows = [*judged(table, ANSWER_SCHEMES), *judged(with_scores(table, scores), SCORED_SCHEMES)]
     counts = {"models": len(table.ids), "images": table.images, "sources": len(table.sources), "seeds": len(SEEDS)}
-    name = "answers_students.json" if arguments.teachers else "answers_fashion.json"
-    write_result(name, {**counts, "scored_images": SCORED, "rows": rows, "provenance": provenance()})
+    write_result(
+        f"answers_{arguments.population}.json",
+        {**counts, "scored_images": SCORED, "rows": rows, "provenance": provenance()},
+    )
 
 
 def with_scores(table: AnswerTable, scores: Mapping[str, np.ndarray]) -> AnswerTable:

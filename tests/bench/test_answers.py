@@ -195,10 +195,13 @@ def test_contrast_asks_the_rarest_where_nothing_can_be_learned(families: int, co
     assert given[found.queries].max() <= np.sort(given)[99]
     own = told.source[found.queries]
     nobody = np.full(100, 99)
-    assert found.score(np.stack([own, nobody, np.where(np.arange(100) < 50, own, nobody)])).tolist() == [1.0, 0.0, 0.5]
-    usual = told.truth[found.queries]
-    shared = (usual != own).mean()  # where the source is right, nobody answers otherwise in a way of his own
-    assert found.score(usual[None])[0] == pytest.approx(1 - shared - AGAINST * shared, abs=0.06)
+    half = np.where(np.arange(100) < 50, own, nobody)
+    weights = (1 - Selection(told).given(told.source).mean(axis=0)[found.queries]).clip(0.01)
+    expected = [1.0, 0.0, weights[:50].sum() / weights.sum()]
+    assert found.score(np.stack([own, nobody, half])).tolist() == pytest.approx(expected, abs=1e-6)
+    usual = Selection(told).usual(own, found.queries)
+    against = weights[usual >= 0].sum() / weights.sum()
+    assert found.score(usual[None])[0] == pytest.approx(-AGAINST * against, abs=1e-6)
 
 
 def test_contrast_leaves_out_what_a_relative_shares() -> None:

@@ -9,14 +9,20 @@ source once, and from what its own members keep, and from what the family neares
 
 of an image from what the other families answer to it. The copies are the fifth that keeps least, and the family near to
 the stand-in is hidden from the description: what has to be told apart are the worst copy and the nearest independent.
-Images are asked in the order of (p1 - p0) / sqrt(p1 (1 - p1) + p0 (1 - p0)), the distance of both answers in standard
-deviations. They are chosen as boosting chooses weak learners (Freund, Schapire, 1997): a few at a time, and a selection
-model counts the more the more of the chosen answers it has given. So a relative of the source among the selection
-models, a sibling or a student of the same teacher, keeps what it shares with the source from being asked.
+Images are asked in the order of
 
-The score is the share of the images that a suspect answers as the source does, less a quarter of the share that it
-answers as most others do: what answers neither way is rather a copy that lost the answer than an independent model.
-With one weight for all images, no single answer can accuse anybody.
+    p1 - p0 - sqrt(p0 (1 - p0)),
+
+what a copy keeps less what the near independent gives, and a standard deviation more: members of a family err together,
+so that a deviation does not grow small with many images. They are chosen as boosting chooses weak learners (Freund,
+Schapire, 1997): a few at a time, and a selection model counts the more the more of the chosen answers it has given. So
+a relative of the source among the selection models, a sibling or a student of the same teacher, keeps what it shares
+with the source from being asked.
+
+Each image weighs the share of the families that answer otherwise, so that further images never hide the rare ones. The
+score is the weight of the images that a suspect answers as the source does, less a quarter of the weight of those that
+it answers as most others do, over the weight of all: what answers neither way is rather a copy that lost the answer
+than an independent model.
 """
 
 from __future__ import annotations
@@ -30,7 +36,6 @@ from jaxtyping import Float, Int
 
 from modelprint.bench.answers.schemes import ANSWER_SCHEMES, Evidence, Interview
 from modelprint.bench.answers.table import founders
-from modelprint.stats.labels import hamming_distance
 
 LEAST_FAMILIES = 3  # one stands in for the source, one is hidden, one describes
 COMMON = 0.5  # an answer that more than half of the independents give tells nothing
@@ -39,13 +44,14 @@ BANDS = ((0.0, 0.04), (0.0, 0.2), (0.2, 0.5))  # of a family, from the least to 
 ROWS = 3000  # images that each stand-in teaches, at most
 BOOST = 0.1  # how much a selection model's weight rises with each agreement, as an exponent
 TOGETHER = 10  # images chosen between two changes of the weights
+LIGHTEST = 0.01  # of images that all answer alike, beside one that the source answers by itself
 AGAINST = 0.25  # what an answer as of most others weighs, against one as of the source
 LEAVES, PER_LEAF, ROUNDS, RATE = 8, 100, 60, 0.1  # of the regressions
 
 
 @ANSWER_SCHEMES.register("contrast")
 def contrast(evidence: Evidence, generator: np.random.Generator) -> Interview:
-    """The share of the answers that a copy would keep and others not give; plain rarity where nothing is learned.
+    """The weight of the answers that a copy would keep and others not give; the rarest where nothing is learned.
 
     Differs from `schemes.contrast`: no image is made and no shadow model trained, so that what a copy keeps is learned
     from other families' copies.
@@ -63,9 +69,11 @@ def contrast(evidence: Evidence, generator: np.random.Generator) -> Interview:
     queries = order[: evidence.budget]
     own = evidence.source[queries]
     usual = selection.usual(own, queries)
+    weights = (1 - given.mean(axis=0, dtype=np.float64)[queries]).clip(LIGHTEST)
+    weights /= weights.sum()
     return Interview(
         queries=queries,
-        score=lambda answers: (1 - hamming_distance(own, answers)) - AGAINST * (1 - hamming_distance(usual, answers)),
+        score=lambda answers: (answers == own) @ weights - AGAINST * ((answers == usual) @ weights),
     )
 
 
@@ -125,13 +133,13 @@ class Selection:
             p1, p0: of each image, the chance that a copy, and an independent model, gives the source's answer.
         """
         agree = (self.labels[:, images] == own[images]).astype(np.float32)
-        usual, deviation = self.weights @ agree, np.sqrt(p1 * (1 - p1) + p0 * (1 - p0))
+        usual, worth = self.weights @ agree, p1 - p0 - np.sqrt(p0 * (1 - p0))
         agreed, left = np.zeros(len(agree)), np.ones(len(images), dtype=bool)
         batches: list[np.ndarray] = []
         wanted = min(wanted, len(images))
         while (missing := wanted - sum(map(len, batches))) > 0:
             blame = self.weights * np.exp(BOOST * (agreed - agreed.max()))
-            telling = (p1 - p0 - (blame / blame.sum() @ agree - usual)) / deviation
+            telling = worth - (blame / blame.sum() @ agree - usual)
             telling = np.round(telling, 9)  # or the order in which a processor adds would break ties
             best = np.argsort(np.where(left, -telling, np.inf), kind="stable")[: min(TOGETHER, missing)]
             batches.append(best)
