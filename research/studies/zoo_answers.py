@@ -13,6 +13,8 @@ Two populations are harder. Of the students, three have the same teacher each: t
 probabilities, hardened probabilities), and no teacher stands in the table. The siblings were tuned from one public
 model. No founder was made from another one in the table, so that all are independent of each other. The results are
 answers_students.json and answers_siblings.json.
+
+Schemes that read scores are judged on the first 1,500 images alone, beside contrast and "rarest" on these.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ from modelprint.zoo.population import ZooModel, load
 
 WORTH = 0.85
 BUDGETS = (50, 100, 200)
-SEEDS = range(5)
+SEEDS, SCORED_SEEDS = range(5), range(2)
 SCORED = 1500  # of the images: as many as scores are kept of
 SCORES = "scores"
 ATTACKS: dict[str, tuple[str, dict[str, str]]] = {
@@ -143,11 +145,16 @@ def main() -> None:
     (arguments.out / "families.json").write_text(json.dumps(families))
     table = read_table(arguments.out / "table.npz", arguments.out / "families.json")
     ANSWER_SCHEMES.register("rarest")(rarest)
-    rows = [*judged(table, ANSWER_SCHEMES), *judged(with_scores(table, scores), SCORED_SCHEMES)]
-    counts = {"models": len(table.ids), "images": table.images, "sources": len(table.sources), "seeds": len(SEEDS)}
+    scored = with_scores(table, scores)
+    rows = [
+        *judged(table, ANSWER_SCHEMES, BUDGETS, SEEDS),
+        *(row | {"images": SCORED} for row in judged(scored, ("contrast", "rarest"), (100,), SCORED_SEEDS)),
+        *(row | {"images": SCORED} for row in judged(scored, SCORED_SCHEMES, (100,), SCORED_SEEDS)),
+    ]
+    counts = {"models": len(table.ids), "images": table.images, "sources": len(table.sources)}
     write_result(
         f"answers_{arguments.population}.json",
-        {**counts, "scored_images": SCORED, "rows": rows, "provenance": provenance()},
+        {**counts, "rows": rows, "provenance": provenance()},
     )
 
 
@@ -166,10 +173,12 @@ def rarest(evidence: Evidence, generator: np.random.Generator) -> Interview:
     return Interview(queries=queries, score=lambda answers: 1 - hamming_distance(own, answers))
 
 
-def judged(table: AnswerTable, schemes: Collection[str]) -> Iterator[dict[str, Any]]:
+def judged(
+    table: AnswerTable, schemes: Collection[str], budgets: Sequence[int], seeds: Sequence[int]
+) -> Iterator[dict[str, Any]]:
     """Means over sources and seeds, with the spread over seeds; the worst source by its mean over seeds."""
-    for budget in BUDGETS:
-        results_by_seed = [judge(table, list(schemes), budget=budget, seed=seed) for seed in SEEDS]
+    for budget in budgets:
+        results_by_seed = [judge(table, list(schemes), budget=budget, seed=seed) for seed in seeds]
         for scheme in schemes:
             runs = [[row for row in results.rows if row.scheme == scheme] for results in results_by_seed]
             whole = [next(row for row in run if row.source == ALL) for run in runs]
@@ -181,11 +190,14 @@ def judged(table: AnswerTable, schemes: Collection[str]) -> Iterator[dict[str, A
             summary = {
                 "scheme": scheme,
                 "budget": budget,
+                "seeds": len(seeds),
                 "worst_source": worst,
                 "worst_source_tpr_at_1": sources[worst],
             }
             for figure in ("auc", "tpr_at_1", "tpr_verdict", "fpr_verdict"):
                 values = [getattr(row, figure) for row in whole]
+                if None in values:  # one model a family calibrates scores: too few for a verdict
+                    continue
                 ends = whole[0].intervals[figure]
                 summary[figure] = {"mean": float(np.mean(values)), "min": min(values), "max": max(values),
                                    "interval_of_first_seed": [ends.low, ends.high]}  # fmt: skip
