@@ -16,6 +16,8 @@ from typing import Any
 from benchmarks.common import RESULTS
 from modelprint.core.files import write_text
 from research.studies.detection_rates import table
+from research.tables.answer_tables import aims as answer_aims
+from research.tables.answer_tables import by_scheme, harder
 from research.tables.evasion_pages import areas, evasion_rates, expected, verdicts
 from research.tables.evidence_reach import evidence_aims
 from research.tables.false_claims_table import false_claims, forged_data
@@ -24,8 +26,8 @@ from research.tables.inherited_table import inherited
 from research.tables.leaderboard import leaderboard
 from research.tables.level_tables import auto, components, found, relation, residual, splits, sums
 from research.tables.modality_tables import of_zoo
-from research.tables.reach_tables import answers, reached
 from research.tables.reach_tables import by_family as families_reached
+from research.tables.reach_tables import reached
 from research.tables.rederived_table import rederived
 from research.tables.sibling_tables import by_tuning, ranking, shared_part
 from research.tables.swap_tables import swaps
@@ -119,6 +121,7 @@ def main() -> None:
         "apart scores": apart("fashion-scores", "scores"),
     }
     _fill("schemes.md", compared)
+    _fill("bench.md", {"recorded labels": by_scheme(), "harder tables": harder()})
     _fill("leaderboard.md", {"leaderboard fashion": leaderboard("fashion")})
     _fill("evidence-levels.md", {"found": found(), "splits": splits(), "relation": relation()})
     _fill("design/0014-residual.md", {"residual": residual()})
@@ -147,7 +150,7 @@ def main() -> None:
     transfer |= {"transfer relations": relations(), "transfer evaded": behind_evasions()}
     by_lineage = {"shared part": shared_part(), "siblings by tuning": by_tuning(), "ranking": ranking()}
     _fill("siblings.md", {**by_lineage, **transfer})
-    reach = {"reached": reached(), "families reached": families_reached(), "answers reached": answers()}
+    reach = {"reached": reached(), "families reached": families_reached(), "answers reached": answer_aims()}
     reach["evidence reached"] = evidence_aims()
     if (RESULTS / "cifar10-small.json").exists():
         reach["cifar10-small budgets"] = by_budget("cifar10-small", "tpr_at_1")

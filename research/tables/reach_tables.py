@@ -5,7 +5,6 @@ Aims are those of the first page of docs/reach.md; a line is met if the measured
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from statistics import median
 
@@ -49,27 +48,6 @@ def by_family() -> str:
             else:
                 cells += [str(row.n_derived), _value(row, "auc", digits=3), _value(row, "tpr_at_1")]
         lines.append([family, *cells])
-    return _markdown(lines)
-
-
-def answers() -> str:
-    """The aims for recorded labels."""
-    study = json.loads((RESULTS / "answers_fashion.json").read_text())
-    rows = {row["budget"]: row for row in study["rows"] if row["scheme"] == SCHEME}
-
-    def spread(budget: int, figure: str, aim: float) -> str:
-        values = rows[budget][figure]
-        return f"{values['mean']:.4f} ({values['min']:.4f}-{values['max']:.4f}), {_met(values['mean'] >= aim)}"
-
-    worst = rows[100]["worst_source_tpr_at_1"]
-    lines = [
-        ["aim", f"fashion, {study['models']:,} models of {study['sources']} sources, {study['seeds']} seeds"],
-        ["---"] * 2,
-        ["AUC >= .9999, 100 queries", spread(100, "auc", 0.9999)],
-        ["T1%F >= .998, 100 queries", spread(100, "tpr_at_1", 0.998)],
-        ["no source below .94, 100 queries", f"{worst:.3f} ({rows[100]['worst_source']}), {_met(worst >= 0.94)}"],
-        ["T1%F >= .99, 50 queries", spread(50, "tpr_at_1", 0.99)],
-    ]
     return _markdown(lines)
 
 
