@@ -17,7 +17,7 @@ _declared: list[torch.library.Library] = []  # a library ends with its object
 def declare() -> None:
     """Declare the operators that torchvision registers fakes for, once."""
     found = importlib.util.find_spec("torchvision")
-    if found is None or found.origin is None or _declared or _loads():
+    if found is None or found.origin is None or _declared or _loads(Path(found.origin).parent):
         return
     text = (Path(found.origin).parent / "_meta_registrations.py").read_text()
     names = sorted(set(re.findall(r'register_meta\("(\w+)"\)|torchvision::(\w+)', text)))
@@ -27,5 +27,9 @@ def declare() -> None:
     _declared.append(library)
 
 
-def _loads() -> bool:
-    return hasattr(torch.ops.torchvision, "nms")
+def _loads(package: Path) -> bool:
+    try:
+        torch.ops.load_library(package / "_C.so")
+    except OSError:
+        return False
+    return True
