@@ -15,7 +15,7 @@ BENCHES = {
     "digits": "5f2a4d64adf26055",
     "fashion": "3798c3caccd97424",
     "fashion-contrast": "87320359c10332d8",
-    "fashion-evasion": "010a2d8bf139bd6a",
+    "fashion-evasion": "fd63793ac5dfea6e",
     "fashion-scores": "9502b24b1db058b6",
     "fashion-expect": "b9fc53a599654563",
     "cifar10-small": "146ade02a787fb38",
