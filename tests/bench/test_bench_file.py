@@ -13,10 +13,10 @@ from modelprint.core.errors import UsageError
 # SHA-256 of each benchmark, as it was when benchmarks were Python; fashion and its evasions with what joined since
 BENCHES = {
     "digits": "5f2a4d64adf26055",
-    "fashion": "3798c3caccd97424",
+    "fashion": "fdc66496e5e6abfa",
     "fashion-contrast": "87320359c10332d8",
     "fashion-evasion": "fd63793ac5dfea6e",
-    "fashion-scores": "9502b24b1db058b6",
+    "fashion-scores": "96bf5c771f3178f3",
     "fashion-expect": "b9fc53a599654563",
     "cifar10-small": "146ade02a787fb38",
     "cifar10-small-contrast": "39af89ee612c00d3",

@@ -44,7 +44,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "modalities/text/modality.py": {"uint8": "texts are stored as bytes of UTF-8"},
     "modalities/text/storage.py": {"uint8": "texts are stored as bytes of UTF-8"},
     "schemes/message.py": {"uint8": "the bytes of a hash, unpacked into the bits of a message"},
-    "schemes/fitlime.py": {"uint8": "which cells are shown, 0 or 1"},
+    "schemes/fit_lime.py": {"uint8": "which cells are shown, 0 or 1"},
     "schemes/lime.py": {"uint8": "the bytes of which segments are shown"},
     "schemes/zest.py": {"uint8": "which segments are shown, 0 or 1"},
     "screening/registry.py": {"255": "a mask of the result codes of SQLite"},

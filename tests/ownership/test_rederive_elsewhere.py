@@ -27,8 +27,8 @@ from modelprint.schemes.cae import Cae
 from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.cort import CoRt
 from modelprint.schemes.deepcore import DeepCore
-from modelprint.schemes.fitlime import FitLime
-from modelprint.schemes.fitprint import FitPrint
+from modelprint.schemes.fit_lime import FitLime
+from modelprint.schemes.fit_print import FitPrint
 from modelprint.schemes.ganfinger import GanFinger
 from modelprint.schemes.ipguard import IPGuard
 from modelprint.schemes.irisfp import IrisFP

@@ -30,8 +30,8 @@ from modelprint.schemes.cae import Cae
 from modelprint.schemes.contrast import Contrast
 from modelprint.schemes.cort import CoRt
 from modelprint.schemes.deepcore import DeepCore
-from modelprint.schemes.fitlime import FitLime
-from modelprint.schemes.fitprint import FitPrint
+from modelprint.schemes.fit_lime import FitLime
+from modelprint.schemes.fit_print import FitPrint
 from modelprint.schemes.ipguard import IPGuard
 from modelprint.schemes.residual import Residual
 from modelprint.schemes.uap import Uap
@@ -46,8 +46,8 @@ SCHEMES: dict[str, Scheme] = {
     "uap": Uap(points=5, views=2, images=20, least_fooling=0.2, epsilon=0.3, steps=2),
     "contrast": Contrast(queries=20, candidates=200),
     "deepcore": DeepCore(queries=300, steps=3),
-    "fitprint": FitPrint(queries=260, steps=5, epsilon=0.5, rate=0.1, surrogates=0),
-    "fitlime": FitLime(queries=200, samples=6, cells=4, steps=4, epsilon=0.5, rate=0.1, surrogates=0),
+    "fit-print": FitPrint(queries=260, steps=5, epsilon=0.5, rate=0.1, surrogates=0),
+    "fit-lime": FitLime(queries=200, samples=6, cells=4, steps=4, epsilon=0.5, rate=0.1, surrogates=0),
     "residual": Residual(queries=20, candidates=60),
 }
 

@@ -37,13 +37,13 @@ def _state(name: str, draw: np.random.Generator) -> State:
     truth = draw.integers(CLASSES, size=N)
     if name in ("fbi", "cort", "accuracy", "agreement"):
         return {"group": zero, "truth": truth}
-    if name in ("modeldiff", "fitprint"):
+    if name in ("modeldiff", "fit-print"):
         return {"group": np.arange(N) // 2, "bit": draw.integers(2, size=N // 2).repeat(2), "number": np.arange(N) // 2}
     if name == "zest":
         kept = draw.integers(2, size=(N, 3)).astype(np.uint8)
         kept[::VIEW] = 1
         return {"group": GROUP, "kept": kept}
-    if name == "fitlime":
+    if name == "fit-lime":
         lists = np.arange(N) // VIEW
         kept = draw.integers(2, size=(N, 3)).astype(np.uint8)
         bits = draw.integers(2, size=(N // VIEW, 3)).repeat(VIEW, axis=0)
@@ -66,7 +66,7 @@ def _state(name: str, draw: np.random.Generator) -> State:
 SETTINGS: tuple[tuple[str, dict[str, str]], ...] = (
     *((name, {}) for name in ("adv-tra", "akh", "cae", "contrast", "cort", "fbi", "ipguard", "sac", "uap")),
     ("residual", {}),
-    *((name, {}) for name in ("modeldiff", "zest", "deepcore", "fitprint", "fitlime")),
+    *((name, {}) for name in ("modeldiff", "zest", "deepcore", "fit-print", "fit-lime")),
     *((name, {}) for name in ("anafp", "ganfinger", "irisfp", "metafinger")),
     ("deepcore", {"similarity": "cosine"}),
     *((name, {}) for name in ("accuracy", "agreement")),
@@ -195,7 +195,7 @@ def test_a_scheme_that_names_no_bound_needs_every_answer() -> None:
         )
 
 
-SCORED = ("residual", "modeldiff", "zest", "deepcore", "fitprint", "fitlime")
+SCORED = ("residual", "modeldiff", "zest", "deepcore", "fit-print", "fit-lime")
 Adversary = Callable[[np.random.Generator, Answers, Answers, int], np.ndarray]
 
 
@@ -217,7 +217,7 @@ def _anything(draw: np.random.Generator, source: Answers, answers: Answers, most
     "name",
     [
         *("akh", "adv-tra", "contrast", "sac", "fbi", "cort", "uap", "ipguard", "cae", "residual"),
-        *("modeldiff", "zest", "deepcore", "fitprint", "fitlime"),
+        *("modeldiff", "zest", "deepcore", "fit-print", "fit-lime"),
     ],
 )
 @pytest.mark.parametrize("adversary", [_disagreements, _agreements, _anything])

@@ -87,7 +87,7 @@ def test_it_is_stored_reported_and_made_again(texts: Texts, walked: Fingerprint,
     assert rederive(read, of_module(texts.source), texts.queries).exact
 
 
-@pytest.mark.parametrize("scheme", ["ipguard", "cae", "cort", "modeldiff", "zest", "deepcore", "fitprint", "fitlime"])
+@pytest.mark.parametrize("scheme", ["ipguard", "cae", "cort", "modeldiff", "zest", "deepcore", "fit-print", "fit-lime"])
 def test_schemes_that_need_small_steps_say_so(texts: Texts, scheme: str) -> None:
     with pytest.raises(FingerprintError, match="texts"):
         enroll(texts.source, texts.queries, scheme=scheme, train_data=texts.owner)

@@ -110,7 +110,7 @@ def shadows(world: World) -> Shadows:
         ("modeldiff", {"queries": "60", "rounds": "10"}),
         ("zest", {"queries": "60", "samples": "20"}),
         ("deepcore", {"queries": "30", "steps": "10"}),
-        ("fitprint", {"queries": "60", "epsilon": "0.08"}),
+        ("fit-print", {"queries": "60", "epsilon": "0.08"}),
         pytest.param(
             "uap",
             {"points": "20", "views": "3", "steps": "20", "images": "300", "least_fooling": "0.2"},
@@ -136,7 +136,7 @@ def test_a_copy_scores_above_models_of_their_own(world: World, tmp_path: Path, s
 
 def test_columns_spell_a_message_to_the_source(world: World) -> None:
     settings = {"queries": "30", "samples": "15", "epsilon": "0.1", "cells": "4", "steps": "20", "precision": "single"}
-    made = enroll(world.source, world.queries, scheme="fitlime", settings=settings)
+    made = enroll(world.source, world.queries, scheme="fit-lime", settings=settings)
     judged = verify(made, world.source, access="scores")
     assert (judged.details["right"], judged.details["bits"]) == (8, 8)
 

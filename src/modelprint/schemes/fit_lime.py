@@ -11,7 +11,7 @@ Differs from the paper: what the abstract does not say was filled in.
 - A bit is 1 where a cell speaks for the class. Every cell of an input has a bit.
 - A hinge with a margin, a sum over the cells; Adam, in double precision; the change is bounded. Inputs of which the
   source does not spell every bit as they are stored are left out.
-- Surrogates, the message and the verdict: as in schemes/fitprint.py.
+- Surrogates, the message and the verdict: as in schemes/fit_print.py.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Lists:
         return Lists(base=self.base[index], kept=self.kept[index], bits=self.bits[index])
 
 
-@SCHEMES.register("fitlime")
+@SCHEMES.register("fit-lime")
 @dataclass(frozen=True, kw_only=True)
 class FitLime(Scheme):
     """The share of the message's bits that the suspect's attributions spell.
@@ -86,7 +86,7 @@ class FitLime(Scheme):
         precision: of the descent; in single it comes out again on like processors only.
     """
 
-    name: ClassVar[str] = "fitlime"
+    name: ClassVar[str] = "fit-lime"
     title: ClassVar[str] = "FIT-LIME: parts of inputs that spell a message"
     explanation: ClassVar[tuple[str, ...]] = (
         "Queries are inputs, changed a little, of which some parts are hidden. How much each part speaks for the class "

@@ -16,7 +16,7 @@ from modelprint.modalities.image import IMAGE
 from modelprint.nn.refs import held
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.schemes.base import Enrollment
-from modelprint.schemes.fitlime import FitLime, attributions
+from modelprint.schemes.fit_lime import FitLime, attributions
 from modelprint.schemes.lime import Hidden, grid, hidden, lime_smoother
 from modelprint.schemes.message import message_bits
 from tests.conftest import Digits

@@ -12,7 +12,7 @@ from modelprint.core.suspect import Answers
 from modelprint.nn.refs import held
 from modelprint.ownership.craft import Crafted, craft
 from modelprint.schemes.base import Enrollment
-from modelprint.schemes.fitprint import FitPrint
+from modelprint.schemes.fit_print import FitPrint
 from modelprint.schemes.message import message_bits, spells
 from tests.conftest import Digits
 from tests.schemes.world import copies, score, strangers, told

@@ -9,7 +9,7 @@ happen to agree: the answers must spell his message.
 The abstract and reviews of the paper could be read. From them: pairs of inputs are optimised until the distances
 between the source's answers to them map to the bits of a target; augmented copies of the source take part, so that
 derived models spell it, too; the share of right bits is compared with a threshold. FIT-LIME, the paper's other form, is
-schemes/fitlime.py.
+schemes/fit_lime.py.
 
 Differs from the paper: what the abstract and the reviews do not say was filled in.
 - A bit is 1 where the distance, 1 - cos of the probabilities, is above `threshold`.
@@ -73,7 +73,7 @@ class Pairs:
         return Pairs(first=self.first[index], second=self.second[index], bits=self.bits[index])
 
 
-@SCHEMES.register("fitprint")
+@SCHEMES.register("fit-print")
 @dataclass(frozen=True, kw_only=True)
 class FitPrint(Scheme):
     """The share of the message's bits that the distances between the suspect's answers spell.
@@ -91,7 +91,7 @@ class FitPrint(Scheme):
         precision: of the descent; in single it comes out again on like processors only.
     """
 
-    name: ClassVar[str] = "fitprint"
+    name: ClassVar[str] = "fit-print"
     title: ClassVar[str] = "FIT-Print: distances that spell a message"
     explanation: ClassVar[tuple[str, ...]] = (
         "Queries are pairs of inputs, changed a little, so that the source answers alike where a message has a 0 and "
