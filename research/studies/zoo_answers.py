@@ -160,8 +160,8 @@ def main() -> None:
 
 def with_scores(table: AnswerTable, scores: Mapping[str, np.ndarray]) -> AnswerTable:
     """The table of the images that scores are kept of."""
-    said = {name: kept.astype(np.float64) for name, kept in scores.items()}
-    return replace(table, labels=table.labels[:, :SCORED], truth=table.truth[:SCORED], scores=said)
+    in_double = {name: probabilities.astype(np.float64) for name, probabilities in scores.items()}
+    return replace(table, labels=table.labels[:, :SCORED], truth=table.truth[:SCORED], scores=in_double)
 
 
 def rarest(evidence: Evidence, generator: np.random.Generator) -> Interview:
@@ -218,9 +218,9 @@ def variants(
         logits[name] = predict(attacked.model, plain)
     for name, changed in behind.items():
         logits[name] = predict(loaded.module, changed)
-    labels = {name: said.argmax(1).numpy().astype(np.int16) for name, said in logits.items()}
+    labels = {name: outputs.argmax(1).numpy().astype(np.int16) for name, outputs in logits.items()}
     return labels | {
-        f"{SCORES}/{name}": said[:SCORED].softmax(1).numpy().astype(np.float16) for name, said in logits.items()
+        f"{SCORES}/{name}": outputs[:SCORED].softmax(1).numpy().astype(np.float16) for name, outputs in logits.items()
     }
 
 

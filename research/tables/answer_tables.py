@@ -45,13 +45,13 @@ def harder() -> str:
     for scheme in ("contrast", "rarest", "akh"):
         rows = {name: {row["budget"]: row for row in _on_all_images(study, scheme)} for name, study in studies.items()}
         for budget in rows["fashion"]:
-            cells = [_spread(found[budget]["tpr_at_1"], digits=4) for found in rows.values()]
+            cells = [_spread(by_budget[budget]["tpr_at_1"], digits=4) for by_budget in rows.values()]
             lines.append(["labels", scheme, str(budget), *cells])
     for scheme in ("contrast", "rarest", *SCORED):
-        found = [_on_few_images(study, scheme) for study in studies.values()]
+        few = [_on_few_images(study, scheme) for study in studies.values()]
         read = "scores" if scheme in SCORED else "labels"
-        cells = [_spread(row["tpr_at_1"], digits=4) for row in found]
-        lines.append([f"{read}, {found[0]['images']:,} images", scheme, str(found[0]["budget"]), *cells])
+        cells = [_spread(row["tpr_at_1"], digits=4) for row in few]
+        lines.append([f"{read}, {few[0]['images']:,} images", scheme, str(few[0]["budget"]), *cells])
     return f"{table(head, lines)}\n\n{_made_on(studies['fashion'])}"
 
 

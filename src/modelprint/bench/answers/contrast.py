@@ -111,7 +111,7 @@ class Selection:
 
     @cached_property
     def weights(self) -> Float[np.ndarray, " m"]:
-        """Of the models, one alike for each family."""
+        """Of the models: the families weigh alike, and the members of each one, too."""
         weights = np.empty(len(self.labels))
         for members in self.members:
             weights[members] = 1 / (len(members) * len(self.members))
@@ -149,13 +149,12 @@ class Selection:
 
     def usual(self, own: Int[np.ndarray, " q"], images: Int[np.ndarray, " q"]) -> Int[np.ndarray, " q"]:
         """What most families answer that do not answer as the source; -1 where all do."""
-        labels = self.labels[:, images]
-        given = np.full(len(images), -1, dtype=np.int64)
-        for place, (answers, mine) in enumerate(zip(labels.T, own, strict=True)):
+        most_given = np.full(len(images), -1, dtype=np.int64)
+        for place, (answers, mine) in enumerate(zip(self.labels[:, images].T, own, strict=True)):
             other = answers != mine
             if other.any():
-                given[place] = np.bincount(answers[other], weights=self.weights[other]).argmax()
-        return given
+                most_given[place] = np.bincount(answers[other], weights=self.weights[other]).argmax()
+        return most_given
 
     @cached_property
     def right(self) -> Float[np.ndarray, "f n"]:
