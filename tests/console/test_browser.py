@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -137,6 +138,49 @@ def test_a_user_scans_by_keyboard_reads_the_report_and_sees_no_error(address: st
     assert result["first_page_ms"]["median"] <= 200
 
 
+def test_a_user_makes_a_fingerprint_by_keyboard(address: str, driver: Any, world: World) -> None:
+    """From the first page to a fingerprint that finds its own model; progress is seen, and the page stays quick."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def wait(condition: Any) -> Any:
+        return WebDriverWait(driver, 180, poll_frequency=0.1).until(condition)
+
+    shape(driver, width=390, height=844)
+    driver.get(address)
+    driver.find_element(By.LINK_TEXT, "Make the fingerprint of a model").send_keys(Keys.ENTER)
+    wait(lambda d: d.current_url.endswith("/enroll"))
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+    driver.find_element(By.ID, "model").send_keys(str(world.models / "independent.safetensors"))
+    for field, word in {
+        "data-path": "digits:queries",
+        "training-path": "digits:owner",
+        "independent": "1",
+        "name": "by keyboard",
+    }.items():
+        driver.find_element(By.ID, field).send_keys(word)  # 1 behind the 0 that stands there: ten models
+    driver.find_element(By.ID, "name").send_keys(Keys.ENTER)
+    wait(lambda d: "/enrollments/" in d.current_url)
+    stages = set()
+
+    def made(d: Any) -> Any:
+        for label in d.find_elements(By.CSS_SELECTOR, "#how-far label"):
+            with contextlib.suppress(Exception):  # the label is swapped for the next
+                stages.add(label.text)
+        return d.find_elements(By.LINK_TEXT, "See what it holds")
+
+    started = time.perf_counter()
+    wait(made)[0].send_keys(Keys.ENTER)
+    seconds = time.perf_counter() - started
+    assert any("calibration models" in one for one in stages), stages
+    wait(lambda d: "/fingerprints/" in d.current_url)
+    assert driver.find_element(By.TAG_NAME, "h1").text == "by keyboard"
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert [line["message"] for line in driver.get_log("browser")] == []
+    keep({"enrolled": {"independent": 10, "seconds": round(seconds, 1)}})
+
+
 def test_progress_comes_at_least_once_a_second(address: str, driver: Any, world: World, tmp_path: Path) -> None:
     """The page's answers, as the browser timed them, while a folder of models is scanned."""
     from selenium.webdriver.common.by import By
@@ -187,7 +231,13 @@ def test_axe_finds_no_barrier(address: str, driver: Any, world: World) -> None:
     WebDriverWait(driver, 120).until(lambda d: d.find_elements(By.CSS_SELECTOR, ".badge"))
     scan = driver.current_url
     barriers: dict[str, list[str]] = {}
-    for name, path in {"home": address, "scan": scan, "suspect": f"{scan.rstrip('/')}/suspects/0"}.items():
+    enroll = f"{address}/enroll"
+    for name, path in {
+        "home": address,
+        "enroll": enroll,
+        "scan": scan,
+        "suspect": f"{scan.rstrip('/')}/suspects/0",
+    }.items():
         for dark in (False, True):
             shape(driver, width=390 if dark else 1280, height=844, dark=dark)
             driver.get(path)

@@ -17,9 +17,10 @@ def console(
     port: int = 8321,
     host: str = "127.0.0.1",
     max_upload: int = 1024,
+    jobs: int = 1,
     compute: ComputeOptions = ComputeOptions(),  # noqa: B008 - frozen
 ) -> None:
-    """Show a registry as a web page until Ctrl-C: add fingerprints, scan suspects, read reports, export.
+    """Show a registry as a web page until Ctrl-C: make fingerprints, scan suspects, read reports, export.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ def console(
         The address to listen on. Any but this machine's own needs a token in MODELPRINT_CONSOLE_TOKEN.
     max_upload
         The most MiB of one upload, of all its files together.
+    jobs
+        Processes that train the models of a fingerprint which is made here.
     """
     from modelprint.console.app import create_app
     from modelprint.console.console import Console
@@ -40,7 +43,7 @@ def console(
 
     opened = Registry(registry)
     guard = Guard(host=host, token=os.environ.get(TOKEN) or None, most_upload=max_upload << 20)
-    page = Console(registry=opened, guard=guard)
+    page = Console(registry=opened, guard=guard, jobs=jobs)
     try:
         with compute.computing():
             count = len(page.fingerprints())

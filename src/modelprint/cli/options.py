@@ -40,7 +40,6 @@ PoolKinds = Annotated[
 _MODEL = Group("Model files", help="For weights that do not say what they are.")
 _API = Group("APIs", help="For suspects behind a server.")
 _COMPUTE = Group("Computing", help="Where models compute.")
-_SMALL = 256  # pixels of an input: below, threads wait for each other
 
 
 _Numbers = Parameter(group=_MODEL, consume_multiple=True, negative_iterable="")
@@ -219,18 +218,11 @@ class ComputeOptions:
             UsageError: no such device.
             DeviceError: this machine has none.
         """
-        import torch
-
-        from modelprint.core.devices import resolve_device
+        from modelprint.core.devices import on_threads, resolve_device
 
         device = resolve_device(self.device)
-        small = shape is not None and (len(shape) < 3 or shape[-1] * shape[-2] < _SMALL)
-        before = torch.get_num_threads()
-        torch.set_num_threads(self.threads or (1 if small else before))
-        try:
+        with on_threads(self.threads, shape):
             yield device
-        finally:
-            torch.set_num_threads(before)
 
 
 def suspect_options(model: ModelFlags, api: ApiOptions, *, device: str | None = None) -> SuspectOptions:

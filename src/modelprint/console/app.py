@@ -12,7 +12,7 @@ from modelprint.console.console import Console, suspect_of
 from modelprint.console.gate import BODY, CountedBody, Gate
 from modelprint.console.guard import COOKIE, RefusedError
 from modelprint.console.pages import Pages
-from modelprint.console.work import CheckJob, ScanSettings
+from modelprint.console.work import CheckJob, ScanSettings, packed_fingerprint
 from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.screening.formats import written
 
@@ -49,7 +49,7 @@ def create_app(console: Console) -> Gate:
 
     app = FastAPI(title="modelprint", openapi_url=None, lifespan=lifespan)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
-    for routes in (_home, _fingerprints, _scans, _checks):
+    for routes in (_home, _fingerprints, _enrollments, _scans, _checks):
         app.include_router(routes(console, pages))
 
     @app.exception_handler(RefusedError)
@@ -122,6 +122,12 @@ def _fingerprints(console: Console, pages: Pages) -> APIRouter:
     def show(digest: str) -> str:
         return pages.fingerprint(console.fingerprint(digest))
 
+    @router.get("/fingerprints/{digest}/zip")
+    def save(digest: str) -> Response:
+        entry = console.fingerprint(digest).entry
+        data = packed_fingerprint(console.registry.load(entry))
+        return Response(data, media_type="application/zip", headers=_saved_as("fingerprint.zip"))
+
     @router.post("/fingerprints/{digest}/remove")
     async def remove(request: Request, digest: str) -> Response:
         async with request.form(max_files=0) as form:
@@ -129,6 +135,36 @@ def _fingerprints(console: Console, pages: Pages) -> APIRouter:
         shown = await run_in_threadpool(console.fingerprint, digest)
         await run_in_threadpool(console.registry.remove, shown.entry.name)
         return RedirectResponse("/", status_code=303)
+
+    return router
+
+
+def _enrollments(console: Console, pages: Pages) -> APIRouter:
+    router = APIRouter(default_response_class=HTMLResponse)
+
+    @router.get("/enroll")
+    def form() -> str:
+        return pages.enroll()
+
+    @router.post("/enrollments")
+    async def start(request: Request) -> Response:
+        async with request.form(max_files=20) as form:
+            console.guard.check_csrf(form.get("csrf"))
+            words = {name: _word(form, name) for name, value in form.multi_items() if isinstance(value, str)}
+            try:
+                job = await run_in_threadpool(
+                    console.start_enrollment,
+                    f"enroll {words.get('submission') or pages.fresh()}",
+                    words=words,
+                    uploads={name: _files(form, name) for name in ("model", "data", "training", "init")},
+                )
+            except ModelprintError as error:
+                return HTMLResponse(pages.enroll(error=str(error), words=words), status_code=400)
+        return RedirectResponse(f"/enrollments/{job.id}", status_code=303)
+
+    @router.get("/enrollments/{id_}")
+    def show(id_: str) -> str:
+        return pages.enrollment(console.enrollment(id_))
 
     return router
 
@@ -219,21 +255,15 @@ def _checks(console: Console, pages: Pages) -> APIRouter:
 
     @router.get("/jobs/{id_}/progress")
     def progress(id_: str, quarter: int = 0) -> str:
-        job = console.worker.get(id_)
-        if job is None:
-            raise RefusedError(404, "there is no such work: it was removed")
-        return pages.progress(job, spoken=quarter)
+        return pages.progress(console.job(id_), spoken=quarter)
 
     @router.post("/jobs/{id_}/stop")
     async def stop(request: Request, id_: str) -> Response:
         async with request.form(max_files=0) as form:
             console.guard.check_csrf(form.get("csrf"))
-        job = console.worker.get(id_)
-        if job is None:
-            raise RefusedError(404, "there is no such work: it was removed")
+        job = console.job(id_)
         job.stop()
-        room = "checks" if isinstance(job, CheckJob) else "scans"
-        return RedirectResponse(f"/{room}/{id_}", status_code=303)
+        return RedirectResponse(f"/{job.room}/{id_}", status_code=303)
 
     return router
 

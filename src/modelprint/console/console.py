@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
+from modelprint.console.enrolling import DataSource, EnrollJob, EnrollSettings, Order
 from modelprint.console.guard import Guard, RefusedError
 from modelprint.console.jobs import Job, Worker
-from modelprint.console.uploads import Store
+from modelprint.console.uploads import Store, Upload
 from modelprint.console.work import CheckJob, ScanJob, ScanSettings, targets_at
 from modelprint.core.errors import ModelprintError, UsageError
-from modelprint.screening.registry import Entry, Listed, Registry
+from modelprint.screening.registry import Entry, Listed, Registry, checked_name
 from modelprint.screening.targets import Target
 
+_ASKED = {
+    "model": "model",
+    "data": "data that the model was not trained on",
+    "training": "training data",
+    "init": "public checkpoint",
+}
 _NO_PATHS = "this console takes uploads alone: paths are for a console that listens on 127.0.0.1"
 
 
@@ -31,12 +37,20 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Console:
-    """One registry's console, from start to end."""
+    """One registry's console, from start to end.
+
+    Attributes:
+        worker: does scans and checks.
+        enroller: makes fingerprints, which takes minutes to hours; scans do not wait for it.
+        jobs: processes that train the models of one fingerprint.
+    """
 
     registry: Registry
     guard: Guard = field(default_factory=Guard)
     store: Store = field(default_factory=Store)
     worker: Worker = field(default_factory=Worker)
+    enroller: Worker = field(default_factory=Worker)
+    jobs: int = 1
     _known: dict[Entry, Shown] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,7 +74,7 @@ class Console:
                 return one
         raise RefusedError(404, "the registry has no such fingerprint: it may have been removed")
 
-    def add(self, *, path: str, upload: tuple[str, IO[bytes]] | None, name: str, owner: str) -> Entry:
+    def add(self, *, path: str, upload: Upload | None, name: str, owner: str) -> Entry:
         """Put a fingerprint into the registry.
 
         Raises:
@@ -80,9 +94,69 @@ class Console:
         finally:
             self.store.remove(folder)
 
-    def start_scan(
-        self, key: str, *, path: str, uploads: Sequence[tuple[str, IO[bytes]]], settings: ScanSettings
+    def start_enrollment(
+        self,
+        key: str,
+        *,
+        words: Mapping[str, str],
+        uploads: Mapping[str, Sequence[Upload]],
     ) -> Job:
+        """Queue the making of a fingerprint; a form that is sent twice starts one.
+
+        Args:
+            key: of the form.
+            words: of its fields; model_path, data_path, training_path and init_path name files of this machine.
+            uploads: of its fields model, data, training and init.
+
+        Raises:
+            UsageError: something is missing, given twice, or none of its kind; or the name is taken.
+        """
+        known = self.enroller.named(key)
+        if known is not None:
+            return known
+        settings = EnrollSettings.parse(words)
+        given = {
+            one: self._one(one, words.get(f"{one}_path", ""), uploads.get(one, ()))
+            for one in ("model", "data", "training", "init")
+        }
+        for one in ("model", "data"):
+            if not given[one]:
+                raise UsageError(f"no {_ASKED[one]} given: choose a file{' or write a path' * self.guard.on_loopback}")
+        settings.check(trains=given["training"], init=given["init"])
+        folder = self.store.fresh("enrollment-")
+        try:
+            order = self._ordered(folder, words, uploads, settings)
+            name = self._free(words.get("name") or Path(order.model).stem)
+        except BaseException:
+            self.store.remove(folder / "model")
+            raise
+        return self.enroller.once(
+            key, lambda: EnrollJob(self.registry, self.store, order, name=name, owner=words.get("owner") or None)
+        )
+
+    def enrollment(self, id_: str) -> EnrollJob:
+        """The making of a fingerprint of that id.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        job = self.enroller.get(id_)
+        if not isinstance(job, EnrollJob):
+            raise RefusedError(404, "there is no such work: it was removed, or is of an earlier start of the console")
+        return job
+
+    def job(self, id_: str) -> Job:
+        """Any work of that id.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        job = self.worker.get(id_) or self.enroller.get(id_)
+        if job is None:
+            raise RefusedError(404, "there is no such work: it was removed")
+        return job
+
+    def start_scan(self, key: str, *, path: str, uploads: Sequence[Upload], settings: ScanSettings) -> Job:
         """Queue a scan of uploads and of what a path names; a form that is sent twice starts one.
 
         Args:
@@ -166,6 +240,7 @@ class Console:
     def end(self) -> None:
         """Stop all work and remove every upload."""
         self.worker.end()
+        self.enroller.end()
         self.store.end()
 
     def _shown(self, entry: Entry) -> Shown:
@@ -173,6 +248,63 @@ class Console:
             return Shown(entry=entry, listed=self.registry.described(entry), error=None)
         except ModelprintError as error:
             return Shown(entry=entry, listed=None, error=str(error))
+
+    def _one(self, field: str, path: str, files: Sequence[Upload]) -> bool:
+        """Whether a field of an enrollment was filled, in one way.
+
+        Raises:
+            UsageError: it was filled in two.
+        """
+        if path:
+            self._check_paths()
+            if files:
+                raise UsageError(f"{_ASKED[field]}: give either an upload or a path")
+        return bool(path or files)
+
+    def _ordered(
+        self, folder: Path, words: Mapping[str, str], uploads: Mapping[str, Sequence[Upload]], settings: EnrollSettings
+    ) -> Order:
+        """The order of a form, its uploads kept in a folder."""
+
+        def model(field: str) -> str | None:
+            if files := uploads.get(field):
+                return f"{field}/{self.store.model(folder / field, files)}"
+            path = words.get(f"{field}_path")
+            if path and path.lower().endswith(".py"):
+                raise UsageError(f"{path} is a program: the console runs none. Export the model, for example as ONNX")
+            return str(Path(path).resolve()) if path else None
+
+        def data(field: str) -> DataSource | None:
+            part = words.get(f"{field}_part", "")
+            if files := uploads.get(field):
+                name = self.store.data(folder / field, files[0])
+                return DataSource.of(str(Path(field) / name), part=part, name=name)
+            path = words.get(f"{field}_path")
+            return DataSource.at(path, part=part) if path else None
+
+        source, seeds = model("model"), data("data")
+        assert source is not None
+        assert seeds is not None
+        return Order(
+            folder=folder,
+            model=source,
+            data=seeds,
+            training=data("training"),
+            init=model("init"),
+            settings=settings,
+            jobs=self.jobs,
+        )
+
+    def _free(self, name: str) -> str:
+        """A name, if no fingerprint has it and none in the making will have it.
+
+        Raises:
+            UsageError: it is taken, or is none.
+        """
+        making = [job.name for job in self.enroller.all() if isinstance(job, EnrollJob) and not job.ended]
+        if name in (*(entry.name for entry in self.registry.entries()), *making):
+            raise UsageError(f"a fingerprint named {name} is in the registry, or in the making: give another name")
+        return checked_name(name)
 
     def _check_paths(self) -> None:
         if not self.guard.on_loopback:

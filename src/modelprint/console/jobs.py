@@ -8,7 +8,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 from modelprint.core.errors import ModelprintError, first_line
 
@@ -25,12 +25,15 @@ class Job(ABC):
     """One piece of work.
 
     Attributes:
+        room: of its kind, the first part of its page's address.
         id: which names it in addresses.
         title: in one line.
         stage, done, total: how far it is.
         error: why it failed.
         hidden: a folder's path, that messages leave out: where uploads lie concerns nobody.
     """
+
+    room: ClassVar[str]
 
     def __init__(self, title: str, *, hidden: str = "") -> None:
         self.hidden = hidden
@@ -51,10 +54,14 @@ class Job(ABC):
             ModelprintError: it cannot be done.
         """
 
+    def _tidy(self) -> None:  # noqa: B027 - most keep what they have
+        """Remove what is of no use once the job has ended."""
+
     @final
     def run(self) -> None:
         """Do the work; an error ends this job alone."""
         if self._stop.is_set():
+            self._tidy()
             self.state = "stopped"
             return
         self._started = time.monotonic()
@@ -68,6 +75,7 @@ class Job(ABC):
             state, self.error = "failed", self.shown(str(error))
         except Exception as error:  # whatever a library does with somebody's file: this job fails, the console goes on
             state, self.error = "failed", f"unexpected {type(error).__name__}: {self.shown(first_line(error))}"
+        self._tidy()
         self._ended = time.monotonic()
         self.state = state
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import modelprint
 from modelprint.console import views
 from modelprint.console.console import Console, Shown
+from modelprint.console.enrolling import EnrollJob, schemes
 from modelprint.console.jobs import Job
-from modelprint.console.uploads import MODEL_SUFFIXES, RECORDED_SUFFIXES
+from modelprint.console.uploads import DATA_SUFFIXES, MODEL_SUFFIXES, RECORDED_SUFFIXES
 from modelprint.console.work import CheckJob, ScanJob
 from modelprint.nn.architectures import ARCHITECTURES
 from modelprint.report.drawing.text import number, p_text, plain_name
@@ -32,6 +35,7 @@ class Pages:
             error=None if error is None else plain_name(error, longest=1000),
             registry=plain_name(str(console.registry.folder)),
             fingerprints=[views.fingerprint_row(one) for one in console.fingerprints()],
+            making=views.enrollment_rows(console),
             scans=views.scan_rows(console),
             submission=views.submission(),
             paths=console.guard.on_loopback,
@@ -48,6 +52,30 @@ class Pages:
         """What a fingerprint says of itself."""
         source = "" if shown.listed is None else shown.listed.source
         return self._page("fingerprint.html.j2", one=views.fingerprint_row(shown), source=plain_name(source))
+
+    def enroll(self, error: str | None = None, words: Mapping[str, str] | None = None) -> str:
+        """The form that makes a fingerprint.
+
+        Args:
+            words: of its fields, as they were sent last.
+        """
+        sent = {} if words is None else {name: plain_name(word, longest=1000) for name, word in words.items()}
+        return self._page(
+            "enroll.html.j2",
+            error=None if error is None else plain_name(error, longest=1000),
+            words=defaultdict(str, sent),
+            submission=views.submission(),
+            paths=self.console.guard.on_loopback,
+            suffixes=",".join((*MODEL_SUFFIXES, ".data", ".onnx_data")),
+            data_suffixes=",".join(DATA_SUFFIXES),
+            schemes=schemes(),
+            architectures=sorted(ARCHITECTURES),
+            most=self._most(),
+        )
+
+    def enrollment(self, job: EnrollJob) -> str:
+        """The making of a fingerprint: its progress, then where it is."""
+        return self._page("enrollment.html.j2", **self._job(job))
 
     def scan(self, job: ScanJob) -> str:
         """A scan: its progress, then its result."""
@@ -79,7 +107,11 @@ class Pages:
         return views.submission()
 
     def _job(self, job: Job) -> dict[str, Any]:
-        values: dict[str, Any] = {"job": views.job_row(job), "ended": job.ended, "view": None, "check": None}
+        values: dict[str, Any] = {"job": views.job_row(job), "ended": job.ended}
+        values |= dict.fromkeys(("view", "check", "made", "notices"))
+        if isinstance(job, EnrollJob):
+            values["notices"] = [plain_name(one, longest=1000) for one in job.notices]
+            values["made"] = None if job.entry is None else job.entry.identity.removeprefix("sha256:")
         if isinstance(job, ScanJob) and job.state == "done":
             values["view"] = views.scan_view(job)
         if isinstance(job, CheckJob):

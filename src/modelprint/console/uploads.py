@@ -20,8 +20,14 @@ MODEL_SUFFIXES = (
     ".safetensors", *sorted(CHECKPOINT_SUFFIXES), ".onnx", ".tflite", ".keras", ".h5", ".hdf5", ".xml"
 )  # fmt: skip
 _BESIDE = (".data", ".onnx_data")  # weights of an ONNX file that lie beside it
+SUSPECT_SUFFIXES = (*MODEL_SUFFIXES, *RECORDED_SUFFIXES, *_BESIDE)
+DATA_SUFFIXES = (
+    *(".npz", ".zip", ".csv", ".tsv", ".parquet", ".arrow"),
+    *(".jsonl", ".ndjson", ".ts", ".dat"),
+)
 _OF_FINGERPRINT = (MANIFEST, TENSORS, "SHA256", WEIGHTS)
 _LONGEST_NAME = 120
+Upload = tuple[str, IO[bytes]]  # the name as the browser says it, and the contents
 _GROWTH = 20  # times its size that a zip of a fingerprint may unpack to
 
 
@@ -31,7 +37,7 @@ class Store:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="modelprint-console-"))
 
-    def suspects(self, files: Sequence[tuple[str, IO[bytes]]]) -> list[Path]:
+    def suspects(self, files: Sequence[Upload]) -> list[Path]:
         """Keep the files of one scan in a folder of their own; those that are suspects, in order.
 
         Args:
@@ -45,7 +51,7 @@ class Store:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise UsageError(f"two uploads are named {twice}: rename one")
-        place = self._fresh("scan-")
+        place = self.fresh("scan-")
         try:
             for name, (_, stream) in zip(names, files, strict=True):
                 _copied(stream, place / name)
@@ -58,6 +64,35 @@ class Store:
             raise UsageError(f"{names[0]} belongs to a model file: upload both together")
         return kept
 
+    def model(self, place: Path, files: Sequence[Upload]) -> str:
+        """Keep the files of one model in a folder that `fresh` made; the name of the one to open.
+
+        Raises:
+            UsageError: they are no model, or more than one.
+            ModelprintError: the disk is full.
+        """
+        names = [checked_name(name, (*MODEL_SUFFIXES, *_BESIDE)) for name, _ in files]
+        opened = [name for name in names if not _is_beside(name, names)]
+        if len(opened) != 1 or len(set(names)) < len(names):
+            raise UsageError(f"one model is enrolled at a time, got {', '.join(names)}")
+        place.mkdir()
+        for name, (_, stream) in zip(names, files, strict=True):
+            _copied(stream, place / name)
+        return opened[0]
+
+    def data(self, place: Path, upload: Upload) -> str:
+        """Keep a data set in a folder that `fresh` made; its name.
+
+        Raises:
+            UsageError: it is no data set by its name.
+            ModelprintError: the disk is full.
+        """
+        name = checked_name(upload[0], DATA_SUFFIXES, what="data set")
+        plain = "".join("_" if letter in "[]?" else letter for letter in name)  # they mean something in a reference
+        place.mkdir()
+        _copied(upload[1], place / plain)
+        return plain
+
     def fingerprint(self, name: str, stream: IO[bytes]) -> Path:
         """Unpack the zip of a fingerprint's folder; the folder, to be removed after use.
 
@@ -65,7 +100,7 @@ class Store:
             UsageError: it is no such zip.
             ModelprintError: the disk is full.
         """
-        place = self._fresh("fingerprint-")
+        place = self.fresh("fingerprint-")
         folder = place / (checked_text(PurePosixPath(name.replace("\\", "/")).stem) or "fingerprint")
         try:
             folder.mkdir()
@@ -84,29 +119,37 @@ class Store:
         """Remove everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _fresh(self, prefix: str) -> Path:
+    def fresh(self, prefix: str) -> Path:
+        """A new folder.
+
+        Raises:
+            ModelprintError: the disk is full.
+        """
         try:
             return Path(tempfile.mkdtemp(dir=self.folder, prefix=prefix))
         except OSError as error:
             raise ModelprintError(f"the upload cannot be kept: {error.strerror or error}") from error
 
 
-def checked_name(name: str) -> str:
-    r"""The name under which an uploaded suspect is kept.
+def checked_name(name: str, known: Sequence[str] = SUSPECT_SUFFIXES, *, what: str = "model file") -> str:
+    r"""The name under which an upload is kept.
 
     >>> checked_name("C:\\models\\a\x1b.onnx")
     'a_.onnx'
 
+    Args:
+        known: how the names of such files end.
+
     Raises:
-        UsageError: no file of that name is a model.
+        UsageError: no file of that name is one.
     """
     plain = checked_text(PurePosixPath(name.replace("\\", "/")).name).lstrip(".")
     suffix = PurePosixPath(plain).suffix.lower()
     if suffix == ".py":
         raise UsageError(f"{plain} is a program: the console runs none. Export the model, for example as ONNX")
-    if suffix not in (*MODEL_SUFFIXES, *RECORDED_SUFFIXES, *_BESIDE):
-        known = ", ".join((*MODEL_SUFFIXES, *RECORDED_SUFFIXES))
-        raise UsageError(f"{plain or 'a file without a name'} is no model file by its name: one ends in {known}")
+    if suffix not in known:
+        ends = ", ".join(one for one in known if one not in _BESIDE)
+        raise UsageError(f"{plain or 'a file without a name'} is no {what} by its name: one ends in {ends}")
     return plain
 
 

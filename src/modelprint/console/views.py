@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelprint.console.console import Console, Shown
+from modelprint.console.enrolling import EnrollJob
 from modelprint.console.jobs import Job, JobState
 from modelprint.console.work import CheckJob, ScanJob
 from modelprint.core.durations import duration
@@ -155,6 +156,11 @@ def scan_rows(console: Console) -> list[JobRow]:
     return [job_row(job) for job in console.worker.all() if isinstance(job, ScanJob)]
 
 
+def enrollment_rows(console: Console) -> list[JobRow]:
+    """The fingerprints in the making, and those made since the console started, the newest first."""
+    return [job_row(job) for job in console.enroller.all()]
+
+
 def scan_view(job: ScanJob) -> ScanView:
     """The result of a scan that is done."""
     screen = job.screen
@@ -201,6 +207,8 @@ def announcement(job: Job) -> str:
         return scan_view(job).announcement
     if isinstance(job, CheckJob) and job.verification is not None and job.state == "done":
         return f"The check is done: {OUTCOMES[job.verification.verdict.verdict]}."
+    if isinstance(job, EnrollJob) and job.state == "done":
+        return "The fingerprint is made."
     if job.ended:
         return f"{STATES[job.state]}."
     row = job_row(job)

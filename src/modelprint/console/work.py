@@ -15,7 +15,7 @@ from modelprint.core.identity import digest
 from modelprint.core.redaction import is_address
 from modelprint.nn.architectures import ARCHITECTURES
 from modelprint.nn.options import ModelOptions
-from modelprint.ownership.fingerprint import WEIGHTS
+from modelprint.ownership.fingerprint import WEIGHTS, Fingerprint
 from modelprint.ownership.verification import Verification
 from modelprint.ownership.verify import examine
 from modelprint.report import Case, render_report
@@ -70,20 +70,29 @@ class ScanSettings:
             rate = 0.0
         if not 0 < rate < 1:
             raise UsageError(f"the error rate must lie between 0 and 1, got {alpha!a}")
-        if arch and arch not in ARCHITECTURES and not arch.startswith(_LIBRARIES):
-            names = ", ".join([*sorted(ARCHITECTURES), *(f"{one}NAME" for one in _LIBRARIES)])
-            raise UsageError(f"{arch!a} is no architecture that the console takes: {names}; it runs nobody's code")
         return cls(
             access=_one_of(access, ("labels", "scores", "weights"), "access"),
             method=_one_of(method, get_args(Method), "correction"),
             alpha=rate,
-            arch=arch or None,
+            arch=checked_arch(arch),
         )
 
     @property
     def model(self) -> ModelOptions:
         """How model files are read."""
         return ModelOptions(arch=self.arch)
+
+
+def checked_arch(arch: str) -> str | None:
+    """The name of an architecture; None where the field was left empty.
+
+    Raises:
+        UsageError: it would run code.
+    """
+    if arch and arch not in ARCHITECTURES and not arch.startswith(_LIBRARIES):
+        names = ", ".join([*sorted(ARCHITECTURES), *(f"{one}NAME" for one in _LIBRARIES)])
+        raise UsageError(f"{arch!a} is no architecture that the console takes: {names}; it runs nobody's code")
+    return arch or None
 
 
 def _one_of(word: str, known: Sequence[Word], what: str) -> Word:
@@ -113,6 +122,8 @@ class ScanJob(Job):
         screen: the result; None until it is done.
         entries: the fingerprints that it was made with.
     """
+
+    room = "scans"
 
     def __init__(
         self, registry: Registry, targets: Sequence[Target], settings: ScanSettings, *, hidden: str = ""
@@ -163,6 +174,8 @@ class CheckJob(Job):
         verification: with the verdict.
     """
 
+    room = "checks"
+
     def __init__(self, scanned: ScanJob, target: Target, pair: Pair, entry: Entry) -> None:
         super().__init__(f"{target.name} and {entry.name}", hidden=scanned.hidden)
         self.scanned, self.target, self.pair, self.entry = scanned, target, pair, entry
@@ -196,14 +209,12 @@ class CheckJob(Job):
 
     def _files(self, verification: Verification, page: str) -> dict[str, bytes]:
         fingerprint = verification.fingerprint
-        weights = {} if fingerprint.weights is None else {WEIGHTS: fingerprint.weights.to_bytes()}
-        folder = {**fingerprint.to_bytes(), **weights, "SHA256": fingerprint.identity.encode()}
         files = {
             "README.txt": _READ_ME.encode(),
             "pair.json": self.pair.model_dump_json().encode(),
             "verdict.json": verification.verdict.to_json().encode(),
             "report.html": page.encode(),
-            **{f"fingerprint/{name}": data for name, data in folder.items()},
+            **{f"fingerprint/{name}": data for name, data in files_of(fingerprint).items()},
         }
         plain = verification.plain
         answers = verification.answers if plain is None else plain.with_queries(verification.answers)
@@ -221,11 +232,26 @@ class CheckJob(Job):
         return files
 
 
+def files_of(fingerprint: Fingerprint) -> dict[str, bytes]:
+    """A fingerprint's folder, as `enroll` wrote it."""
+    weights = {} if fingerprint.weights is None else {WEIGHTS: fingerprint.weights.to_bytes()}
+    return {**fingerprint.to_bytes(), **weights, "SHA256": fingerprint.identity.encode()}
+
+
+def packed_fingerprint(fingerprint: Fingerprint) -> bytes:
+    """The zip of a fingerprint's folder, which the console takes in again."""
+    return _archive({f"fingerprint/{name}": data for name, data in files_of(fingerprint).items()})
+
+
 def zipped(files: dict[str, bytes]) -> bytes:
     """Files and their hashes in one zip; the same files give the same bytes."""
     sums = "".join(f"{digest(data).removeprefix('sha256:')}  {name}\n" for name, data in files.items())
+    return _archive({f"evidence/{name}": data for name, data in {**files, "SHA256SUMS": sums.encode()}.items()})
+
+
+def _archive(files: dict[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in {**files, "SHA256SUMS": sums.encode()}.items():
-            archive.writestr(zipfile.ZipInfo(f"evidence/{name}"), data, zipfile.ZIP_DEFLATED)
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Where models compute: a device by its name, batches that fit its memory, and what to do when one does not fit.
+"""Where models compute: a device by its name, threads, batches that fit its memory, and what to do when one does not.
 
 Generators stay on the CPU, so that the same seed draws the same numbers whatever the device.
 """
@@ -6,8 +6,8 @@ Generators stay on the CPU, so that the same seed draws the same numbers whateve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ T = TypeVar("T")
 CPU = "cpu"
 _CUDA = re.compile(r"^cuda(?::(?P<number>\d+))?$")
 _BYTES_PER_VALUE = 4 * 64  # of a forward pass: 4 bytes for each of some 64 numbers that layers make of one input number
+_SMALL = 256  # pixels of an input: below, threads wait for each other
 _FORWARD_SHARE = 0.25  # of the free memory that one batch may take: estimates are rough, and other programs grow
 
 
@@ -54,6 +55,23 @@ def resolve_device(name: str | torch.device) -> torch.device:
         raise UsageError(f"--device {name!r}: use auto, cpu, cuda, cuda:N (the Nth GPU, from 0) or mps")
     _check_cuda(name, None if match["number"] is None else int(match["number"]))
     return torch.device(name)
+
+
+@contextmanager
+def on_threads(threads: int | None, shape: Sequence[int] | None = None) -> Iterator[None]:
+    """Inside, torch computes on so many threads of the processor.
+
+    Args:
+        threads: None: one for inputs so small that more would wait for each other, else as many as before.
+        shape: of an input; None: of none that is known.
+    """
+    small = shape is not None and (len(shape) < 3 or shape[-1] * shape[-2] < _SMALL)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or (1 if small else before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _check_cuda(name: str, number: int | None) -> None:

@@ -120,9 +120,7 @@ class Registry:
         """
         place = Path(fingerprint)
         loaded = Fingerprint.load(place)
-        chosen = place.resolve().name.removesuffix(".fp") if name is None else name
-        if not chosen or len(chosen) > _LONGEST_NAME or not chosen.isprintable():
-            raise UsageError(f"{chosen[:_LONGEST_NAME]!a} is no name of a fingerprint: give --name, one line of text")
+        chosen = checked_name(place.resolve().name.removesuffix(".fp") if name is None else name)
         if commitment is not None:
             signer = _signer(commitment, loaded)
             owner = owner or signer
@@ -290,6 +288,17 @@ class Registry:
         except sqlite3.Error as error:
             hint = _HINTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
             raise ModelprintError(f"{self.folder / INDEX}: {first_line(error)}{hint}") from error
+
+
+def checked_name(name: str) -> str:
+    """A name of a fingerprint in a registry.
+
+    Raises:
+        UsageError: it is empty, too long, or more than one line of text.
+    """
+    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise UsageError(f"{name[:_LONGEST_NAME]!a} is no name of a fingerprint: give --name, one line of text")
+    return name
 
 
 def _signer(commitment: Path, fingerprint: Fingerprint) -> str:

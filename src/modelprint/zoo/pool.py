@@ -96,13 +96,17 @@ def _prepare(function: Callable[[Any, Any], Any], shared: object) -> None:
     torch.set_num_threads(1)
     sys.stdout = sys.stderr  # what somebody's code prints is no result
     _work = function, shared
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _die_with_parent() -> None:
-    """End this worker when the build itself was killed, which leaves it no time to say so."""
+def end_with_parent() -> None:
+    """From now on this process ends when the one that started it was killed, which leaves that no time to say so."""
     parent = multiprocessing.parent_process()
     assert parent is not None
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: Any) -> None:
     parent.join()
     os._exit(1)
 
