@@ -78,6 +78,26 @@ def test_after_a_kill_no_answered_query_is_asked_again(images: np.ndarray, tmp_p
     assert len(answered) == 40
 
 
+def test_only_a_run_that_was_broken_off_is_continued(
+    connect: Connect, images: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run asks several times; that is said of the next run alone, and once."""
+
+    def said() -> int:
+        return caplog.text.count("continues the run")
+
+    with Scripted(lambda request, number: mlflow_reply(request)) as server:
+        url = server.url + "/invocations"
+        first = connect(url)
+        for stop in (10, 20):
+            first.ask(images[:stop])
+        assert said() == 0
+        second = connect(url)
+        for stop in (20, 30, 40):
+            second.ask(images[:stop])
+        assert said() == 1
+
+
 def test_what_it_takes_is_said_before_anything_is_asked(connect: Connect, images: np.ndarray, tmp_path: Path) -> None:
     with Scripted(lambda request, number: mlflow_reply(request) if number != 3 else Reply(b"garbage")) as server:
         url = server.url + "/invocations"

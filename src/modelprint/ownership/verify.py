@@ -143,6 +143,7 @@ def examine(
         if access is not None or not scheme.parts:
             raise
         shown = Access.LABELS
+        notice(f"{respondent.identity} gives labels alone: it is judged by these")
         heard = heard_at(shown)
     interview, decision = heard.interview, heard.decision
     for note in respondent.notes:
