@@ -1,6 +1,6 @@
 """Put the committed results into the pages of docs/.
 
-    python -m research.tables
+    python -m research.tables [PAGE...]        # such as reach.md; all unless some are named
 
 Each `<!-- name -->` line is followed by the table made from benchmarks/results, up to the next blank line and heading;
 running it again replaces what stands there.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Callable, Sequence
 from textwrap import TextWrapper
 from typing import Any
 
@@ -19,7 +21,7 @@ from research.studies.detection_rates import table
 from research.tables.answer_tables import aims as answer_aims
 from research.tables.answer_tables import by_scheme, harder
 from research.tables.evasion_pages import areas, evasion_rates, expected, verdicts
-from research.tables.evidence_reach import evidence_aims
+from research.tables.evidence_reach import evidence_aims, evidence_aims_small
 from research.tables.false_claims_table import false_claims, forged_data
 from research.tables.field_tables import apart, by_budget, by_family, by_independents, times
 from research.tables.inherited_table import inherited
@@ -40,6 +42,8 @@ from research.tables.zoo_tables import called_derived, hours, zoo_rates
 
 DOCS = RESULTS.parent.parent / "docs"
 ZOOS = ("digits", "fashion", "cifar10")
+MODALITIES = ("series", "control-charts", "vector", "made-up-languages", "text")
+Texts = dict[str, str]  # what stands behind each marker of a page
 
 
 def detection(data: str) -> str:
@@ -94,20 +98,27 @@ def _made_on(result: dict[str, Any]) -> str:
     return f"({how['date']}, revision {how['revision']}, torch {how['torch']}, {how['threads']} thread(s).)"
 
 
-def main() -> None:
-    """Write the tables into their pages."""
+def _results() -> Texts:
     detected = {name: detection(name) for name in ("digits", "fashion-mnist", "cifar10")}
-    zoos = {f"{name} found": zoo_rates(name) for name in ZOOS} | {
-        f"{name} independents": called_derived(name) for name in ZOOS
-    }
-    _fill("results.md", {**detected, "speed": speed()})
+    return {**detected, "speed": speed()}
+
+
+def _uap() -> Texts:
     read = {
         f"fashion uap {access}": zoo_rates("fashion", "uap", access) + "\n\n" + called_derived("fashion", "uap", access)
         for access in ("labels", "scores")
     }
-    _fill("uap.md", {**read, **studies(), "uap halves": halves()})
-    _fill("adv-tra.md", {**zoos, "hours": hours(ZOOS), "inherited": inherited()})
-    compared = {
+    return {**read, **studies(), "uap halves": halves()}
+
+
+def _adv_tra() -> Texts:
+    found_in = {f"{name} found": zoo_rates(name) for name in ZOOS}
+    called = {f"{name} independents": called_derived(name) for name in ZOOS}
+    return {**found_in, **called, "hours": hours(ZOOS), "inherited": inherited()}
+
+
+def _schemes() -> Texts:
+    return {
         "family 200": by_family("fashion", "tpr_at_1", 200),
         "auc 200": by_family("fashion", "auc", 200),
         "family 4000": by_family("fashion", "tpr_at_1", 4000),
@@ -120,17 +131,10 @@ def main() -> None:
         "apart": apart(),
         "apart scores": apart("fashion-scores", "scores"),
     }
-    _fill("schemes.md", compared)
-    _fill("bench.md", {"recorded labels": by_scheme(), "harder tables": harder()})
-    _fill("leaderboard.md", {"leaderboard fashion": leaderboard("fashion")})
-    _fill("evidence-levels.md", {"found": found(), "splits": splits(), "relation": relation()})
-    _fill("design/0014-residual.md", {"residual": residual()})
-    if (RESULTS / "residual_components_fashion.json").exists():
-        _fill("design/0014-residual.md", {"components": components()})
-    _fill("design/0016-auto.md", {"auto": auto()})
-    if (RESULTS / "auto_sums_fashion.json").exists():
-        _fill("design/0016-auto.md", {"sums": sums()})
-    evaded = {
+
+
+def _evasion() -> Texts:
+    return {
         "evasion found": evasion_rates("fashion-evasion"),
         "evasion auc": areas("fashion-evasion"),
         "evasion verdicts": verdicts("fashion-evasion"),
@@ -138,26 +142,58 @@ def main() -> None:
         "expect": expected("fashion-evasion", "fashion-expect"),
         "knows the scheme": paid(),
     }
-    _fill("evasion.md", evaded)
-    _fill("threat-model.md", {"false claims": false_claims(), "forged data": forged_data()})
-    _fill("evidence.md", {"rederived": rederived()})
-    measured = ("series", "control-charts", "vector", "made-up-languages", "text")
-    guarantees = {"theory": simulations(), "e values": e_values(), "certificate": certificates(), "moved": moved()}
-    _fill("theory.md", guarantees)
-    _fill("modalities.md", {f"zoo {name}": of_zoo(name) for name in measured})
-    _fill("design/0018-texts.md", {"swaps": swaps()})
-    transfer = {"transfer": of_zoo("transfer"), "transfer aims": aims(), "transfer kinds": called_by_kind()}
-    transfer |= {"transfer relations": relations(), "transfer evaded": behind_evasions()}
+
+
+def _siblings() -> Texts:
     by_lineage = {"shared part": shared_part(), "siblings by tuning": by_tuning(), "ranking": ranking()}
-    _fill("siblings.md", {**by_lineage, **transfer})
-    reach = {"reached": reached(), "families reached": families_reached(), "answers reached": answer_aims()}
-    reach["evidence reached"] = evidence_aims()
+    transfer = {"transfer": of_zoo("transfer"), "transfer aims": aims(), "transfer kinds": called_by_kind()}
+    return {**by_lineage, **transfer, "transfer relations": relations(), "transfer evaded": behind_evasions()}
+
+
+def _reach() -> Texts:
+    texts = {"reached": reached(), "families reached": families_reached(), "answers reached": answer_aims()}
+    texts["evidence reached"] = evidence_aims()
     if (RESULTS / "cifar10-small.json").exists():
-        reach["cifar10-small budgets"] = by_budget("cifar10-small", "tpr_at_1")
-        reach["cifar10-small family"] = by_family("cifar10-small", "auc", 200)
+        texts["cifar10-small budgets"] = by_budget("cifar10-small", "tpr_at_1")
+        texts["cifar10-small family"] = by_family("cifar10-small", "auc", 200)
     if (RESULTS / "cifar10-small-contrast.json").exists():
-        reach["cifar10-small apart"] = apart("cifar10-small-contrast")
-    _fill("reach.md", reach)
+        texts["cifar10-small apart"] = apart("cifar10-small-contrast")
+    if (RESULTS / "cifar10-small-evidence.json").exists():
+        texts["evidence small reached"] = evidence_aims_small()
+        texts["evidence small found"] = found("cifar10-small-evidence")
+    return texts
+
+
+PAGES: dict[str, Callable[[], Texts]] = {
+    "results.md": _results,
+    "uap.md": _uap,
+    "adv-tra.md": _adv_tra,
+    "schemes.md": _schemes,
+    "bench.md": lambda: {"recorded labels": by_scheme(), "harder tables": harder()},
+    "leaderboard.md": lambda: {"leaderboard fashion": leaderboard("fashion")},
+    "evidence-levels.md": lambda: {"found": found(), "splits": splits(), "relation": relation()},
+    "design/0014-residual.md": lambda: {"residual": residual(), "components": components()},
+    "design/0016-auto.md": lambda: {"auto": auto(), "sums": sums()},
+    "evasion.md": _evasion,
+    "threat-model.md": lambda: {"false claims": false_claims(), "forged data": forged_data()},
+    "evidence.md": lambda: {"rederived": rederived()},
+    "theory.md": lambda: {
+        "theory": simulations(),
+        "e values": e_values(),
+        "certificate": certificates(),
+        "moved": moved(),
+    },
+    "modalities.md": lambda: {f"zoo {name}": of_zoo(name) for name in MODALITIES},
+    "design/0018-texts.md": lambda: {"swaps": swaps()},
+    "siblings.md": _siblings,
+    "reach.md": _reach,
+}
+
+
+def main(pages: Sequence[str]) -> None:
+    """Write the tables into their pages; into all unless some are named."""
+    for name in pages or PAGES:
+        _fill(name, PAGES[name]())
 
 
 def _fill(name: str, texts: dict[str, str]) -> None:
@@ -175,4 +211,4 @@ def _wrapped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

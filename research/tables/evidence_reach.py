@@ -21,14 +21,24 @@ _NAMES = {"independent": "independent model"}
 def evidence_aims() -> str:
     """One line for each aim: the value with its interval, and whether it is met."""
     results = find_results(str(RESULTS / "fashion.json"))
-    lines = [*_weights(results), *_scores(results), *_together(results), *_large()]
+    lines = [*_weights(results), *_hidden_and_mixed(), *_scores(results), *_together(results), *_large()]
     return table(["aim", "measured"], lines)
+
+
+def evidence_aims_small() -> str:
+    """The same aims on another kind of images, where its models were measured."""
+    results = find_results(str(RESULTS / "cifar10-small-evidence.json"))
+    return table(["aim", "measured"], [*_weights(results), *_scores(results), *_together(results)])
 
 
 def _weights(results: Results) -> Iterable[tuple[str, str]]:
     for family in FROM_WEIGHTS:
-        group = group_of(results, "lineage", "weights", 50, family)
-        yield f"weights: T1%F 1.00, {family}", _judged(group, "tpr_at_1", 1.0)
+        if group := group_of(results, "lineage", "weights", 50, family):
+            yield f"weights: T1%F 1.00, {family}", _judged(group, "tpr_at_1", 1.0)
+
+
+def _hidden_and_mixed() -> Iterable[tuple[str, str]]:
+    """Copies whose channels were moved, and averages of models."""
     study = json.loads((RESULTS / "lineage_fashion.json").read_text())
     hidden = [one for source in study["test"] for one in source["families"] if "permuted, rescaled" in one["family"]]
     n, found = sum(one["n"] for one in hidden), sum(one["verdict_derived"] for one in hidden)
@@ -48,9 +58,9 @@ def _weights(results: Results) -> Iterable[tuple[str, str]]:
 
 def _scores(results: Results) -> Iterable[tuple[str, str]]:
     for family, aim in ((ALL, 0.9), ("removal", 1.0), ("fine-tuning", 1.0), ("extraction", 0.7)):
-        group = group_of(results, "residual", "scores", 200, family)
         name = "all copies" if family == ALL else family
-        yield f"scores, 200 queries: T1%F >= {aim:.2f}, {name}", _judged(group, "tpr_at_1", aim)
+        if group := group_of(results, "residual", "scores", 200, family):
+            yield f"scores, 200 queries: T1%F >= {aim:.2f}, {name}", _judged(group, "tpr_at_1", aim)
 
 
 def _together(results: Results) -> Iterable[tuple[str, str]]:
@@ -58,7 +68,8 @@ def _together(results: Results) -> Iterable[tuple[str, str]]:
     yield "auto, files: T1%F >= .95", _judged(files, "tpr_at_1", 0.95)
     yield "auto, files: the verdict finds >= .92", _judged(files, "tpr_verdict", 0.92)
     for kind, (derived, n) in _called_derived(results, "auto", "weights", 400).items():
-        yield f"auto, files: FPR <= .05, {kind}", f"{_share(derived, n)}, {_met(derived <= 0.05 * n)}"
+        if n:
+            yield f"auto, files: FPR <= .05, {kind}", f"{_share(derived, n)}, {_met(derived <= 0.05 * n)}"
     labels, contrast = (
         group_of(results, scheme, "labels", budget, ALL) for scheme, budget in (("auto", 400), ("contrast", 200))
     )

@@ -34,9 +34,10 @@ def leaderboard(bench: str) -> str:
     ]
     first = claims_of(bench)[0].claimed
     note = (
-        f"T1%F over {first.n_derived} copies and {first.n_independent} independent models for each source. The last "
-        "column says of which day the checked figures are, and how they were checked: from recorded scores, or by "
-        "running the benchmark again."
+        f"T1%F over the {first.n_derived} copies of all sources and {first.n_independent} independent models: each "
+        "source is judged by its own copies, and by the models that were not made from it. The last column says of "
+        "which day the checked figures are, and how they were checked: from recorded scores, or by running the "
+        "benchmark again."
     )
     return table(["scheme", "reads", "queries", "claimed", "measured", "check", "checked"], lines) + f"\n\n{note}"
 

@@ -35,9 +35,9 @@ AUTO = tuple(
 FIGURES = ("auc", "tpr_at_1", "tpr_verdict", "fpr_verdict")
 
 
-def found() -> str:
-    """A line for each family of attacks, a column for what is read."""
-    results = find_results(str(RESULTS / "fashion.json"))
+def found(name: str = "fashion") -> str:
+    """A line for each family of attacks, a column for what is read, of a bench on several sources."""
+    results = find_results(str(RESULTS / f"{name}.json"))
     families = [ALL, *dict.fromkeys(row.attack for row in results.rows if row.attack == row.family != ALL)]
     lines = []
     for family in (name for name in families if name not in ("worthless", "transfer")):
@@ -49,9 +49,12 @@ def found() -> str:
         shares = [mean(group, figure) for group in groups]
         lines.append([title, "", *("-" if share is None else f"{share:.3f}" for share in shares)])
     head = ["family", "copies", *(_named(*column) for column in COLUMNS)]
+    auto = [row for row in results.rows if (row.scheme, row.attack) == ("auto", ALL) and row.source != ALL]
+    counts = [row.n_independent for row in auto]
     note = (
-        "TPR at 1 % FPR against 180 independent models of each source, means over 3 sources, 95 % intervals by "
-        f"bootstrap over sources and models; verdicts at alpha = {results.alpha:g}. {origin(results)}"
+        f"TPR at 1 % FPR against {min(counts)} to {max(counts)} independent models of each source, means over "
+        f"{len(results.sources)} sources, 95 % intervals by bootstrap over sources and models; verdicts at alpha = "
+        f"{results.alpha:g}. {origin(results)}"
     )
     return f"{table(head, lines)}\n\n{note}"
 
