@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from modelprint.console.console import Console
-from modelprint.console.enrolling import DataSource, EnrollSettings
+from modelprint.console.enrolling import DataSource, EnrollSettings, found_model
 from modelprint.console.guard import Guard
 from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.data.splits import load_data
@@ -19,6 +19,8 @@ from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.screening.registry import Registry
 from tests.console.client import Files, TestClient, client_of, ended, post
 from tests.console.world import World
+
+MODEL = "a model that is there"
 
 
 @pytest.fixture
@@ -103,8 +105,10 @@ def test_what_cannot_be_enrolled_fails_in_one_line(client: TestClient, world: Wo
     page = ended(client, place)
     assert "broken.safetensors is not a whole" in page
     assert "modelprint-console-" not in page
-    place = post(client, "/enrollments", {"data_path": "nothing.npz"}, [file_of(world, "tuned")]).headers["location"]
-    assert "nothing.npz" in ended(client, place)
+    place = post(client, "/enrollments", {}, [file_of(world, "tuned"), ("data", ("no.npz", b"no"))]).headers["location"]
+    page = ended(client, place)
+    assert "no.npz" in page
+    assert "modelprint-console-" not in page
 
 
 def test_an_enrollment_stops_at_once(console: Console, client: TestClient, world: World) -> None:
@@ -133,28 +137,32 @@ def test_an_enrollment_stops_at_once(console: Console, client: TestClient, world
     ("fields", "uploads", "reason"),
     [
         ({}, [], "no model given"),
-        ({"model_path": "a.pt"}, [], "no data that the model was not trained on given"),
+        ({"model_path": MODEL}, [], "no data that the model was not trained on given"),
+        ({"model_path": "none.pt", "data_path": "digits"}, [], "none.pt: nothing of this name"),
+        ({"model_path": MODEL, "data_path": "none.npz:test"}, [], "none.npz: nothing of this name"),
         ({"model_path": "a.py", "data_path": "digits"}, [], "is a program"),
-        ({"model_path": "a.pt", "data_path": "digits", "independent": "3"}, [], "give these data"),
-        ({"model_path": "a.pt", "data_path": "digits", "independent": "-3"}, [], "whole number"),
-        ({"model_path": "a.pt", "data_path": "digits", "scheme": "../x"}, [], "is no scheme"),
-        ({"model_path": "a.pt", "data_path": "digits", "arch": "mine.py:make"}, [], "runs nobody"),
-        ({"model_path": "a.pt", "data_path": "digits", "accuracy": "97"}, [], "a share such as 0.97"),
-        ({"model_path": "a.pt", "data_path": "digits", "from_scratch": "yes", "init_path": "b.pt"}, [], "one of them"),
-        ({"model_path": "a.pt", "data_path": "digits:test", "data_part": "test"}, [], "says a part already"),
-        ({"model_path": "a.pt", "data_path": "digits", "data_part": "te st"}, [], "no part of a data set"),
-        ({"model_path": "a.pt", "data_path": "digits", "name": "first"}, [], "give another name"),
-        ({"model_path": "a.pt", "data_path": "digits", "name": "two\nlines"}, [], "is no name"),
+        ({"model_path": MODEL, "data_path": "digits", "independent": "3"}, [], "give these data"),
+        ({"model_path": MODEL, "data_path": "digits", "independent": "-3"}, [], "whole number"),
+        ({"model_path": MODEL, "data_path": "digits", "scheme": "../x"}, [], "is no scheme"),
+        ({"model_path": MODEL, "data_path": "digits", "arch": "mine.py:make"}, [], "runs nobody"),
+        ({"model_path": MODEL, "data_path": "digits", "accuracy": "97"}, [], "a share such as 0.97"),
+        ({"model_path": MODEL, "data_path": "digits", "from_scratch": "yes", "init_path": "b.pt"}, [], "one of them"),
+        ({"model_path": MODEL, "data_path": "digits:test", "data_part": "test"}, [], "says a part already"),
+        ({"model_path": MODEL, "data_path": "digits", "data_part": "te st"}, [], "no part of a data set"),
+        ({"model_path": MODEL, "data_path": "digits", "name": "first"}, [], "give another name"),
+        ({"model_path": MODEL, "data_path": "digits", "name": "two\nlines"}, [], "is no name"),
         ({"data_path": "digits"}, [("model", ("answers.jsonl", b"x"))], "is no model file by its name"),
         ({"data_path": "digits"}, [("model", ("a.pt", b"x")), ("model", ("b.pt", b"x"))], "one model"),
-        ({"model_path": "a.pt"}, [("data", ("a.pt", b"x"))], "is no data set by its name"),
-        ({"model_path": "a.pt"}, [("data", ("a.npz", b""))], "is empty"),
-        ({"model_path": "a.pt", "data_path": "digits"}, [("model", ("a.pt", b"x"))], "either an upload or a path"),
+        ({"model_path": MODEL}, [("data", ("a.pt", b"x"))], "is no data set by its name"),
+        ({"model_path": MODEL}, [("data", ("a.npz", b""))], "is empty"),
+        ({"model_path": MODEL, "data_path": "digits"}, [("model", ("a.pt", b"x"))], "either an upload or a path"),
     ],
 )
 def test_a_form_that_does_not_fit_is_refused_with_its_words(
-    console: Console, client: TestClient, fields: dict[str, str], uploads: Files, reason: str
+    console: Console, client: TestClient, world: World, fields: dict[str, str], uploads: Files, reason: str
 ) -> None:
+    if fields.get("model_path") == MODEL:
+        fields = {**fields, "model_path": str(world.models / "tuned.safetensors")}
     answer = post(client, "/enrollments", fields, uploads)
     assert answer.status_code == 400
     assert reason in answer.text.replace("&#39;", "'")
@@ -185,9 +193,12 @@ def test_a_console_for_other_machines_takes_uploads_alone(tmp_path: Path) -> Non
 def test_a_data_set_keeps_its_name_and_finds_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert DataSource.at("digits:queries") == DataSource(reference="digits:queries", name="digits:queries")
+    (tmp_path / "shots.npz").touch()
     here = DataSource.at("shots.npz", part="[0:9]")
     assert (here.reference, here.name) == (f"{tmp_path.resolve()}/shots.npz[0:9]", "shots.npz[0:9]")
     assert DataSource.of("data/a.npz", part="test", name="a.npz").name == "a.npz:test"
+    (tmp_path / "tuned").mkdir()
+    assert found_model("hf:tuned") == f"hf:{tmp_path.resolve()}/tuned"
     with pytest.raises(UsageError, match="no scheme"):
         EnrollSettings.parse({"scheme": "accuracy"})  # a control, which finds nothing
     with pytest.raises(ModelprintError):

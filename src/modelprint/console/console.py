@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelprint.console.enrolling import DataSource, EnrollJob, EnrollSettings, Order
+from modelprint.console.enrolling import DataSource, EnrollJob, EnrollSettings, Order, found_model
 from modelprint.console.guard import Guard, RefusedError
 from modelprint.console.jobs import Job, Worker
 from modelprint.console.uploads import Store, Upload
@@ -270,9 +270,7 @@ class Console:
             if files := uploads.get(field):
                 return f"{field}/{self.store.model(folder / field, files)}"
             path = words.get(f"{field}_path")
-            if path and path.lower().endswith(".py"):
-                raise UsageError(f"{path} is a program: the console runs none. Export the model, for example as ONNX")
-            return str(Path(path).resolve()) if path else None
+            return found_model(path) if path else None
 
         def data(field: str) -> DataSource | None:
             part = words.get(f"{field}_part", "")

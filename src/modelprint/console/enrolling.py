@@ -33,6 +33,7 @@ from modelprint.zoo.reference_models.training import HowTrained
 FINGERPRINT = "made.fp"  # in the private folder of an enrollment
 _PART = re.compile(r"(?:[a-z]+)?(?:\[\d*:\d*\])?")
 _MOST_MODELS = 1000
+_OF_TRANSFORMERS = "hf:"
 _ROUND = 0.2  # seconds between two looks at whether to stop
 
 
@@ -133,10 +134,10 @@ class DataSource:
         """A data set of this machine, as the command line names it.
 
         Raises:
-            UsageError: the part is said twice, or is none.
+            UsageError: nothing is there, or the part is said twice, or is none.
         """
         asked = read_reference(text)
-        place = text if asked.name in NAMED_SETS else f"{Path(asked.name).resolve()}{text[len(asked.name) :]}"
+        place = text if asked.name in NAMED_SETS else f"{_found(asked.name)}{text[len(asked.name) :]}"
         if part and text != asked.name:
             raise UsageError(f"{text!a} says a part already: leave the part out")
         return cls.of(place, part=part, name=text)
@@ -144,6 +145,25 @@ class DataSource:
     def load(self) -> LabelledSet:
         """Its inputs and labels."""
         return replace(load_data(self.reference), name=self.name)
+
+
+def found_model(path: str) -> str:
+    """The whole path of a model of this machine; a folder of Hugging Face may be named with hf: before it.
+
+    Raises:
+        UsageError: nothing is there, or it is a program.
+    """
+    if path.lower().endswith(".py"):
+        raise UsageError(f"{path} is a program: the console runs none. Export the model, for example as ONNX")
+    folder = path.removeprefix(_OF_TRANSFORMERS)
+    return f"{_OF_TRANSFORMERS if folder != path else ''}{_found(folder)}"
+
+
+def _found(path: str) -> Path:
+    place = Path(path).expanduser().resolve()
+    if not place.exists():
+        raise UsageError(f"{path}: nothing of this name is on this machine")
+    return place
 
 
 @dataclass(frozen=True, kw_only=True)
