@@ -51,8 +51,9 @@ def found(name: str = "fashion") -> str:
     head = ["family", "copies", *(_named(*column) for column in COLUMNS)]
     auto = [row for row in results.rows if (row.scheme, row.attack) == ("auto", ALL) and row.source != ALL]
     counts = [row.n_independent for row in auto]
+    independent = " to ".join(str(count) for count in dict.fromkeys((min(counts), max(counts))))
     note = (
-        f"TPR at 1 % FPR against {min(counts)} to {max(counts)} independent models of each source, means over "
+        f"TPR at 1 % FPR against {independent} independent models of each source, means over "
         f"{len(results.sources)} sources, 95 % intervals by bootstrap over sources and models; verdicts at alpha = "
         f"{results.alpha:g}. {origin(results)}"
     )
