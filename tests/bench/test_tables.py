@@ -69,6 +69,18 @@ def test_tables_2_and_3_say_what_is_not_measured(results: Results) -> None:
     assert hl[0][2:6] == ("0.93", NOT_MEASURED, "0.86", NOT_MEASURED)
 
 
+def test_published_tables_are_shown_beside_a_scheme_that_has_published_figures(results: Results) -> None:
+    alone = results.model_copy(
+        update={
+            "rows": tuple(row for row in results.rows if row.scheme == "agreement"),
+            "runs": tuple(one for one in results.runs if one.scheme == "agreement"),
+        }
+    )
+    titles = [[table.title for table in tables_of(one)] for one in (results, alone)]
+    assert [sum(title.startswith("Table ") for title in some) for some in titles] == [4, 0]
+    assert titles[1] == [title for title in titles[0] if not title.startswith("Table ")]
+
+
 def test_the_json_of_bench_show_is_the_contract(results: Results, tmp_path: Path) -> None:
     write_results(results, tmp_path / "a.json")
     shown = json.loads(run("bench", "show", "a.json", "--format", "json", cwd=tmp_path).stdout)

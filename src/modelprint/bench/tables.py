@@ -17,17 +17,16 @@ _LEADING: tuple[Figure, ...] = ("auc", "tpr_at_1", "tpr_at_10", "tpr_verdict", "
 
 
 def tables_of(results: Results) -> list[TextTable]:
-    """All tables of a benchmark, in the order in which they are read."""
+    """All tables of a benchmark, in the order in which they are read; published ones where ours is beside them."""
     plain = View(results=results.plain)
+    published = (detection, overall, extraction, times)
+    compared = any(plain.largest(scheme) is not None for scheme in published_schemes())
     tables = [
         leaderboard(plain),
         families(plain),
         by_kind(plain),
         *([stories(plain)] if any(run.relations for run in plain.results.runs) else []),
-        detection(plain),
-        overall(plain),
-        extraction(plain),
-        times(plain),
+        *(table(plain) for table in published if compared),
     ]
     return [*tables, *evasion_tables(results)] if results.evasions else tables
 
