@@ -20,7 +20,7 @@ PLANS = {
     "cifar10": ("5a8a0c52bc344bc0", "8697bc033ecef723"),
     "cifar10-small": ("971d94a18d73be0c", "674b79aa011793f0"),
     "transfer": ("7082bdd93ba1f9a1", "c9fa16a4ab57fc18"),
-    "series": ("4b4f4f6cfcf9a851", "76083d5cad1acc81"),
+    "series": ("2b72c5c98c8ffce5", "d2891bffe04474d3"),
     "control-charts": ("cf1f324ecbbc7d18", "9c002c4ca0445264"),
     "vector": ("ba5adc1cfb40f075", "e052f4405bbf3267"),
     "text": ("d9bec71b224db7dc", "6f80dd8cafba9f13"),
