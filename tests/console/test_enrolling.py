@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from modelprint.console.console import Console
-from modelprint.console.enrolling import DataSource, EnrollSettings, found_model
+from modelprint.console.enroll_form import DataSource, EnrollSettings, model_at
 from modelprint.console.guard import Guard
 from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.data.splits import load_data
@@ -120,7 +120,7 @@ def test_an_enrollment_stops_at_once(console: Console, client: TestClient, world
     until = time.monotonic() + 60
     while "calibration models" not in client.get(places[0]).text and time.monotonic() < until:
         time.sleep(0.1)
-    assert "In the making" not in client.get(places[0]).text
+    assert "calibration models" in client.get(places[0]).text
     for place in reversed(places):
         stop = place.replace("enrollments", "jobs") + "/stop"
         assert post(client, stop, {}).headers["location"] == place
@@ -198,7 +198,7 @@ def test_a_data_set_keeps_its_name_and_finds_its_place(tmp_path: Path, monkeypat
     assert (here.reference, here.name) == (f"{tmp_path.resolve()}/shots.npz[0:9]", "shots.npz[0:9]")
     assert DataSource.of("data/a.npz", part="test", name="a.npz").name == "a.npz:test"
     (tmp_path / "tuned").mkdir()
-    assert found_model("hf:tuned") == f"hf:{tmp_path.resolve()}/tuned"
+    assert model_at("hf:tuned") == f"hf:{tmp_path.resolve()}/tuned"
     with pytest.raises(UsageError, match="no scheme"):
         EnrollSettings.parse({"scheme": "accuracy"})  # a control, which finds nothing
     with pytest.raises(ModelprintError):

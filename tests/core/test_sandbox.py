@@ -38,8 +38,12 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    state = Path(f"/proc/{pid}/stat")
-    return not (state.exists() and ") Z" in state.read_text())
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except ProcessLookupError:  # it ended between the two questions
+        return False
+    except FileNotFoundError:  # the same, or a system without /proc, where a signal says all that is known
+        return not Path("/proc/self/stat").exists()
 
 
 def gone(pid: int, within: float = 2.0) -> bool:

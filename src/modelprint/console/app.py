@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from modelprint.console.console import Console, suspect_of
+from modelprint.console.enroll_form import FIELDS
 from modelprint.console.gate import BODY, CountedBody, Gate
 from modelprint.console.guard import COOKIE, RefusedError
 from modelprint.console.pages import Pages
@@ -156,7 +157,7 @@ def _enrollments(console: Console, pages: Pages) -> APIRouter:
                     console.start_enrollment,
                     f"enroll {words.get('submission') or pages.fresh()}",
                     words=words,
-                    uploads={name: _files(form, name) for name in ("model", "data", "training", "init")},
+                    uploads={name: _files(form, name) for name in FIELDS},
                 )
             except ModelprintError as error:
                 return HTMLResponse(pages.enroll(error=str(error), words=words), status_code=400)

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from modelprint.console.enrolling import DataSource, EnrollJob, EnrollSettings, Order, found_model
+from modelprint.console.enroll_form import FIELDS, EnrollSettings, Order, check_fields
+from modelprint.console.enrolling import EnrollJob
 from modelprint.console.guard import Guard, RefusedError
 from modelprint.console.jobs import Job, Worker
 from modelprint.console.uploads import Store, Upload
@@ -17,12 +19,7 @@ from modelprint.core.errors import ModelprintError, UsageError
 from modelprint.screening.registry import Entry, Listed, Registry, checked_name
 from modelprint.screening.targets import Target
 
-_ASKED = {
-    "model": "model",
-    "data": "data that the model was not trained on",
-    "training": "training data",
-    "init": "public checkpoint",
-}
+Work = TypeVar("Work", bound=Job)
 _NO_PATHS = "this console takes uploads alone: paths are for a console that listens on 127.0.0.1"
 
 
@@ -115,17 +112,12 @@ class Console:
         if known is not None:
             return known
         settings = EnrollSettings.parse(words)
-        given = {
-            one: self._one(one, words.get(f"{one}_path", ""), uploads.get(one, ()))
-            for one in ("model", "data", "training", "init")
-        }
-        for one in ("model", "data"):
-            if not given[one]:
-                raise UsageError(f"no {_ASKED[one]} given: choose a file{' or write a path' * self.guard.on_loopback}")
-        settings.check(trains=given["training"], init=given["init"])
+        if any(words.get(f"{field}_path") for field in FIELDS):
+            self._check_paths()
+        check_fields(words, uploads, settings)
         folder = self.store.fresh("enrollment-")
         try:
-            order = self._ordered(folder, words, uploads, settings)
+            order = Order.of_form(words, uploads, settings=settings, folder=folder, store=self.store, jobs=self.jobs)
             name = self._free(words.get("name") or Path(order.model).stem)
         except BaseException:
             self.store.remove(folder / "model")
@@ -140,10 +132,7 @@ class Console:
         Raises:
             RefusedError: there is none.
         """
-        job = self.enroller.get(id_)
-        if not isinstance(job, EnrollJob):
-            raise RefusedError(404, "there is no such work: it was removed, or is of an earlier start of the console")
-        return job
+        return _of_kind(EnrollJob, self.enroller, id_, "enrollment")
 
     def job(self, id_: str) -> Job:
         """Any work of that id.
@@ -193,10 +182,7 @@ class Console:
         Raises:
             RefusedError: there is none.
         """
-        job = self.worker.get(id_)
-        if not isinstance(job, ScanJob):
-            raise RefusedError(404, "there is no such scan: it was removed, or is of an earlier start of the console")
-        return job
+        return _of_kind(ScanJob, self.worker, id_, "scan")
 
     def check(self, id_: str) -> CheckJob:
         """The check of a pair of that id.
@@ -204,10 +190,7 @@ class Console:
         Raises:
             RefusedError: there is none.
         """
-        job = self.worker.get(id_)
-        if not isinstance(job, CheckJob):
-            raise RefusedError(404, "there is no such check: it was removed, or is of an earlier start of the console")
-        return job
+        return _of_kind(CheckJob, self.worker, id_, "check")
 
     def start_check(self, scan: ScanJob, place: int, fingerprint: str) -> Job:
         """Queue the full check of a suspect with a fingerprint.
@@ -249,64 +232,32 @@ class Console:
         except ModelprintError as error:
             return Shown(entry=entry, listed=None, error=str(error))
 
-    def _one(self, field: str, path: str, files: Sequence[Upload]) -> bool:
-        """Whether a field of an enrollment was filled, in one way.
-
-        Raises:
-            UsageError: it was filled in two.
-        """
-        if path:
-            self._check_paths()
-            if files:
-                raise UsageError(f"{_ASKED[field]}: give either an upload or a path")
-        return bool(path or files)
-
-    def _ordered(
-        self, folder: Path, words: Mapping[str, str], uploads: Mapping[str, Sequence[Upload]], settings: EnrollSettings
-    ) -> Order:
-        """The order of a form, its uploads kept in a folder."""
-
-        def model(field: str) -> str | None:
-            if files := uploads.get(field):
-                return f"{field}/{self.store.model(folder / field, files)}"
-            path = words.get(f"{field}_path")
-            return found_model(path) if path else None
-
-        def data(field: str) -> DataSource | None:
-            part = words.get(f"{field}_part", "")
-            if files := uploads.get(field):
-                name = self.store.data(folder / field, files[0])
-                return DataSource.of(str(Path(field) / name), part=part, name=name)
-            path = words.get(f"{field}_path")
-            return DataSource.at(path, part=part) if path else None
-
-        source, seeds = model("model"), data("data")
-        assert source is not None
-        assert seeds is not None
-        return Order(
-            folder=folder,
-            model=source,
-            data=seeds,
-            training=data("training"),
-            init=model("init"),
-            settings=settings,
-            jobs=self.jobs,
-        )
-
     def _free(self, name: str) -> str:
         """A name, if no fingerprint has it and none in the making will have it.
 
         Raises:
             UsageError: it is taken, or is none.
         """
-        making = [job.name for job in self.enroller.all() if isinstance(job, EnrollJob) and not job.ended]
-        if name in (*(entry.name for entry in self.registry.entries()), *making):
+        queued = [job.name for job in self.enroller.all() if isinstance(job, EnrollJob) and not job.ended]
+        if name in (*(entry.name for entry in self.registry.entries()), *queued):
             raise UsageError(f"a fingerprint named {name} is in the registry, or in the making: give another name")
         return checked_name(name)
 
     def _check_paths(self) -> None:
         if not self.guard.on_loopback:
             raise UsageError(_NO_PATHS)
+
+
+def _of_kind(kind: type[Work], worker: Worker, id_: str, name: str) -> Work:
+    """The job of that id, if it is of that kind.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    job = worker.get(id_)
+    if not isinstance(job, kind):
+        raise RefusedError(404, f"there is no such {name}: it was removed, or is of an earlier start of the console")
+    return job
 
 
 def suspect_of(scan: ScanJob, place: int) -> Target:

@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import modelprint
 from modelprint.console import views
 from modelprint.console.console import Console, Shown
-from modelprint.console.enrolling import EnrollJob, schemes
+from modelprint.console.enroll_form import schemes
+from modelprint.console.enrolling import EnrollJob
 from modelprint.console.jobs import Job
 from modelprint.console.uploads import DATA_SUFFIXES, MODEL_SUFFIXES, RECORDED_SUFFIXES
 from modelprint.console.work import CheckJob, ScanJob
@@ -35,7 +36,7 @@ class Pages:
             error=None if error is None else plain_name(error, longest=1000),
             registry=plain_name(str(console.registry.folder)),
             fingerprints=[views.fingerprint_row(one) for one in console.fingerprints()],
-            making=views.enrollment_rows(console),
+            enrollments=views.enrollment_rows(console),
             scans=views.scan_rows(console),
             submission=views.submission(),
             paths=console.guard.on_loopback,
@@ -108,10 +109,10 @@ class Pages:
 
     def _job(self, job: Job) -> dict[str, Any]:
         values: dict[str, Any] = {"job": views.job_row(job), "ended": job.ended}
-        values |= dict.fromkeys(("view", "check", "made", "notices"))
+        values |= dict.fromkeys(("view", "check", "entry", "notices"))
         if isinstance(job, EnrollJob):
             values["notices"] = [plain_name(one, longest=1000) for one in job.notices]
-            values["made"] = None if job.entry is None else job.entry.identity.removeprefix("sha256:")
+            values["entry"] = None if job.entry is None else job.entry.identity.removeprefix("sha256:")
         if isinstance(job, ScanJob) and job.state == "done":
             values["view"] = views.scan_view(job)
         if isinstance(job, CheckJob):

@@ -1,4 +1,4 @@
-"""Where models compute: a device by its name, threads, batches that fit its memory, and what to do when one does not.
+"""Where models compute: a device by its name, on how many threads, in batches that fit its memory.
 
 Generators stay on the CPU, so that the same seed draws the same numbers whatever the device.
 """
@@ -22,7 +22,7 @@ T = TypeVar("T")
 CPU = "cpu"
 _CUDA = re.compile(r"^cuda(?::(?P<number>\d+))?$")
 _BYTES_PER_VALUE = 4 * 64  # of a forward pass: 4 bytes for each of some 64 numbers that layers make of one input number
-_SMALL = 256  # pixels of an input: below, threads wait for each other
+_SMALL = 256  # values on the last two axes of an input: below, threads wait for each other
 _FORWARD_SHARE = 0.25  # of the free memory that one batch may take: estimates are rough, and other programs grow
 
 

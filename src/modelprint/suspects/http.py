@@ -75,7 +75,7 @@ class HttpSuspect(Suspect):
         self.max_sent = max_sent
         self.progress = progress
         self.ledger = Ledger(ledger, suspect=self.identity, endpoint=dialect.endpoint)
-        self._earlier: int | None = None  # answers of an earlier run in the ledger, until they were spoken of
+        self._resumes: bool | None = None  # an earlier run, which nothing was said of yet; None: nothing was asked
         self._counting = threading.Lock()
         self._refused: dict[str, int] = {}  # the status of each query that was refused when it was sent alone
 
@@ -171,10 +171,10 @@ class HttpSuspect(Suspect):
             places = {
                 query: place for place, query in enumerate(queries) if not self.ledger.knows(query, scores=scores)
             }
-            if self._earlier is None:
-                self._earlier = len(self.ledger)
-            if self._earlier and places:
-                self._earlier = 0  # say it once
+            if self._resumes is None:
+                self._resumes = len(self.ledger) > 0
+            if self._resumes and places:
+                self._resumes = False  # say it once
                 logger.warning("%s: continues the run whose answers are in %s", self.identity, self.ledger.place)
             missing = sorted(places.values())
             batches = [missing[start : start + self.batch_size] for start in range(0, len(missing), self.batch_size)]
