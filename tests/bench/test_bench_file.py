@@ -21,7 +21,7 @@ BENCHES = {
     "cifar10-small": "146ade02a787fb38",
     "cifar10-small-contrast": "39af89ee612c00d3",
     "cifar10-small-evasion": "306fb493294ad323",
-    "cifar10-small-evidence": "20a12e3d9c68b217",
+    "cifar10-small-evidence": "85f9636a2f4c8dab",
     "cifar10": "d5433c8d870ef29f",
     "series": "ee3b6da90432c340",
     "control-charts": "a8ce28714bde5432",
