@@ -18,13 +18,14 @@ from modelprint.core.errors import UsageError
 from modelprint.nn.loading import load_model
 from modelprint.ownership.fingerprint import WEIGHTS, Fingerprint
 from modelprint.ownership.weights import reference
+from modelprint.schemes import SCHEMES
 from modelprint.zoo.building import FIRST
 from modelprint.zoo.design import slug
 from modelprint.zoo.population import load
 from modelprint.zoo.store import Store as ZooStore
 
 REFERENCES = "references"  # of weights, which fingerprints in a repository lack
-_QUERIES, _POOL = "queries.json", "pool.json"
+_QUERIES, _LABELS, _POOL = "queries.json", "labels.json", "pool.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,19 +78,21 @@ class BenchRecording:
             self.planned.bench, self.planned.plan, zoo_folder=zoo, folder=zoo, jobs=self.jobs,
             trust_code=self.trust_code, progress=self.progress,
         )  # fmt: skip
-        places = [Store(zoo).fingerprint(enrolment.identity) for enrolment in enrolments]
-        queries, others = zoo / SHEETS / _QUERIES, zoo / SHEETS / _POOL
+        queries, labels, others = (zoo / SHEETS / name for name in (_QUERIES, _LABELS, _POOL))
+        scored, labelled = _by_reading(enrolments, zoo)
         evaded = {}
         for evasion, names in _behind(self.planned, zoo).items():
             evaded[evasion] = zoo / SHEETS / f"behind-{slug(evasion)}.json"
             if not evaded[evasion].is_file():
                 write_sheet(evaded[evasion], names, evasion=evasion)
         if not queries.is_file():
-            write_sheet(queries, [place.name for place in places])
+            write_sheet(queries, scored)
+            if labelled:
+                write_sheet(labels, labelled, labels=True, but=read_sheet(queries).hashes)
         if not others.is_file() and self.pool is not None:
             write_sheet(others, (), self.pool, but=read_sheet(queries).hashes)
         return BenchRecorder(
-            sheets=tuple(path for path in (queries, others, *evaded.values()) if path.is_file()),
+            sheets=tuple(path for path in (queries, labels, others, *evaded.values()) if path.is_file()),
             holdout=self.planned.plan.measured_on,
             evasions=tuple(evaded),
             references=self._references(enrolments),
@@ -120,6 +123,17 @@ class BenchRecording:
         return (
             beside if beside.is_file() else self.zoo / REFERENCES / f"{held.removeprefix('sha256:')[:32]}.safetensors"
         )
+
+
+def _by_reading(enrolments: Sequence[Enrolment], zoo: Path) -> tuple[list[str], list[str]]:
+    """The folders of the fingerprints whose schemes read scores, and of those whose schemes read labels alone."""
+    scored: list[str] = []
+    labelled: list[str] = []
+    for enrolment in enrolments:
+        scheme = SCHEMES[enrolment.scheme](**enrolment.parameters)
+        reads_scores = scheme.lost_with_labels is not None or scheme.transductive
+        (scored if reads_scores else labelled).append(Store(zoo).fingerprint(enrolment.identity).name)
+    return scored, labelled
 
 
 def _held(place: Path) -> str | None:

@@ -52,6 +52,7 @@ class Sheet(Record):
         fingerprints: folders, beside the sheet's own, whose queries and plain inputs stand on it.
         data: further inputs, a data reference.
         evasion: behind which models answer; None: plainly.
+        labels: whether of every answer the top-1 label alone is kept, as a score of 1.
         hashes: of all inputs as they are sent, each once, in their order.
     """
 
@@ -59,6 +60,7 @@ class Sheet(Record):
     fingerprints: tuple[str, ...] = ()
     data: str | None = None
     evasion: str | None = None
+    labels: bool = False
     hashes: tuple[str, ...]
 
 
@@ -123,10 +125,12 @@ def _respondent(model: Normalized) -> Respondent:
 
 
 def _answers(model: Normalized, sheet: Path) -> Float[np.ndarray, "n classes"]:
-    """Scores, float16, plainly or behind the sheet's evasion."""
-    evasion = read_sheet(sheet).evasion or NONE
-    scores = _respondent(model).behind(evasion).ask(inputs_of(sheet), access=Access.SCORES).scores
+    """Scores, float16, plainly or behind the sheet's evasion; of a sheet of labels 1 for the top class, else 0."""
+    read = read_sheet(sheet)
+    scores = _respondent(model).behind(read.evasion or NONE).ask(inputs_of(sheet), access=Access.SCORES).scores
     assert scores is not None
+    if read.labels:
+        return np.eye(scores.shape[1], dtype=np.float16)[scores.argmax(axis=1)]
     return scores.astype(np.float16)
 
 
@@ -221,10 +225,11 @@ def write_sheet(
     data: str | None = None,
     *,
     evasion: str | None = None,
+    labels: bool = False,
     but: Sequence[str] = (),
 ) -> Sheet:
     """Write the sheet of some fingerprints and data, each input once; those with the hashes `but` are left out."""
-    sheet = Sheet(fingerprints=tuple(fingerprints), data=data, evasion=evasion, hashes=())
+    sheet = Sheet(fingerprints=tuple(fingerprints), data=data, evasion=evasion, labels=labels, hashes=())
     known = dict.fromkeys(value for value in _unique(sheet, path) if value not in set(but))
     sheet = sheet.model_copy(update={"hashes": tuple(known)})
     write_text(path, sheet.model_dump_json(by_alias=True) + "\n")

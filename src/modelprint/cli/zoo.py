@@ -10,6 +10,7 @@ from rich.table import Table
 
 from modelprint.cli.console import out, print_table, progress, say
 from modelprint.cli.options import Format
+from modelprint.core.errors import UsageError
 
 if TYPE_CHECKING:
     from modelprint.zoo import Status, Step
@@ -26,6 +27,7 @@ def build(
     jobs: int = 1,
     folder: Path | None = None,
     only: list[str] | None = None,
+    records: str | None = None,
     device: str = "cpu",
     trust_code: Annotated[bool, Parameter(negative="")] = False,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
@@ -43,6 +45,9 @@ def build(
         Where the models are kept; the zoo's own place unless given.
     only
         Parts to make: shadow, calibration, test; sources are made in any case.
+    records
+        The benchmark whose queries every model answers when it is made: its name, or a TOML file. Unless given, the
+        plan's own, if it has one. A folder holds the records of one benchmark.
     device
         auto, cpu, cuda, cuda:N or mps; only the CPU makes the same weights everywhere.
     trust_code
@@ -65,15 +70,23 @@ def build(
             report(f"models ({step.failed} failed)", step.done, step.total)
 
         def recording() -> Recording | None:
-            if plan.records is None:
+            chosen = records or plan.records
+            if chosen is None:
                 return None
             from modelprint.bench import bench_of
             from modelprint.bench.recorder import BenchRecording
 
+            planned = bench_of(chosen)
+            if planned.plan.identity != plan.identity:
+                raise UsageError(f"the benchmark {chosen} is of the zoo {planned.plan.name}, not of {plan.name}")
             return BenchRecording(
-                planned=bench_of(plan.records), zoo=place, pool=plan.pool, jobs=jobs, trust_code=trust_code,
+                planned=planned,
+                zoo=place,
+                pool=plan.pool if records is None else None,
+                jobs=jobs,
+                trust_code=trust_code,
                 progress=report,
-            )  # fmt: skip
+            )
 
         state = make(
             plan,
