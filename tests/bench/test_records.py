@@ -17,6 +17,7 @@ from modelprint.bench.recorder import BenchRecording
 from modelprint.bench.records import read_record
 from modelprint.bench.running import run
 from modelprint.bench.tables import tables_of
+from modelprint.cli.app import run as command
 from modelprint.core.errors import IntegrityError
 from modelprint.core.identity import digest_file
 from modelprint.data.splits import load_data
@@ -110,7 +111,7 @@ BENCH = Bench(
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
+def plans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("plan")
     package = folder / "tiny_public_weights"
     package.mkdir()
@@ -124,7 +125,12 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
     (folder / "tuned.toml").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        yield plan_of(str(folder / "tuned.toml"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def plan(plans: Path) -> Plan:
+    return plan_of(str(plans / "tuned.toml"))
 
 
 def recorded(plan: Plan, folder: Path) -> zoo.Status:
@@ -175,6 +181,15 @@ def test_a_record_holds_what_the_model_answers(plan: Plan, built: Path) -> None:
     (lineage,) = record.lineage.values()
     assert lineage.score is not None
     assert lineage.weights
+
+
+def test_of_answers_that_no_scheme_reads_scores_of_the_label_alone_is_kept(plan: Plan, built: Path) -> None:
+    model = next(model for model in zoo.load(plan, folder=built) if model.id == "test-source-1-ftal")
+    assert model.record is not None
+    held = read_record(model.record).scores["labels"]
+    assert len(held) > 10
+    assert set(np.unique(held)) == {0, 1}
+    assert (held.sum(axis=1) == 1).all()
 
 
 def test_what_fingerprints_are_made_of_is_recorded_first(plan: Plan, built: Path) -> None:
@@ -256,3 +271,19 @@ def test_a_damaged_record_is_said(built: Path, tmp_path: Path) -> None:
     np.savez(path, scores=np.zeros(3))
     with pytest.raises(IntegrityError, match=r"damaged\.npz is no record of a model"):
         read_record(path)
+
+
+def test_another_benchmark_than_the_plans_own_is_recorded(
+    plans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = 'name = "other"\nzoo = "tuned.toml"\nbudgets = [10]\nseeds = [0]\n[[contenders]]\nschemes = ["zest"]\n'
+    (plans / "other.toml").write_text(text)
+    build = ["zoo", "build", str(plans / "tuned.toml"), "--folder", str(tmp_path), "--only", "shadow"]
+    assert command([*build, "--records", str(plans / "other.toml")]) == 0
+    records = sorted((tmp_path / "records").iterdir())
+    assert len(records) == 7  # two checkpoints, a partner, the source, a surrogate, two siblings
+    held = read_record(records[0]).scores
+    assert set(held) == {"queries"}  # those of Zest, which reads scores; no pool
+    assert len(np.unique(held["queries"])) > 2
+    assert command([*build, "--records", "digits"]) == 2
+    assert "the benchmark digits is of the zoo digits, not of tuned" in capsys.readouterr().err

@@ -87,12 +87,11 @@ class BenchRecording:
                 write_sheet(evaded[evasion], names, evasion=evasion)
         if not queries.is_file():
             write_sheet(queries, scored)
-            if labelled:
-                write_sheet(labels, labelled, labels=True, but=read_sheet(queries).hashes)
+            write_sheet(labels, labelled, labels=True, but=read_sheet(queries).hashes)
         if not others.is_file() and self.pool is not None:
             write_sheet(others, (), self.pool, but=read_sheet(queries).hashes)
         return BenchRecorder(
-            sheets=tuple(path for path in (queries, labels, others, *evaded.values()) if path.is_file()),
+            sheets=tuple(path for path in (queries, labels, others, *evaded.values()) if _asks(path)),
             holdout=self.planned.plan.measured_on,
             evasions=tuple(evaded),
             references=self._references(enrolments),
@@ -123,6 +122,11 @@ class BenchRecording:
         return (
             beside if beside.is_file() else self.zoo / REFERENCES / f"{held.removeprefix('sha256:')[:32]}.safetensors"
         )
+
+
+def _asks(sheet: Path) -> bool:
+    """Whether inputs stand on a sheet."""
+    return sheet.is_file() and bool(read_sheet(sheet).hashes)
 
 
 def _by_reading(enrolments: Sequence[Enrolment], zoo: Path) -> tuple[list[str], list[str]]:

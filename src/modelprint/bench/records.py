@@ -130,7 +130,7 @@ def _answers(model: Normalized, sheet: Path) -> Float[np.ndarray, "n classes"]:
     scores = _respondent(model).behind(read.evasion or NONE).ask(inputs_of(sheet), access=Access.SCORES).scores
     assert scores is not None
     if read.labels:
-        return np.eye(scores.shape[1], dtype=np.float16)[scores.argmax(axis=1)]
+        scores = np.eye(scores.shape[1])[scores.argmax(axis=1)]
     return scores.astype(np.float16)
 
 
