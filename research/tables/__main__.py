@@ -147,7 +147,8 @@ def _evasion() -> Texts:
 def _siblings() -> Texts:
     by_lineage = {"shared part": shared_part(), "siblings by tuning": by_tuning(), "ranking": ranking()}
     transfer = {"transfer": of_zoo("transfer"), "transfer aims": aims(), "transfer kinds": called_by_kind()}
-    return {**by_lineage, **transfer, "transfer relations": relations(), "transfer evaded": behind_evasions()}
+    later = {"transfer field": of_zoo("transfer-field"), "transfer field kinds": called_by_kind("transfer-field")}
+    return {**by_lineage, **transfer, **later, "transfer relations": relations(), "transfer evaded": behind_evasions()}
 
 
 def _reach() -> Texts:

@@ -24,9 +24,9 @@ LEAST_AUC, LEAST_FOUND = 0.99, 0.9
 MISSING = "Not measured yet."
 
 
-def called_by_kind() -> str:
+def called_by_kind(name: str = "transfer") -> str:
     """How many independent models of each kind each scheme calls derived, of how many."""
-    results = _results()
+    results = _results(name)
     if results is None:
         return MISSING
     found = next(one for one in tables_of(results) if one.title.endswith("by kind"))
@@ -143,6 +143,6 @@ def _met(reached: bool) -> str:
     return "met" if reached else "**not met**"
 
 
-def _results() -> Results | None:
-    path = RESULTS / "transfer.json"
+def _results(name: str = "transfer") -> Results | None:
+    path = RESULTS / f"{name}.json"
     return find_results(str(path)) if path.exists() else None
