@@ -10,7 +10,7 @@ from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.results.records import ALL, Figure, Results, Row
 from modelprint.stats.intervals import clopper_pearson
-from research.tables.field_tables import group_of, mean, table
+from research.tables.field_tables import group_of, mean, met, table
 
 FROM_WEIGHTS = ("fine-tuning", "pruning", "adversarial", "removal", "quantisation", "noise", "permutation")
 KINDS = ("SAST", "SADT", "DAST", "DADT", "SHARED")
@@ -45,7 +45,7 @@ def _hidden_and_mixed() -> Iterable[tuple[str, str]]:
     least = min(one["tpr_at_1"] for one in hidden)
     yield (
         "weights: T1%F 1.00 in every family, channels permuted and rescaled",
-        f"{least:.2f} in the worst family; {_share(found, n)} called derived, {_met(least >= 1)}",
+        f"{least:.2f} in the worst family; {_share(found, n)} called derived, {met(least >= 1)}",
     )
     for partner in dict.fromkeys(one["with"] for one in study["soups"]):
         half = [one["score"] for one in study["soups"] if one["with"] == partner and one["share"] >= 0.5]
@@ -69,7 +69,7 @@ def _together(results: Results) -> Iterable[tuple[str, str]]:
     yield "auto, files: the verdict finds >= .92", _judged(files, "tpr_verdict", 0.92)
     for kind, (derived, n) in _called_derived(results, "auto", "weights", 400).items():
         if n:
-            yield f"auto, files: FPR <= .05, {kind}", f"{_share(derived, n)}, {_met(derived <= 0.05 * n)}"
+            yield f"auto, files: FPR <= .05, {kind}", f"{_share(derived, n)}, {met(derived <= 0.05 * n)}"
     labels, contrast = (
         group_of(results, scheme, "labels", budget, ALL) for scheme, budget in (("auto", 400), ("contrast", 200))
     )
@@ -102,20 +102,20 @@ def _large() -> Iterable[tuple[str, str]]:
     least = min(row["score"] for row in copies)
     yield (
         "EfficientNet-Lite0: int8, pruned, fine-tuned and ONNX forms derived",
-        f"score {least:.2f} or more, p = {max(row['p_value'] for row in copies):.3f}, {_met(derived)}",
+        f"score {least:.2f} or more, p = {max(row['p_value'] for row in copies):.3f}, {met(derived)}",
     )
     others = [rows[name] for name in ("efficientnet-lite1", "efficientnet-lite2")]
     apart = all(row["p_value"] is None or row["p_value"] > 0.05 for row in others)
     said = "; ".join("cannot be compared" if row["score"] is None else f"p = {row['p_value']:.2f}" for row in others)
-    yield "EfficientNet-Lite1, Lite2: not shown, or not comparable", f"{said}, {_met(apart)}"
+    yield "EfficientNet-Lite1, Lite2: not shown, or not comparable", f"{said}, {met(apart)}"
     speed: dict[str, Any] = json.loads((RESULTS / "lineage_speed.json").read_text())
     seconds = max(row["seconds"] for row in speed["rows"])
     spent = max(row["processor_seconds"] for row in speed["rows"])
     memory = max(row["mebibytes_above_two_weights"] for row in speed["rows"])
-    met = _met(seconds <= 20 and memory <= 1024)
+    within = met(seconds <= 20 and memory <= 1024)
     yield (
         "weights: two files of 100 million parameters in <= 20 s, <= 1 GiB above a pair of tensors",
-        f"{seconds:.0f} s ({spent:.0f} s of processor time), {memory:.0f} MiB, {met}",
+        f"{seconds:.0f} s ({spent:.0f} s of processor time), {memory:.0f} MiB, {within}",
     )
 
 
@@ -125,13 +125,9 @@ def _judged(group: Sequence[Row], figure: Figure, aim: float) -> str:
         return "not measured"
     ends = [row.intervals[figure] for row in group if figure in row.intervals]
     interval = f" ({min(one.low for one in ends):.2f}-{max(one.high for one in ends):.2f})" if ends else ""
-    return f"{value:.3f}{interval}, {_met(value >= aim - 1e-9)}"
+    return f"{value:.3f}{interval}, {met(value >= aim - 1e-9)}"
 
 
 def _share(count: int, n: int) -> str:
     ends = clopper_pearson(count, n)
     return f"{count} of {n} ({ends.low:.3f}-{ends.high:.3f})"
-
-
-def _met(yes: bool) -> str:
-    return "met" if yes else "**not met**"

@@ -197,6 +197,11 @@ def origin(results: Results) -> str:
     return f"({provenance['date']}, revision {provenance['revision']}, torch {provenance['versions']['torch']}.)"
 
 
+def met(reached: bool) -> str:
+    """What a table says of an aim."""
+    return "met" if reached else "**not met**"
+
+
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

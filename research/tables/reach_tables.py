@@ -14,6 +14,7 @@ from modelprint.bench.rows import rows_of
 from modelprint.results.records import ALL, Figure, Results, Row
 from modelprint.results.studies import EarlyStudy
 from modelprint.stats.intervals import clopper_pearson
+from research.tables.field_tables import met
 
 ZOOS = ("fashion", "cifar10-small")
 SCHEME = "contrast"
@@ -125,7 +126,7 @@ def _early(zoo: str) -> Iterable[tuple[str, str]]:
     models = study.p_values[0].models
     yield (
         "p-values of held-out models no smaller than uniform",
-        f"at most {alpha}: {share.share:.3f} ({share.low:.3f}-{share.high:.3f}) of {models}, {_met(within)}",
+        f"at most {alpha}: {share.share:.3f} ({share.low:.3f}-{share.high:.3f}) of {models}, {met(within)}",
     )
     groups = [group for source in study.early for group in source.groups]
     for label, chosen in (
@@ -137,12 +138,12 @@ def _early(zoo: str) -> Iterable[tuple[str, str]]:
             ends = clopper_pearson(derived, n)
             yield (
                 f"FPR under early stopping <= .05: {label}",
-                f"{derived} of {n} ({ends.low:.3f}-{ends.high:.3f}), {_met(derived <= 0.05 * n)}",
+                f"{derived} of {n} ({ends.low:.3f}-{ends.high:.3f}), {met(derived <= 0.05 * n)}",
             )
     changed = sum(source.verdicts_changed_by_stopping for source in study.early)
     yield (
         "no verdict changed by stopping",
-        f"{changed} of {sum(group.models for group in groups)}, {_met(changed == 0)}",
+        f"{changed} of {sum(group.models for group in groups)}, {met(changed == 0)}",
     )
     plain = [
         [group for group in source.groups if not group.third_party and group.name in PLAIN] for source in study.early
@@ -154,7 +155,7 @@ def _early(zoo: str) -> Iterable[tuple[str, str]]:
     factors = [200 / queries for queries in asked]
     yield (
         "200 over the mean queries of plain copies, >= 5",
-        f"{median(factors):.1f} ({min(factors):.1f}-{max(factors):.1f} over sources), {_met(median(factors) >= 5)}",
+        f"{median(factors):.1f} ({min(factors):.1f}-{max(factors):.1f} over sources), {met(median(factors) >= 5)}",
     )
 
 
@@ -203,17 +204,13 @@ def _all(rows: Iterable[Row]) -> Row:
 
 def _judged(row: Row, figure: Figure, aim: float, *, digits: int = 2) -> str:
     value = getattr(row, figure)
-    return f"{_value(row, figure, digits=digits)}, {_met(value >= aim - 1e-9)}"
+    return f"{_value(row, figure, digits=digits)}, {met(value >= aim - 1e-9)}"
 
 
 def _value(row: Row, figure: Figure, *, digits: int = 2) -> str:
     ends = row.intervals.get(figure)
     text = f"{getattr(row, figure):.{digits}f}"
     return text if ends is None else f"{text} ({ends.low:.{digits}f}-{ends.high:.{digits}f})"
-
-
-def _met(yes: bool) -> str:
-    return "met" if yes else "**not met**"
 
 
 def _markdown(lines: list[list[str]]) -> str:

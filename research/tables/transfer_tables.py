@@ -15,7 +15,7 @@ from modelprint.bench.tables import tables_of
 from modelprint.results.records import Results, Run
 from modelprint.stats.intervals import clopper_pearson
 from modelprint.stats.roc import auc
-from research.tables.field_tables import table
+from research.tables.field_tables import met, table
 
 KINDS = {"SHARED": "siblings", "COPY": "third-party copies", "OTHER": "from another checkpoint", "DADT": "from scratch"}
 AUTO = "auto"
@@ -76,20 +76,20 @@ def aims() -> str:
         [
             "lineage: every copy made from weights above all but 1 % of siblings",
             _share(above),
-            _met(above[0] == above[1]),
+            met(above[0] == above[1]),
         ],
-        ["residual, 200 queries: AUC >= .99 for these, all independent models", f"{area:.4f}", _met(area >= LEAST_AUC)],
+        ["residual, 200 queries: AUC >= .99 for these, all independent models", f"{area:.4f}", met(area >= LEAST_AUC)],
     ]
     for truth in ("made from weights", "extracted"):
         found = _counted([_called(results, run, truth) for run in verdicts])
         if truth == FROM_WEIGHTS:
-            lines.append([f"auto: >= {LEAST_FOUND} called derived, {truth}", _share(found), _met(_reached(found))])
+            lines.append([f"auto: >= {LEAST_FOUND} called derived, {truth}", _share(found), met(_reached(found))])
         else:
             lines.append([f"auto: called derived, {truth}", _share(found), "no aim"])
     for truth in ("sibling", "third-party copy", "other checkpoint", "from scratch"):
         accused = _counted([_called(results, run, truth) for run in verdicts])
-        met = _met(accused[0] <= results.alpha * accused[1])
-        lines.append([f"auto: at most {results.alpha:g} called derived, {truth}", _share(accused), met])
+        within = met(accused[0] <= results.alpha * accused[1])
+        lines.append([f"auto: at most {results.alpha:g} called derived, {truth}", _share(accused), within])
     return table(["aim", "measured: of how many, over both sources (95 % interval)", ""], lines)
 
 
@@ -137,10 +137,6 @@ def _share(counted: tuple[int, int]) -> str:
     count, n = counted
     interval = clopper_pearson(count, n)
     return f"{count} of {n}, {count / n:.2f} ({interval.low:.2f}-{interval.high:.2f})"
-
-
-def _met(reached: bool) -> str:
-    return "met" if reached else "**not met**"
 
 
 def _results(name: str = "transfer") -> Results | None:
