@@ -26,6 +26,7 @@ BENCHES = {
     "series": "ee3b6da90432c340",
     "control-charts": "a8ce28714bde5432",
     "transfer": "0ae120c61ab21c7c",
+    "transfer-field": "1040fd6db6c42eed",
     "vector": "9f70cf6dc642901f",
     "text": "318707228229acf8",
     "text-swaps": "361fcb2dbc0b1856",
