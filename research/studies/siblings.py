@@ -39,7 +39,7 @@ from modelprint.stats.intervals import clopper_pearson
 from modelprint.stats.roc import auc, tpr_at_fpr
 from modelprint.zoo.plan import Plan
 from modelprint.zoo.population import ZooModel, load
-from modelprint.zoo.recipes import Theft
+from modelprint.zoo.recipes import Entry, Theft
 
 ALPHA = 0.05
 COUNTS = (19, 20, 39, 40)  # of calibration siblings
@@ -124,14 +124,14 @@ def _lineages(field: Field) -> list[Enrolment]:
 
 def _counts(model: ZooModel, plan: Plan) -> bool:
     """Whether a model is anybody's suspect: public checkpoints are not, the attacker's own sibling is."""
-    return model.part != "base" or bool(_tuning(model, plan))
+    return model.part != "base" or bool(tuning_of(model.entry, plan))
 
 
 def _with(score: float | None, model: ZooModel, plan: Plan) -> Scored:
     recipe = model.entry.recipe
     init = recipe.others.get("init") if isinstance(recipe, Theft) else None
     elsewhere = model.kind == "OTHER" or (init is not None and init not in _parents(plan))
-    return Scored(model=model, tuning=_tuning(model, plan), elsewhere=elsewhere, score=score)
+    return Scored(model=model, tuning=tuning_of(model.entry, plan), elsewhere=elsewhere, score=score)
 
 
 def _parents(plan: Plan) -> set[str]:
@@ -139,9 +139,9 @@ def _parents(plan: Plan) -> set[str]:
     return {source.recipe.source for source in plan.sources if isinstance(source.recipe, Theft)}
 
 
-def _tuning(model: ZooModel, plan: Plan) -> str:
+def tuning_of(entry: Entry, plan: Plan) -> str:
     """How a model was tuned from the sources' checkpoint; "" where it was not."""
-    recipe = model.entry.recipe
+    recipe = entry.recipe
     if not isinstance(recipe, Theft) or recipe.source not in _parents(plan):
         return ""
     start, stop = recipe.data.partition("[")[2].rstrip("]").split(":")

@@ -35,7 +35,7 @@ from research.tables.sibling_tables import by_tuning, ranking, shared_part
 from research.tables.swap_tables import swaps
 from research.tables.theory_tables import certificates, e_values, moved, simulations
 from research.tables.thief_tables import paid
-from research.tables.transfer_tables import aims, behind_evasions, called_by_kind, relations
+from research.tables.transfer_tables import aims, behind_evasions, called_by_kind, called_by_tuning, relations
 from research.tables.uap_halves_table import halves
 from research.tables.uap_tables import studies
 from research.tables.zoo_tables import called_derived, hours, zoo_rates
@@ -148,6 +148,7 @@ def _siblings() -> Texts:
     by_lineage = {"shared part": shared_part(), "siblings by tuning": by_tuning(), "ranking": ranking()}
     transfer = {"transfer": of_zoo("transfer"), "transfer aims": aims(), "transfer kinds": called_by_kind()}
     later = {"transfer field": of_zoo("transfer-field"), "transfer field kinds": called_by_kind("transfer-field")}
+    later["transfer tunings"] = called_by_tuning()
     return {**by_lineage, **transfer, **later, "transfer relations": relations(), "transfer evaded": behind_evasions()}
 
 

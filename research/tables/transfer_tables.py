@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -15,6 +16,8 @@ from modelprint.bench.tables import tables_of
 from modelprint.results.records import Results, Run
 from modelprint.stats.intervals import clopper_pearson
 from modelprint.stats.roc import auc
+from modelprint.zoo.plans import plan_of
+from research.studies.siblings import tuning_of
 from research.tables.field_tables import met, table
 
 KINDS = {"SHARED": "siblings", "COPY": "third-party copies", "OTHER": "from another checkpoint", "DADT": "from scratch"}
@@ -32,6 +35,30 @@ def called_by_kind(name: str = "transfer") -> str:
     found = next(one for one in tables_of(results) if one.title.endswith("by kind"))
     head = [KINDS.get(column, column) for column in found.columns]
     return table(head, [list(row) for row in found.rows])
+
+
+def called_by_tuning() -> str:
+    """How many siblings each scheme calls derived, by how they were tuned; both benchmarks, most queries."""
+    plan = plan_of("transfer")
+    tunings = {entry.id: tuning_of(entry, plan) for entry in plan.entries}
+    calibrating = {name for model, name in tunings.items() if model.startswith("calibration-shared")}
+    tested = list(dict.fromkeys(name for model, name in tunings.items() if model.startswith("test-shared")))
+    lines = []
+    for results in filter(None, map(_results, ("transfer", "transfer-field"))):
+        for row in next(one for one in tables_of(results) if one.title.endswith("by kind")).rows:
+            called: Counter[str] = Counter()
+            judged: Counter[str] = Counter()
+            access = "labels" if row[1] == "either" else str(row[1])
+            for run in _runs(results, str(row[0]), access, int(str(row[2]).replace(",", ""))):
+                for model in run.scores:
+                    name, derived = tunings.get(model, ""), run.derived(model)
+                    if model.startswith("test-shared") and derived is not None:
+                        judged[name] += 1
+                        called[name] += derived
+            lines.append([results.name, *map(str, row[:3]), *(f"{called[name]} of {judged[name]}" for name in tested)])
+    lines.sort(key=lambda line: (line[0], -sum(int(cell.split()[0]) for cell in line[4:])))
+    head = [f"{name} (as those that calibrate)" if name in calibrating else name for name in tested]
+    return table(["benchmark", "scheme", "access", "budget", *head], lines)
 
 
 def relations() -> str:
