@@ -46,7 +46,7 @@ from modelprint.zoo.population import ZooModel, load
 
 WORTH = 0.85
 BUDGETS = (50, 100, 200)
-SEEDS, SCORED_SEEDS = range(5), range(2)
+SEEDS = range(5)
 SCORED = 1500  # of the images: as many as scores are kept of
 SCORES = "scores"
 ATTACKS: dict[str, tuple[str, dict[str, str]]] = {
@@ -148,8 +148,8 @@ def main() -> None:
     scored = with_scores(table, scores)
     rows = [
         *judged(table, ANSWER_SCHEMES, BUDGETS, SEEDS),
-        *(row | {"images": SCORED} for row in judged(scored, ("contrast", "rarest"), (100,), SCORED_SEEDS)),
-        *(row | {"images": SCORED} for row in judged(scored, SCORED_SCHEMES, (100,), SCORED_SEEDS)),
+        *(row | {"images": SCORED} for row in judged(scored, ("contrast", "rarest"), (100,), SEEDS)),
+        *(row | {"images": SCORED} for row in judged(scored, SCORED_SCHEMES, (100,), SEEDS)),
     ]
     counts = {"models": len(table.ids), "images": table.images, "sources": len(table.sources)}
     write_result(

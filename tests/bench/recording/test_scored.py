@@ -9,7 +9,7 @@ import pytest
 
 from modelprint.bench.answers import AnswerTable, judge, read_tables
 from modelprint.bench.answers.schemes import Evidence
-from modelprint.bench.answers.scored import SCORED_SCHEMES, ScoredEvidence
+from modelprint.bench.answers.scored import SCORED_SCHEMES, ScoredEvidence, telling
 from modelprint.core.errors import DataError, UsageError
 from modelprint.core.suspect import Answers
 from modelprint.results.records import Results
@@ -63,13 +63,15 @@ def test_residual_is_the_scheme_of_verify() -> None:
             source=source.argmax(1), truth=TRUTH, others=np.zeros((0, INPUTS), int), parents=np.zeros(0, int), budget=50
         ),
         source=answers_of(source),
-        references=tuple(map(answers_of, references)),
+        references=tuple((answers_of(one),) for one in references),
         calibration=tuple(map(answers_of, calibration)),
         alpha=0.05,
     )
     decision = SCORED_SCHEMES["residual"](evidence, np.random.default_rng(5)).decide(answers_of(suspect))
-    asked = np.random.default_rng(5).permutation(INPUTS)[:50]
     scheme, read = Residual(), Reading().table
+    order = np.random.default_rng(5).permutation(INPUTS)
+    spread = np.stack([read(one.astype(np.float32)) for one in references]).var(axis=0).sum(axis=1)
+    asked = order[np.argsort(-np.round(spread, 9)[order], kind="stable")][:50]
     logits = [logits.astype(np.float32)[asked] for logits in (*references, suspect, *calibration)]
     expected = partial_correlations(
         np.stack([read(one) for one in logits]), read(source.astype(np.float32)[asked]),
@@ -105,11 +107,60 @@ def test_too_few_calibration_models_leave_scores_and_no_verdict(tmp_path: Path) 
 
 def test_one_model_of_a_family_calibrates(tmp_path: Path) -> None:
     table = read_tables([zoo(tmp_path / "own", families=3, copies=3)])
-    assert len(table.scored_answers(np.arange(len(table.ids)))) == 3
+    families = table.scored_families(np.arange(len(table.ids)))
+    assert [len(family) for family in families] == [4, 4, 4]
     first = table.answers(int(table.families[0][0]))
-    np.testing.assert_array_equal(table.scored_answers(np.array([3, 0, 1]))[0].labels, first.labels)
+    np.testing.assert_array_equal(table.scored_families(np.array([3, 0, 1]))[0][0].labels, first.labels)
     assert first.scores is not None
     assert first.scores.shape == (INPUTS, CLASSES)
+
+
+def test_the_least_faithful_copies_of_a_family_stand_first(tmp_path: Path) -> None:
+    whole = founder(0)
+    kept = {"a-few": 5, "b-most": 55, "c-half": 30}  # answers as the founder's, of 60 or more
+    logits = {"s": whole}
+    for name, count in kept.items():
+        logits[name] = np.concatenate([whole[:count], np.roll(whole[count:], 1, axis=1)])
+    (family,) = read_tables([table_of(tmp_path / "t", logits, dict.fromkeys(kept, "s"))]).scored_families(np.arange(4))
+    agreeing = [int((one.labels == whole.argmax(1)).sum()) for one in family]
+    assert agreeing[0] == INPUTS
+    assert agreeing[1:] == sorted(agreeing[1:])
+    assert agreeing[1] < agreeing[3] < INPUTS
+
+
+def test_queries_tell_families_apart_and_not_a_model_from_its_copies() -> None:
+    rows = np.tile([3.0, 1.0, -1.0, -3.0], (4, 1))
+    one, other, copy = rows.copy(), rows.copy(), rows.copy()
+    other[[1, 3]] = other[[1, 3], ::-1]  # two families differ on the second and fourth input
+    copy[[2, 3]] = copy[[2, 3], ::-1]  # and a copy left its source on the third and fourth
+    worth = telling([[answers_of(one), answers_of(copy)], [answers_of(other)]])
+    # variance of +-v: |v|^2 = 1; distance of v and -v, squared: 4
+    np.testing.assert_allclose(worth, [0, 1, -4, -3], atol=1e-9)
+
+
+def test_what_a_crop_does_to_every_model_is_no_likeness() -> None:
+    """Models of one task that see their inputs changed; without their kind among the references copies are lost."""
+    generator = np.random.default_rng(3)
+    change = 4 * generator.normal(size=(INPUTS, CLASSES))
+    families = [(founder(10 + n), founder(10 + n) + change) for n in range(6)]
+    source = founder(0)
+    found = {}
+    for name, references in (("firsts", [family[:1] for family in families]), ("copies, too", families)):
+        evidence = ScoredEvidence(
+            labels=Evidence(
+                source=source.argmax(1), truth=TRUTH, others=np.zeros((0, INPUTS), int), parents=np.zeros(0, int),
+                budget=INPUTS,
+            ),
+            source=answers_of(source),
+            references=tuple(tuple(map(answers_of, family)) for family in references),
+            calibration=tuple(answers_of(founder(30 + number)) for number in range(20)),
+            alpha=0.05,
+        )  # fmt: skip
+        interview = SCORED_SCHEMES["residual"](evidence, np.random.default_rng(5))
+        found[name] = interview.decide(answers_of(source + change)).score
+    assert found["firsts"] is not None
+    assert found["copies, too"] is not None
+    assert found["copies, too"] > found["firsts"] + 0.1
 
 
 def test_what_cannot_be_judged_is_said(tmp_path: Path, table: AnswerTable) -> None:

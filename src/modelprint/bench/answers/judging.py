@@ -125,8 +125,8 @@ def _run(table: AnswerTable, parts: Split, evidence: Evidence, scheme: str, *, s
 def _scored_run(table: AnswerTable, parts: Split, evidence: Evidence, scheme: str, *, seed: int, alpha: float) -> Run:
     """One source, enrolled by one scheme that reads scores, against its copies and the independents.
 
-    One model of each family, its first, is compared against or calibrates: what its relatives share with it would be
-    taken out of it, and out of no suspect.
+    One model of each family, its first, calibrates: what relatives share would be taken out of each of them, and out of
+    no suspect. Those that suspects are compared against are never judged, so that they may be relatives.
     """
     source = table.ids[parts.source]
     started = time.process_time()
@@ -135,8 +135,8 @@ def _scored_run(table: AnswerTable, parts: Split, evidence: Evidence, scheme: st
         ScoredEvidence(
             labels=evidence,
             source=table.answers(parts.source),
-            references=table.scored_answers(parts.selection),
-            calibration=table.scored_answers(parts.calibration),
+            references=table.scored_families(parts.selection),
+            calibration=tuple(family[0] for family in table.scored_families(parts.calibration)),
             alpha=alpha,
         ),
         generator,

@@ -6,7 +6,7 @@ family.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,10 +23,13 @@ from modelprint.ownership.levels import Level
 from modelprint.schemes import SCHEMES
 from modelprint.schemes.auto import Auto
 from modelprint.schemes.base import Queries, ShadowAnswers
+from modelprint.schemes.reading import table
 from modelprint.schemes.residual import LEAST_OTHERS, Residual
 from modelprint.stats.calibration import ranked_by_kind, threshold
 
 DRAW = 2**48  # seeds of torch from a numpy generator
+FRAILEST = 4  # of each family, beside its first: the copies that suspects are compared against
+DECIMALS = 9  # of what queries are chosen by, or the order in which a processor adds would break ties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +39,15 @@ class ScoredEvidence:
     Attributes:
         labels: what schemes that read labels alone may look at.
         source: the enrolled model's answers to all inputs, with scores.
-        references: of models that suspects are compared against, one a family.
+        references: of models that suspects may be compared against, by family: the first one, and those made from it,
+            the least faithful first. None of them is ever judged.
         calibration: of models that set the threshold, one a family.
         alpha: the accepted rate of false accusations.
     """
 
     labels: Evidence
     source: Answers
-    references: tuple[Answers, ...]
+    references: tuple[tuple[Answers, ...], ...]
     calibration: tuple[Answers, ...]
     alpha: float
 
@@ -69,7 +73,11 @@ SCORED_SCHEMES: Registry[ScoredScheme] = Registry("scheme for recorded scores")
 
 @SCORED_SCHEMES.register("residual")
 def residual(evidence: ScoredEvidence, generator: np.random.Generator) -> ScoredInterview:
-    """The partial correlation of scores, given those of all others; queries are drawn, as no surrogates choose them."""
+    """The partial correlation of scores, given those of all others, some of the references' copies among them.
+
+    What a crop, or pruning, does to the scores of every model is no likeness to the source. Queries are those that tell
+    models apart and copies not (`telling`), as no surrogates choose them.
+    """
     level = _Residual.asking(evidence, generator, budget=evidence.labels.budget)
     return ScoredInterview(
         queries=len(level.queries),
@@ -150,6 +158,28 @@ def _together(levels: list[Level], alpha: float) -> Decision:
     )
 
 
+def telling(families: Sequence[Sequence[Answers]]) -> Float[np.ndarray, " n"]:
+    """Of each input: how far the families' firsts lie apart, less how far a first one's copies move from it.
+
+    Both are squared distances in tables of scores: the variance between families, and the mean over copies.
+    """
+    firsts = [table(_scores(family[0])) for family in families]
+    apart = np.var(firsts, axis=0).sum(axis=1)
+    moves = [
+        ((table(_scores(copy)) - first) ** 2).sum(axis=1)
+        for family, first in zip(families, firsts, strict=True)
+        for copy in family[1:]
+    ]
+    moved = np.mean(moves, axis=0) if moves else np.zeros(len(apart))
+    worth: np.ndarray = np.round(apart - moved, DECIMALS)
+    return worth
+
+
+def _scores(answers: Answers) -> Float[np.ndarray, "n classes"]:
+    assert answers.scores is not None
+    return answers.scores
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Residual:
     """The scheme `residual`, enrolled on recorded scores.
@@ -167,10 +197,14 @@ class _Residual:
 
     @classmethod
     def asking(cls, evidence: ScoredEvidence, generator: np.random.Generator, *, budget: int) -> _Residual:
-        """Inputs drawn at random, at most the budget."""
+        """The most telling inputs, at most the budget; drawn at random where there is no second family."""
         import torch
 
-        queries = generator.permutation(len(evidence.labels.truth))[:budget]
+        compared = tuple(family[: 1 + FRAILEST] for family in evidence.references)
+        order = generator.permutation(len(evidence.labels.truth))
+        if len(compared) > 1:  # one family tells nothing apart
+            order = order[np.argsort(-telling(compared)[order], kind="stable")]
+        queries = order[:budget]
         scheme = Residual()
         draw = torch.Generator().manual_seed(int(generator.integers(DRAW)))
         truth = evidence.labels.truth[queries].astype(np.int64)
@@ -178,12 +212,12 @@ class _Residual:
         state = scheme.fit(
             Queries(stored=truth[:, None], labels=truth, group=np.zeros_like(truth)),  # of the inputs it needs none
             source,
-            ShadowAnswers(references=tuple(one.take(queries) for one in evidence.references)),
+            ShadowAnswers(references=tuple(one.take(queries) for family in compared for one in family)),
             draw,
         )
         calibration = [one.take(queries) for one in evidence.calibration]
         shared = CalibrationScores(scheme=scheme, state=state, source=source, calibration=calibration)
-        enough = calibration and len(calibration) + len(evidence.references) > LEAST_OTHERS
+        enough = calibration and len(calibration) + sum(map(len, compared)) > LEAST_OTHERS
         everything = np.ones(len(queries), dtype=bool)
         return cls(
             queries=queries,

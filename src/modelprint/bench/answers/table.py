@@ -82,15 +82,21 @@ class AnswerTable:
         """What a model answered to all inputs, with scores where it gave any."""
         return Answers(labels=self.labels[place].astype(np.int64), scores=self.scores.get(self.ids[place]))
 
-    def scored_answers(self, places: Int[np.ndarray, " k"]) -> tuple[Answers, ...]:
-        """The answers of one model of each family among some that has scores: its first, where that is among them."""
-        scored = [place for place in places.tolist() if self.ids[place] in self.scores]
-        representative: dict[int, int] = {}
-        for place in scored:
-            family = int(self.family_of[place])
-            if family not in representative or place == family:
-                representative[family] = place
-        return tuple(self.answers(place) for place in representative.values())
+    def scored_families(self, places: Int[np.ndarray, " k"]) -> tuple[tuple[Answers, ...], ...]:
+        """The answers of those of some models that have scores, by family.
+
+        Each family's first stands first, where it is among them; then those that keep least of its labels.
+        """
+        members: dict[int, list[int]] = {}
+        for place in (place for place in places.tolist() if self.ids[place] in self.scores):
+            members.setdefault(int(self.family_of[place]), []).append(place)
+        families = []
+        for family, kin in members.items():
+            first = family if family in kin else kin[0]
+            alike = (self.labels[kin] == self.labels[first]).sum(axis=1)
+            frailest = [kin[number] for number in np.argsort(alike, kind="stable") if kin[number] != first]
+            families.append(tuple(self.answers(place) for place in (first, *frailest)))
+        return tuple(families)
 
     def copies(self, source: int) -> Int[np.ndarray, " k"]:
         """The models that were made from a source."""
