@@ -13,9 +13,9 @@ from modelprint.core.errors import UsageError
 # SHA-256 of each benchmark, as it was when benchmarks were Python; fashion and its evasions with what joined since
 BENCHES = {
     "digits": "5f2a4d64adf26055",
-    "fashion": "fdc66496e5e6abfa",
+    "fashion": "3f297ae06a6be7ba",
     "fashion-contrast": "87320359c10332d8",
-    "fashion-evasion": "fd63793ac5dfea6e",
+    "fashion-evasion": "bcd914c8e82d2e84",
     "fashion-scores": "96bf5c771f3178f3",
     "fashion-expect": "b9fc53a599654563",
     "cifar10-small": "146ade02a787fb38",
