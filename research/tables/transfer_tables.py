@@ -45,17 +45,18 @@ def called_by_tuning() -> str:
     tested = list(dict.fromkeys(name for model, name in tunings.items() if model.startswith("test-shared")))
     lines = []
     for results in filter(None, map(_results, ("transfer", "transfer-field"))):
-        for row in next(one for one in tables_of(results) if one.title.endswith("by kind")).rows:
-            called: Counter[str] = Counter()
-            judged: Counter[str] = Counter()
-            access = "labels" if row[1] == "either" else str(row[1])
-            for run in _runs(results, str(row[0]), access, int(str(row[2]).replace(",", ""))):
-                for model in run.scores:
-                    name, derived = tunings.get(model, ""), run.derived(model)
-                    if model.startswith("test-shared") and derived is not None:
-                        judged[name] += 1
-                        called[name] += derived
-            lines.append([results.name, *map(str, row[:3]), *(f"{called[name]} of {judged[name]}" for name in tested)])
+        for scheme, access, budget, *_ in next(one for one in tables_of(results) if one.title.endswith("by kind")).rows:
+            read = "labels" if access == "either" else str(access)
+            runs = _runs(results, str(scheme), read, int(str(budget).replace(",", "")))
+            verdicts = [
+                (tunings[model], derived)
+                for run in runs
+                for model in run.scores
+                if model.startswith("test-shared") and (derived := run.derived(model)) is not None
+            ]
+            judged, called = Counter(name for name, _ in verdicts), Counter(name for name, yes in verdicts if yes)
+            counts = [f"{called[name]} of {judged[name]}" for name in tested]
+            lines.append([results.name, str(scheme), str(access), str(budget), *counts])
     lines.sort(key=lambda line: (line[0], -sum(int(cell.split()[0]) for cell in line[4:])))
     head = [f"{name} (as those that calibrate)" if name in calibrating else name for name in tested]
     return table(["benchmark", "scheme", "access", "budget", *head], lines)

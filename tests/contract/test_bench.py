@@ -97,16 +97,17 @@ def test_adv_tra_beats_the_controls_on_fine_tuned_copies(shown: dict[str, Any]) 
 def test_transfer_has_no_score_where_classes_differ(shown: dict[str, Any]) -> None:
     transferred = {suspect["id"] for suspect in shown["suspects"] if suspect["attack"] == "transfer to 5 classes"}
     assert transferred
-    told = {
+    scores = {
         (one["scheme"], one["access"], one["scores"][name])
         for one in shown["runs"]
         for name in transferred
         if name in one["scores"]
     }
-    assert {scheme for scheme, _, score in told if score is None} >= {"adv-tra", "uap", "contrast", "residual"}
-    needing_none = [(scheme, access, score) for scheme, access, score in told if score is not None]
-    assert {(scheme, access) for scheme, access, _ in needing_none} == {("lineage", "weights")}  # whatever the classes
-    assert all(score > 0.9 for _, _, score in needing_none)
+    unscored = {scheme for scheme, _, score in scores if score is None}
+    assert unscored >= {"adv-tra", "uap", "contrast", "residual"}
+    numbers = [(scheme, access, score) for scheme, access, score in scores if score is not None]
+    assert {(scheme, access) for scheme, access, _ in numbers} == {("lineage", "weights")}  # whatever the classes
+    assert all(score > 0.9 for _, _, score in numbers)
 
 
 @pytest.mark.slow

@@ -144,7 +144,7 @@ def test_what_a_crop_does_to_every_model_is_no_likeness() -> None:
     change = 4 * generator.normal(size=(INPUTS, CLASSES))
     families = [(founder(10 + n), founder(10 + n) + change) for n in range(6)]
     source = founder(0)
-    found = {}
+    score = {}
     for name, references in (("firsts", [family[:1] for family in families]), ("copies, too", families)):
         evidence = ScoredEvidence(
             labels=Evidence(
@@ -157,10 +157,10 @@ def test_what_a_crop_does_to_every_model_is_no_likeness() -> None:
             alpha=0.05,
         )  # fmt: skip
         interview = SCORED_SCHEMES["residual"](evidence, np.random.default_rng(5))
-        found[name] = interview.decide(answers_of(source + change)).score
-    assert found["firsts"] is not None
-    assert found["copies, too"] is not None
-    assert found["copies, too"] > found["firsts"] + 0.1
+        score[name] = interview.decide(answers_of(source + change)).score
+    assert score["firsts"] is not None
+    assert score["copies, too"] is not None
+    assert score["copies, too"] > score["firsts"] + 0.1
 
 
 def test_what_cannot_be_judged_is_said(tmp_path: Path, table: AnswerTable) -> None:
