@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from modelprint.cli.app import run
 from modelprint.console.console import Console
+from modelprint.console.jobs import Job
 from modelprint.core.identity import digest
 from modelprint.screening.records import Screen
 from tests.console.client import TestClient, client_of, ended, post
@@ -171,12 +173,29 @@ def test_no_suspect_no_scan(client: TestClient) -> None:
     assert "no suspect was given" in answer.text
 
 
-def test_a_job_that_waits_can_be_stopped(client: TestClient, world: World) -> None:
+class Held(Job):
+    """Runs until it is let go: what comes after it waits."""
+
+    room = "held"
+
+    def __init__(self) -> None:
+        super().__init__("held")
+        self.let_go = threading.Event()
+
+    def _run(self) -> None:
+        self.let_go.wait(60.0)
+
+
+def test_a_job_that_waits_can_be_stopped(console: Console, client: TestClient, world: World) -> None:
+    held = Held()
+    console.worker.once("held", lambda: held)
     places = [
         post(client, "/scans", {"path": str(world.models), "submission": str(number)}).headers["location"]
         for number in range(2)
     ]
-    stop = places[1].replace("scans", "jobs") + "/stop"
-    assert post(client, stop, {}).headers["location"] == places[1]
-    assert "Stopped." in ended(client, places[1])
-    assert "Verdicts" in ended(client, places[0])
+    stop = places[0].replace("scans", "jobs") + "/stop"
+    assert post(client, stop, {}).headers["location"] == places[0]
+    assert "Stopped." in ended(client, places[0])
+    held.let_go.set()
+    assert "Verdicts" in ended(client, places[1])
+    assert "Stopped." in ended(client, places[0])

@@ -45,6 +45,7 @@ class Job(ABC):
         self._started: float | None = None
         self._ended: float | None = None
         self._stop = threading.Event()
+        self._turn = threading.Lock()  # of starting, or of being stopped before that: one comes first
 
     @abstractmethod
     def _run(self) -> None:
@@ -60,12 +61,13 @@ class Job(ABC):
     @final
     def run(self) -> None:
         """Do the work; an error ends this job alone."""
-        if self._stop.is_set():
+        with self._turn:
+            stopped = self._stop.is_set()
+            self.state = "stopped" if stopped else "running"
+        if stopped:
             self._tidy()
-            self.state = "stopped"
             return
         self._started = time.monotonic()
-        self.state = "running"
         state: JobState = "done"
         try:
             self._run()
@@ -98,9 +100,10 @@ class Job(ABC):
     @final
     def stop(self) -> None:
         """Ask it to stop; it does at the next report."""
-        self._stop.set()
-        if self.state == "waiting":
-            self.state = "stopped"
+        with self._turn:
+            self._stop.set()
+            if self.state == "waiting":
+                self.state = "stopped"
 
     @property
     def ended(self) -> bool:
