@@ -57,7 +57,7 @@ from modelprint.training.loop import predict
 from modelprint.zoo.population import load
 from modelprint.zoo.reference_models.shadows import auto_shadows
 from research.studies.false_claims import ALPHA, BUDGET, TRAJECTORIES, Cast, Modules, cast_of, enrolled
-from research.studies.lineage import NOTHING
+from research.studies.lineage_field import NOTHING
 
 RESULT = "adaptive_thief_fashion.json"
 FIELD = ("contrast", "residual", "adv-tra", "uap", "akh", "lineage")

@@ -42,7 +42,7 @@ from modelprint.stats.calibration import ranked_by_kind
 from modelprint.stats.smoothing import most_certifiable
 from modelprint.training.loop import predict
 from modelprint.zoo.population import ZooModel, load
-from research.studies.lineage import group_of
+from research.studies.lineage_field import group_of
 
 RESULT = "certificate_fashion.json"
 SIGMAS = (0.05, 0.1, 0.2, 0.4, 0.8)

@@ -44,7 +44,7 @@ from modelprint.ownership.opening import opened, scheme_of
 from modelprint.schemes.auto import Auto
 from modelprint.suspects.local import CallableSuspect
 from modelprint.zoo.population import ZooModel, load
-from research.studies.lineage import group_of, interval
+from research.studies.lineage_field import group_of, interval
 
 RESULT = "evidence_levels_fashion.json"
 BUDGET = 400

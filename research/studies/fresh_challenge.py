@@ -21,7 +21,7 @@ from modelprint.schemes import SCHEMES
 from modelprint.stats.calibration import ranked_by_kind, threshold
 from modelprint.zoo.population import ZooModel, load
 from research.studies.false_claims import AIMED, ALPHA, Cast, cast_of, rate, scores
-from research.studies.forged_data import BUDGET, SETTINGS
+from research.studies.forging import BUDGET, SETTINGS
 
 SEEDS = (1, 2, 3, 4, 5)
 

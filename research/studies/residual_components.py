@@ -35,7 +35,7 @@ from modelprint.stats.calibration import ranked_by_kind
 from modelprint.stats.roc import auc, tpr_at_fpr
 from modelprint.training.loop import predict
 from research.studies.fashion_cells import fashion_cells
-from research.studies.lineage import interval
+from research.studies.lineage_field import interval
 
 ALPHA = 0.05
 COMPONENTS = (0, 2, 5, 10, 20, 40, 80)

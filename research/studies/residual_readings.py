@@ -25,7 +25,7 @@ from modelprint.ownership.fingerprint import Fingerprint
 from modelprint.ownership.opening import scheme_of
 from modelprint.training.loop import predict
 from research.studies.fashion_cells import fashion_cells
-from research.studies.lineage import interval
+from research.studies.lineage_field import interval
 
 ALPHA = 0.05
 
