@@ -54,7 +54,7 @@ audit:
 lowest:
 	test -x build/lowest/bin/python || $(PYTHON) -m venv build/lowest
 	build/lowest/bin/pip install --quiet --disable-pip-version-check -c constraints-lowest.txt \
-		-e '.[onnx,serve,ray,evidence]' python-multipart pytest pytest-xdist hypothesis
+		-e '.[onnx,serve,console,ray,evidence,sbom]' pytest pytest-xdist hypothesis sarif-pydantic
 	build/lowest/bin/python -m pytest -q -n 2 --dist worksteal -m 'not (slow or hostile or mlflow or mlserver or imagenet or timm or hf or tensorflow or browser or magika or cuda)' \
 		--ignore tests/test_wheel.py
 

@@ -201,9 +201,22 @@ def main(pages: Sequence[str]) -> None:
 def _fill(name: str, texts: dict[str, str]) -> None:
     page = (DOCS / name).read_text()
     for marker, text in texts.items():
-        pattern = rf"(<!-- {marker} -->\n)(.*?)(?=\n#|\n<!-- |\Z)"
-        page = re.sub(pattern, lambda match, text=text: f"{match[1]}\n{_wrapped(text)}\n", page, flags=re.DOTALL)
+        page = filled(page, marker, text)
     write_text(DOCS / name, page)
+
+
+def filled(page: str, marker: str, text: str) -> str:
+    """A page with a text between a marker and the next heading or marker, in place of what stands there.
+
+    Raises:
+        ValueError: more paragraphs stand there than in the text: somebody wrote below a table.
+    """
+    found = re.search(rf"(?<=<!-- {marker} -->\n)(.*?)(?=\n#|\n<!-- |\Z)", page, flags=re.DOTALL)
+    if found is None:
+        return page
+    if len(found[0].strip().split("\n\n")) > len(text.strip().split("\n\n")):
+        raise ValueError(f"what is written below <!-- {marker} --> would be lost: move it above the marker")
+    return f"{page[: found.start()]}\n{_wrapped(text)}\n{page[found.end() :]}"
 
 
 def _wrapped(text: str) -> str:

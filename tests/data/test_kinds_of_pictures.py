@@ -124,7 +124,7 @@ KINDS: dict[str, tuple[bytes, np.ndarray, float]] = {
     "grey.dat": (saved(Image.fromarray(GREY), "PNG"), GREY, 0),
     "no-suffix": (saved(Image.fromarray(GREY), "BMP"), GREY, 0),
 }
-if features.check("avif"):
+if "avif" in features.modules and features.check("avif"):
     AVIF = saved(Image.fromarray(COLOUR), "AVIF")
     KINDS["photo.avif"] = (AVIF, as_pillow(AVIF, "RGB"), 0)
 REFUSED: dict[str, tuple[bytes, str]] = {
