@@ -22,7 +22,7 @@ BENCHES = {
     "cifar10-small-contrast": "39af89ee612c00d3",
     "cifar10-small-evasion": "306fb493294ad323",
     "cifar10-small-evidence": "85f9636a2f4c8dab",
-    "cifar10": "0440e5a4d761785d",
+    "cifar10": "febee610fc881120",
     "series": "ee3b6da90432c340",
     "control-charts": "a8ce28714bde5432",
     "transfer": "0ae120c61ab21c7c",
