@@ -1,4 +1,4 @@
-"""Tables of docs/modalities.md: what each scheme finds on the zoo of one kind of input."""
+"""One table of a whole zoo, for docs/modalities.md, siblings.md and reach.md: what each scheme finds there."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ def of_zoo(name: str) -> str:
     rows = [row for row in results.rows if row.attack == ALL and row.source != ALL]
     derived, independent = (max(getattr(row, count) for row in rows) for count in ("n_derived", "n_independent"))
     head = ["scheme", "queries, at most", "read", "AUC", "T1%F", "found", "false positive rate", "T1%F, extracted"]
+    sources = "1 source" if len(results.sources) == 1 else f"{len(results.sources)} sources"
     note = (
-        f"{len(results.sources)} sources, up to {derived} copies of each that keep their accuracy and classes, and "
-        f"{independent} independent models; *found* and *false positive rate* are of the verdict at alpha = "
+        f"{sources}, up to {derived} copies of each that keep their accuracy and classes, and {independent} "
+        f"independent models; *found* and *false positive rate* are of the verdict at alpha = "
         f"{results.alpha:g}. 95 % intervals by bootstrap over sources and models. {origin(results)}"
     )
     return f"{table(head, lines)}\n\n{note}"

@@ -48,7 +48,7 @@ def leaderboard(view: View) -> TextTable:
         )
     fewest = min((row.n_independent for row in view.results.rows), default=0)
     few = fewest < ENOUGH_INDEPENDENTS
-    ties = f"; with {fewest} independents, T1%F is the share found at no false positive" if few else ""
+    ties = f"; independent models are few ({fewest}): T1%F is the share found at no false positive" if few else ""
     return TextTable(
         title=f"{view.results.name}: every copy that keeps its worth, against all independent models",
         columns=("scheme", "access", "budget", "queries", "AUC", "T1%F", "T10%F", "TPR verdict", "FPR verdict", "n"),
