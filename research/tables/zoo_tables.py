@@ -10,6 +10,7 @@ from benchmarks.common import RESULTS
 from modelprint.bench.files import find_results
 from modelprint.results.records import Results, Row, Run
 
+NOT_MEASURED = "not measured"
 LOW_ACCURACY = {"worthless": "low accuracy"}  # the id in result files: the name in tables
 ORDER = ("SAST", "SADT", "DAST", "DADT", "SHARED", "third-party copies")
 
@@ -38,12 +39,12 @@ def zoo_rates(name: str, scheme: str = "adv-tra", access: str = "labels") -> str
         "| family | copies | detection rate | AUC | T1%F | T10%F | verdict `derived` |\n|---|---|---|---|---|---|---|"
     )
     fpr = _figure(families["all"], "fpr_verdict")
+    called = f", of which the verdict calls {fpr} derived at alpha = {results.alpha:g}" if fpr != NOT_MEASURED else ""
     seeds = len({row.seed for row in rows})
     access_text = "top-1 labels" if access == "labels" else "scores"
     note = (
         f"{len(results.sources)} source(s), {seeds} fingerprint seed(s), {rows[0].queries:.0f} queries (budget "
-        f"{budget}), {access_text}; {families['all'][0].n_independent} independent models, of which the verdict calls "
-        f"{fpr} derived at alpha = {results.alpha:g}. {_origin(results)}"
+        f"{budget}), {access_text}; {families['all'][0].n_independent} independent models{called}. {_origin(results)}"
     )
     return "\n".join([head, *lines]) + f"\n\n{note}"
 
@@ -133,7 +134,7 @@ def _mean(group: list[Row], figure: str) -> str:
 
 def _figure(group: list[Row], figure: str) -> str:
     if not any(figure in row.intervals for row in group):
-        return "not measured"
+        return NOT_MEASURED
     low = min(row.intervals[figure].low for row in group if figure in row.intervals)
     high = max(row.intervals[figure].high for row in group if figure in row.intervals)
     return f"{_mean(group, figure)} ({low:.2f}-{high:.2f})"
