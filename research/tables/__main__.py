@@ -211,12 +211,12 @@ def filled(page: str, marker: str, text: str) -> str:
     Raises:
         ValueError: more paragraphs stand there than in the text: somebody wrote below a table.
     """
-    found = re.search(rf"(?<=<!-- {marker} -->\n)(.*?)(?=\n#|\n<!-- |\Z)", page, flags=re.DOTALL)
-    if found is None:
+    old = re.search(rf"(?<=<!-- {marker} -->\n)(.*?)(?=\n#|\n<!-- |\Z)", page, flags=re.DOTALL)
+    if old is None:
         return page
-    if len(found[0].strip().split("\n\n")) > len(text.strip().split("\n\n")):
+    if len(old[0].strip().split("\n\n")) > len(text.strip().split("\n\n")):
         raise ValueError(f"what is written below <!-- {marker} --> would be lost: move it above the marker")
-    return f"{page[: found.start()]}\n{_wrapped(text)}\n{page[found.end() :]}"
+    return f"{page[: old.start()]}\n{_wrapped(text)}\n{page[old.end() :]}"
 
 
 def _wrapped(text: str) -> str:

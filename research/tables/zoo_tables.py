@@ -39,12 +39,12 @@ def zoo_rates(name: str, scheme: str = "adv-tra", access: str = "labels") -> str
         "| family | copies | detection rate | AUC | T1%F | T10%F | verdict `derived` |\n|---|---|---|---|---|---|---|"
     )
     fpr = _figure(families["all"], "fpr_verdict")
-    called = f", of which the verdict calls {fpr} derived at alpha = {results.alpha:g}" if fpr != NOT_MEASURED else ""
+    verdicts = f", of which the verdict calls {fpr} derived at alpha = {results.alpha:g}" if fpr != NOT_MEASURED else ""
     seeds = len({row.seed for row in rows})
     access_text = "top-1 labels" if access == "labels" else "scores"
     note = (
         f"{len(results.sources)} source(s), {seeds} fingerprint seed(s), {rows[0].queries:.0f} queries (budget "
-        f"{budget}), {access_text}; {families['all'][0].n_independent} independent models{called}. {_origin(results)}"
+        f"{budget}), {access_text}; {families['all'][0].n_independent} independent models{verdicts}. {_origin(results)}"
     )
     return "\n".join([head, *lines]) + f"\n\n{note}"
 
